@@ -1,0 +1,1 @@
+//! Judges the gateway from outside.
