@@ -1,0 +1,1 @@
+//! The wire protocol: bytes and frames.
