@@ -30,7 +30,7 @@ pub enum Then {
     More,
     /// The start of a message that must be complete (to `need` bytes) before it can be told.
     Partial { need: usize },
-    /// A whole message that does not go to the server.
+    /// Bytes that do not go to the server.
     Drop { bytes: usize },
     /// A whole message that must be decided first. If it may go, it is offered to [`Relay::admit`].
     Ask { bytes: usize, question: Question },
@@ -49,6 +49,8 @@ pub enum Question {
     Read,
     /// More than ordinary, about to be executed.
     Judge { known: Arc<Known>, path: Path, values: Option<Arc<[Value]>> },
+    /// Longer than any text that is read; its bytes are dropped already.
+    TooLong { tag: u8, bytes: usize, max: usize },
     /// A FunctionCall that is not allowed.
     Function { oid: u32 },
 }
@@ -73,6 +75,11 @@ impl Relay {
     ///
     /// Panic-free on any bytes. `now` is in microseconds.
     pub fn from_client(&mut self, input: &[u8], recall: &mut impl Recall, now: u64) -> Step {
+        let dropped = self.client_drop.min(input.len());
+        if dropped > 0 {
+            self.client_drop -= dropped;
+            return Step { forward: 0, then: Then::Drop { bytes: dropped } };
+        }
         let mut at = self.client_skip.min(input.len());
         self.client_skip -= at;
         while at < input.len() {
@@ -108,8 +115,11 @@ impl Relay {
             client::COPY_DATA | client::PASSWORD => Next::Stream,
             client::BIND => self.bind(header, rest),
             tag => {
+                if header.body > self.text_max {
+                    return self.too_long(header);
+                }
                 let Some(body) = rest.get(HEADER..header.total()) else {
-                    return self.incomplete(header);
+                    return Next::Stop(Then::Partial { need: header.total() });
                 };
                 match tag {
                     client::QUERY => self.query(header, body, recall, now),
@@ -147,13 +157,22 @@ impl Relay {
             }
             client::TERMINATE => Next::Stream,
             client::COPY_DATA if !self.dropping => Next::Stream,
-            _ if rest.len() >= header.total() => Next::Stop(Then::Drop { bytes: header.total() }),
-            _ => Next::Stop(Then::Partial { need: header.total() }),
+            _ => {
+                let bytes = header.total().min(rest.len());
+                self.client_drop = header.total() - bytes;
+                Next::Stop(Then::Drop { bytes })
+            }
         }
     }
 
-    fn incomplete(&self, header: Header) -> Next {
-        Next::Stop(Then::Partial { need: header.total() })
+    /// A text or call nobody will read: it is answered with an error and its bytes are dropped.
+    fn too_long(&mut self, header: Header) -> Next {
+        if !self.quiet() {
+            return Next::Stop(Then::Ask { bytes: 0, question: Question::Settle });
+        }
+        self.client_drop = header.total();
+        let question = Question::TooLong { tag: header.tag, bytes: header.body, max: self.text_max };
+        Next::Stop(Then::Ask { bytes: 0, question })
     }
 
     fn push(&mut self, owed: Owed) -> Next {

@@ -175,7 +175,8 @@ impl Relay {
         }
     }
 
-    fn parameter(&mut self, body: &[u8]) {
+    /// A ParameterStatus, also one that came while a query of our own ran.
+    pub fn parameter(&mut self, body: &[u8]) {
         let Ok((name, value)) = message::parameter_status(body) else { return };
         let value = String::from_utf8_lossy(value);
         match name {

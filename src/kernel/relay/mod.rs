@@ -18,6 +18,9 @@ use super::sql::remember::Known;
 /// Names and portals one session may hold, prepared or in flight.
 pub const IN_FLIGHT_MAX: usize = 65_536;
 
+/// Texts longer than this take long enough to read to hold up the thread's other sessions.
+const INLINE_MAX: usize = 32 * 1024;
+
 /// Transaction status of a ReadyForQuery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
@@ -72,6 +75,16 @@ pub struct LostPin {
     pub value: String,
 }
 
+/// What the configuration says about a session's messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub function_calls: FunctionCalls,
+    /// Bind bodies up to this size are kept for the record; 0 keeps none.
+    pub values_max: usize,
+    /// Longest message that carries a text, bytes.
+    pub text_max: usize,
+}
+
 #[derive(Debug)]
 pub struct Relay {
     pub ledger: Ledger,
@@ -80,6 +93,7 @@ pub struct Relay {
     pub encoding: TextEncoding,
     /// Bytes of the current message that only pass, in each direction.
     client_skip: usize,
+    client_drop: usize,
     server_skip: usize,
     /// The server ignores everything up to the next Sync.
     skipping: bool,
@@ -92,21 +106,23 @@ pub struct Relay {
     pub finished: Vec<Finished>,
     pub lost_pin: Option<LostPin>,
     function_calls: FunctionCalls,
-    /// Bind bodies up to this size are kept for the record.
     values_max: usize,
+    /// Longer messages that carry a text are not read at all.
+    text_max: usize,
     /// Texts longer than this are not read on the session's own thread.
     inline_max: usize,
 }
 
 impl Relay {
     #[must_use]
-    pub fn new(encoding: TextEncoding, function_calls: FunctionCalls, values_max: usize) -> Self {
+    pub fn new(encoding: TextEncoding, limits: Limits) -> Self {
         Self {
             ledger: Ledger::default(),
             names: Names::default(),
             status: Status::Idle,
             encoding,
             client_skip: 0,
+            client_drop: 0,
             server_skip: 0,
             skipping: false,
             dropping: false,
@@ -114,9 +130,10 @@ impl Relay {
             fenced: false,
             finished: Vec::new(),
             lost_pin: None,
-            function_calls,
-            values_max,
-            inline_max: 32 * 1024,
+            function_calls: limits.function_calls,
+            values_max: limits.values_max,
+            text_max: limits.text_max,
+            inline_max: INLINE_MAX,
         }
     }
 
