@@ -5,7 +5,7 @@
 mod binding;
 mod person;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod walk;
 

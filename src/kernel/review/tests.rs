@@ -5,7 +5,7 @@ use crate::kernel::facts::{ColumnFacts, Persistence, RelationFacts, RelationKind
 use crate::kernel::plan::{Action, Backfill, Mode, Step};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 
-pub(super) fn plan_for_test() -> Plan {
+fn plan_for_test() -> Plan {
     let sql = Action::Sql { sql: "DROP TABLE orders".into(), mode: Mode::AsIs };
     let step = Step {
         name: "run".into(),
@@ -66,7 +66,7 @@ fn facts_with(change: impl FnOnce(&mut RelationFacts)) -> Facts {
     facts
 }
 
-pub(super) fn request_for_test() -> Request {
+pub(crate) fn request_for_test() -> Request {
     let facts = facts_with(|_| ());
     Request {
         shown: "DROP TABLE orders".into(),
