@@ -20,7 +20,7 @@ use super::identity::{self, Identity, Reviewer};
 use super::problem::Problem;
 use super::view::{Full, Me, News, Page, Summary};
 use crate::kernel::review::{Command, StateName, Ticket, TicketId};
-use crate::shell::store::{Filter, StoreError, now};
+use crate::shell::store::{Filter, now};
 
 /// Largest body of a call, in bytes.
 const BODY_MAX: usize = 64 << 10;
@@ -91,7 +91,7 @@ pub async fn serve(
     check_exposure(listener.local_addr()?, &state.reviewers)?;
     let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
-        served = std::future::IntoFuture::into_future(axum::serve(listener, service)) => Ok(served?),
+        served = IntoFuture::into_future(axum::serve(listener, service)) => Ok(served?),
         () = stop => Ok(()),
     }
 }
@@ -281,7 +281,7 @@ fn deadline(timeout_s: Option<u64>) -> tokio::time::Instant {
 
 impl From<PathRejection> for Problem {
     fn from(_: PathRejection) -> Self {
-        Self::from(StoreError::NotFound(TicketId(0)))
+        Self::new(StatusCode::NOT_FOUND, "that is no ticket's number")
     }
 }
 

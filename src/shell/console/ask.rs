@@ -51,7 +51,7 @@ pub enum Claimed {
 #[derive(Debug)]
 pub struct Claim {
     tickets: Tickets,
-    ticket: Ticket,
+    ticket: Box<Ticket>,
     claim: String,
     sent: bool,
     reported: bool,
@@ -133,6 +133,7 @@ impl Tickets {
             return Ok(Claimed::BackToReview { ticket: Box::new(ticket), why });
         }
         let runtime = tokio::runtime::Handle::current();
+        let ticket = Box::new(ticket);
         Ok(Claimed::Run(Claim { tickets: self, ticket, claim, sent: false, reported: false, runtime }))
     }
 

@@ -20,7 +20,7 @@ pub struct Summary {
     pub database: String,
     /// Ids of the rules that hold it.
     pub rules: Vec<String>,
-    /// The beginning of the statement.
+    /// The beginning of the statement, blanks and line ends as one blank each.
     pub text: String,
 }
 
@@ -61,6 +61,8 @@ impl Summary {
         let mut rules: Vec<String> = request.findings.iter().map(|finding| finding.rule.0.clone()).collect();
         rules.sort_unstable();
         rules.dedup();
+        // Without the blanks that could push the rest beyond the end.
+        let words = request.shown.split_whitespace().collect::<Vec<_>>().join(" ");
         Self {
             id: ticket.id,
             version: ticket.version,
@@ -70,7 +72,7 @@ impl Summary {
             target: request.target.clone(),
             database: request.database.clone(),
             rules,
-            text: request.shown.chars().take(TEXT_MAX).collect(),
+            text: words.chars().take(TEXT_MAX).collect(),
         }
     }
 }
