@@ -47,6 +47,11 @@ impl Facts {
         self.relations.values().flatten()
     }
 
+    /// Everything that was asked for, by the name as written (schema and name joined by NUL), and what it is.
+    pub fn looked_up(&self) -> impl Iterator<Item = (&str, Option<&RelationFacts>)> {
+        self.relations.iter().map(|(name, facts)| (name.as_str(), facts.as_ref()))
+    }
+
     /// Whether any overload of this callee may be volatile. Unknown counts as volatile.
     #[must_use]
     pub fn may_be_volatile(&self, callee: &Callee) -> bool {
