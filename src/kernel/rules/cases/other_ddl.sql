@@ -1,0 +1,4 @@
+-- bad
+CREATE EXTENSION hstore;
+-- good
+CREATE VIEW seen AS SELECT 1;

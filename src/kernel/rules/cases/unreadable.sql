@@ -1,0 +1,3 @@
+-- bad
+-- good
+SELECT 1;
