@@ -35,7 +35,7 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
         relation: objects::relation(on),
         object,
         if_exists: statement.missing_ok,
-        only: !on.inh,
+        only: !on.inh && object != AlterObject::Type,
         actions,
     }));
     Ok(())

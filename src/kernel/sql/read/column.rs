@@ -201,11 +201,16 @@ fn callee(node: Node<'_>) -> Option<Callee> {
 pub(super) fn table_constraint(constraint: &nodes::Constraint) -> Result<TableConstraint, Unreadable> {
     fragment::shallow(constraint.raw_expr())?;
     fragment::shallow(constraint.where_clause())?;
+    // Only CHECK and FOREIGN KEY have the two words; for the others the grammar leaves the fields zero.
+    let can_wait = matches!(constraint.contype, ConstrType::CONSTR_CHECK | ConstrType::CONSTR_FOREIGN);
+    let not_enforced = can_wait && !constraint.is_enforced;
     let bare = make::owned(|mem| {
         let mut bare = mem.make_unique(constraint);
         bare.as_mut().set_conname(None);
-        bare.as_mut().set_skip_validation(!constraint.is_enforced);
-        bare.as_mut().set_initially_valid(constraint.is_enforced);
+        if can_wait {
+            bare.as_mut().set_skip_validation(not_enforced);
+            bare.as_mut().set_initially_valid(!not_enforced);
+        }
         bare
     });
     let (kind, columns) = match constraint.contype {
@@ -238,8 +243,8 @@ pub(super) fn table_constraint(constraint: &nodes::Constraint) -> Result<TableCo
         kind,
         columns,
         definition_sql: fragment::constraint(&bare)?,
-        not_valid: constraint.skip_validation && constraint.is_enforced,
-        not_enforced: !constraint.is_enforced,
+        not_valid: constraint.skip_validation && !not_enforced,
+        not_enforced,
     })
 }
 

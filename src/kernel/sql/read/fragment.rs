@@ -130,7 +130,8 @@ pub(super) fn constraint(of: &nodes::Constraint) -> Result<String, Unreadable> {
         _ => false,
     };
     match sql.strip_prefix("ALTER TABLE t ADD ") {
-        Some(definition) if same => Ok(definition.to_owned()),
+        // What is not enforced is not valid either; the deparser says both.
+        Some(definition) if same => Ok(definition.strip_suffix(" NOT VALID").unwrap_or(definition).to_owned()),
         _ => Err(lost("a constraint")),
     }
 }

@@ -13,6 +13,7 @@ mod column;
 mod create;
 mod fragment;
 mod index;
+mod literals;
 mod mass;
 mod objects;
 mod predicate;
@@ -86,7 +87,7 @@ pub fn read_bytes(bytes: &[u8], encoding: TextEncoding) -> Result<(Reading, Cow<
 }
 
 /// How the text is shown and kept: secrets replaced by `***`.
-pub use redact::shown;
+pub use redact::{shown, unreadable};
 
 fn parse(text: &str, bytes_max: usize) -> Result<Owned<StmtList>, Unreadable> {
     if text.len() > bytes_max {
@@ -117,8 +118,11 @@ fn statements_of(text: &str, tree: &StmtList) -> Result<Vec<Parsed>, Unreadable>
     for raw in tree.iter() {
         let span = trimmed(text, raw.stmt_location, raw.stmt_len);
         let mut found = classify::Found::default();
-        classify::statement(raw.stmt(), &mut found)?;
-        let statements = found.into_statements();
+        // One statement that cannot be taken apart does not make the others unknown.
+        let statements = match classify::statement(raw.stmt(), &mut found) {
+            Ok(()) => found.into_statements(),
+            Err(error) => vec![Statement::Change(Change::Unreadable { why: error.why })],
+        };
         parsed.extend(statements.into_iter().map(|statement| Parsed { span: span.clone(), statement }));
     }
     Ok(parsed)
@@ -182,9 +186,4 @@ fn only<'a>(tree: &'a StmtList) -> Option<Node<'a>> {
         (Some(statement), None) => Some(statement),
         _ => None,
     }
-}
-
-/// A statement that cannot be taken apart faithfully.
-fn unreadable(why: impl Into<String>) -> Statement {
-    Statement::Change(Change::Unreadable { why: why.into() })
 }

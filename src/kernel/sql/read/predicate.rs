@@ -49,6 +49,7 @@ impl<'a> Target<'a> {
 pub(super) fn selects_everything(predicate: Node<'_>, target: &Target<'_>) -> bool {
     match predicate {
         Node::None => true,
+        _ if is_false(predicate, target, 0) => false,
         _ => is_true(predicate, target, 0) || !mentions(predicate, target),
     }
 }
