@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{Assessment, assess, wanted};
+use super::{Assessment, assess, unreadable, wanted};
 use crate::kernel::facts::{
     ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
 };
@@ -19,19 +19,16 @@ use crate::kernel::sql::statement::{AlterKind, Callee, Change, ConstraintKind, R
 /// What the cases know: `orders` and `customers` are large, `small`, `empty`, `temporary` and `fresh` (new in
 /// this transaction) are what they are called, `parts` is partitioned and `part_1` its partition.
 pub(crate) fn catalog(version: u32) -> Facts {
-    let mut facts = Facts {
-        server_version: version * 10_000,
-        current_role: "owner".to_owned(),
-        session_role: "owner".to_owned(),
-        database: "shop".to_owned(),
-        search_path: "public".to_owned(),
-        ..Facts::default()
-    };
+    let mut facts = Facts::default();
+    facts.server_version = version * 10_000;
+    facts.current_role = "owner".to_owned();
+    facts.search_path = "public".to_owned();
     let large = (5_000_000, 1 << 30);
     put(&mut facts, table("orders", large));
     put(&mut facts, table("customers", large));
     put(&mut facts, table("small", (100, 8192)));
     put(&mut facts, table("empty", (0, 0)));
+    put(&mut facts, RelationFacts { indexes: Vec::new(), constraints: Vec::new(), ..table("keyless", large) });
     put(&mut facts, RelationFacts { persistence: Persistence::Temporary, ..table("temporary", large) });
     put(&mut facts, RelationFacts { new_in_transaction: true, ..table("fresh", large) });
     let parts = RelationFacts { has_children: true, has_default_partition: true, ..table("parts", large) };
@@ -150,7 +147,10 @@ fn table(name: &str, size: (u64, u64)) -> RelationFacts {
 
 /// What the look-up would answer: names nobody knows do not exist, functions are as in a fresh database.
 fn answered(text: &str, version: u32, mut facts: Facts) -> Assessment {
-    let reading = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let reading = match read(text) {
+        Ok(reading) => reading,
+        Err(error) => return unreadable(text, &error.why),
+    };
     let asked = wanted(&reading);
     for relation in &asked.relations {
         if facts.relation(relation).is_none() {

@@ -1,7 +1,7 @@
 -- bad
 ALTER TABLE orders ADD COLUMN x int NOT NULL;
 -- bad: add-column-constraint
-ALTER TABLE empty2 ADD COLUMN x int PRIMARY KEY; ALTER TABLE orders ADD COLUMN x int PRIMARY KEY;
+ALTER TABLE keyless ADD COLUMN x int PRIMARY KEY;
 -- good
 ALTER TABLE orders ADD COLUMN x int NOT NULL DEFAULT 0;
 -- good
