@@ -13,10 +13,10 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), gn.nspname
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid
 CROSS JOIN ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), pg_catalog.unnest(i.indclass::pg_catalog.oid[]),
-    pg_catalog.unnest(i.indcollation::pg_catalog.oid[])) WITH ORDINALITY AS k(attnum, opclass, collation, place)
+    pg_catalog.unnest(i.indcollation::pg_catalog.oid[])) WITH ORDINALITY AS k(attnum, opclass, sorted_by, place)
 JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid
   AND a.attnum OPERATOR(pg_catalog.=) k.attnum
-  AND a.attcollation OPERATOR(pg_catalog.=) k.collation AND a.attnotnull
+  AND a.attcollation OPERATOR(pg_catalog.=) k.sorted_by AND a.attnotnull
 JOIN pg_catalog.pg_opclass o ON o.oid OPERATOR(pg_catalog.=) k.opclass AND o.opcdefault
 JOIN pg_catalog.pg_amop m ON m.amopfamily OPERATOR(pg_catalog.=) o.opcfamily
   AND m.amoplefttype OPERATOR(pg_catalog.=) o.opcintype AND m.amoprighttype OPERATOR(pg_catalog.=) o.opcintype
@@ -139,7 +139,10 @@ impl Keys {
     }
 
     fn texts(&self) -> String {
-        let texts: Vec<String> = self.columns.iter().map(|(name, _)| format!("{name}::pg_catalog.text")).collect();
+        // Renamed, or ORDER BY would take the text for the column.
+        let texts = self.columns.iter().enumerate();
+        let texts: Vec<String> =
+            texts.map(|(i, (name, _))| format!("{name}::pg_catalog.text AS lockkeeper_text_{i}")).collect();
         texts.join(", ")
     }
 
