@@ -194,11 +194,11 @@ async fn failures_leave_nothing(cluster: &Cluster) {
     let stopped = failed(go(&mut db, &add_check("failing.t", "id < 900")).await);
     assert_eq!(stopped.error.code(), Some("23514"));
     assert!(stopped.state.contains("taken back (guard)"), "{stopped:?}");
-    assert_eq!(db.one("SELECT count(*) FROM pg_constraint WHERE conname = 'ck'").await, "0");
+    assert_eq!(db.one("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND conname = 'ck'").await, "0");
     db.run("UPDATE t SET v = 'same' WHERE id IN (5, 6)").await;
     let stopped = failed(go(&mut db, &index("failing.t", "UNIQUE", "v")).await);
     assert_eq!(stopped.error.code(), Some("23505"));
-    assert_eq!(db.one("SELECT count(*) FROM pg_class WHERE relname = 't_i'").await, "0");
+    assert_eq!(db.one("SELECT count(to_regclass('t_i'))").await, "0");
     // The value of a default fails half way.
     let mut column = add_column("failing.t", &["id"], 1_000);
     column.steps[1] = fill("failing.t", &["id"], "(1 / (id - 990))::text::uuid", 1_000);
@@ -280,7 +280,7 @@ async fn index_leftovers(cluster: &Cluster) {
     let building = tokio::spawn(async move {
         builder.run("CREATE UNIQUE INDEX CONCURRENTLY t_i ON t (v)").await;
     });
-    while db.one("SELECT count(*) FROM pg_class WHERE relname = 't_i'").await == "0" {
+    while db.one("SELECT count(to_regclass('t_i'))").await == "0" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let oid = db.one("SELECT 't_i'::regclass::oid").await;
@@ -328,8 +328,8 @@ async fn cancelled_anywhere(cluster: &Cluster) {
             continue;
         }
         assert!(matches!(outcome, Outcome::Cancelled(..)), "{outcome:?}");
-        assert_eq!(db.one("SELECT count(*) FROM pg_class WHERE relname = 't_i'").await, "0", "{outcome:?}");
-        assert_eq!(db.one("SELECT count(*) FROM pg_constraint WHERE conname IN ('nn', 'ck')").await, "0");
+        assert_eq!(db.one("SELECT count(to_regclass('t_i'))").await, "0", "{outcome:?}");
+        assert_eq!(db.one("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND conname IN ('nn', 'ck')").await, "0");
         assert_eq!(
             db.one("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'x'").await,
             "0",
