@@ -40,6 +40,8 @@ pub struct Bounds {
     pub lock_timeout_ms: u64,
     /// How long it is tried when somebody stays in the way.
     pub budget: Duration,
+    /// The query that sets the timeouts of a long read.
+    pub long_read: String,
 }
 
 /// Fills the column and tells how many rows it wrote. Not cancel safe; stops between batches when
@@ -239,7 +241,7 @@ impl<D: Database> Filler<'_, D> {
     async fn look(&mut self, pending: &Batch) -> Result<bool, DatabaseError> {
         let parameters: Vec<Option<&str>> = pending.parameters.iter().map(|p| Some(p.as_str())).collect();
         begin(self.db).await?;
-        let mut result = self.db.query(&settings(10_000, 0), &[]).await;
+        let mut result = self.db.query(&self.bounds.long_read, &[]).await;
         if result.is_ok() {
             result = self.db.query(&pending.sql, &parameters).await;
         }

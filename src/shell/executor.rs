@@ -15,6 +15,8 @@ mod retry;
 mod settings;
 mod steps;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ pub async fn run<D: Database>(
         applied: Vec::new(),
         blockers: Vec::new(),
         at: 0,
+        verifying: false,
     };
     match runner.run().await {
         Ok(()) => Outcome::Done(runner.report),
@@ -72,6 +75,8 @@ struct Runner<'a, D> {
     blockers: Vec<Blocker>,
     /// The step at work.
     at: usize,
+    /// All steps have run, and the probes are asked once more.
+    verifying: bool,
 }
 
 impl<D: Database> Runner<'_, D> {
@@ -132,6 +137,7 @@ impl<D: Database> Runner<'_, D> {
                     pause_ratio: self.limits.batch_pause_ratio,
                     lock_timeout_ms: self.session.lock_ms(self.limits.lock_timeout_ms),
                     budget: self.limits.budget,
+                    long_read: self.session.local(self.limits.scan_lock_timeout_ms, 0),
                 };
                 let rows = backfill::fill(self.db, job, &bounds, self.control, self.tell).await?;
                 self.report.rows += rows;
@@ -153,6 +159,7 @@ impl<D: Database> Runner<'_, D> {
     /// by now for rows the application has written meanwhile.
     async fn verify(&mut self) -> Result<(), DatabaseError> {
         let plan = self.plan;
+        self.verifying = true;
         for (at, step) in plan.steps.iter().enumerate() {
             if matches!(step.action, Action::Backfill(_)) {
                 continue;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(crate) struct Cluster {
-    pub major: u32,
+    pub(crate) major: u32,
     bin: PathBuf,
     dir: tempfile::TempDir,
     /// Servers refuse to run as root.
@@ -46,7 +46,7 @@ impl Cluster {
         cluster
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join(".s.PGSQL.5432")
     }
 

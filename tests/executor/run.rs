@@ -169,7 +169,9 @@ async fn lost_anywhere_and_run_again(cluster: &Cluster) {
         loop {
             table(&mut db, 600).await;
             let mut first = session(cluster, "lost").await;
-            first.statements_left = Some(cut);
+            // Every statement in turn: first lost before it takes effect, then after.
+            first.statements_left = Some(cut / 2);
+            first.cut_after_effect = cut % 2 == 1;
             let outcome = go(&mut first, &make()).await;
             drop(first);
             if is_done(&outcome) {
@@ -246,8 +248,9 @@ async fn brief_steps_wait_outside_the_queue(cluster: &Cluster) {
     let outcome = go_with(&mut db, &plan("queue.t", vec![step.clone()]), &limits(), &mut tell).await;
     assert!(is_done(&outcome), "{outcome:?}");
     holder_task.await.unwrap();
+    // The holder stays for 2 s; the bound is wide because machines are noisy.
     let worst = reader.await.unwrap();
-    assert!(worst < Duration::from_millis(150), "a reader stalled for {worst:?}");
+    assert!(worst < Duration::from_millis(700), "a reader stalled for {worst:?}");
     assert!(blockers.iter().any(|b| b.state == "idle in transaction" && b.query.contains("count")), "{blockers:?}");
     // For ever: the server's own error, and who it was.
     let mut holder = session(cluster, "queue").await;

@@ -11,14 +11,16 @@ pub(crate) struct Wire {
     stream: UnixStream,
     socket: std::path::PathBuf,
     status: TransactionStatus,
-    pub key: Vec<u8>,
+    pub(crate) key: Vec<u8>,
     /// Cut the connection before this many more statements (for lost-connection tests).
-    pub statements_left: Option<u32>,
-    pub log: Vec<String>,
+    pub(crate) statements_left: Option<u32>,
+    /// Let the statement at which it is cut take effect, and lose only its answer.
+    pub(crate) cut_after_effect: bool,
+    pub(crate) log: Vec<String>,
 }
 
 impl Wire {
-    pub async fn connect(socket: &Path, user: &str) -> Wire {
+    pub(crate) async fn connect(socket: &Path, user: &str) -> Wire {
         let stream = UnixStream::connect(socket).await.unwrap();
         let mut wire = Wire {
             stream,
@@ -26,6 +28,7 @@ impl Wire {
             status: TransactionStatus::Idle,
             key: Vec::new(),
             statements_left: None,
+            cut_after_effect: false,
             log: Vec::new(),
         };
         let mut body = 196_608_i32.to_be_bytes().to_vec();
@@ -41,7 +44,7 @@ impl Wire {
     }
 
     /// A CancelRequest for the statement of the session with this key.
-    pub async fn cancel(socket: &Path, key: &[u8]) {
+    pub(crate) async fn cancel(socket: &Path, key: &[u8]) {
         let mut stream = UnixStream::connect(socket).await.unwrap();
         let mut packet = i32::try_from(key.len() + 8).unwrap().to_be_bytes().to_vec();
         packet.extend(80_877_102_i32.to_be_bytes());
@@ -50,27 +53,28 @@ impl Wire {
         let _ = stream.read(&mut [0]).await;
     }
 
-    pub fn socket(&self) -> &Path {
+    pub(crate) fn socket(&self) -> &Path {
         &self.socket
     }
 
     /// Runs one statement and panics if it fails.
-    pub async fn run(&mut self, sql: &str) -> Vec<Row> {
+    pub(crate) async fn run(&mut self, sql: &str) -> Vec<Row> {
         self.extended(sql, &[]).await.unwrap_or_else(|e| panic!("{sql}: {e}")).1
     }
 
-    pub async fn one(&mut self, sql: &str) -> String {
+    pub(crate) async fn one(&mut self, sql: &str) -> String {
         let rows = self.run(sql).await;
         rows[0][0].clone().unwrap_or_else(|| "NULL".to_owned())
     }
 
     async fn extended(&mut self, sql: &str, parameters: &[Option<&str>]) -> Result<(Done, Vec<Row>), DatabaseError> {
         self.log.push(sql.to_owned());
+        let effect_only = self.cut_after_effect && self.statements_left == Some(0);
         if let Some(left) = &mut self.statements_left {
-            if *left == 0 {
+            if *left == 0 && !std::mem::take(&mut self.cut_after_effect) {
                 return Err(DatabaseError::Lost("cut by the test".to_owned()));
             }
-            *left -= 1;
+            *left = left.saturating_sub(1);
         }
         let mut packet = Vec::new();
         frame(&mut packet, b'P', |body| {
@@ -96,6 +100,9 @@ impl Wire {
         frame(&mut packet, b'S', |_| {});
         self.stream.write_all(&packet).await.map_err(lost)?;
         let answer = self.answer().await.map_err(lost)?;
+        if effect_only {
+            return Err(DatabaseError::Lost("cut by the test after the statement".to_owned()));
+        }
         match answer.error {
             Some(error) => Err(DatabaseError::Server(Box::new(error))),
             None => Ok((Done { tag: answer.tag, notices: answer.notices }, answer.rows)),

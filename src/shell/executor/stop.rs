@@ -19,7 +19,7 @@ impl<D: Database> Runner<'_, D> {
             ("The transaction is aborted.".to_owned(), "Roll back and start again.".to_owned())
         } else if self.applied.is_empty() {
             self.nothing_done(&error)
-        } else if !cancelled && (is_contention(&error) || error.code() == Some("55000")) {
+        } else if !cancelled && (is_contention(&error) || self.verifying) {
             self.keep_done()
         } else {
             match self.take_back().await {
