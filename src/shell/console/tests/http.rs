@@ -35,7 +35,7 @@ async fn gateway_for_test() -> Gateway {
     let (directory, tickets) = tickets_for_test(Terms::default()).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has one");
-    let token_sha256 = Sha256::digest(CAROL).into();
+    let token_sha256 = Sha256::digest(CAROL).iter().map(|byte| format!("{byte:02X}")).collect();
     let state = ApiState {
         tickets: tickets.clone(),
         admin_token: TOKEN.into(),
