@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::facts::{Facts, Wanted};
 use super::plan::combine::{self, Part};
-use super::plan::names::{Names, candidates, index_middle};
+use super::plan::names::{Names, candidates, included, index_middle};
 use super::plan::{Mode, Plan, as_is, guarded, tag};
 use super::rules::subject::{Earlier, Hazard, Subject};
 use super::rules::{Finding, RULES, Rule, brief_lock};
@@ -140,7 +140,10 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
 
 fn want_constraint_names(table: &RelationName, kind: &ConstraintKind, columns: &[String], wanted: &mut Wanted) {
     let (middle, label) = match kind {
-        ConstraintKind::Unique { .. } => (index_middle(columns.iter().map(String::as_str)), "key"),
+        ConstraintKind::Unique { index_sql, .. } => {
+            let included = included(index_sql);
+            (index_middle(columns.iter().chain(&included).map(String::as_str)), "key")
+        }
         ConstraintKind::PrimaryKey { .. } => (String::new(), "pkey"),
         ConstraintKind::Check { .. }
         | ConstraintKind::ForeignKey { .. }
@@ -180,8 +183,7 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
 #[must_use]
 pub fn unreadable(text: &str, why: &str) -> Assessment {
     let change = Statement::Change(Change::Unreadable { why: why.to_owned() });
-    let reading =
-        Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
+    let reading = Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
     assess(text, &reading, Facts::default())
 }
 
@@ -267,14 +269,13 @@ struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     fn assess(&self, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Assessed) {
-        let (findings, safe) = match self.change {
-            Change::AlterTable(alter) => self.alter(alter, names),
-            _ => {
-                let found = self.check(&Subject::new(self.change, None, self.facts, self.earlier, names));
-                let every = !found.is_empty() && found.iter().all(|finding| finding.plan.is_some());
-                let safe = if every { found.first().and_then(|finding| finding.plan.clone()) } else { None };
-                (found, safe)
-            }
+        let (findings, safe) = if let Change::AlterTable(alter) = self.change {
+            self.alter(alter, names)
+        } else {
+            let found = self.check(&Subject::new(self.change, None, self.facts, self.earlier, names));
+            let every = !found.is_empty() && found.iter().all(|finding| finding.plan.is_some());
+            let safe = if every { found.first().and_then(|finding| finding.plan.clone()) } else { None };
+            (found, safe)
         };
         let guarded = self.guarded(names);
         let assessed = Assessed {
