@@ -15,6 +15,9 @@ use super::sql::statement::{
     TransactionControl,
 };
 
+#[cfg(test)]
+pub(super) mod cases;
+
 /// What was found in one message, and what it was found from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
@@ -173,6 +176,15 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
     Assessment { text: text.to_owned(), findings, facts, changes, statements }
 }
 
+/// A text the grammar of record cannot read: nothing is known of it, so nothing needs to be looked up.
+#[must_use]
+pub fn unreadable(text: &str, why: &str) -> Assessment {
+    let change = Statement::Change(Change::Unreadable { why: why.to_owned() });
+    let reading =
+        Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
+    assess(text, &reading, Facts::default())
+}
+
 /// Findings that had a plan of their own get the one of the whole statement, or lose it.
 fn told(found: Vec<Finding>, assessed: &Assessed, exact_names: bool) -> Vec<Finding> {
     let mut found = found;
@@ -279,6 +291,9 @@ impl<'a> Judged<'a> {
         let mut findings = Vec::new();
         let mut parts = Vec::new();
         let mut possible = true;
+        if self.refused_at_once(alter) {
+            return (findings, None);
+        }
         for action in &alter.actions {
             let found = self.check(&Subject::new(self.change, Some(action), self.facts, self.earlier, names));
             let pass = combine::pass(&action.kind);
@@ -300,6 +315,42 @@ impl<'a> Judged<'a> {
         let mut plan = combine::plan(alter, table, parts);
         plan.tag = tag::of(self.change);
         (findings, Some(plan))
+    }
+
+    /// The server answers with an error before it does anything long; in steps, half of it would stay.
+    fn refused_at_once(&self, alter: &AlterTable) -> bool {
+        let Some(Some(table)) = self.facts.relation(&alter.relation) else { return false };
+        let drops = |kind: &AlterKind| matches!(kind, AlterKind::DropColumn { .. } | AlterKind::DropConstraint { .. });
+        if self.earlier.blurred || alter.actions.iter().any(|action| drops(&action.kind)) {
+            return false;
+        }
+        let added = |name: &str| {
+            alter.actions.iter().any(|action| matches!(&action.kind, AlterKind::AddColumn(c) if c.name == name))
+        };
+        let missing = |name: &str| table.column(name).is_none() && !added(name);
+        alter.actions.iter().any(|action| match &action.kind {
+            AlterKind::AddColumn(column) => !column.if_not_exists && table.column(&column.name).is_some(),
+            AlterKind::SetNotNull { column }
+            | AlterKind::DropNotNull { column }
+            | AlterKind::SetDefault { column }
+            | AlterKind::DropDefault { column }
+            | AlterKind::AlterType { column, .. } => missing(column),
+            AlterKind::ValidateConstraint { name } => table.constraint(name).is_none(),
+            AlterKind::AddConstraint(constraint) => {
+                constraint.name.as_ref().is_some_and(|name| table.constraint(name).is_some())
+            }
+            AlterKind::DropColumn { .. }
+            | AlterKind::DropConstraint { .. }
+            | AlterKind::AddConstraintUsingIndex { .. }
+            | AlterKind::AttachPartition { .. }
+            | AlterKind::DetachPartition { .. }
+            | AlterKind::WeakLock { .. }
+            | AlterKind::BriefLock { .. }
+            | AlterKind::Rewrites { .. }
+            | AlterKind::Security { .. }
+            | AlterKind::Weakens { .. }
+            | AlterKind::Other { .. } => false,
+        })
     }
 
     fn check(&self, subject: &Subject<'_>) -> Vec<Finding> {
@@ -338,7 +389,7 @@ impl<'a> Judged<'a> {
 
     fn as_is(&self, guarded: Option<&(Finding, Plan)>) -> Plan {
         let relation = guarded.and_then(|(finding, _)| finding.relation.clone());
-        let lock = guarded.and_then(|(finding, _)| finding.lock);
+        let lock = brief_lock::locks(self.change).into_iter().map(|(_, lock)| lock).max();
         as_is::plan(self.text, tag::of(self.change), relation, run_mode(self.change, lock))
     }
 }

@@ -6,6 +6,9 @@ mod pattern;
 mod profile;
 mod wayout;
 
+#[cfg(test)]
+mod tests;
+
 pub mod explain;
 
 use serde::{Deserialize, Serialize};

@@ -102,21 +102,52 @@ pub struct Ticket {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `seen_hash` is [`Request::review_hash`] of what the reviewer looked at.
-    Approve { by: String, note: Option<String>, seen_hash: Option<String> },
-    Reject { by: String, reason: String },
-    Cancel { by: String, reason: Option<String> },
-    Comment { by: String, text: String },
+    Approve {
+        by: String,
+        note: Option<String>,
+        seen_hash: Option<String>,
+    },
+    Reject {
+        by: String,
+        reason: String,
+    },
+    Cancel {
+        by: String,
+        reason: Option<String>,
+    },
+    Comment {
+        by: String,
+        text: String,
+    },
     /// The clock says so.
     Expire,
     /// A session wants to run it now. `request` is the statement as it was judged just now:
     /// where it no longer is what was approved, the answer is a return to review.
-    Claim { claim: String, session: String, request: Box<Request> },
-    Finish { claim: String, ms: u64, tag: String },
-    Fail { claim: String, code: String, message: String },
+    Claim {
+        claim: String,
+        session: String,
+        request: Box<Request>,
+    },
+    Finish {
+        claim: String,
+        ms: u64,
+        tag: String,
+    },
+    Fail {
+        claim: String,
+        code: String,
+        message: String,
+    },
     /// The outcome cannot be known; without a claim: the process that ran it is gone.
-    LoseOutcome { claim: Option<String>, why: String },
+    LoseOutcome {
+        claim: Option<String>,
+        why: String,
+    },
     /// The same statement came again and means something else now.
-    ReturnToReview { why: String, request: Box<Request> },
+    ReturnToReview {
+        why: String,
+        request: Box<Request>,
+    },
 }
 
 /// What happened to a ticket, and when.

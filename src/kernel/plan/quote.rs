@@ -1,27 +1,27 @@
 //! Small pieces of SQL text for recipes: quoted names and catalog probes. Decides nothing.
 
 use crate::kernel::facts::RelationFacts;
+use crate::kernel::sql::write;
 
-/// An identifier, always in quotes: a key word is then a name like any other.
+/// An identifier.
 #[must_use]
 pub fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    write::quote_ident(name)
 }
 
-/// A string constant that does not depend on `standard_conforming_strings`.
+/// A string constant.
 #[must_use]
 pub fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') { format!(" E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+    write::quote_literal(text)
 }
 
-/// `"schema"."table"`.
+/// `schema.table`, quoted where needed.
 #[must_use]
 pub fn table(facts: &RelationFacts) -> String {
     qualified(&facts.schema, &facts.name)
 }
 
-/// `"schema"."name"`.
+/// `schema.name`, quoted where needed.
 #[must_use]
 pub fn qualified(schema: &str, name: &str) -> String {
     format!("{}.{}", identifier(schema), identifier(name))

@@ -9,18 +9,57 @@ use super::Instant;
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum State {
     /// Waits for a person. `returned` says why an earlier approval no longer counts.
-    Pending { since: Instant, expires: Instant, returned: Option<String> },
+    Pending {
+        since: Instant,
+        expires: Instant,
+        returned: Option<String>,
+    },
     /// May run once until `expires`.
-    Approved { by: String, at: Instant, note: Option<String>, expires: Instant },
+    Approved {
+        by: String,
+        at: Instant,
+        note: Option<String>,
+        expires: Instant,
+    },
     /// Claimed; the approval is spent.
-    Running { claim: String, since: Instant, by_session: String, approved_by: String },
-    Done { at: Instant, ms: u64, tag: String, approved_by: String },
-    Failed { at: Instant, code: String, message: String, approved_by: String },
+    Running {
+        claim: String,
+        since: Instant,
+        by_session: String,
+        approved_by: String,
+    },
+    Done {
+        at: Instant,
+        ms: u64,
+        tag: String,
+        approved_by: String,
+    },
+    Failed {
+        at: Instant,
+        code: String,
+        message: String,
+        approved_by: String,
+    },
     /// It was running and nobody can say whether it took effect.
-    Unknown { at: Instant, why: String, approved_by: String },
-    Rejected { by: String, at: Instant, reason: String },
-    Cancelled { by: String, at: Instant, reason: Option<String> },
-    Expired { at: Instant, was_approved: bool },
+    Unknown {
+        at: Instant,
+        why: String,
+        approved_by: String,
+    },
+    Rejected {
+        by: String,
+        at: Instant,
+        reason: String,
+    },
+    Cancelled {
+        by: String,
+        at: Instant,
+        reason: Option<String>,
+    },
+    Expired {
+        at: Instant,
+        was_approved: bool,
+    },
 }
 
 impl State {

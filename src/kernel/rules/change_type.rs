@@ -121,7 +121,7 @@ fn hangs_on(table: &RelationFacts, column: &str) -> Option<&'static str> {
     if table.constraints.iter().any(|c| c.kind == 'c' && c.columns.iter().any(|name| name == column)) {
         return Some("a CHECK is verified");
     }
-    let uses = |definition: &str| definition.contains(column);
+    let uses = |definition: &str| definition.is_empty() || definition.contains(column);
     if table.indexes.iter().any(|index| index.expression_or_partial && uses(&index.definition)) {
         return Some("an index over an expression or with a condition is rebuilt");
     }

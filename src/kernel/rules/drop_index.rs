@@ -32,15 +32,16 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 }
 
 fn hazard(subject: &Subject<'_>, index: &Target<'_>, alone: bool) -> Hazard {
-    let table = index.facts.and_then(|facts| facts.index_of.as_ref()).and_then(|name| subject.shared(name));
-    let on = table.as_ref().map_or_else(|| "its table".to_owned(), Target::described);
+    let named = index.facts.and_then(|facts| facts.index_of.as_ref());
+    let table = named.and_then(|name| subject.shared(name)).filter(|table| table.facts.is_some());
+    let on = match (&table, named) {
+        (Some(table), _) => table.described(),
+        (None, Some(name)) => written(name),
+        (None, None) => "its table".to_owned(),
+    };
     let message = format!("DROP INDEX {} takes {on} away from everybody while it waits and runs", written(&index.name));
-    let plan = if alone { safe(index, table.as_ref()) } else { Err("several indexes, or CASCADE") };
-    let hazard = Hazard::lock(index, LockMode::AccessExclusive, message).with(plan);
-    match &table {
-        Some(table) => hazard.and_size_of(Some(table)),
-        None => hazard,
-    }
+    let plan = if alone { safe(index) } else { Err("several indexes, or CASCADE") };
+    Hazard::lock(index, LockMode::AccessExclusive, message).with(plan).and_size_of(table.as_ref())
 }
 
 fn of_own_table(subject: &Subject<'_>, index: &Target<'_>) -> bool {
@@ -48,14 +49,16 @@ fn of_own_table(subject: &Subject<'_>, index: &Target<'_>) -> bool {
     table.is_some_and(|name| matches!(subject.known(name), Known::Own))
 }
 
-fn safe(index: &Target<'_>, table: Option<&Target<'_>>) -> Result<Plan, &'static str> {
+fn safe(index: &Target<'_>) -> Result<Plan, &'static str> {
     let facts = index.facts.ok_or(UNKNOWN)?;
     if facts.kind == RelationKind::PartitionedIndex || facts.is_partition {
         return Err("CONCURRENTLY does not work on the indexes of partitioned tables");
     }
-    let listed = table.and_then(|table| table.facts).and_then(|table| table.index(&facts.name));
+    // The facts of an index list the index itself.
+    let listed = facts.index(&facts.name);
     if listed.is_some_and(|listed| listed.constraint.is_some()) {
         return Err("the index belongs to a constraint");
     }
-    Ok(drop_index::plan(facts, listed.map(|listed| listed.definition.as_str())))
+    let definition = listed.map(|listed| listed.definition.as_str()).filter(|definition| !definition.is_empty());
+    Ok(drop_index::plan(facts, definition))
 }

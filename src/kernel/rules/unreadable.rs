@@ -9,7 +9,7 @@ pub const RULE: Rule = Rule {
     id: "unreadable",
     hazard: "A text that cannot be read cannot be judged.",
     lock: None,
-    default: Response::Hold,
+    default: Response::Refuse,
     doc: Doc {
         what: "Text beyond the bounds, or that PostgreSQL’s own grammar does not accept.",
         why: "What is not understood might do anything.",

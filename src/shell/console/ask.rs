@@ -29,9 +29,17 @@ pub struct Tickets {
 pub enum Decision {
     /// Claim it now.
     Approved(Box<Ticket>),
-    Rejected { by: String, reason: String },
-    Cancelled { by: String, reason: Option<String> },
-    Expired { was_approved: bool },
+    Rejected {
+        by: String,
+        reason: String,
+    },
+    Cancelled {
+        by: String,
+        reason: Option<String>,
+    },
+    Expired {
+        was_approved: bool,
+    },
     /// Another session was first: it is running there or has run.
     Taken(StateName),
     /// The deadline came first; the ticket stays.
@@ -43,7 +51,10 @@ pub enum Decision {
 pub enum Claimed {
     Run(Claim),
     /// What the statement means has changed since it was approved: a person has to look again.
-    BackToReview { ticket: Box<Ticket>, why: String },
+    BackToReview {
+        ticket: Box<Ticket>,
+        why: String,
+    },
 }
 
 /// The right to run a ticket's plan, once. Dropped without a report, it reports by itself:
@@ -119,12 +130,7 @@ impl Tickets {
         task.await.map_err(|error| StoreError::Failed(error.to_string()))?
     }
 
-    async fn claim_to_the_end(
-        self,
-        id: TicketId,
-        session: String,
-        request: Request,
-    ) -> Result<Claimed, StoreError> {
+    async fn claim_to_the_end(self, id: TicketId, session: String, request: Request) -> Result<Claimed, StoreError> {
         let claim = super::door::random_hex()?;
         let command = Command::Claim { claim: claim.clone(), session, request: Box::new(request) };
         let ticket = self.store.act(id, command, now(), self.settings.terms).await?;

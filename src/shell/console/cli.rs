@@ -183,9 +183,7 @@ pub fn run(command: &TicketCommand, connection: &Connection, out: &mut dyn Write
     let ran = match command {
         TicketCommand::Tickets(args) => tickets(&client, args, out),
         TicketCommand::Approve(args) => approve(&client, args, out),
-        TicketCommand::Reject(args) => {
-            post(&client, &args.who, ("reject", Some(args.reason.clone())), None, out)
-        }
+        TicketCommand::Reject(args) => post(&client, &args.who, ("reject", Some(args.reason.clone())), None, out),
         TicketCommand::Cancel(args) => post(&client, &args.who, ("cancel", args.reason.clone()), None, out),
         TicketCommand::Comment(args) => post(&client, &args.who, ("comment", Some(args.text.clone())), None, out),
         TicketCommand::Watch(_) => watch(&client, out),

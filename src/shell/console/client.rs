@@ -74,11 +74,8 @@ impl Client {
     }
 
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &Body) -> Result<T, CliError> {
-        let call = self
-            .agent
-            .post(format!("{}{path}", self.base))
-            .header("Authorization", self.bearer())
-            .send_json(body);
+        let call =
+            self.agent.post(format!("{}{path}", self.base)).header("Authorization", self.bearer()).send_json(body);
         self.answer(call)
     }
 

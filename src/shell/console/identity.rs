@@ -38,9 +38,7 @@ pub(super) fn check(
     }
     if !admin_token.is_empty() && equal(given.as_bytes(), digest(admin_token).as_bytes()) {
         if !peer.to_canonical().is_loopback() {
-            return Err(Problem::forbidden(
-                "the local token counts only on this machine: use the token of a reviewer",
-            ));
+            return Err(Problem::forbidden("the local token counts only on this machine: use the token of a reviewer"));
         }
         found = Some(Identity::Admin);
     }

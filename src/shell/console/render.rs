@@ -118,11 +118,8 @@ pub(super) fn news(recorded: &Recorded) -> String {
 
 fn asked(out: &mut String, ticket: &Ticket, now: Instant) {
     let request = &ticket.request;
-    let role = if request.role == request.requester {
-        String::new()
-    } else {
-        format!(", acting as {}", line(&request.role))
-    };
+    let role =
+        if request.role == request.requester { String::new() } else { format!(", acting as {}", line(&request.role)) };
     let server = match request.facts.server_version {
         0 => "PostgreSQL of unknown version".to_owned(),
         version => format!("PostgreSQL {}.{}", version / 10_000, version % 10_000),
@@ -151,7 +148,8 @@ fn why(out: &mut String, finding: &Finding) {
 }
 
 fn object(out: &mut String, relation: &RelationFacts) {
-    let rows = relation.rows.map_or_else(|| "rows never counted".into(), |rows| format!("about {} rows", grouped(rows)));
+    let rows =
+        relation.rows.map_or_else(|| "rows never counted".into(), |rows| format!("about {} rows", grouped(rows)));
     let kind = format!("{:?}", relation.kind);
     let _ = writeln!(
         out,

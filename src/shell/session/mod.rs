@@ -27,7 +27,8 @@ use self::wire::Side;
 use super::audit::{EndReason, SessionLog};
 use super::cancel::Registration;
 use super::config::{Settings, Target};
-use super::console::Tickets;
+use super::console::ask::Tickets;
+use super::upstream::Upstream;
 use crate::kernel::policy::Who;
 use crate::kernel::relay::Relay;
 use crate::kernel::relay::from_client::Question;
@@ -54,6 +55,7 @@ pub struct Identity {
     pub application: String,
     pub client: String,
     pub target: Arc<Target>,
+    pub upstream: Arc<Upstream>,
 }
 
 pub struct Session {

@@ -10,8 +10,8 @@ use crate::kernel::review::{Terms, TicketId};
 use crate::shell::console::api::{ApiState, check_exposure, serve};
 use crate::shell::console::ask::Tickets;
 use crate::shell::console::cli::{CliError, Connection, TicketCommand, run};
-use crate::shell::console::identity::{self, Reviewer};
 use crate::shell::console::door;
+use crate::shell::console::identity::{self, Reviewer};
 use crate::shell::console::view::Full;
 use crate::shell::store::DataDirectory;
 
@@ -55,11 +55,9 @@ impl Gateway {
                 ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
             let answer = match body {
                 None => agent.get(url).header("Authorization", token).call(),
-                Some(body) => agent
-                    .post(url)
-                    .header("Authorization", token)
-                    .header("Content-Type", "application/json")
-                    .send(body),
+                Some(body) => {
+                    agent.post(url).header("Authorization", token).header("Content-Type", "application/json").send(body)
+                }
             };
             let mut answer = answer.expect("answers");
             let status = answer.status().as_u16();
@@ -71,11 +69,8 @@ impl Gateway {
 
     /// A verb of the command line: what it prints, or its exit code and message.
     async fn verb(&self, token: &str, words: &str) -> Result<String, (u8, String)> {
-        let connection = Connection {
-            admin: Some(self.address.to_string()),
-            token: Some(token.into()),
-            ..Connection::default()
-        };
+        let connection =
+            Connection { admin: Some(self.address.to_string()), token: Some(token.into()), ..Connection::default() };
         let command = parse(words);
         tokio::task::spawn_blocking(move || {
             let mut out = Vec::new();
