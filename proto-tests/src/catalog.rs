@@ -29,8 +29,9 @@ const QUERIES: &[&str] = &[
      from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
     // Relations and who owns them.
-    "select format('relation %s kind=%s owner=%s persistence=%s acl=%s options=%s', c.oid::regclass, c.relkind,
-        pg_get_userbyid(c.relowner), c.relpersistence, c.relacl, c.reloptions)
+    "select format('relation %s kind=%s owner=%s persistence=%s acl=%s options=%s security=%s/%s', c.oid::regclass, c.relkind,
+        pg_get_userbyid(c.relowner), c.relpersistence, c.relacl, c.reloptions,
+        c.relrowsecurity, c.relforcerowsecurity)
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind <> 'i'",
     // Sequences and the columns that own them.
@@ -44,7 +45,8 @@ const QUERIES: &[&str] = &[
     "select format('function %s owner=%s md5=%s', p.oid::regprocedure, pg_get_userbyid(p.proowner), md5(p.prosrc))
      from pg_proc p join pg_namespace n on n.oid = p.pronamespace
      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
-    "select format('trigger %s', pg_get_triggerdef(oid)) from pg_trigger where not tgisinternal",
+    "select format('trigger %s enabled=%s', pg_get_triggerdef(oid), tgenabled) from pg_trigger where not tgisinternal",
+    "select format('policy %s on %s: %s', polname, polrelid::regclass, pg_get_expr(polqual, polrelid)) from pg_policy",
     "select format('rule %s', pg_get_ruledef(r.oid)) from pg_rewrite r join pg_class c on c.oid = r.ev_class
      where c.relnamespace not in (select oid from pg_namespace where nspname ~ '^pg_' or nspname = 'information_schema')",
     "select format('type %s kind=%s owner=%s labels=%s', t.oid::regtype, t.typtype, pg_get_userbyid(t.typowner),
