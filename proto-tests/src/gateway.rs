@@ -175,6 +175,40 @@ impl Gateway {
         text
     }
 
+    /// The list of tickets.
+    #[must_use]
+    pub fn tickets(&self) -> String {
+        self.must(&["tickets"])
+    }
+
+    /// One ticket in full.
+    #[must_use]
+    pub fn show(&self, ticket: &str) -> String {
+        self.must(&["tickets", "show", ticket])
+    }
+
+    /// Approves as somebody; the tickets' commands stand here only.
+    #[must_use]
+    pub fn try_approve(&self, ticket: &str, who: &str) -> (bool, String) {
+        self.cli(&["approve", ticket, "--as", who])
+    }
+
+    /// Approves as somebody who may.
+    pub fn approve(&self, ticket: &str, who: &str) {
+        let (ok, text) = self.try_approve(ticket, who);
+        assert!(ok, "approve {ticket} as {who}: {text}; log: {}", self.log());
+    }
+
+    /// Rejects as somebody.
+    pub fn reject(&self, ticket: &str, who: &str, reason: &str) {
+        self.must(&["reject", ticket, "--reason", reason, "--as", who]);
+    }
+
+    /// Takes a request back.
+    pub fn withdraw(&self, ticket: &str, who: &str) {
+        self.must(&["cancel", ticket, "--as", who]);
+    }
+
     /// The process id, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

@@ -252,12 +252,12 @@ impl Player<'_> {
             ["server", ..] => {
                 server.sql(self.stage.database, text.trim_start_matches("server "));
             }
-            ["approve", ticket, "as", who] => self.gateway()?.must_quietly(&["tickets", "approve", ticket, "--as", who])?,
+            ["approve", ticket, "as", who] => self.gateway()?.approve(ticket, who),
             ["reject", ticket, "as", who, "because", ..] => {
                 let reason = text.split_once(" because ").expect("a reason").1;
-                self.gateway()?.must_quietly(&["tickets", "reject", ticket, "--reason", reason, "--as", who])?;
+                self.gateway()?.reject(ticket, who, reason);
             }
-            ["withdraw", ticket, "as", who] => self.gateway()?.must_quietly(&["tickets", "cancel", ticket, "--as", who])?,
+            ["withdraw", ticket, "as", who] => self.gateway()?.withdraw(ticket, who),
             _ => return Err(format!("what is {text:?}?")),
         }
         Ok(())
@@ -274,13 +274,4 @@ pub fn is_judged(message: &Message) -> bool {
     let ours = message.tag == b'E' && message.field('C').is_some_and(|code| code.starts_with("LK"));
     let held = message.tag == b'N' && message.field('M').is_some_and(|text| text.contains("ticket "));
     ours || held
-}
-
-impl Gateway {
-    fn must_quietly(&self, arguments: &[&str]) -> Result<(), String> {
-        match self.cli(arguments) {
-            (true, _) => Ok(()),
-            (false, text) => Err(format!("lockkeeper {arguments:?}: {text}")),
-        }
-    }
 }

@@ -24,7 +24,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
 /// The functions do the harm themselves: what calls them has done it.
 const FIXTURE: &str = "\
 create table victim(id int primary key, name text);
-insert into victim select g, 'name ' || g from generate_series(1, 300000) g;
+insert into victim select g, 'name ' || g from generate_series(1, 100000) g;
 create table secrets(k text);
 insert into secrets values ('one'), ('two');
 create index secrets_idx on secrets(k);
