@@ -58,6 +58,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
         let mut buffer = [0_u8; 65_536];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             if to.write_all(&buffer[..count]).is_err() {
+                let _ = from.shutdown(Shutdown::Both);
                 break;
             }
         }
