@@ -10,9 +10,9 @@ use proto_tests::client::error_of;
 use proto_tests::{Client, Gateway, Server, Session, majors};
 
 /// The longest wait allowed: a short lock timeout and the noise of a busy machine.
-const WAIT_MAX: Duration = Duration::from_millis(1_000);
+const WAIT_MAX: Duration = Duration::from_millis(500);
 /// The longest time a lock that blocks readers or writers may be held on the table, as sampled.
-const STRONG_LOCK_MAX: Duration = Duration::from_millis(500);
+const STRONG_LOCK_MAX: Duration = Duration::from_millis(150);
 
 const TABLE: &str = "\
 create table customer(id int primary key);
