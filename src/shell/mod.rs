@@ -1,12 +1,19 @@
 //! Everything that acts: sockets, files, clock, randomness.
 
+pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod cancel;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod console;
 pub mod database;
 pub mod demo;
 pub mod executor;
+pub mod net;
+pub mod session;
 pub mod store;
 pub mod tls;
+pub mod upstream;
+pub mod welcome;

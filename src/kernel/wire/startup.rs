@@ -302,9 +302,11 @@ impl Startup {
 
     /// NegotiateProtocolVersion, when it asks for more than 3.2 or for options we do not know.
     pub fn negotiate(&self, minor: u16, out: &mut BytesMut) -> bool {
-        if self.minor <= minor && self.protocol_options.is_empty() {
-            return false;
-        }
+        (self.minor > minor || !self.protocol_options.is_empty()) && self.negotiate_always(minor, out)
+    }
+
+    /// NegotiateProtocolVersion, because the server sent one.
+    pub fn negotiate_always(&self, minor: u16, out: &mut BytesMut) -> bool {
         let mut body = BytesMut::new();
         body.put_i32((3 << 16) | i32::from(minor.min(self.minor)));
         body.put_i32(i32::try_from(self.protocol_options.len()).unwrap_or(i32::MAX));

@@ -102,8 +102,10 @@ const fn hex_table() -> [[u8; 2]; 256] {
 #[must_use]
 pub fn for_terminal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut broken = false;
     for c in text.chars() {
-        if matches!(c, '\n' | '\t' | '\r') {
+        broken = matches!(c, '\n' | '\t' | '\r') || (broken && c == ' ');
+        if broken {
             if !out.ends_with(' ') {
                 out.push(' ');
             }
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn a_terminal_gets_one_line() {
         assert_eq!(
-            for_terminal("a\n\n\tb\x1b[31m\u{202e}"),
+            for_terminal("a\n\n\t  b\x1b[31m\u{202e}"),
             "a b\\u{1b}[31m\\u{202e}"
         );
     }

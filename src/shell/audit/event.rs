@@ -166,7 +166,7 @@ pub struct SessionEnded {
 /// How a statement came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Path {
+pub enum Arrival {
     /// A Query message.
     #[default]
     Simple,
@@ -176,7 +176,7 @@ pub enum Path {
     Function,
 }
 
-impl Path {
+impl Arrival {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Simple => "simple",
@@ -265,7 +265,7 @@ pub struct StatementRecord {
     pub text: Arc<str>,
     /// Length of the exact text in bytes; 0 when `text` is complete.
     pub text_bytes: u64,
-    pub path: Path,
+    pub path: Arrival,
     pub decision: Decision,
     /// Whether a rule may be about it: a schema change, a mass write, a grant.
     pub change: bool,
@@ -290,7 +290,7 @@ impl StatementRecord {
             duration_us: 0,
             text,
             text_bytes: 0,
-            path: Path::Simple,
+            path: Arrival::Simple,
             decision: Decision::Pass,
             change: false,
             transaction: Transaction::Idle,
@@ -311,7 +311,7 @@ pub struct Statement {
     pub session: SessionNumber,
     /// Ordinal within the session, from 1.
     pub n: u64,
-    pub path: Path,
+    pub path: Arrival,
     pub text: String,
     /// Present when the text was cut: its full length.
     #[serde(default, skip_serializing_if = "Option::is_none")]

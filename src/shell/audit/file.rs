@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -42,6 +43,28 @@ fn is_record_name(name: &str) -> bool {
     name.starts_with("record-") && name.ends_with(".jsonl")
 }
 
+fn lock_path(directory: &Path) -> PathBuf {
+    directory.join("record.lock")
+}
+
+/// Somebody who only looks whether a gateway is there ([`is_in_use`]) holds the lock for an instant.
+fn patiently(lock: &File) -> Result<(), fs::TryLockError> {
+    let mut tries = 5;
+    loop {
+        match lock.try_lock() {
+            Err(fs::TryLockError::WouldBlock) if tries > 0 => tries -= 1,
+            other => return other,
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether a gateway writes to this directory now.
+pub(super) fn is_in_use(directory: &Path) -> bool {
+    let lock = File::open(lock_path(directory)).map(|lock| lock.try_lock());
+    matches!(lock, Ok(Err(fs::TryLockError::WouldBlock)))
+}
+
 /// Where a chain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Last {
@@ -73,7 +96,7 @@ impl Directory {
             .mode(0o700)
             .create(&path)
             .map_err(failed)?;
-        let lock_path = path.join("record.lock");
+        let lock_path = lock_path(&path);
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -81,7 +104,7 @@ impl Directory {
             .mode(0o600)
             .open(lock_path)
             .map_err(failed)?;
-        match lock.try_lock() {
+        match patiently(&lock) {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(path)),
             Err(fs::TryLockError::Error(source)) => return Err(failed(source)),

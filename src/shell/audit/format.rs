@@ -249,7 +249,7 @@ impl serde_json::ser::Formatter for Harmless {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::event::{Decision, Line, Path, SqlState, Statement, Transaction};
+    use super::super::event::{Arrival, Decision, Line, SqlState, Statement, Transaction};
     use super::*;
     use crate::kernel::review::TicketId;
     use crate::kernel::rules::RuleId;
@@ -257,7 +257,7 @@ mod tests {
     fn rich() -> StatementRecord {
         StatementRecord {
             duration_us: 1500,
-            path: Path::Execute,
+            path: Arrival::Execute,
             decision: Decision::Rewrite,
             change: true,
             transaction: Transaction::Block,

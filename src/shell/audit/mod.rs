@@ -16,6 +16,7 @@ mod queue;
 pub mod read;
 mod session;
 pub mod sessions;
+mod show;
 pub mod verify;
 mod writer;
 
@@ -29,7 +30,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use event::{
-    Counts, Decision, DecisionRecord, EndReason, Event, FindingLine, Intent, LoginFailed, Path,
+    Arrival, Counts, Decision, DecisionRecord, EndReason, Event, FindingLine, Intent, LoginFailed,
     SessionInfo, SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent,
     Transaction,
 };

@@ -1,1 +1,366 @@
-//! x
+//! `lockkeeper sessions`: lists sessions, shows what one did, verifies the record. Reads the files of the
+//! record and nothing else, so it works while the gateway runs and when it does not.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{EndReason, Event, Line, SessionEnded, SessionInfo};
+use super::verify::{VerifyError, verify};
+use super::{Decision, file, read, show};
+
+/// List sessions, show what one of them did, or verify the record
+#[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = false)]
+pub struct Args {
+    /// The gateway's data directory
+    #[arg(
+        long,
+        global = true,
+        env = "LOCKKEEPER_DATA_DIR",
+        default_value = "./lockkeeper-data",
+        value_name = "DIR"
+    )]
+    pub data_dir: PathBuf,
+    /// Where the record is, when it is not in the data directory
+    #[arg(long, global = true, value_name = "DIR")]
+    pub record_dir: Option<PathBuf>,
+    /// Print JSON, one object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Only sessions that are connected now
+    #[arg(long)]
+    pub live: bool,
+    /// The newest so many sessions; 0 for all
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub limit: usize,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Command {
+    /// Everything one session did, in order
+    Show {
+        /// As listed: `7f3a1c09-12`, or the number alone for the newest session with it
+        id: String,
+    },
+    /// Prove that no line of the record is missing, changed, added or out of order
+    Verify,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionsError {
+    #[error("the record in {} cannot be read: {source}", directory.display())]
+    Read {
+        directory: PathBuf,
+        source: io::Error,
+    },
+    #[error("no session {0} in the record; `lockkeeper sessions` lists them")]
+    Unknown(String),
+    #[error("the record is NOT whole: {0}")]
+    NotWhole(VerifyError),
+    #[error("the output cannot be written: {0}")]
+    Output(io::Error),
+}
+
+/// Does what the arguments say. The caller prints the error and exits with 1.
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), SessionsError> {
+    let directory = args
+        .record_dir
+        .clone()
+        .unwrap_or_else(|| args.data_dir.join("record"));
+    let result = match &args.command {
+        None => list(args, &directory, out),
+        Some(Command::Show { id }) => show::show(&directory, id, args.json, out),
+        Some(Command::Verify) => whole(args, &directory, out),
+    };
+    match result {
+        // `lockkeeper sessions | head` is not a mistake.
+        Err(SessionsError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+fn whole(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), SessionsError> {
+    let report = verify(directory).map_err(SessionsError::NotWhole)?;
+    if args.json {
+        let json =
+            serde_json::to_string(&report).map_err(|error| SessionsError::Output(error.into()))?;
+        return writeln!(out, "{json}").map_err(SessionsError::Output);
+    }
+    let mut text = format!(
+        "The record is whole: {} lines in {} files, numbers {} to {}, each chained to the one before.\nlast hash {}\n",
+        report.lines, report.files, report.first_seq, report.last_seq, report.last_hash
+    );
+    if report.first_seq > 1 {
+        text += "Lines before the first were deleted with their files (retention).\n";
+    }
+    if report.torn > 0 {
+        text += &format!(
+            "{} unfinished lines at the end of files: a crash, or being written now.\n",
+            report.torn
+        );
+    }
+    if report.repeated > 0 {
+        text += &format!(
+            "{} lines stand in two files, the same both times: a file was abandoned after a disk error.\n",
+            report.repeated
+        );
+    }
+    out.write_all(text.as_bytes())
+        .map_err(SessionsError::Output)
+}
+
+/// What the list needs of any line; everything else is skipped unread.
+#[derive(Deserialize)]
+struct Brief<'a> {
+    boot: &'a str,
+    at: &'a str,
+    event: &'a str,
+    #[serde(default)]
+    session: Option<u64>,
+    #[serde(default)]
+    change: bool,
+    #[serde(default)]
+    decision: Option<Decision>,
+}
+
+/// One session of the list.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Summary {
+    id: String,
+    #[serde(flatten)]
+    info: SessionInfo,
+    started: String,
+    /// Absent while it lives, and when the gateway ended without saying so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<EndReason>,
+    live: bool,
+    statements: u64,
+    changes: u64,
+    held: u64,
+    refused: u64,
+    errors: u64,
+}
+
+#[derive(Default)]
+struct List {
+    sessions: HashMap<(String, u64), Summary>,
+    /// Ended sessions, oldest first: what is forgotten when there are too many.
+    ended: VecDeque<(String, u64)>,
+    limit: usize,
+    newest_boot: String,
+}
+
+impl List {
+    fn take(&mut self, text: &[u8]) {
+        // A line that is not ours is for `verify` to complain about.
+        let Ok(brief) = serde_json::from_slice::<Brief<'_>>(text) else {
+            return;
+        };
+        if brief.boot != self.newest_boot {
+            self.new_boot(brief.boot);
+        }
+        let Some(session) = brief.session else { return };
+        let key = (brief.boot.to_owned(), session);
+        match brief.event {
+            "statement" => {
+                let summary = self
+                    .sessions
+                    .entry(key)
+                    .or_insert_with(|| Summary::nameless(&brief, session));
+                summary.statements += 1;
+                summary.changes += u64::from(brief.change);
+                summary.held += u64::from(brief.decision == Some(Decision::Hold));
+                summary.refused += u64::from(brief.decision == Some(Decision::Refuse));
+            }
+            "session_started" | "session_ended" => self.border(key, text),
+            // Steps, intents and the like belong to statements, which are counted.
+            _ => {}
+        }
+    }
+
+    fn border(&mut self, key: (String, u64), text: &[u8]) {
+        let Ok(line) = serde_json::from_slice::<Line>(text) else {
+            return;
+        };
+        let id = format!("{}-{}", key.0, key.1);
+        if let Event::SessionStarted(started) = line.event {
+            let summary = Summary {
+                id,
+                info: started.info,
+                started: line.at,
+                live: true,
+                ..Summary::default()
+            };
+            self.sessions.insert(key, summary);
+        } else if let Event::SessionEnded(SessionEnded { reason, counts, .. }) = line.event {
+            let summary = self.sessions.entry(key.clone()).or_default();
+            summary.id = id;
+            summary.ended = Some(line.at);
+            summary.reason = Some(reason);
+            summary.live = false;
+            summary.statements = counts.statements;
+            summary.changes = counts.changes;
+            summary.held = counts.held;
+            summary.refused = counts.refused;
+            summary.errors = counts.errors;
+            self.end(key);
+        }
+    }
+
+    fn end(&mut self, key: (String, u64)) {
+        self.ended.push_back(key);
+        if self.limit > 0 && self.ended.len() > self.limit {
+            let forgotten = self.ended.pop_front();
+            forgotten.map(|key| self.sessions.remove(&key));
+        }
+    }
+
+    /// What the run before left open ended with it.
+    fn new_boot(&mut self, boot: &str) {
+        boot.clone_into(&mut self.newest_boot);
+        let open: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, summary)| summary.live)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in open {
+            if let Some(summary) = self.sessions.get_mut(&key) {
+                summary.live = false;
+            }
+            self.end(key);
+        }
+    }
+}
+
+impl Summary {
+    /// Its start was in a file that has been deleted.
+    fn nameless(brief: &Brief<'_>, session: u64) -> Self {
+        Self {
+            id: format!("{}-{session}", brief.boot),
+            started: format!("before {}", brief.at),
+            live: true,
+            ..Self::default()
+        }
+    }
+
+    fn end(&self) -> String {
+        match (&self.ended, self.live) {
+            (Some(at), _) => show::clock(at),
+            (None, true) => "live".into(),
+            (None, false) => "lost".into(),
+        }
+    }
+}
+
+fn list(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), SessionsError> {
+    let failed = |source| SessionsError::Read {
+        directory: directory.to_owned(),
+        source,
+    };
+    let mut list = List {
+        limit: args.limit,
+        ..List::default()
+    };
+    for path in read::files(directory).map_err(failed)? {
+        read::lines(&path, |_, text| {
+            list.take(text);
+            Ok(())
+        })
+        .map_err(failed)?;
+    }
+    if !file::is_in_use(directory) {
+        list.new_boot("");
+    }
+    let mut sessions: Vec<_> = list
+        .sessions
+        .into_values()
+        .filter(|summary| summary.live || !args.live)
+        .collect();
+    sessions.sort_by(|a, b| a.started.cmp(&b.started).then(a.id.cmp(&b.id)));
+    let skipped = if args.limit > 0 {
+        sessions.len().saturating_sub(args.limit)
+    } else {
+        0
+    };
+    let sessions = sessions.get(skipped..).unwrap_or_default();
+    if args.json {
+        for summary in sessions {
+            let json = serde_json::to_string(summary)
+                .map_err(|error| SessionsError::Output(error.into()))?;
+            writeln!(out, "{json}").map_err(SessionsError::Output)?;
+        }
+        return Ok(());
+    }
+    table(sessions, out).map_err(SessionsError::Output)
+}
+
+const HEADS: [&str; 10] = [
+    "ID",
+    "WHO",
+    "FROM",
+    "TARGET",
+    "APPLICATION",
+    "STARTED (UTC)",
+    "ENDED",
+    "STATEMENTS",
+    "CHANGES",
+    "REFUSED",
+];
+
+fn table(sessions: &[Summary], out: &mut dyn Write) -> io::Result<()> {
+    if sessions.is_empty() {
+        return writeln!(out, "No sessions.");
+    }
+    let rows: Vec<[String; 10]> = sessions.iter().map(row).collect();
+    let mut widths = HEADS.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    line(out, &HEADS.map(str::to_owned), &widths)?;
+    rows.iter().try_for_each(|row| line(out, row, &widths))
+}
+
+fn row(summary: &Summary) -> [String; 10] {
+    let info = &summary.info;
+    let target: BTreeSet<&str> = [info.target.as_str(), info.database.as_str()]
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .collect();
+    let target: Vec<&str> = target.into_iter().collect();
+    [
+        summary.id.clone(),
+        show::cell(&info.user),
+        show::cell(&info.client),
+        show::cell(&target.join("/")),
+        show::cell(&info.application),
+        show::day_and_clock(&summary.started),
+        summary.end(),
+        summary.statements.to_string(),
+        summary.changes.to_string(),
+        summary.refused.to_string(),
+    ]
+}
+
+fn line(out: &mut dyn Write, cells: &[String; 10], widths: &[usize; 10]) -> io::Result<()> {
+    let mut text = String::new();
+    for (i, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        // Numbers are easier to compare when they end at the same place.
+        text += &if i < 7 {
+            format!("{cell:<width$}  ")
+        } else {
+            format!("{cell:>width$}  ")
+        };
+    }
+    writeln!(out, "{}", text.trim_end())
+}

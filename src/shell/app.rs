@@ -1,0 +1,354 @@
+//! The composition root: opens what a gateway needs, listens, deals connections out, reloads, drains, stops.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+
+use super::audit::{self, Audit, Event};
+use super::cancel::Cancels;
+use super::config::{ListenAddress, Mistake, Parameters, Settings};
+use super::console::ask::{self, Tickets};
+use super::console::{Reviewer, api, door};
+use super::net::{self, Raw};
+use super::session::Shared;
+use super::store::{self, DataDirectory, Store};
+use super::welcome::Gate;
+use crate::kernel::review::Terms;
+use crate::kernel::wire::reply::{Reply, sqlstate};
+
+/// Why the gateway does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("the data directory cannot be used: {0}")]
+    Store(#[from] store::StoreError),
+    #[error(transparent)]
+    Record(#[from] audit::OpenError),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: String, error: io::Error },
+    #[error(transparent)]
+    Tls(#[from] super::tls::TlsError),
+    #[error(transparent)]
+    Api(#[from] api::ApiError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Reads the configuration again.
+pub type Load = Box<dyn Fn() -> Result<Settings, Vec<Mistake>> + Send>;
+
+/// Runs the gateway until it is told to stop. `ready` is called with the addresses it listens on.
+///
+/// # Errors
+/// When it cannot start.
+pub fn run(settings: Settings, load: Load) -> Result<(), AppError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let workers = Workers::start()?;
+    runtime.block_on(serve(settings, load, &workers))
+}
+
+async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), AppError> {
+    let directory = DataDirectory::take(&settings.data_dir)?;
+    let store = Store::open(&directory.path().join(store::FILE)).await?;
+    let lost = store.recover(store::now()).await?;
+    let audit = Audit::open(&record_settings(&settings))?;
+    for ticket in lost {
+        tracing::warn!(ticket = ticket.id.0, "was running when the gateway stopped: its outcome is unknown");
+    }
+    let tickets = Tickets::new(store, ask_settings(&settings));
+    let (publish, published) = watch::channel(Arc::new(settings));
+    let (drain, draining) = watch::channel(false);
+    let shared = Shared { settings: published, tickets: tickets.clone(), draining };
+    tokio::spawn(tickets.clone().expire_forever());
+    tokio::spawn(super::console::ledger::follow(tickets.clone(), audit.clone()));
+    let admin = open_admin(&publish.borrow().clone(), &directory, tickets).await?;
+    let open = Arc::new(Open::new(&publish.borrow()));
+    listen(&publish.borrow().clone(), &shared, &audit, (workers, &open)).await?;
+    say_listening(&format!("admin on {admin}"))?;
+    wait_for_stop(&publish, &load, &audit).await?;
+    tracing::info!("draining");
+    drain.send_replace(true);
+    open.drained(publish.borrow().limits.drain_timeout).await;
+    // Sessions that are still there are cut off with the process; their handles write their ends.
+    workers.stop();
+    if let Err(error) = audit.close("terminated") {
+        tracing::error!(%error, "the record could not be closed");
+    }
+    Ok(())
+}
+
+/// Threads with one runtime each. A session stays on the thread it was dealt to, so that its buffers
+/// and statement cache are the thread's own and no wake-up crosses threads.
+struct Workers {
+    handles: Vec<Handle>,
+    next: AtomicUsize,
+    stop: watch::Sender<bool>,
+    threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+impl Workers {
+    fn start() -> io::Result<Self> {
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let stop = watch::Sender::new(false);
+        let (mut handles, mut threads) = (Vec::new(), Vec::new());
+        for at in 0..count {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            handles.push(runtime.handle().clone());
+            let mut stopped = stop.subscribe();
+            let thread = std::thread::Builder::new().name(format!("worker-{at}")).spawn(move || {
+                runtime.block_on(async {
+                    let _ = stopped.wait_for(|on| *on).await;
+                });
+            })?;
+            threads.push(thread);
+        }
+        Ok(Self { handles, next: AtomicUsize::new(0), stop, threads: std::sync::Mutex::new(threads) })
+    }
+
+    fn next(&self) -> Option<&Handle> {
+        let at = self.next.fetch_add(1, Ordering::Relaxed);
+        self.handles.get(at % self.handles.len().max(1))
+    }
+
+    fn stop(&self) {
+        self.stop.send_replace(true);
+        let mut threads = self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How many connections there are and may be.
+struct Open {
+    connections: Arc<Semaphore>,
+    entering: Arc<Semaphore>,
+    max: usize,
+}
+
+impl Open {
+    fn new(settings: &Settings) -> Self {
+        let max = settings.limits.connections_max;
+        let entering = settings.limits.unauthenticated_max;
+        Self { connections: Arc::new(Semaphore::new(max)), entering: Arc::new(Semaphore::new(entering)), max }
+    }
+
+    async fn drained(&self, limit: Duration) {
+        let all = u32::try_from(self.max).unwrap_or(u32::MAX);
+        if tokio::time::timeout(limit, self.connections.acquire_many(all)).await.is_err() {
+            tracing::warn!("sessions were still busy when the time to drain was over");
+        }
+    }
+}
+
+async fn listen(
+    settings: &Settings,
+    shared: &Shared,
+    audit: &Audit,
+    running: (&Workers, &Arc<Open>),
+) -> Result<(), AppError> {
+    let (workers, open) = running;
+    let cancels = Arc::new(Cancels::default());
+    for listener in &settings.listeners {
+        let gate = Arc::new(Gate::new(&listener.tls, shared.clone(), audit.clone(), cancels.clone())?);
+        let failed = |error| AppError::Listen { address: listener.address.to_string(), error };
+        let dealer = Dealer { gate, open: open.clone(), workers: workers.handles.clone(), next: 0 };
+        match &listener.address {
+            ListenAddress::Tcp(address) => {
+                let socket = TcpListener::bind(address).await.map_err(failed)?;
+                say_listening(&format!("on {}", socket.local_addr()?))?;
+                tokio::spawn(dealer.tcp(socket));
+            }
+            ListenAddress::Unix(path) => {
+                let socket = bind_unix(path).map_err(failed)?;
+                say_listening(&format!("on unix:{}", path.display()))?;
+                tokio::spawn(dealer.unix(socket));
+            }
+        }
+    }
+    let _ = workers.next();
+    Ok(())
+}
+
+/// A socket file nobody listens on any more is replaced; one that is in use is not.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
+    Ok(listener)
+}
+
+/// Accepts on one listener and deals the connections out to the workers in turn.
+struct Dealer {
+    gate: Arc<Gate>,
+    open: Arc<Open>,
+    workers: Vec<Handle>,
+    next: usize,
+}
+
+/// After a failed accept (no descriptors left, mostly) the next try waits this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl Dealer {
+    async fn tcp(mut self, socket: TcpListener) {
+        loop {
+            match socket.accept().await {
+                Ok((stream, peer)) => {
+                    let dealt = net::tune(&stream).and_then(|()| stream.into_std());
+                    if let Ok(stream) = dealt {
+                        self.deal(peer.to_string(), move || tokio::net::TcpStream::from_std(stream).map(Raw::Tcp));
+                    }
+                }
+                Err(error) => pause(&error).await,
+            }
+        }
+    }
+
+    async fn unix(mut self, socket: UnixListener) {
+        loop {
+            match socket.accept().await {
+                Ok((stream, _)) => {
+                    if let Ok(stream) = stream.into_std() {
+                        let open = move || tokio::net::UnixStream::from_std(stream).map(Raw::Unix);
+                        self.deal("[local]".to_owned(), open);
+                    }
+                }
+                Err(error) => pause(&error).await,
+            }
+        }
+    }
+
+    fn deal(&mut self, peer: String, raw: impl FnOnce() -> io::Result<Raw> + Send + 'static) {
+        self.next = self.next.wrapping_add(1);
+        let Some(worker) = self.workers.get(self.next % self.workers.len().max(1)) else { return };
+        let (gate, open) = (self.gate.clone(), self.open.clone());
+        worker.spawn(async move {
+            let Ok(raw) = raw() else { return };
+            let (Ok(connection), Ok(entering)) =
+                (open.connections.clone().try_acquire_owned(), open.entering.clone().try_acquire_owned())
+            else {
+                return too_many(raw).await;
+            };
+            let welcomed = gate.welcome(raw, peer).await;
+            drop(entering);
+            if let Some(session) = welcomed {
+                session.run().await;
+            }
+            drop(connection);
+        });
+    }
+}
+
+async fn too_many(raw: Raw) {
+    let mut side = super::session::wire::Side::new(super::net::Stream::Plain(raw));
+    Reply::fatal(sqlstate::TOO_MANY_CONNECTIONS, "too many connections through the gateway")
+        .hint("Raise limits.connections_max, or use fewer connections.")
+        .put(&mut side.out);
+    super::session::wire::farewell_in_clear(&mut side).await;
+}
+
+async fn pause(error: &io::Error) {
+    tracing::warn!(%error, "a connection could not be accepted");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+async fn open_admin(settings: &Settings, directory: &DataDirectory, tickets: Tickets) -> Result<SocketAddr, AppError> {
+    let failed = |error| AppError::Listen { address: settings.admin.to_string(), error };
+    let listener = TcpListener::bind(settings.admin).await.map_err(failed)?;
+    let address = listener.local_addr()?;
+    let reviewers: Vec<Reviewer> = settings
+        .reviewers
+        .iter()
+        .map(|r| Reviewer { name: r.name.clone(), token_sha256: hex(&r.token_sha256) })
+        .collect();
+    api::check_exposure(address, &reviewers)?;
+    let admin_token = door::token(directory)?;
+    door::write_address(directory, address)?;
+    let state = api::ApiState { tickets, admin_token, reviewers };
+    tokio::spawn(async move {
+        if let Err(error) = api::serve(listener, state, std::future::pending()).await {
+            tracing::error!(%error, "the admin door has closed");
+        }
+    });
+    Ok(address)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SIGTERM and SIGINT stop, SIGHUP reloads.
+async fn wait_for_stop(publish: &watch::Sender<Arc<Settings>>, load: &Load, audit: &Audit) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => reload(publish, load, audit),
+        }
+    }
+}
+
+/// A bad file keeps the old settings. Listeners, directories and limits on connections stay until a restart.
+fn reload(publish: &watch::Sender<Arc<Settings>>, load: &Load, audit: &Audit) {
+    let error = match load() {
+        Ok(settings) => {
+            publish.send_replace(Arc::new(settings));
+            tracing::info!("configuration reloaded");
+            None
+        }
+        Err(mistakes) => {
+            for mistake in &mistakes {
+                tracing::error!(%mistake, "configuration not reloaded");
+            }
+            Some(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        }
+    };
+    let settings = publish.borrow().policies.keys().cloned().collect::<Vec<_>>().join(", ");
+    audit.event(Event::GatewayReloaded { settings: format!("policies: {settings}"), error });
+}
+
+/// For people and for whoever started the process: one line on standard output.
+fn say_listening(what: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "lockkeeper listening {what}")?;
+    out.flush()
+}
+
+fn record_settings(settings: &Settings) -> audit::Settings {
+    let record = &settings.record;
+    audit::Settings {
+        rotate_bytes: record.rotate_bytes,
+        keep_files: usize::try_from(record.files_max).unwrap_or(usize::MAX),
+        stdout: record.stdout,
+        text_limit: record.statement_bytes_max,
+        parameters: match record.parameters {
+            Parameters::None => audit::ParameterMode::None,
+            Parameters::Hash => audit::ParameterMode::Hash,
+            Parameters::Text => audit::ParameterMode::Text,
+        },
+        ..audit::Settings::new(record.dir.clone())
+    }
+}
+
+fn ask_settings(settings: &Settings) -> ask::Settings {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let terms = Terms { pending_ms: ms(settings.hold.pending_expiry), approved_ms: ms(settings.hold.approved_expiry) };
+    ask::Settings { terms, ..ask::Settings::default() }
+}

@@ -1,0 +1,137 @@
+//! The command line: verbs and options, what they need, their exit codes.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use super::app;
+use super::audit::sessions::{self, SessionsArgs};
+use super::config::{self, Overrides, Settings};
+use super::console::cli::{self as tickets, TicketCommand};
+use super::demo::{self, DemoArgs};
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed or was refused, as said on standard error; 2 the command line is wrong; 3 the gateway cannot be reached.";
+
+/// A PostgreSQL gateway through which a schema change cannot hurt production.
+///
+/// Point psql, applications and migration tools at it instead of at PostgreSQL. Ordinary traffic passes untouched; risky schema changes run in safe steps; dangerous ones wait for a second person.
+#[derive(Debug, Parser)]
+#[command(name = "lockkeeper", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the gateway. Works without a configuration file: 127.0.0.1:6433 before 127.0.0.1:5432
+    Serve(ServeArgs),
+    /// Read a configuration, print every mistake with its remedy, or what it means
+    Check {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    #[command(flatten)]
+    Tickets(TicketCommand),
+    /// List recorded sessions, show one, or verify the record
+    Sessions(SessionsArgs),
+    /// Start a throw-away server with live traffic behind a gateway, to try everything out
+    Demo(DemoArgs),
+    /// Print the users-file line of a user whose password is read from standard input
+    User {
+        /// The user's name
+        name: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ServeArgs {
+    /// The configuration file; its values are overridden by the options below
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where clients connect: HOST:PORT, or unix:PATH. May be given several times
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// The server: HOST:PORT, or the directory or path of its Unix socket
+    #[arg(long, value_name = "HOST:PORT")]
+    upstream: Option<String>,
+    /// Where the review queue's API listens
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// Tickets, tokens and the record
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// enforce: rewrite, hold and refuse; observe: judge and record only
+    #[arg(long, value_name = "MODE")]
+    mode: Option<String>,
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = io::stdout();
+    match cli.verb {
+        Verb::Serve(args) => serve(args),
+        Verb::Check { config } => config::run_check(&config, &mut out),
+        Verb::Tickets(command) => told(
+            tickets::run(&command, command.connection(), &mut out).map_err(|e| (e.exit_code(), e.printable())),
+        ),
+        Verb::Sessions(args) => sessions::run(&args, &mut out),
+        Verb::Demo(args) => demo::run(&args),
+        Verb::User { name } => user(&name, &mut out),
+    }
+}
+
+fn told(result: Result<(), (u8, String)>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, what)) => {
+            complain(&what);
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn complain(what: &str) {
+    let _ = writeln!(io::stderr(), "lockkeeper: {what}");
+}
+
+fn serve(args: ServeArgs) -> ExitCode {
+    let filter = EnvFilter::try_from_env("LOCKKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let ServeArgs { config, listen, upstream, admin, data_dir, mode } = args;
+    let overrides = Overrides { listen, upstream, admin, data_dir, mode };
+    let load = move || -> Result<Settings, Vec<config::Mistake>> {
+        let loaded = config::load(config.as_deref(), &overrides)?;
+        for warning in &loaded.warnings {
+            tracing::warn!(%warning, "configuration");
+        }
+        Ok(loaded.settings)
+    };
+    let settings = match load() {
+        Ok(settings) => settings,
+        Err(mistakes) => {
+            for mistake in &mistakes {
+                complain(&mistake.to_string());
+            }
+            return ExitCode::FAILURE;
+        }
+    };
+    told(app::run(settings, Box::new(load)).map_err(|error| (1, error.to_string())))
+}
+
+fn user(name: &str, out: &mut dyn Write) -> ExitCode {
+    let mut password = String::new();
+    if let Err(error) = io::stdin().read_line(&mut password) {
+        return told(Err((1, format!("the password cannot be read: {error}"))));
+    }
+    let line = super::auth::verifier(name, password.trim_end_matches(['\r', '\n']));
+    told(line.map_err(|error| (1, error.to_string())).and_then(|line| {
+        writeln!(out, "{line}").map_err(|error| (1, error.to_string()))
+    }))
+}

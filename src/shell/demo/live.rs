@@ -1,0 +1,72 @@
+//! The demo by hand: what to try, and how the traffic is doing meanwhile.
+
+use std::time::Duration;
+
+use super::cluster::Cluster;
+use super::gateway::Gateway;
+use super::summary::{milliseconds, thousands};
+use super::traffic::Traffic;
+use super::{DemoError, Screen};
+
+pub(super) fn invite(screen: &mut Screen<'_>, cluster: &Cluster, gateway: &Gateway) -> Result<(), DemoError> {
+    let url = cluster.developer(gateway.address()).url();
+    screen.say(&format!(
+        "
+Lockkeeper is in front of it. An application is reading and writing the table orders through it.
+
+1. In another terminal, connect as ann:
+
+     psql '{url}'
+
+2. Change the table under its traffic, and watch the worst latency below:
+
+     CREATE INDEX ON orders (status, placed_at);
+     ALTER TABLE orders ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid();
+     ALTER TABLE orders ALTER COLUMN note SET NOT NULL;
+
+3. Do something dangerous. It waits for a second person:
+
+     DROP TABLE orders;
+
+   who looks at it and approves it in a third terminal (or rejects it):
+
+     {}
+     {}
+
+4. See what was recorded:
+
+     {}
+
+Ctrl-C ends the demo and removes everything.
+",
+        gateway.command_line("tickets"),
+        gateway.command_line("approve 1 --as you"),
+        gateway.command_line("sessions"),
+    ))
+}
+
+/// One line that is always up to date; where it cannot be refreshed, a new one now and then.
+pub(super) async fn watch(screen: &mut Screen<'_>, traffic: &Traffic) -> Result<(), DemoError> {
+    let mut before = 0;
+    let mut worst = Duration::ZERO;
+    let every = Duration::from_secs(if screen.is_terminal { 1 } else { 10 });
+    let mut tick = tokio::time::interval(every);
+    tick.tick().await;
+    loop {
+        traffic.begin();
+        tick.tick().await;
+        let now = traffic.measured();
+        worst = worst.max(now.worst);
+        let mut line = format!(
+            "traffic: {}/s · worst latency now {} ms · since the start {} ms",
+            thousands((now.done - before) / every.as_secs()),
+            milliseconds(now.worst),
+            milliseconds(worst)
+        );
+        if now.errors > 0 {
+            line += &format!(" · {} errors, last: {}", now.errors, traffic.last_error());
+        }
+        before = now.done;
+        if screen.is_terminal { screen.refresh(&line)? } else { screen.say(&line)? }
+    }
+}
