@@ -31,19 +31,42 @@ impl GatewayOptions {
     /// Answers a held change with an error at once instead of letting the client wait.
     #[must_use]
     pub fn answer_at_once() -> Self {
-        Self { config: "[hold]\nwait = false\n".into(), ..Self::default() }
+        Self { config: "[hold]\nmode = \"answer\"\n".into(), ..Self::default() }
+    }
+
+    /// Shows clients this certificate; `mode` is `disable`, `prefer` or `require`.
+    #[must_use]
+    pub fn tls(mode: &str, cert: &Path, key: &Path) -> Self {
+        let (cert, key) = (cert.display(), key.display());
+        let config = format!("[tls]\nmode = \"{mode}\"\ncert_file = \"{cert}\"\nkey_file = \"{key}\"\n");
+        Self { config, ..Self::default() }
+    }
+
+    /// Asks this much of the server's own TLS; `mode` is as libpq's `sslmode`.
+    #[must_use]
+    pub fn upstream_tls(mode: &str, root: &Path) -> Self {
+        let root = root.display();
+        let target = "[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\n[targets.upstream_tls]";
+        Self { config: format!("{target}\nmode = \"{mode}\"\nroot_file = \"{root}\"\n"), ..Self::default() }
+    }
+
+    /// Listens on a Unix socket before a server's Unix socket.
+    #[must_use]
+    pub fn unix(listen: &Path, upstream: &Path) -> Self {
+        let text = |path: &Path| Some(path.to_string_lossy().into_owned());
+        Self { listen: text(listen), upstream: text(upstream), ..Self::default() }
     }
 
     /// Lets a held change expire after this many seconds.
     #[must_use]
     pub fn expire_after(seconds: u32) -> Self {
-        Self { config: format!("[hold]\nexpires_s = {seconds}\n"), ..Self::default() }
+        Self { config: format!("[hold]\npending_expiry_s = {seconds}\n"), ..Self::default() }
     }
 
     /// Lets a client wait for an approval for this many seconds.
     #[must_use]
     pub fn wait_at_most(seconds: u32) -> Self {
-        Self { config: format!("[hold]\nwait_s = {seconds}\n"), ..Self::default() }
+        Self { config: format!("[hold]\nwait_limit_s = {seconds}\n"), ..Self::default() }
     }
 }
 

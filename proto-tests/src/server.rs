@@ -155,6 +155,24 @@ impl Server {
         fs::write(data.join("postgresql.conf"), settings).unwrap();
     }
 
+    /// Gives the server a certificate and starts it again; the key is made readable for the server only.
+    pub fn use_tls(&self, cert: &str, key: &str) {
+        self.crash();
+        let data = self.directory.join("data");
+        for (name, text, mode) in [("server.crt", cert, 0o644), ("server.key", key, 0o600)] {
+            let path = data.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            if let Some((uid, gid)) = self.owner {
+                std::os::unix::fs::chown(&path, Some(uid), Some(gid)).unwrap();
+            }
+        }
+        let mut settings = fs::read_to_string(data.join("postgresql.conf")).unwrap();
+        settings.push_str("ssl = on\n");
+        fs::write(data.join("postgresql.conf"), settings).unwrap();
+        self.run();
+    }
+
     /// Starts the server process; also after `crash` or `stop`.
     pub fn run(&self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).unwrap();

@@ -480,11 +480,8 @@ fn every_way_of_logging_in_is_passed_through() {
 fn unix_sockets_on_both_sides() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join(".s.PGSQL.5432");
-    let options = GatewayOptions {
-        listen: Some(format!("unix:{}", path.display())),
-        upstream: Some(format!("unix:{}/.s.PGSQL.{}", SERVER.socket_dir.display(), SERVER.address.port())),
-        ..GatewayOptions::default()
-    };
+    let upstream = SERVER.socket_dir.join(format!(".s.PGSQL.{}", SERVER.address.port()));
+    let options = GatewayOptions::unix(&path, &upstream);
     if proto_tests::gateway::stand_in() {
         return;
     }
