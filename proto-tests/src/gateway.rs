@@ -130,8 +130,7 @@ impl Gateway {
         let directory = tempfile::Builder::new().prefix("proto-gw-").tempdir().unwrap();
         let data = directory.path().join("data");
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut gateway =
-            Self { address: unknown, data, directory, arguments: Vec::new(), kind: Kind::Running };
+        let mut gateway = Self { address: unknown, data, directory, arguments: Vec::new(), kind: Kind::Running };
         if stand_in() {
             let pump = Pump::to(upstream.parse().expect("the stand-in forwards over TCP"));
             gateway.address = pump.address();

@@ -3,13 +3,9 @@
 //! Nothing of the product is imported: the messages are built and read by a small codec of our own, so that a
 //! mistake in the product's codec cannot cancel itself out. A failing expectation panics with what was seen;
 //! that is how a harness reports, and the reason for the allowances below.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test harness reports by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness reports by panicking")]
 
+pub mod case;
 pub mod catalog;
 pub mod client;
 pub mod gateway;

@@ -207,7 +207,11 @@ impl Player<'_> {
     fn seek(&mut self, pattern: &str) -> Result<(), String> {
         loop {
             let Reply::Message(message) = self.recv()? else {
-                return if matches!(pattern, "closed" | "stopped") { Ok(()) } else { Err(format!("closed before {pattern:?}")) };
+                return if matches!(pattern, "closed" | "stopped") {
+                    Ok(())
+                } else {
+                    Err(format!("closed before {pattern:?}"))
+                };
             };
             let text = message.render();
             let judged = is_judged(&message);

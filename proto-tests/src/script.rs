@@ -250,7 +250,11 @@ pub fn matches(pattern: &str, text: &str) -> Option<Option<String>> {
         let word: String = text[start..].chars().take_while(char::is_ascii_digit).collect();
         let fresh = start == 0 || !text.as_bytes()[start - 1].is_ascii_digit();
         let rest = &text[start + word.len()..];
-        if fresh && !word.is_empty() && glob(before.as_bytes(), &text.as_bytes()[..start]) && glob(after.as_bytes(), rest.as_bytes()) {
+        if fresh
+            && !word.is_empty()
+            && glob(before.as_bytes(), &text.as_bytes()[..start])
+            && glob(after.as_bytes(), rest.as_bytes())
+        {
             return Some(Some(word));
         }
     }

@@ -13,13 +13,15 @@ use proto_tests::play::{Delivery, Stage, play};
 use proto_tests::script::{self, Script};
 use proto_tests::{Gateway, Server, catalog, wait_until};
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| {
+static SERVER: LazyLock<Server> = LazyLock::new(prepared);
+
+fn prepared() -> Server {
     let server = Server::start(proto_tests::majors().into_iter().max().unwrap());
     server.sql("postgres", "create database fixture owner alice");
     server.sql("fixture", "alter schema public owner to alice");
     server.connect("alice", "fixture").rows(FIXTURE);
     server
-});
+}
 
 /// The functions do the harm themselves: what calls them has done it.
 const FIXTURE: &str = "\
@@ -39,21 +41,21 @@ create procedure harm_procedure() language plpgsql as 'begin drop table moody; e
 analyze victim";
 
 /// Everything that must not change.
-fn state(database: &str) -> Vec<String> {
-    let mut lines = catalog::dump(&SERVER, database);
+fn state(server: &Server, database: &str) -> Vec<String> {
+    let mut lines = catalog::dump(server, database);
     let count = |table: &str| {
         let sql = format!("select count(*), sum(hashtext(t::text)) from {table} t");
-        let there = !SERVER.sql(database, &format!("select 1 from pg_class where relname = '{table}'")).is_empty();
-        let answer = if there { SERVER.sql(database, &sql).join("") } else { "gone".into() };
+        let there = !server.sql(database, &format!("select 1 from pg_class where relname = '{table}'")).is_empty();
+        let answer = if there { server.sql(database, &sql).join("") } else { "gone".into() };
         format!("rows of {table}: {answer}")
     };
     lines.extend(["victim", "secrets", "moody"].map(count));
-    lines.extend(SERVER.sql(database, "select 'file of ' || oid::regclass || ': ' || relfilenode from pg_class where relname in ('victim', 'victim_pkey')"));
-    lines.extend(SERVER.sql(
+    lines.extend(server.sql(database, "select 'file of ' || oid::regclass || ': ' || relfilenode from pg_class where relname in ('victim', 'victim_pkey')"));
+    lines.extend(server.sql(
         "postgres",
         "select format('role %s super=%s settings=%s', rolname, rolsuper, setconfig) from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid",
     ));
-    lines.extend(SERVER.sql("postgres", "select format('default acl %s', defaclacl) from pg_default_acl"));
+    lines.extend(server.sql("postgres", "select format('default acl %s', defaclacl) from pg_default_acl"));
     lines
 }
 
@@ -62,48 +64,57 @@ fn user(script: &Script) -> &'static str {
 }
 
 /// Waits until the script's sessions have left the server, so that late effects count too.
-fn settled(database: &str) {
-    let sql = format!("select pid, state, query from pg_stat_activity where datname = '{database}' and pid <> pg_backend_pid()");
+fn settled(server: &Server, database: &str) {
+    let sql = format!(
+        "select pid, state, query from pg_stat_activity where datname = '{database}' and pid <> pg_backend_pid()"
+    );
     let what = format!("the sessions in {database} end when their clients are gone");
-    wait_until(&what, Duration::from_secs(15), || SERVER.sql("postgres", &sql).is_empty().then_some(()));
+    wait_until(&what, Duration::from_secs(15), || server.sql("postgres", &sql).is_empty().then_some(()));
 }
 
 /// A database to do harm in: kept while nothing happened to it, made anew after that.
-struct Range {
+struct Range<'a> {
+    server: &'a Server,
     label: String,
     database: Option<(String, Vec<String>)>,
     made: usize,
 }
 
-impl Range {
-    fn new(label: &str) -> Self {
-        Self { label: label.into(), database: None, made: 0 }
+impl<'a> Range<'a> {
+    fn new(server: &'a Server, label: &str) -> Self {
+        Self { server, label: label.into(), database: None, made: 0 }
     }
 
     /// Plays a script and returns what it changed, with the complaint of the script if any.
-    fn effect(&mut self, script: &Script, gateway: Option<&Gateway>, delivery: Delivery) -> (Vec<String>, Option<String>) {
+    fn effect(
+        &mut self,
+        script: &Script,
+        gateway: Option<&Gateway>,
+        delivery: Delivery,
+    ) -> (Vec<String>, Option<String>) {
+        let server = self.server;
         let (database, before) = self.database.take().unwrap_or_else(|| {
             self.made += 1;
-            let database = SERVER.database(&format!("{}_{}", self.label, self.made), "fixture");
-            let before = state(&database);
+            let database = server.database(&format!("{}_{}", self.label, self.made), "fixture");
+            let before = state(server, &database);
             (database, before)
         });
         let stage = Stage {
-            address: gateway.map_or(SERVER.address, |g| g.address),
-            server: &SERVER,
+            address: gateway.map_or(server.address, |g| g.address),
+            server,
             gateway,
             user: user(script),
             database: &database,
             delivery,
         };
         let complaint = play(script, stage).err();
-        settled(&database);
-        let changes = catalog::difference(&before, &state(&database));
+        settled(server, &database);
+        let changes = catalog::difference(&before, &state(server, &database));
         if changes.is_empty() {
             self.database = Some((database, before));
         } else {
-            SERVER.sql("postgres", &format!("drop database \"{database}\" with (force)"));
-            SERVER.sql("postgres", "alter role alice reset all");
+            server.sql("postgres", &format!("drop database \"{database}\" with (force)"));
+            server.sql("postgres", "alter role alice reset all");
         }
         (changes, complaint)
     }
@@ -111,7 +122,7 @@ impl Range {
 
 fn play_all(delivery: Delivery, label: &str) {
     let gateway = Gateway::start(&SERVER);
-    let mut range = Range::new(label);
+    let mut range = Range::new(&SERVER, label);
     let mut failures = Vec::new();
     for script in script::all("ddl") {
         let (changes, complaint) = range.effect(&script, Some(&gateway), delivery);
@@ -141,8 +152,10 @@ fn nothing_dangerous_reaches_the_server_in_a_burst() {
 #[test]
 fn the_tricks_work_where_nobody_judges() {
     let tricks: Vec<_> = script::all("ddl").into_iter().filter(|s| !s.has("harmless") && !s.has("dba")).collect();
+    // Roles are shared by all databases of a server: the harm done here must not be seen by the other tests.
+    let server = prepared();
     let mut void = Vec::new();
-    let mut range = Range::new("control");
+    let mut range = Range::new(&server, "control");
     for script in &tricks {
         let (changes, complaint) = range.effect(script, None, Delivery::ByMessage);
         if changes.is_empty() {

@@ -81,7 +81,10 @@ impl<'a> Twins<'a> {
 const REWRITTEN: &[(&str, &str)] = &[
     ("create index on orders (customer_id)", "CREATE INDEX"),
     ("create unique index orders_u on orders (id, status)", "CREATE INDEX"),
-    ("create index if not exists orders_l on orders using btree (lower(status), amount desc nulls last) include (id) where amount > 10", "CREATE INDEX"),
+    (
+        "create index if not exists orders_l on orders using btree (lower(status), amount desc nulls last) include (id) where amount > 10",
+        "CREATE INDEX",
+    ),
     ("CREATE INDEX ON \"Mixed Case\" (\"Weird \"\"Column\", (id + 1))", "CREATE INDEX"),
     ("/* which */ create index /* where */ on other.orders (note) -- why", "CREATE INDEX"),
     ("alter table orders add column token uuid not null default gen_random_uuid()", "ALTER TABLE"),
@@ -92,7 +95,10 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("alter table orders alter column status set not null", "ALTER TABLE"),
     ("alter table orders add constraint amount_sane check (amount >= 0)", "ALTER TABLE"),
     ("alter table orders add check (amount < 1000)", "ALTER TABLE"),
-    ("alter table orders add constraint of_customer foreign key (customer_id) references customer (id) on delete cascade", "ALTER TABLE"),
+    (
+        "alter table orders add constraint of_customer foreign key (customer_id) references customer (id) on delete cascade",
+        "ALTER TABLE",
+    ),
     ("alter table orders add foreign key (customer_id) references customer", "ALTER TABLE"),
     ("alter table orders add constraint orders_pair unique (customer_id, id)", "ALTER TABLE"),
     ("alter table keyless add primary key (a)", "ALTER TABLE"),
@@ -101,7 +107,10 @@ const REWRITTEN: &[(&str, &str)] = &[
 /// Statements that are harmless as they are, and run as they are.
 const PASSED: &[(&str, &str)] = &[
     ("alter table orders add column note text", "ALTER TABLE"),
-    ("alter table orders add column flag boolean not null default false, add column since timestamptz default now()", "ALTER TABLE"),
+    (
+        "alter table orders add column flag boolean not null default false, add column since timestamptz default now()",
+        "ALTER TABLE",
+    ),
     ("alter table orders alter column extra set default 'x'", "ALTER TABLE"),
     ("create table fresh(id int generated always as identity primary key, c int references tiny_parent)", ""),
     ("create table fresh(id serial primary key, note text not null default 'n')", "CREATE TABLE"),
@@ -198,7 +207,10 @@ fn a_named_statement_of_a_change_runs_when_it_is_executed() {
     let mut client = twins.connect();
     client.send(&[wire::parse(b"later", REWRITTEN[0].0.as_bytes(), &[]), wire::framed(b'S', b"")].concat()).unwrap();
     assert!(error_of(&client.until_ready()).is_none());
-    assert_eq!(catalog::difference(&catalog::dump(twins.server, &twins.naive), &catalog::dump(twins.server, &twins.safe)), Vec::<String>::new());
+    assert_eq!(
+        catalog::difference(&catalog::dump(twins.server, &twins.naive), &catalog::dump(twins.server, &twins.safe)),
+        Vec::<String>::new()
+    );
     let run = [wire::bind(b"", b"later", &[], false), wire::execute(b"", 0), wire::framed(b'S', b"")];
     client.send(&run.concat()).unwrap();
     assert!(error_of(&client.until_ready()).is_none());
@@ -221,7 +233,10 @@ fn a_change_in_a_transaction_is_refused_and_fails_it() {
         let end = client.query("commit");
         assert_eq!(end[0].render(), "CommandComplete ROLLBACK", "{sql}");
         assert_eq!(client.rows("select count(*) from tiny where id = 77"), ["0"]);
-        let replies = { client.rows("begin"); extended(&mut client, sql) };
+        let replies = {
+            client.rows("begin");
+            extended(&mut client, sql)
+        };
         assert!(error_of(&replies).unwrap().field('C').unwrap().starts_with("LK"), "{sql}: {replies:?}");
         assert_eq!(status_of(&replies), Some('E'), "{sql}");
         client.query("rollback");

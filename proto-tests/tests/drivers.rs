@@ -77,7 +77,8 @@ fn smoke(driver: &str, command: &mut Command) {
         let log = tempfile::NamedTempFile::new().unwrap();
         command.stdin(std::process::Stdio::null());
         command.stdout(log.reopen().unwrap()).stderr(log.reopen().unwrap());
-        let mut child = command.spawn().unwrap_or_else(|e| panic!("{driver}: {command:?}: {e}; run proto-tests/drivers/install"));
+        let mut child =
+            command.spawn().unwrap_or_else(|e| panic!("{driver}: {command:?}: {e}; run proto-tests/drivers/install"));
         let deadline = Instant::now() + LIMIT;
         let status = loop {
             if let Some(status) = child.try_wait().unwrap() {
@@ -166,7 +167,16 @@ async fn converse(url: &str) {
         let row = client.query_one(&plus, &[&number]).await.unwrap();
         assert_eq!(row.get::<_, i32>(0), number + 1);
     }
-    assert_eq!(client.simple_query("select 1; select 2").await.unwrap().iter().filter(|m| matches!(m, tokio_postgres::SimpleQueryMessage::Row(_))).count(), 2);
+    assert_eq!(
+        client
+            .simple_query("select 1; select 2")
+            .await
+            .unwrap()
+            .iter()
+            .filter(|m| matches!(m, tokio_postgres::SimpleQueryMessage::Row(_)))
+            .count(),
+        2
+    );
     let transaction = client.transaction().await.unwrap();
     transaction.execute("insert into note values (-1, 'lost')", &[]).await.unwrap();
     let error = transaction.batch_execute("create index refused on orders (amount)").await.unwrap_err();
@@ -174,7 +184,10 @@ async fn converse(url: &str) {
     transaction.rollback().await.unwrap();
     client.batch_execute("create index on orders (customer_id)").await.unwrap();
     client.execute("drop table doomed", &[]).await.unwrap();
-    let row = client.query_one("select to_regclass('doomed') is null, (select count(*) from note where id = -1)", &[]).await.unwrap();
+    let row = client
+        .query_one("select to_regclass('doomed') is null, (select count(*) from note where id = -1)", &[])
+        .await
+        .unwrap();
     assert!(row.get::<_, bool>(0) && row.get::<_, i64>(1) == 0);
     drop(client);
     task.await.unwrap().unwrap();

@@ -2,78 +2,18 @@
 //! let go of the sessions concerned, and serves the next session.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use proto_tests::client::{NotConnected, error_of, status_of};
+use proto_tests::case::{self, Case, drain};
+use proto_tests::client::error_of;
 use proto_tests::wire::{self, Value};
-use proto_tests::{Client, Gateway, GatewayOptions, Message, Server, Session, majors, wait_until};
+use proto_tests::{Client, Server, wait_until};
 
-static SERVER: LazyLock<Server> = LazyLock::new(prepared);
+static SERVER: LazyLock<Server> = LazyLock::new(case::prepared);
 
-fn prepared() -> Server {
-    let server = Server::start(majors().into_iter().max().unwrap());
-    server.sql("postgres", "create database fixture owner alice");
-    server.sql("fixture", "alter schema public owner to alice");
-    server.connect("alice", "fixture").rows(
-        "create table ledger(id int primary key, note text);
-         create table orders(id int primary key, amount int);
-         insert into orders select g, g from generate_series(1, 300000) g; analyze orders",
-    );
-    server
-}
-
-/// More than any message that is judged, far less than what a client may claim.
-const MEMORY_KIB_MAX: u64 = 700 * 1024;
-
-/// A gateway before a database of its own, checked for health at the end.
-struct Case {
-    gateway: Gateway,
-    database: String,
-}
-
-impl Case {
-    fn new(name: &str) -> Self {
-        Self { gateway: Gateway::start(&SERVER), database: SERVER.database(name, "fixture") }
-    }
-
-    fn session(&self) -> Session {
-        self.gateway.session("alice", &self.database)
-    }
-
-    fn connect(&self) -> Client {
-        self.gateway.connect("alice", &self.database)
-    }
-
-    /// The next session works, the process lives, memory is bounded and nothing is left at the server.
-    fn assert_well(&self) {
-        assert_eq!(self.connect().rows("select 1"), ["1"]);
-        self.gateway.assert_healthy();
-        if let Some(kib) = self.gateway.memory_kib() {
-            assert!(kib < MEMORY_KIB_MAX, "the gateway uses {kib} KiB");
-        }
-        let left = format!("select pid, state, query from pg_stat_activity where datname = '{}'", self.database);
-        wait_until(&format!("the sessions in {} end", self.database), Duration::from_secs(15), || {
-            SERVER.sql("postgres", &left).is_empty().then_some(())
-        });
-    }
-}
-
-/// Reads whatever comes to the end; a session that neither answers nor ends is a hang.
-fn drain(client: &mut Client, what: &str) -> Vec<Message> {
-    client.patience(Duration::from_secs(15));
-    client.half_close();
-    let mut seen = Vec::new();
-    loop {
-        match client.recv() {
-            Ok(Some(message)) => seen.push(message),
-            Ok(None) => return seen,
-            Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => return seen,
-            Err(e) => panic!("{what}: neither an answer nor an end: {e}; seen {seen:?}"),
-        }
-    }
+fn case(name: &str) -> Case<'static> {
+    Case::new(&SERVER, name)
 }
 
 fn with_length(tag: &[u8], length: i32, body: &[u8]) -> Vec<u8> {
@@ -112,7 +52,11 @@ fn malformed() -> Vec<(String, Vec<u8>)> {
         (b'X', b"trailing"),
         (b'?', b"what"),
     ];
-    list.extend(bodies.iter().map(|(tag, body)| (format!("{} {}", tag.escape_ascii(), body.escape_ascii()), wire::framed(*tag, body))));
+    list.extend(
+        bodies
+            .iter()
+            .map(|(tag, body)| (format!("{} {}", tag.escape_ascii(), body.escape_ascii()), wire::framed(*tag, body))),
+    );
     list.push(("second startup".into(), wire::startup((3, 0), &[("user".into(), "postgres".into())])));
     list.push(("SSLRequest in a session".into(), wire::ssl_request()));
     list.push(("half a frame".into(), b"Q\0\0\0\x20select".to_vec()));
@@ -123,7 +67,7 @@ fn malformed() -> Vec<(String, Vec<u8>)> {
 /// The states a session can be in when something malformed comes.
 const STATES: &[&str] = &["ready", "transaction", "pipeline", "skipping", "copy in", "authenticating"];
 
-fn reach(case: &Case, state: &str) -> Client {
+fn reach(case: &Case<'_>, state: &str) -> Client {
     if state == "authenticating" {
         let session = case.gateway.session("scram_user", &case.database);
         let mut client = session.open().unwrap();
@@ -147,7 +91,7 @@ fn reach(case: &Case, state: &str) -> Client {
 
 #[test]
 fn malformed_frames_in_every_state_end_the_session_at_most() {
-    let case = Case::new("malformed");
+    let case = case("malformed");
     for state in STATES {
         for (name, bytes) in malformed() {
             let mut client = reach(&case, state);
@@ -162,7 +106,7 @@ fn malformed_frames_in_every_state_end_the_session_at_most() {
 
 #[test]
 fn malformed_startup_ends_the_connection() {
-    let case = Case::new("startup");
+    let case = case("startup");
     let user = ("user".to_owned(), "alice".to_owned());
     let packets: Vec<Vec<u8>> = vec![
         with_length(b"", 0, b""),
@@ -200,10 +144,15 @@ fn malformed_startup_ends_the_connection() {
         client.patience(Duration::from_secs(15));
         client.half_close();
         let what = packet.escape_ascii().to_string();
-        while client.recv_byte().map_err(|e| e.kind()).unwrap_or_else(|kind| {
-            assert_eq!(kind, std::io::ErrorKind::ConnectionReset, "{what}: neither an answer nor an end");
-            None
-        }).is_some() {}
+        while client
+            .recv_byte()
+            .map_err(|e| e.kind())
+            .unwrap_or_else(|kind| {
+                assert_eq!(kind, std::io::ErrorKind::ConnectionReset, "{what}: neither an answer nor an end");
+                None
+            })
+            .is_some()
+        {}
     }
     case.assert_well();
 }
@@ -231,7 +180,7 @@ fn conversation() -> Vec<Vec<u8>> {
 
 #[test]
 fn a_client_may_vanish_at_every_message_boundary() {
-    let case = Case::new("vanish");
+    let case = case("vanish");
     case.assert_well();
     let before = case.gateway.descriptors();
     let messages = conversation();
@@ -263,7 +212,7 @@ fn a_client_may_vanish_at_every_message_boundary() {
 
 #[test]
 fn a_statement_of_a_hundred_megabytes_gets_an_answer() {
-    let case = Case::new("huge");
+    let case = case("huge");
     for text in [format!("select length('{}')", "x".repeat(100 << 20)), " ".repeat(100 << 20) + "drop table ledger"] {
         let mut client = case.connect();
         client.send(&wire::query(text.as_bytes())).unwrap();
@@ -277,7 +226,7 @@ fn a_statement_of_a_hundred_megabytes_gets_an_answer() {
 
 #[test]
 fn deep_and_long_statements_get_an_answer() {
-    let case = Case::new("deep");
+    let case = case("deep");
     let deep = 100_000;
     let texts = [
         format!("select {}1{}", "(".repeat(deep), ")".repeat(deep)),
@@ -316,7 +265,7 @@ fn deep_and_long_statements_get_an_answer() {
 
 #[test]
 fn thousands_of_parses_without_sync() {
-    let case = Case::new("parses");
+    let case = case("parses");
     let mut client = case.connect();
     let count = 20_000;
     let mut bytes = Vec::new();
@@ -334,11 +283,12 @@ fn thousands_of_parses_without_sync() {
 
 #[test]
 fn a_client_that_does_not_read_costs_no_memory() {
-    let case = Case::new("slow");
+    let case = case("slow");
     let before = case.gateway.memory_kib();
     let mut client = case.connect();
     client.send(&wire::query(b"select repeat('x', 1000) from generate_series(1, 500000)")).unwrap();
-    let stuck = format!("select 1 from pg_stat_activity where datname = '{}' and wait_event = 'ClientWrite'", case.database);
+    let stuck =
+        format!("select 1 from pg_stat_activity where datname = '{}' and wait_event = 'ClientWrite'", case.database);
     wait_until("the server cannot write any more", Duration::from_secs(15), || {
         (!SERVER.sql("postgres", &stuck).is_empty()).then_some(())
     });
@@ -352,148 +302,9 @@ fn a_client_that_does_not_read_costs_no_memory() {
 
 #[test]
 fn silent_connections_keep_nobody_out() {
-    let case = Case::new("silent");
+    let case = case("silent");
     let silent: Vec<Client> = (0..50).map(|_| case.session().open().unwrap()).collect();
     assert_eq!(case.connect().rows("select 1"), ["1"]);
     drop(silent);
     case.assert_well();
-}
-
-#[test]
-fn a_server_that_crashes_and_comes_back() {
-    let server = prepared();
-    let gateway = Gateway::start(&server);
-    let mut idle = gateway.connect("alice", "fixture");
-    let mut busy = gateway.connect("alice", "fixture");
-    let mut held = gateway.connect("alice", "fixture");
-    busy.send(&wire::query(b"select pg_sleep(60)")).unwrap();
-    held.send(&wire::query(b"drop table ledger")).unwrap();
-    held.until("ticket ");
-    server.crash();
-    for (name, client) in [("idle", &mut idle), ("busy", &mut busy), ("held", &mut held)] {
-        drain(client, name);
-    }
-    let refused = Session::to(gateway.address).user("alice").database("fixture").connect();
-    assert!(refused.is_err());
-    server.run();
-    assert_eq!(gateway.connect("alice", "fixture").rows("select count(*) from ledger"), ["0"]);
-    gateway.assert_healthy();
-}
-
-/// What a strange upstream does with a connection.
-fn upstream(behave: fn(std::net::TcpStream)) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || listener.incoming().flatten().for_each(behave));
-    address
-}
-
-fn after_startup(mut stream: std::net::TcpStream, answer: &[u8]) {
-    let mut buffer = [0; 4096];
-    let _ = stream.read(&mut buffer);
-    let _ = stream.write_all(answer);
-}
-
-#[test]
-fn a_strange_upstream_is_an_error_for_the_client() {
-    let nobody = SocketAddr::from(([127, 0, 0, 1], proto_tests::server::free_port()));
-    let upstreams = [
-        ("refuses", nobody),
-        ("closes", upstream(drop)),
-        ("sends noise", upstream(|s| after_startup(s, b"HTTP/1.1 400 Bad Request\r\n\r\n"))),
-        ("claims a gigabyte", upstream(|s| after_startup(s, b"R\x40\0\0\0\0\0\0\0"))),
-        ("sends a negative length", upstream(|s| after_startup(s, b"R\xff\xff\xff\xff\0\0\0\0"))),
-        ("closes in the middle", upstream(|s| after_startup(s, b"R\0\0\0\x08\0\0"))),
-        ("sends an empty error", upstream(|s| after_startup(s, b"E\0\0\0\x05\0"))),
-        ("asks for something unknown", upstream(|s| after_startup(s, b"R\0\0\0\x08\0\0\0\x63"))),
-    ];
-    for (name, address) in upstreams {
-        let gateway = Gateway::before(&address.to_string(), &GatewayOptions::default());
-        for _ in 0..3 {
-            match Session::to(gateway.address).user("alice").database("x").connect() {
-                Ok(_) => panic!("{name}: a session came about"),
-                Err(NotConnected::Refused(message)) => assert!(message.field('C').is_some() || name == "sends an empty error", "{name}: {message:?}"),
-                Err(NotConnected::Io(error)) => {
-                    let timed_out = matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
-                    assert!(!timed_out, "{name}: the client waits in vain");
-                    assert!(name != "refuses", "a refused connection must be told to the client: {error}");
-                }
-            }
-        }
-        gateway.assert_healthy();
-    }
-}
-
-#[test]
-fn a_gateway_killed_during_a_rewrite_can_go_on() {
-    let mut case = Case::new("killed");
-    let sql = "create index orders_amount_idx on orders (amount)";
-    let mut holder = SERVER.connect("alice", &case.database);
-    holder.rows("begin; update orders set amount = amount where id = 1");
-    let mut client = case.connect();
-    client.send(&wire::query(sql.as_bytes())).unwrap();
-    let building = "select 1 from pg_stat_activity where query ilike '%create index%' and state = 'active' and pid <> pg_backend_pid()";
-    wait_until("the index is being built", Duration::from_secs(20), || (!SERVER.sql(&case.database, building).is_empty()).then_some(()));
-    case.gateway.kill();
-    holder.rows("rollback");
-    case.gateway.run();
-    let indexes = "select indexrelid::regclass, indisvalid from pg_index where indrelid = 'orders'::regclass order by 1";
-    let replies = case.connect().query(sql);
-    let found = SERVER.sql(&case.database, indexes);
-    assert_eq!(found, ["orders_amount_idx|t", "orders_pkey|t"], "after the second try: {replies:?}");
-    case.assert_well();
-}
-
-#[test]
-fn sigterm_lets_a_running_statement_finish() {
-    let case = Case::new("drain");
-    let mut busy = case.connect();
-    busy.send(&wire::query(b"select pg_sleep(1), 'finished'")).unwrap();
-    let running = format!("select 1 from pg_stat_activity where datname = '{}' and state = 'active'", case.database);
-    wait_until("the statement runs", Duration::from_secs(10), || (!SERVER.sql("postgres", &running).is_empty()).then_some(()));
-    std::thread::scope(|scope| {
-        scope.spawn(|| case.gateway.stop());
-        let replies = busy.until_ready();
-        assert!(replies.iter().any(|m| m.render().contains("finished")), "{replies:?}");
-        assert_eq!(status_of(&replies), Some('I'));
-        drop(busy);
-    });
-}
-
-#[test]
-fn every_way_of_logging_in_is_passed_through() {
-    let case = Case::new("login");
-    for user in ["scram_user", "md5_user", "clear_user"] {
-        let session = case.gateway.session(user, &case.database);
-        let mut client = session.clone().password("pencil").connect().unwrap_or_else(|e| panic!("{user}: {e:?}"));
-        assert_eq!(client.rows("select current_user"), [user]);
-        match session.password("wrong").connect() {
-            Err(NotConnected::Refused(message)) => assert_eq!(message.field('C').as_deref(), Some("28P01"), "{message:?}"),
-            Err(NotConnected::Io(error)) => panic!("{user} with a wrong password: {error}"),
-            Ok(_) => panic!("{user} came in with a wrong password"),
-        }
-    }
-    case.assert_well();
-}
-
-#[test]
-fn unix_sockets_on_both_sides() {
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join(".s.PGSQL.5432");
-    let upstream = SERVER.socket_dir.join(format!(".s.PGSQL.{}", SERVER.address.port()));
-    let options = GatewayOptions::unix(&path, &upstream);
-    if proto_tests::gateway::stand_in() {
-        return;
-    }
-    let database = SERVER.database("sockets", "fixture");
-    let gateway = Gateway::with(&SERVER, &options);
-    let session = Session::at(proto_tests::client::Target::Unix(path)).user("alice").database(&database);
-    let mut client = session.connect().unwrap_or_else(|e| panic!("{e:?}; {}", gateway.log()));
-    assert_eq!(client.rows("select inet_server_addr() is null"), ["t"]);
-    client.send(&wire::query(b"select pg_sleep(60)")).unwrap();
-    let running = format!("select 1 from pg_stat_activity where datname = '{database}' and state = 'active'");
-    wait_until("the statement runs", Duration::from_secs(10), || (!SERVER.sql("postgres", &running).is_empty()).then_some(()));
-    client.cancel();
-    assert_eq!(error_of(&client.until_ready()).unwrap().field('C').as_deref(), Some("57014"));
-    gateway.assert_healthy();
 }

@@ -72,8 +72,11 @@ fn watch(server: &Server, database: &str, change: impl FnOnce()) -> Seen {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let stop = &stop;
-        let read = scope.spawn(move || longest(server.address, database, "select amount from orders where id = 4711", stop));
-        let write = scope.spawn(move || longest(server.address, database, "update orders set amount = amount + 1 where id = 815", stop));
+        let read =
+            scope.spawn(move || longest(server.address, database, "select amount from orders where id = 4711", stop));
+        let write = scope.spawn(move || {
+            longest(server.address, database, "update orders set amount = amount + 1 where id = 815", stop)
+        });
         let locks = scope.spawn(move || strong_locks(server, database, stop));
         change();
         stop.store(true, Ordering::Relaxed);
@@ -130,18 +133,25 @@ fn a_change_behind_a_long_reader_queues_nobody() {
     reader.rows("begin; select count(*) from orders");
     let seen = watch(&server, "fixture", || {
         std::thread::scope(|scope| {
-            let change = scope.spawn(|| run(gateway.connect("alice", "fixture"), "alter table orders add column note text"));
+            let change =
+                scope.spawn(|| run(gateway.connect("alice", "fixture"), "alter table orders add column note text"));
             // The reader stays until the change has had to wait for it at least once.
             proto_tests::wait_until("the change waits for the reader", Duration::from_secs(10), || {
                 let waiting = "select 1 from pg_locks where not granted and relation = 'orders'::regclass";
                 (!server.sql("fixture", waiting).is_empty()).then_some(())
             });
             let until = Instant::now() + Duration::from_secs(2);
-            proto_tests::wait_until("two seconds have passed", Duration::from_secs(5), || (Instant::now() >= until).then_some(()));
+            proto_tests::wait_until("two seconds have passed", Duration::from_secs(5), || {
+                (Instant::now() >= until).then_some(())
+            });
             reader.rows("rollback");
             change.join().unwrap();
         });
     });
-    println!("behind a reader of 2 s: longest read {} ms, longest write {} ms", seen.longest_read.as_millis(), seen.longest_write.as_millis());
+    println!(
+        "behind a reader of 2 s: longest read {} ms, longest write {} ms",
+        seen.longest_read.as_millis(),
+        seen.longest_write.as_millis()
+    );
     assert!(seen.longest_read.max(seen.longest_write) < WAIT_MAX, "{seen:?}");
 }

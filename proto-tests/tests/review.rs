@@ -37,7 +37,10 @@ impl Case {
 
     fn with(options: &GatewayOptions) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { gateway: Gateway::with(&SERVER, options), database: SERVER.database(&format!("case_{number}"), "fixture") }
+        Self {
+            gateway: Gateway::with(&SERVER, options),
+            database: SERVER.database(&format!("case_{number}"), "fixture"),
+        }
     }
 
     fn connect(&self, user: &str) -> Client {
@@ -270,7 +273,8 @@ fn several_statements_are_held_as_one() {
 fn writes_without_a_condition_are_held() {
     let case = Case::with(&GatewayOptions::answer_at_once());
     let mut client = case.connect("alice");
-    for sql in ["update victim set name = ''", "delete from victim", "truncate victim", "grant all on victim to public"] {
+    for sql in ["update victim set name = ''", "delete from victim", "truncate victim", "grant all on victim to public"]
+    {
         assert!(code(&client.query(sql)).starts_with("LK"), "{sql}");
     }
     assert_eq!(client.rows("update victim set name = 'x' where id = 1"), Vec::<String>::new());
@@ -305,7 +309,8 @@ fn the_record_shows_the_session() {
     drop(client);
     case.gateway.stop();
     wait_until("the statement is on record", Duration::from_secs(10), || {
-        let found = std::process::Command::new("grep").args(["-rlF", "remember me"]).arg(&case.gateway.data).output().unwrap();
+        let found =
+            std::process::Command::new("grep").args(["-rlF", "remember me"]).arg(&case.gateway.data).output().unwrap();
         found.status.success().then_some(())
     });
 }
@@ -316,7 +321,8 @@ fn tickets_as_json() {
     let mut client = case.connect("alice");
     let number = case.hold(&mut client, DROP);
     let text = case.gateway.must(&["tickets", "--json"]);
-    let lines: Vec<serde_json::Value> = serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect();
+    let lines: Vec<serde_json::Value> =
+        serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect();
     assert!(!lines.is_empty(), "{text}");
     assert!(text.contains(&number) && text.contains(DROP), "{text}");
 }

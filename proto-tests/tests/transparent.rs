@@ -100,14 +100,7 @@ fn play_all(delivery: Delivery, user: &str, leave_out: &[&str]) {
     let direct = SERVER.database(&left, "fixture");
     let through = SERVER.database(&right, "fixture");
     let gateway = Gateway::start(&SERVER);
-    let stage = Stage {
-        address: SERVER.address,
-        server: &SERVER,
-        gateway: None,
-        user,
-        database: &direct,
-        delivery,
-    };
+    let stage = Stage { address: SERVER.address, server: &SERVER, gateway: None, user, database: &direct, delivery };
     let behind = Stage { address: gateway.address, gateway: Some(&gateway), database: &through, ..stage };
     let scripts = script::all("transparent");
     let chosen: Vec<_> = scripts.iter().filter(|s| !leave_out.iter().any(|word| s.has(word))).collect();
