@@ -1,0 +1,81 @@
+//! What a database's schema is, as sorted lines: two databases are the same when their lines are.
+
+use crate::server::Server;
+
+/// One query per kind of thing; names only, no object numbers, so that twin databases can be compared.
+/// The order of columns is not compared: only the naive statement's own columns decide it.
+const QUERIES: &[&str] = &[
+    // Columns, with type, default, nullability, identity, storage and collation.
+    "select format('column %s.%s %s%s default=%s identity=%s generated=%s storage=%s statistics=%s collation=%s \
+            position=%s',
+        a.attrelid::regclass, a.attname, format_type(a.atttypid, a.atttypmod),
+        case when a.attnotnull then ' not null' else '' end,
+        coalesce(pg_get_expr(d.adbin, d.adrelid), '-'), a.attidentity, a.attgenerated, a.attstorage,
+        coalesce(nullif(a.attstattarget, -1)::text, '-'), a.attcollation::regcollation, a.attnum)
+     from pg_attribute a join pg_class c on c.oid = a.attrelid
+     left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+     where a.attnum > 0 and not a.attisdropped and c.relkind in ('r','p','v','m','f')
+       and c.relnamespace not in (select oid from pg_namespace where nspname ~ '^pg_' or nspname = 'information_schema')",
+    // Constraints, with definition, validity, deferrability and their index.
+    "select format('constraint %s on %s: %s validated=%s deferrable=%s/%s inherit=%s index=%s',
+        k.conname, k.conrelid::regclass, pg_get_constraintdef(k.oid), k.convalidated, k.condeferrable,
+        k.condeferred, not k.connoinherit, nullif(k.conindid, 0)::regclass)
+     from pg_constraint k join pg_namespace n on n.oid = k.connamespace
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
+    // Indexes, with definition and state.
+    "select format('index %s: %s valid=%s ready=%s unique=%s primary=%s owner=%s', i.indexrelid::regclass,
+        pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisready, i.indisunique, i.indisprimary,
+        pg_get_userbyid(c.relowner))
+     from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
+    // Relations and who owns them.
+    "select format('relation %s kind=%s owner=%s persistence=%s acl=%s options=%s security=%s/%s', c.oid::regclass, c.relkind,
+        pg_get_userbyid(c.relowner), c.relpersistence, c.relacl, c.reloptions,
+        c.relrowsecurity, c.relforcerowsecurity)
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind <> 'i'",
+    // Sequences and the columns that own them.
+    "select format('sequence %s type=%s start=%s increment=%s max=%s cycle=%s owned by %s', s.seqrelid::regclass,
+        s.seqtypid::regtype, s.seqstart, s.seqincrement, s.seqmax, s.seqcycle,
+        (select format('%s.%s (%s)', d.refobjid::regclass, a.attname, d.deptype) from pg_depend d
+         join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+         where d.objid = s.seqrelid and d.classid = 'pg_class'::regclass and d.deptype in ('a','i')))
+     from pg_sequence s",
+    // Functions, triggers, rules, policies, types, schemas.
+    "select format('function %s owner=%s md5=%s', p.oid::regprocedure, pg_get_userbyid(p.proowner), md5(p.prosrc))
+     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
+    "select format('trigger %s enabled=%s', pg_get_triggerdef(oid), tgenabled) from pg_trigger where not tgisinternal",
+    "select format('policy %s on %s: %s', polname, polrelid::regclass, pg_get_expr(polqual, polrelid)) from pg_policy",
+    "select format('rule %s', pg_get_ruledef(r.oid)) from pg_rewrite r join pg_class c on c.oid = r.ev_class
+     where c.relnamespace not in (select oid from pg_namespace where nspname ~ '^pg_' or nspname = 'information_schema')",
+    "select format('type %s kind=%s owner=%s labels=%s', t.oid::regtype, t.typtype, pg_get_userbyid(t.typowner),
+        (select string_agg(enumlabel, ',' order by enumsortorder) from pg_enum e where e.enumtypid = t.oid))
+     from pg_type t join pg_namespace n on n.oid = t.typnamespace
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
+    "select format('schema %s owner=%s acl=%s', nspname, pg_get_userbyid(nspowner), nspacl)
+     from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'",
+    "select format('comment %s on %s %s', description, classoid::regclass, objsubid) from pg_description
+     where objoid >= 16384",
+    "select format('extension %s', extname) from pg_extension",
+];
+
+/// The schema of a database as sorted lines.
+#[must_use]
+pub fn dump(server: &Server, database: &str) -> Vec<String> {
+    let mut client = server.connect("postgres", database);
+    let mut lines: Vec<String> = QUERIES.iter().flat_map(|sql| client.rows(sql)).collect();
+    lines.sort();
+    lines
+}
+
+/// The lines that only one of two schemas has, marked `-` (only left) and `+` (only right).
+#[must_use]
+pub fn difference(left: &[String], right: &[String]) -> Vec<String> {
+    let only = |a: &[String], b: &[String], mark: &str| -> Vec<String> {
+        a.iter().filter(|line| !b.contains(line)).map(|line| format!("{mark} {line}")).collect()
+    };
+    let mut lines = only(left, right, "-");
+    lines.extend(only(right, left, "+"));
+    lines
+}

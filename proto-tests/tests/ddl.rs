@@ -1,0 +1,336 @@
+//! A rewritten change leaves exactly the schema that the naive statement would have left: both run on twin
+//! databases, on every server version, and the catalogs are compared. The client sees the tag it asked for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proto_tests::client::{error_of, status_of};
+use proto_tests::wire;
+use proto_tests::{Client, Gateway, Message, Server, catalog, majors};
+
+static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| {
+    let starting: Vec<_> = majors().into_iter().map(|major| std::thread::spawn(move || prepared(major))).collect();
+    starting.into_iter().map(|thread| thread.join().unwrap()).collect()
+});
+
+fn prepared(major: u32) -> Server {
+    let server = Server::start(major);
+    server.sql("postgres", "create database shop owner alice");
+    server.sql("shop", "alter schema public owner to alice");
+    server.connect("alice", "shop").rows(SHOP);
+    server
+}
+
+/// The names need quoting in one table, and one table is too small to be bothered with.
+const SHOP: &str = r#"
+create table customer(id int primary key, name text not null);
+insert into customer select g, 'customer ' || g from generate_series(1, 1000) g;
+create table orders(id bigint primary key, customer_id int not null, status text, amount numeric(12,2), extra text);
+insert into orders select g, 1 + g % 1000, case g % 3 when 0 then 'new' else 'paid' end, g % 500, null
+  from generate_series(1, 300000) g;
+create table keyless(a int not null, b text);
+insert into keyless select g, 'b' || g from generate_series(1, 50000) g;
+create table "Mixed Case"("Weird ""Column" int, id int);
+insert into "Mixed Case" select g, g from generate_series(1, 50000) g;
+create table tiny(id int);
+create schema other;
+create table other.orders(id int primary key, note text);
+insert into other.orders select g, 'note' from generate_series(1, 50000) g;
+create index orders_old_idx on orders(extra);
+create function stamp() returns text language sql volatile as 'select clock_timestamp()::text';
+analyze"#;
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// Two equal databases: one to be changed through the gateway, one by the naive statement.
+struct Twins<'a> {
+    server: &'a Server,
+    gateway: Gateway,
+    safe: String,
+    naive: String,
+}
+
+impl<'a> Twins<'a> {
+    fn on(server: &'a Server) -> Self {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let database = |kind: &str| server.database(&format!("{kind}_{number}"), "shop");
+        Self { server, gateway: Gateway::start(server), safe: database("safe"), naive: database("naive") }
+    }
+
+    fn connect(&self) -> Client {
+        self.gateway.connect("alice", &self.safe)
+    }
+
+    /// What differs after the naive statement ran on the other twin.
+    fn differences(&self, sql: &str) -> Vec<String> {
+        self.server.connect("alice", &self.naive).rows(sql);
+        let (naive, safe) = (catalog::dump(self.server, &self.naive), catalog::dump(self.server, &self.safe));
+        let mut lines = catalog::difference(&naive, &safe);
+        for table in ["orders", "keyless", "tiny", "customer"] {
+            let sql = format!("select count(*) from {table}");
+            if self.server.sql(&self.naive, &sql) != self.server.sql(&self.safe, &sql) {
+                lines.push(format!("rows of {table} differ"));
+            }
+        }
+        lines
+    }
+}
+
+/// Statements that are hazards on a large table and have a safe form, with the tag they must answer.
+const REWRITTEN: &[(&str, &str)] = &[
+    ("create index on orders (customer_id)", "CREATE INDEX"),
+    ("create unique index orders_u on orders (id, status)", "CREATE INDEX"),
+    (
+        "create index if not exists orders_l on orders using btree (lower(status), amount desc nulls last) include (id) where amount > 10",
+        "CREATE INDEX",
+    ),
+    ("CREATE INDEX ON \"Mixed Case\" (\"Weird \"\"Column\", (id + 1))", "CREATE INDEX"),
+    ("/* which */ create index /* where */ on other.orders (note) -- why", "CREATE INDEX"),
+    ("alter table orders add column token uuid not null default gen_random_uuid()", "ALTER TABLE"),
+    ("alter table orders add column stamped text default stamp()", "ALTER TABLE"),
+    ("alter table orders add column rank int default 3 check (rank > 0)", "ALTER TABLE"),
+    ("alter table orders add column payer int references customer(id) on delete set null", "ALTER TABLE"),
+    ("alter table orders add column code text unique", "ALTER TABLE"),
+    ("alter table orders alter column status set not null", "ALTER TABLE"),
+    ("alter table orders add constraint amount_sane check (amount >= 0)", "ALTER TABLE"),
+    ("alter table orders add check (amount < 1000)", "ALTER TABLE"),
+    (
+        "alter table orders add constraint of_customer foreign key (customer_id) references customer (id) on delete cascade",
+        "ALTER TABLE",
+    ),
+    ("alter table orders add foreign key (customer_id) references customer", "ALTER TABLE"),
+    ("alter table orders add constraint orders_pair unique (customer_id, id)", "ALTER TABLE"),
+    ("alter table keyless add primary key (a)", "ALTER TABLE"),
+];
+
+/// Statements that are harmless as they are, and run as they are.
+const PASSED: &[(&str, &str)] = &[
+    ("alter table orders add column note text", "ALTER TABLE"),
+    (
+        "alter table orders add column flag boolean not null default false, add column since timestamptz default now()",
+        "ALTER TABLE",
+    ),
+    ("alter table orders alter column extra set default 'x'", "ALTER TABLE"),
+    ("create table fresh(id int generated always as identity primary key, c int references tiny_parent)", ""),
+    ("create table fresh(id serial primary key, note text not null default 'n')", "CREATE TABLE"),
+    ("create index on tiny (id)", "CREATE INDEX"),
+    ("alter table tiny alter column id set not null", "ALTER TABLE"),
+    ("create view paid as select * from orders where status = 'paid'", "CREATE VIEW"),
+    ("comment on table orders is 'what people bought'", "COMMENT"),
+    ("alter table if exists nosuch add column a int", "ALTER TABLE"),
+    ("create index concurrently orders_c on orders (customer_id)", "CREATE INDEX"),
+];
+
+/// The complaint about one statement's replies, if there is one.
+fn complaint(sql: &str, tag: &str, replies: &[Message]) -> Option<String> {
+    if let Some(error) = error_of(replies) {
+        return Some(format!("{sql}: {error:?}"));
+    }
+    let tags: Vec<_> = replies.iter().filter(|m| m.tag == b'C').map(Message::render).collect();
+    if tags != [format!("CommandComplete {tag}")] || status_of(replies) != Some('I') {
+        return Some(format!("{sql}: {replies:?}"));
+    }
+    None
+}
+
+fn run_table(table: &[(&str, &str)], notices: bool) {
+    let mut failures = Vec::new();
+    for server in SERVERS.iter() {
+        for (sql, tag) in table.iter().filter(|(_, tag)| !tag.is_empty()) {
+            let twins = Twins::on(server);
+            let replies = twins.connect().query(sql);
+            let told = replies.iter().any(|m| m.tag == b'N');
+            if let Some(text) = complaint(sql, tag, &replies) {
+                failures.push(format!("{}: {text}", server.major));
+            } else if notices && !told && !proto_tests::gateway::stand_in() {
+                failures.push(format!("{}: {sql}: the client was told nothing", server.major));
+            } else {
+                let lines = twins.differences(sql);
+                if !lines.is_empty() {
+                    failures.push(format!("{}: {sql}:\n    {}", server.major, lines.join("\n    ")));
+                }
+            }
+            twins.gateway.assert_healthy();
+            let (safe, naive) = (&twins.safe, &twins.naive);
+            for database in [safe, naive] {
+                server.sql("postgres", &format!("drop database \"{database}\" with (force)"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn a_rewritten_change_ends_as_the_naive_one_would() {
+    run_table(REWRITTEN, true);
+}
+
+#[test]
+fn a_harmless_change_runs_as_it_is() {
+    run_table(PASSED, false);
+}
+
+fn newest() -> &'static Server {
+    SERVERS.iter().max_by_key(|s| s.major).unwrap()
+}
+
+fn extended(client: &mut Client, sql: &str) -> Vec<Message> {
+    let messages = [
+        wire::parse(b"", sql.as_bytes(), &[]),
+        wire::bind(b"", b"", &[], false),
+        wire::named(b'D', b'P', b""),
+        wire::execute(b"", 0),
+        wire::framed(b'S', b""),
+    ];
+    client.send(&messages.concat()).unwrap();
+    client.until_ready()
+}
+
+#[test]
+fn a_change_through_the_extended_protocol_answers_in_its_turn() {
+    for (sql, tag) in [REWRITTEN[0], REWRITTEN[5], PASSED[0]] {
+        let twins = Twins::on(newest());
+        let mut client = twins.connect();
+        let replies = extended(&mut client, sql);
+        let seen: String = replies.iter().filter(|m| m.tag != b'N').map(|m| char::from(m.tag)).collect();
+        assert_eq!(seen, "12nCZ", "{sql}: {replies:?}");
+        assert_eq!(complaint(sql, tag, &replies), None);
+        assert_eq!(twins.differences(sql), Vec::<String>::new(), "{sql}");
+        assert_eq!(client.rows("select 1"), ["1"]);
+    }
+}
+
+#[test]
+fn a_named_statement_of_a_change_runs_when_it_is_executed() {
+    let twins = Twins::on(newest());
+    let mut client = twins.connect();
+    client.send(&[wire::parse(b"later", REWRITTEN[0].0.as_bytes(), &[]), wire::framed(b'S', b"")].concat()).unwrap();
+    assert!(error_of(&client.until_ready()).is_none());
+    assert_eq!(
+        catalog::difference(&catalog::dump(twins.server, &twins.naive), &catalog::dump(twins.server, &twins.safe)),
+        Vec::<String>::new()
+    );
+    let run = [wire::bind(b"", b"later", &[], false), wire::execute(b"", 0), wire::framed(b'S', b"")];
+    client.send(&run.concat()).unwrap();
+    assert!(error_of(&client.until_ready()).is_none());
+    assert_eq!(twins.differences(REWRITTEN[0].0), Vec::<String>::new());
+}
+
+#[test]
+fn a_change_in_a_transaction_is_refused_and_fails_it() {
+    let twins = Twins::on(newest());
+    let risky = [REWRITTEN[0].0, REWRITTEN[5].0, REWRITTEN[10].0, "drop table orders", "truncate orders"];
+    for sql in risky {
+        let mut client = twins.connect();
+        client.rows("begin");
+        client.rows("insert into tiny values (77)");
+        let replies = client.query(sql);
+        let error = error_of(&replies).unwrap_or_else(|| panic!("{sql} ran in a transaction: {replies:?}"));
+        assert!(error.field('C').unwrap().starts_with("LK"), "{sql}: {error:?}");
+        assert!(error.field('H').is_some_and(|hint| !hint.is_empty()), "{sql}: a way out is missing: {error:?}");
+        assert_eq!(status_of(&replies), Some('E'), "{sql}");
+        let end = client.query("commit");
+        assert_eq!(end[0].render(), "CommandComplete ROLLBACK", "{sql}");
+        assert_eq!(client.rows("select count(*) from tiny where id = 77"), ["0"]);
+        let replies = {
+            client.rows("begin");
+            extended(&mut client, sql)
+        };
+        assert!(error_of(&replies).unwrap().field('C').unwrap().starts_with("LK"), "{sql}: {replies:?}");
+        assert_eq!(status_of(&replies), Some('E'), "{sql}");
+        client.query("rollback");
+        assert_eq!(client.rows("select 1"), ["1"]);
+    }
+}
+
+#[test]
+fn what_is_safe_passes_in_a_transaction() {
+    let twins = Twins::on(newest());
+    let mut client = twins.connect();
+    let statements = [
+        "begin",
+        "create table fresh(id int primary key, b int)",
+        "create index on fresh (b)",
+        "alter table fresh alter column b set not null",
+        "alter table orders add column note text",
+        "commit",
+    ];
+    for sql in statements {
+        let replies = client.query(sql);
+        assert!(error_of(&replies).is_none(), "{sql}: {replies:?}");
+    }
+    assert_eq!(twins.differences(&statements.join(";")), Vec::<String>::new());
+    assert_eq!(client.rows("show lock_timeout"), ["0"], "the bound on waiting ends with the statement it was for");
+}
+
+#[test]
+fn a_change_that_cannot_be_true_fails_as_the_servers_own_and_leaves_nothing() {
+    let twins = Twins::on(newest());
+    let mut client = twins.connect();
+    client.rows("insert into orders values (-1, 1, null, -5, null)");
+    let cases = [
+        ("alter table orders add constraint amount_sane check (amount >= 0)", "23514"),
+        ("alter table orders alter column status set not null", "23502"),
+        ("create unique index bad on orders (status)", "23505"),
+        ("alter table orders add constraint u unique (customer_id)", "23505"),
+        ("create index on orders (nosuch)", "42703"),
+        ("create index on nosuch (a)", "42P01"),
+        ("alter table orders add column id int", "42701"),
+        ("create index orders_old_idx on orders (status)", "42P07"),
+    ];
+    let before = catalog::dump(twins.server, &twins.safe);
+    for (sql, code) in cases {
+        let replies = client.query(sql);
+        let error = error_of(&replies).unwrap_or_else(|| panic!("{sql}: {replies:?}"));
+        assert_eq!(error.field('C').as_deref(), Some(code), "{sql}: {error:?}");
+        assert_eq!(status_of(&replies), Some('I'));
+        let left = catalog::difference(&before, &catalog::dump(twins.server, &twins.safe));
+        assert_eq!(left, Vec::<String>::new(), "{sql} left something behind");
+    }
+}
+
+#[test]
+fn cancel_during_a_rewrite_stops_it_and_the_session_goes_on() {
+    let twins = Twins::on(newest());
+    let mut holder = twins.server.connect("alice", &twins.safe);
+    holder.rows("begin; insert into orders values (-2, 1, 'x', 0, null)");
+    let mut client = twins.connect();
+    client.send(&wire::query(b"create index stuck on orders (amount)")).unwrap();
+    let building = "select 1 from pg_stat_activity where query ilike '%create index%stuck%' and state = 'active' and pid <> pg_backend_pid()";
+    proto_tests::wait_until("the index is being built", std::time::Duration::from_secs(20), || {
+        (!twins.server.sql(&twins.safe, building).is_empty()).then_some(())
+    });
+    client.cancel();
+    let replies = client.until_ready();
+    assert_eq!(error_of(&replies).unwrap().field('C').as_deref(), Some("57014"), "{replies:?}");
+    holder.rows("rollback");
+    assert_eq!(client.rows("select 1"), ["1"]);
+    let again = client.query("create index stuck on orders (amount)");
+    assert_eq!(complaint("again", "CREATE INDEX", &again), None);
+    assert_eq!(twins.differences("create index stuck on orders (amount)"), Vec::<String>::new());
+}
+
+#[test]
+fn several_statements_in_one_message_are_judged_together() {
+    let twins = Twins::on(newest());
+    let mut client = twins.connect();
+    let replies = client.query("create table fresh(a int); insert into fresh values (1); select a from fresh");
+    assert!(error_of(&replies).is_none(), "{replies:?}");
+    assert_eq!(replies.iter().filter(|m| m.tag == b'C').count(), 3);
+}
+
+#[test]
+fn observe_mode_changes_nothing_and_hides_nothing() {
+    let server = newest();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let database = server.database(&format!("observed_{number}"), "shop");
+    let options = proto_tests::GatewayOptions { mode: Some("observe"), ..Default::default() };
+    let gateway = Gateway::with(server, &options);
+    let mut client = gateway.connect("alice", &database);
+    for sql in ["create index on orders (amount)", "begin; drop table keyless; rollback", "drop table keyless"] {
+        let replies = client.query(sql);
+        assert!(error_of(&replies).is_none(), "{sql}: {replies:?}");
+    }
+    assert_eq!(server.sql(&database, "select to_regclass('keyless') is null"), ["t"]);
+}

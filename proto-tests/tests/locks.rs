@@ -1,0 +1,157 @@
+//! Nobody is blocked: while each rewrite runs, others read and write the table, and the longest wait is printed
+//! beside the naive statement's. Strong locks held on the table are sampled all the while.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use proto_tests::client::error_of;
+use proto_tests::{Client, Gateway, Server, Session, majors};
+
+/// The longest wait allowed: a short lock timeout and the noise of a busy machine.
+const WAIT_MAX: Duration = Duration::from_millis(500);
+/// The longest time a lock that blocks readers or writers may be held on the table, as sampled.
+const STRONG_LOCK_MAX: Duration = Duration::from_millis(150);
+
+const TABLE: &str = "\
+create table customer(id int primary key);
+insert into customer select g from generate_series(1, 1000) g;
+create table orders(id bigint primary key, customer_id int not null, status text, amount int, pad text);
+insert into orders select g, 1 + g % 1000, 'paid', g % 500, repeat('x', 100) from generate_series(1, 400000) g;
+analyze";
+
+const CHANGES: &[&str] = &[
+    "create index on orders (status, amount, pad)",
+    "alter table orders add column token uuid not null default gen_random_uuid()",
+    "alter table orders alter column status set not null",
+    "alter table orders add constraint amount_sane check (amount >= 0)",
+    "alter table orders add constraint of_customer foreign key (customer_id) references customer (id)",
+    "alter table orders add constraint orders_pair unique (pad, id)",
+];
+
+/// What the others saw while a change ran.
+#[derive(Default, Debug)]
+struct Seen {
+    longest_read: Duration,
+    longest_write: Duration,
+    longest_strong_lock: Duration,
+    reads: usize,
+}
+
+fn longest(address: SocketAddr, database: &str, sql: &str, stop: &AtomicBool) -> (Duration, usize) {
+    let mut client = Session::to(address).user("alice").database(database).connect().unwrap();
+    let (mut worst, mut count) = (Duration::ZERO, 0);
+    while !stop.load(Ordering::Relaxed) {
+        let from = Instant::now();
+        let replies = client.query(sql);
+        assert!(error_of(&replies).is_none(), "{sql}: {replies:?}");
+        worst = worst.max(from.elapsed());
+        count += 1;
+    }
+    (worst, count)
+}
+
+/// Samples locks that are granted on the table and block readers or writers, and how long one stays.
+fn strong_locks(server: &Server, database: &str, stop: &AtomicBool) -> Duration {
+    const HELD: &str = "select count(*) from pg_locks where granted and relation = 'orders'::regclass and mode in \
+        ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')";
+    let mut client = server.connect("postgres", database);
+    let (mut worst, mut since) = (Duration::ZERO, None);
+    while !stop.load(Ordering::Relaxed) {
+        if client.rows(HELD) == ["0"] {
+            since = None;
+        } else {
+            worst = worst.max(since.get_or_insert_with(Instant::now).elapsed());
+        }
+    }
+    worst
+}
+
+fn watch(server: &Server, database: &str, change: impl FnOnce()) -> Seen {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let stop = &stop;
+        let read =
+            scope.spawn(move || longest(server.address, database, "select amount from orders where id = 4711", stop));
+        let write = scope.spawn(move || {
+            longest(server.address, database, "update orders set amount = amount + 1 where id = 815", stop)
+        });
+        let locks = scope.spawn(move || strong_locks(server, database, stop));
+        change();
+        stop.store(true, Ordering::Relaxed);
+        let (longest_read, reads) = read.join().unwrap();
+        Seen { longest_read, longest_write: write.join().unwrap().0, longest_strong_lock: locks.join().unwrap(), reads }
+    })
+}
+
+fn run(mut client: Client, sql: &str) -> Duration {
+    let from = Instant::now();
+    client.patience(Duration::from_secs(120));
+    let replies = client.query(sql);
+    assert!(error_of(&replies).is_none(), "{sql}: {replies:?}");
+    from.elapsed()
+}
+
+#[test]
+fn others_read_and_write_while_a_change_runs() {
+    let server = Server::start(majors().into_iter().max().unwrap());
+    server.sql("postgres", "create database fixture owner alice");
+    server.sql("fixture", "alter schema public owner to alice");
+    server.connect("alice", "fixture").rows(TABLE);
+    let gateway = Gateway::start(&server);
+    let mut failures = Vec::new();
+    for (number, sql) in CHANGES.iter().enumerate() {
+        let database = server.database(&format!("locks_{number}"), "fixture");
+        let mut took = Duration::ZERO;
+        let seen = watch(&server, &database, || took = run(gateway.connect("alice", &database), sql));
+        println!(
+            "{sql}: {} ms; longest read {} ms, longest write {} ms, longest strong lock {} ms, {} reads",
+            took.as_millis(),
+            seen.longest_read.as_millis(),
+            seen.longest_write.as_millis(),
+            seen.longest_strong_lock.as_millis(),
+            seen.reads
+        );
+        if seen.longest_read.max(seen.longest_write) > WAIT_MAX || seen.longest_strong_lock > STRONG_LOCK_MAX {
+            failures.push(format!("{sql}: {seen:?}"));
+        }
+        server.sql("postgres", &format!("drop database \"{database}\" with (force)"));
+    }
+    gateway.assert_healthy();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn a_change_behind_a_long_reader_queues_nobody() {
+    let server = Server::start(majors().into_iter().max().unwrap());
+    server.sql("postgres", "create database fixture owner alice");
+    server.sql("fixture", "alter schema public owner to alice");
+    server.connect("alice", "fixture").rows(TABLE);
+    let gateway = Gateway::start(&server);
+    let mut reader = server.connect("alice", "fixture");
+    reader.rows("begin; select count(*) from orders");
+    let seen = watch(&server, "fixture", || {
+        std::thread::scope(|scope| {
+            let change =
+                scope.spawn(|| run(gateway.connect("alice", "fixture"), "alter table orders add column note text"));
+            // The reader stays until the change has had to wait for it at least once.
+            proto_tests::wait_until("the change waits for the reader", Duration::from_secs(10), || {
+                let waiting = "select 1 from pg_locks where not granted and relation = 'orders'::regclass";
+                (!server.sql("fixture", waiting).is_empty()).then_some(())
+            });
+            let until = Instant::now() + Duration::from_secs(2);
+            proto_tests::wait_until("two seconds have passed", Duration::from_secs(5), || {
+                (Instant::now() >= until).then_some(())
+            });
+            reader.rows("rollback");
+            change.join().unwrap();
+        });
+    });
+    println!(
+        "behind a reader of 2 s: longest read {} ms, longest write {} ms",
+        seen.longest_read.as_millis(),
+        seen.longest_write.as_millis()
+    );
+    assert!(seen.longest_read.max(seen.longest_write) < WAIT_MAX, "{seen:?}");
+}

@@ -1,0 +1,168 @@
+//! Servers and gateways that go away: crashes, strange upstreams, kills and orderly stops; and the plain ways in.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use proto_tests::case::{self, Case, drain};
+use proto_tests::client::{NotConnected, error_of, status_of};
+use proto_tests::{Gateway, GatewayOptions, Server, Session, wait_until, wire};
+
+static SERVER: LazyLock<Server> = LazyLock::new(case::prepared);
+
+fn case(name: &str) -> Case<'static> {
+    Case::new(&SERVER, name)
+}
+
+#[test]
+fn a_server_that_crashes_and_comes_back() {
+    let server = case::prepared();
+    let gateway = Gateway::start(&server);
+    let mut idle = gateway.connect("alice", "fixture");
+    let mut busy = gateway.connect("alice", "fixture");
+    let mut held = gateway.connect("alice", "fixture");
+    busy.send(&wire::query(b"select pg_sleep(60)")).unwrap();
+    held.send(&wire::query(b"drop table ledger")).unwrap();
+    held.until("ticket ");
+    server.crash();
+    for (name, client) in [("idle", &mut idle), ("busy", &mut busy), ("held", &mut held)] {
+        drain(client, name);
+    }
+    let refused = Session::to(gateway.address).user("alice").database("fixture").connect();
+    assert!(refused.is_err());
+    server.run();
+    assert_eq!(gateway.connect("alice", "fixture").rows("select count(*) from ledger"), ["0"]);
+    gateway.assert_healthy();
+}
+
+/// What a strange upstream does with a connection.
+fn upstream(behave: fn(std::net::TcpStream)) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || listener.incoming().flatten().for_each(behave));
+    address
+}
+
+fn after_startup(mut stream: std::net::TcpStream, answer: &[u8]) {
+    let mut buffer = [0; 4096];
+    let _ = stream.read(&mut buffer);
+    let _ = stream.write_all(answer);
+}
+
+#[test]
+fn a_strange_upstream_is_an_error_for_the_client() {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], proto_tests::server::free_port()));
+    let upstreams = [
+        ("refuses", nobody),
+        ("closes", upstream(drop)),
+        ("sends noise", upstream(|s| after_startup(s, b"HTTP/1.1 400 Bad Request\r\n\r\n"))),
+        ("claims a gigabyte", upstream(|s| after_startup(s, b"R\x40\0\0\0\0\0\0\0"))),
+        ("sends a negative length", upstream(|s| after_startup(s, b"R\xff\xff\xff\xff\0\0\0\0"))),
+        ("closes in the middle", upstream(|s| after_startup(s, b"R\0\0\0\x08\0\0"))),
+        ("sends an empty error", upstream(|s| after_startup(s, b"E\0\0\0\x05\0"))),
+        ("asks for something unknown", upstream(|s| after_startup(s, b"R\0\0\0\x08\0\0\0\x63"))),
+    ];
+    for (name, address) in upstreams {
+        let gateway = Gateway::before(&address.to_string(), &GatewayOptions::default());
+        for _ in 0..3 {
+            match Session::to(gateway.address).user("alice").database("x").connect() {
+                Ok(_) => panic!("{name}: a session came about"),
+                Err(NotConnected::Refused(message)) => {
+                    assert!(message.field('C').is_some() || name == "sends an empty error", "{name}: {message:?}")
+                }
+                Err(NotConnected::Io(error)) => {
+                    let timed_out =
+                        matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+                    assert!(!timed_out, "{name}: the client waits in vain");
+                    assert!(name != "refuses", "a refused connection must be told to the client: {error}");
+                }
+            }
+        }
+        gateway.assert_healthy();
+    }
+}
+
+#[test]
+fn a_gateway_killed_during_a_rewrite_can_go_on() {
+    let mut case = case("killed");
+    let sql = "create index orders_amount_idx on orders (amount)";
+    let mut holder = SERVER.connect("alice", &case.database);
+    holder.rows("begin; update orders set amount = amount where id = 1");
+    let mut client = case.connect();
+    client.send(&wire::query(sql.as_bytes())).unwrap();
+    let building = "select 1 from pg_stat_activity where query ilike '%create index%' and state = 'active' and pid <> pg_backend_pid()";
+    wait_until("the index is being built", Duration::from_secs(20), || {
+        (!SERVER.sql(&case.database, building).is_empty()).then_some(())
+    });
+    case.gateway.kill();
+    holder.rows("rollback");
+    case.gateway.run();
+    let indexes =
+        "select indexrelid::regclass, indisvalid from pg_index where indrelid = 'orders'::regclass order by 1";
+    let replies = case.connect().query(sql);
+    let found = SERVER.sql(&case.database, indexes);
+    assert_eq!(found, ["orders_amount_idx|t", "orders_pkey|t"], "after the second try: {replies:?}");
+    case.assert_well();
+}
+
+#[test]
+fn sigterm_lets_a_running_statement_finish() {
+    let case = case("drain");
+    let mut busy = case.connect();
+    busy.send(&wire::query(b"select pg_sleep(1), 'finished'")).unwrap();
+    let running = format!("select 1 from pg_stat_activity where datname = '{}' and state = 'active'", case.database);
+    wait_until("the statement runs", Duration::from_secs(10), || {
+        (!SERVER.sql("postgres", &running).is_empty()).then_some(())
+    });
+    std::thread::scope(|scope| {
+        scope.spawn(|| case.gateway.stop());
+        let replies = busy.until_ready();
+        assert!(replies.iter().any(|m| m.render().contains("finished")), "{replies:?}");
+        assert_eq!(status_of(&replies), Some('I'));
+        drop(busy);
+    });
+}
+
+#[test]
+fn every_way_of_logging_in_is_passed_through() {
+    let case = case("login");
+    for user in ["scram_user", "md5_user", "clear_user"] {
+        let session = case.gateway.session(user, &case.database);
+        let mut client = session.clone().password("pencil").connect().unwrap_or_else(|e| panic!("{user}: {e:?}"));
+        assert_eq!(client.rows("select current_user"), [user]);
+        match session.password("wrong").connect() {
+            Err(NotConnected::Refused(message)) => {
+                assert_eq!(message.field('C').as_deref(), Some("28P01"), "{message:?}")
+            }
+            Err(NotConnected::Io(error)) => panic!("{user} with a wrong password: {error}"),
+            Ok(_) => panic!("{user} came in with a wrong password"),
+        }
+    }
+    case.assert_well();
+}
+
+#[test]
+fn unix_sockets_on_both_sides() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join(".s.PGSQL.5432");
+    let upstream = SERVER.socket_dir.join(format!(".s.PGSQL.{}", SERVER.address.port()));
+    let options = GatewayOptions::unix(&path, &upstream);
+    if proto_tests::gateway::stand_in() {
+        return;
+    }
+    let database = SERVER.database("sockets", "fixture");
+    let gateway = Gateway::with(&SERVER, &options);
+    let session = Session::at(proto_tests::client::Target::Unix(path)).user("alice").database(&database);
+    let mut client = session.connect().unwrap_or_else(|e| panic!("{e:?}; {}", gateway.log()));
+    assert_eq!(client.rows("select inet_server_addr() is null"), ["t"]);
+    client.send(&wire::query(b"select pg_sleep(60)")).unwrap();
+    let running = format!("select 1 from pg_stat_activity where datname = '{database}' and state = 'active'");
+    wait_until("the statement runs", Duration::from_secs(10), || {
+        (!SERVER.sql("postgres", &running).is_empty()).then_some(())
+    });
+    client.cancel();
+    assert_eq!(error_of(&client.until_ready()).unwrap().field('C').as_deref(), Some("57014"));
+    gateway.assert_healthy();
+}
