@@ -14,7 +14,7 @@ pub mod pgbench;
 pub mod process;
 pub mod report;
 pub mod settings;
-//STALL
+pub mod stall;
 pub mod stats;
 pub mod subject;
 pub mod syscalls;
