@@ -46,7 +46,7 @@ fn run(options: &Options) -> Outcome<()> {
     };
     let mut pairs = Vec::new();
     for change in CHANGES.iter().filter(wanted) {
-        let mut way = |name: &str, port: u16| -> Option<Ran> {
+        let way = |name: &str, port: u16| -> Option<Ran> {
             say(&format!("{} ({name})", change.name));
             let ran = once(&cluster, port, change, options);
             ran.map_err(|reason| say(&format!("not measured: {reason}")))

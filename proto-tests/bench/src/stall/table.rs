@@ -17,7 +17,7 @@ pub fn make(cluster: &Cluster, rows: u64) -> Outcome<()> {
     let orders = format!(
         "INSERT INTO orders SELECT id, 1 + (id * 7919) % {CUSTOMERS}, 'new', (id % 10000) / 100.0, \
          'order number ' || id, now() - (id % 1000000) * interval '1 second', now() \
-         FROM generate_series(1, {rows}) id"
+         FROM generate_series(1::bigint, {rows}) id"
     );
     cluster.run(
         TEMPLATE,
