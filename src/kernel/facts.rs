@@ -1,0 +1,232 @@
+//! What must be looked up before judging, and the answers. The kernel asks, `shell::catalog` answers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::sql::statement::{Callee, RelationName, TypeName};
+
+/// What the rules need to know about the statements of one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub relations: Vec<RelationName>,
+    pub callees: Vec<Callee>,
+    pub types: Vec<TypeName>,
+}
+
+/// The answers. A relation that is asked for and does not exist is present with `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// `server_version_num`: 150018 for 15.18.
+    pub server_version: u32,
+    /// Role the session acts as now, and as which it logged in.
+    pub current_role: String,
+    pub session_role: String,
+    pub database: String,
+    pub search_path: String,
+    /// Keyed by the name as written, see [`Facts::relation`].
+    relations: BTreeMap<String, Option<RelationFacts>>,
+    /// Callees of which some overload is VOLATILE, or that were not found.
+    volatile: Vec<Callee>,
+    types: BTreeMap<String, TypeFacts>,
+}
+
+impl Facts {
+    /// What is known of a relation. Outer `None`: was not asked. Inner `None`: does not exist.
+    #[must_use]
+    pub fn relation(&self, name: &RelationName) -> Option<Option<&RelationFacts>> {
+        self.relations.get(&key(name)).map(Option::as_ref)
+    }
+
+    pub fn put_relation(&mut self, name: &RelationName, facts: Option<RelationFacts>) {
+        self.relations.insert(key(name), facts);
+    }
+
+    /// All relations that exist, for the reviewer.
+    pub fn relations(&self) -> impl Iterator<Item = &RelationFacts> {
+        self.relations.values().flatten()
+    }
+
+    /// Everything that was asked for, by the name as written (schema and name joined by NUL), and what it is.
+    pub fn looked_up(&self) -> impl Iterator<Item = (&str, Option<&RelationFacts>)> {
+        self.relations.iter().map(|(name, facts)| (name.as_str(), facts.as_ref()))
+    }
+
+    /// Whether any overload of this callee may be volatile. Unknown counts as volatile.
+    #[must_use]
+    pub fn may_be_volatile(&self, callee: &Callee) -> bool {
+        self.volatile.contains(callee)
+    }
+
+    pub fn put_volatile(&mut self, callee: Callee) {
+        self.volatile.push(callee);
+    }
+
+    #[must_use]
+    pub fn type_facts(&self, name: &TypeName) -> Option<&TypeFacts> {
+        self.types.get(&name.sql)
+    }
+
+    pub fn put_type(&mut self, name: &TypeName, facts: TypeFacts) {
+        self.types.insert(name.sql.clone(), facts);
+    }
+
+    /// Major version: 15.
+    #[must_use]
+    pub fn major(&self) -> u32 {
+        self.server_version / 10_000
+    }
+}
+
+fn key(name: &RelationName) -> String {
+    match &name.schema {
+        Some(schema) => format!("{schema}\u{0}{}", name.name),
+        None => name.name.clone(),
+    }
+}
+
+/// One relation, resolved in the session's own search path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelationFacts {
+    pub oid: u32,
+    pub schema: String,
+    pub name: String,
+    pub kind: RelationKind,
+    pub persistence: Persistence,
+    pub owner: String,
+    /// `pg_class.reltuples`; absent when never analysed.
+    pub rows: Option<u64>,
+    /// Bytes of the heap (all partitions together).
+    pub heap_bytes: u64,
+    /// Heap, indexes and toast.
+    pub total_bytes: u64,
+    /// Created by the transaction that is open now.
+    pub new_in_transaction: bool,
+    pub is_partition: bool,
+    /// Partitions or inheritance children.
+    pub has_children: bool,
+    pub has_default_partition: bool,
+    pub columns: Vec<ColumnFacts>,
+    pub indexes: Vec<IndexFacts>,
+    pub constraints: Vec<ConstraintFacts>,
+    /// Views and the like that depend on it: `view public.v`.
+    pub dependents: Vec<String>,
+    /// The table an index belongs to (kind Index only).
+    pub index_of: Option<RelationName>,
+    /// Names of relations already used in its schema (to choose free names for helpers).
+    pub published: bool,
+}
+
+impl RelationFacts {
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&ColumnFacts> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    #[must_use]
+    pub fn index(&self, name: &str) -> Option<&IndexFacts> {
+        self.indexes.iter().find(|i| i.name == name)
+    }
+
+    #[must_use]
+    pub fn constraint(&self, name: &str) -> Option<&ConstraintFacts> {
+        self.constraints.iter().find(|c| c.name == name)
+    }
+
+    /// Qualified, as a name for statements.
+    #[must_use]
+    pub fn qualified(&self) -> RelationName {
+        RelationName { schema: Some(self.schema.clone()), name: self.name.clone() }
+    }
+
+    /// Rows, or an upper estimate from the heap's pages when the table was never analysed
+    /// (a page of 8192 bytes holds at most 226 of the smallest rows).
+    #[must_use]
+    pub fn rows_at_most(&self) -> u64 {
+        self.rows.unwrap_or(self.heap_bytes / 8192 * 226)
+    }
+}
+
+/// `pg_class.relkind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RelationKind {
+    Table,
+    PartitionedTable,
+    Index,
+    PartitionedIndex,
+    View,
+    MaterializedView,
+    Sequence,
+    ForeignTable,
+    CompositeType,
+    Toast,
+}
+
+/// `pg_class.relpersistence`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Persistence {
+    Permanent,
+    Unlogged,
+    Temporary,
+}
+
+/// `pg_attribute` and what hangs on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnFacts {
+    pub name: String,
+    /// `format_type(atttypid, atttypmod)`.
+    pub type_sql: String,
+    pub type_oid: u32,
+    pub type_modifier: i32,
+    pub not_null: bool,
+    pub has_default: bool,
+    pub generated: bool,
+    pub identity: bool,
+}
+
+/// `pg_index`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexFacts {
+    pub oid: u32,
+    pub name: String,
+    pub valid: bool,
+    pub ready: bool,
+    pub unique: bool,
+    pub primary: bool,
+    pub columns: Vec<String>,
+    /// `pg_get_indexdef`.
+    pub definition: String,
+    /// Has expressions or a predicate.
+    pub expression_or_partial: bool,
+    /// Owned by this constraint.
+    pub constraint: Option<String>,
+    pub bytes: u64,
+}
+
+/// `pg_constraint`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConstraintFacts {
+    pub name: String,
+    /// `contype`: c, f, p, u, x, n, t.
+    pub kind: char,
+    pub validated: bool,
+    pub columns: Vec<String>,
+    /// `pg_get_constraintdef`.
+    pub definition: String,
+}
+
+/// A type named in a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeFacts {
+    pub oid: u32,
+    /// `format_type(oid, typmod)` of the type as written.
+    pub type_sql: String,
+    pub is_domain: bool,
+    /// The domain (or one it is based on) has a constraint: ADD COLUMN rewrites whatever the default.
+    pub constrained_domain: bool,
+    /// The domain has a default of its own.
+    pub domain_default: bool,
+    pub is_array: bool,
+}

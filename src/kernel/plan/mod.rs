@@ -1,0 +1,89 @@
+//! A plan is data: the ordered steps that run instead of a statement. The same value is shown to the
+//! reviewer, approved, stored and executed. Recipes, one file each, make plans; nothing here runs them.
+
+use serde::{Deserialize, Serialize};
+
+use super::sql::statement::{LockMode, RelationName};
+
+/// What runs instead of one statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The recipe's name: `create-index`, `add-column`, `guarded`, …
+    pub recipe: String,
+    /// The command tag the client asked for: `ALTER TABLE`.
+    pub tag: String,
+    /// One sentence for people: what will run instead and why. Empty for `guarded`: the statement
+    /// itself runs, only under a lock timeout, and nobody needs to be told.
+    pub summary: String,
+    /// The table the plan works on.
+    pub relation: Option<RelationName>,
+    pub steps: Vec<Step>,
+    /// True when the verified end state could not be undone without losing data; says what.
+    pub undo_loses: Option<String>,
+}
+
+impl Plan {
+    /// Whether it may run inside a transaction block: a single brief step.
+    #[must_use]
+    pub fn fits_in_transaction(&self) -> bool {
+        matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::Brief, .. }))
+    }
+}
+
+/// One step. Running it twice must equal running it once: the probe tells whether it is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// `expand`, `backfill`, `guard`, `validate`, `seal`, `tidy`, `build index`, …
+    pub name: String,
+    pub action: Action,
+    /// Strongest lock on the table, for people and for the lock tests.
+    pub lock: LockMode,
+    /// Whether the step reads or writes all rows (never together with a lock that blocks writers).
+    pub scans: bool,
+    /// A query that returns one row with one boolean: is this step done already? Absent: cannot be told
+    /// (the step then runs in one transaction and an unknown outcome is reported as such).
+    pub probe: Option<String>,
+    /// What takes the step back, or why it cannot be.
+    pub undo: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Sql { sql: String, mode: Mode },
+    /// `CREATE INDEX CONCURRENTLY`: no transaction, no lock timeout; a failed build leaves an INVALID
+    /// index which `cleanup` drops before the next try, if `leftover` (a boolean query) finds it.
+    BuildIndex { sql: String, leftover: String, cleanup: String },
+    Backfill(Backfill),
+}
+
+/// How a statement is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Strong lock, catalog only: own transaction, short `lock_timeout`, bounded retries with back-off.
+    Brief,
+    /// Weak lock, long scan: own transaction, longer `lock_timeout`, no `statement_timeout`.
+    Scan,
+    /// Refuses a transaction block (CONCURRENTLY): neither timeout.
+    NoTransaction,
+    /// The statement as it is, in its own transaction, with the session's own settings (an approved change).
+    AsIs,
+}
+
+/// Fills a column in batches steered by time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfill {
+    pub relation: RelationName,
+    /// Column and expression: `SET column = expression`.
+    pub column: String,
+    pub expression_sql: String,
+    /// Rows still to do: `column IS NULL`.
+    pub pending_sql: String,
+    /// Columns of a primary or unique not-null key, in order; empty: page ranges by ctid.
+    pub key: Vec<String>,
+    /// Rows at most, for progress.
+    pub rows_estimate: u64,
+    /// Time a batch should take, milliseconds.
+    pub batch_ms: u32,
+}

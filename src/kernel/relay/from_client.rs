@@ -1,0 +1,319 @@
+//! Client to server: how far the bytes may go, and what the message behind them needs.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::ledger::{Owed, Path, Running, Value};
+use super::{FunctionCalls, IN_FLIGHT_MAX, Relay};
+use crate::kernel::sql::encoding::TextEncoding;
+use crate::kernel::sql::remember::Known;
+use crate::kernel::wire::frame::{self, HEADER, Header, client};
+use crate::kernel::wire::message;
+use crate::kernel::wire::reply::{Reply, sqlstate};
+
+/// Names of a Bind must be within its first bytes.
+const NAMES_MAX: usize = 4_096;
+
+/// How far some input may go.
+#[derive(Debug)]
+pub struct Step {
+    /// Bytes from the start of the input that go to the server.
+    pub forward: usize,
+    pub then: Then,
+}
+
+/// What is behind the forwarded bytes.
+#[derive(Debug)]
+pub enum Then {
+    /// Nothing: all input was forwarded.
+    More,
+    /// The start of a message that must be complete (to `need` bytes) before it can be told.
+    Partial { need: usize },
+    /// Bytes that do not go to the server.
+    Drop { bytes: usize },
+    /// A whole message that must be decided first. If it may go, it is offered to [`Relay::admit`].
+    Ask { bytes: usize, question: Question },
+    /// The session cannot go on.
+    Fatal(Reply),
+}
+
+#[derive(Debug)]
+pub enum Question {
+    /// Everything owed must have arrived; then offer the message again.
+    Settle,
+    /// As Settle; in addition the lexer's settings must be looked up, for no ReadyForQuery can come
+    /// before the client's Sync. Then call [`Relay::fence_passed`] and offer it again.
+    Fence,
+    /// Too long to be read here: read it elsewhere, then offer it again.
+    Read,
+    /// More than ordinary, about to be executed.
+    Judge { known: Arc<Known>, path: Path, values: Option<Arc<[Value]>> },
+    /// Longer than any text that is read; its bytes are dropped already.
+    TooLong { tag: u8, bytes: usize, max: usize },
+    /// A FunctionCall that is not allowed.
+    Function { oid: u32 },
+}
+
+/// Reads texts, or remembers having read them.
+pub trait Recall {
+    /// What is known of a text; `None` when it is too long to be read here.
+    fn recall(&mut self, text: &[u8], encoding: TextEncoding, inline_max: usize) -> Option<Arc<Known>>;
+}
+
+/// What one message leads to.
+enum Next {
+    /// Goes to the server, whole.
+    Pass,
+    /// Goes to the server; bytes that are not there yet follow without being looked at.
+    Stream,
+    Stop(Then),
+}
+
+impl Relay {
+    /// Walks the input's messages up to the first that may not simply go on.
+    ///
+    /// Panic-free on any bytes. `now` is in microseconds.
+    pub fn from_client(&mut self, input: &[u8], recall: &mut impl Recall, now: u64) -> Step {
+        let dropped = self.client_drop.min(input.len());
+        if dropped > 0 {
+            self.client_drop -= dropped;
+            return Step { forward: 0, then: Then::Drop { bytes: dropped } };
+        }
+        let mut at = self.client_skip.min(input.len());
+        self.client_skip -= at;
+        while at < input.len() {
+            let rest = input.get(at..).unwrap_or_default();
+            let header = match frame::header(rest, frame::client_body_max) {
+                Ok(Some(header)) => header,
+                Ok(None) => return Step { forward: at, then: Then::Partial { need: HEADER } },
+                Err(bad) => return Step { forward: at, then: Then::Fatal(bad_length(bad)) },
+            };
+            if self.ledger.len() >= IN_FLIGHT_MAX {
+                let reply = Reply::fatal(sqlstate::PROGRAM_LIMIT_EXCEEDED, "too many messages without a Sync")
+                    .detail(format!("{IN_FLIGHT_MAX} messages are waiting for an answer."));
+                return Step { forward: at, then: Then::Fatal(reply) };
+            }
+            match self.message(header, rest, recall, now) {
+                Next::Pass => at += header.total(),
+                Next::Stream => {
+                    let here = header.total().min(rest.len());
+                    self.client_skip = header.total() - here;
+                    at += here;
+                }
+                Next::Stop(then) => return Step { forward: at, then },
+            }
+        }
+        Step { forward: at, then: Then::More }
+    }
+
+    fn message(&mut self, header: Header, rest: &[u8], recall: &mut impl Recall, now: u64) -> Next {
+        if self.dropping || self.skipping {
+            return self.while_skipping(header, rest);
+        }
+        match header.tag {
+            client::COPY_DATA | client::PASSWORD => Next::Stream,
+            client::BIND => self.bind(header, rest),
+            tag => {
+                if header.body > self.text_max {
+                    return self.too_long(header);
+                }
+                let Some(body) = rest.get(HEADER..header.total()) else {
+                    return Next::Stop(Then::Partial { need: header.total() });
+                };
+                match tag {
+                    client::QUERY => self.query(header, body, recall, now),
+                    client::PARSE => self.parse(header, body, recall, now),
+                    client::EXECUTE => self.execute(header, body, now),
+                    client::DESCRIBE => self.push(Owed::Describe),
+                    client::CLOSE => self.close(body),
+                    client::SYNC => {
+                        self.dirty = false;
+                        self.push(Owed::Sync)
+                    }
+                    client::COPY_DONE | client::COPY_FAIL => {
+                        self.ledger.copy_end();
+                        Next::Pass
+                    }
+                    client::FUNCTION_CALL => self.function_call(header, body, now),
+                    // Flush, Terminate; and what the server will refuse by its type.
+                    _ => Next::Pass,
+                }
+            }
+        }
+    }
+
+    /// Up to the next Sync nothing is executed: texts are dropped, for the server would ignore them.
+    fn while_skipping(&mut self, header: Header, rest: &[u8]) -> Next {
+        match header.tag {
+            client::SYNC => {
+                if rest.len() < header.total() {
+                    return Next::Stop(Then::Partial { need: header.total() });
+                }
+                self.dropping = false;
+                self.skipping = false;
+                self.dirty = false;
+                self.push(Owed::Sync)
+            }
+            client::TERMINATE => Next::Stream,
+            client::COPY_DATA if !self.dropping => Next::Stream,
+            _ => {
+                let bytes = header.total().min(rest.len());
+                self.client_drop = header.total() - bytes;
+                Next::Stop(Then::Drop { bytes })
+            }
+        }
+    }
+
+    /// A text or call nobody will read: it is answered with an error and its bytes are dropped.
+    fn too_long(&mut self, header: Header) -> Next {
+        if !self.quiet() {
+            return Next::Stop(Then::Ask { bytes: 0, question: Question::Settle });
+        }
+        self.client_drop = header.total();
+        let question = Question::TooLong { tag: header.tag, bytes: header.body, max: self.text_max };
+        Next::Stop(Then::Ask { bytes: 0, question })
+    }
+
+    fn push(&mut self, owed: Owed) -> Next {
+        self.ledger.push(owed);
+        Next::Pass
+    }
+
+    fn query(&mut self, header: Header, body: &[u8], recall: &mut impl Recall, now: u64) -> Next {
+        let Ok(text) = message::query(body) else { return malformed() };
+        let known = match self.known(header, text, recall) {
+            Ok(known) => known,
+            Err(then) => return Next::Stop(then),
+        };
+        if !known.ordinary {
+            return self.ask(header, known, Path::Simple, None);
+        }
+        self.fenced = false;
+        self.push(Owed::Query(running(Some(known), None, now, Path::Simple)))
+    }
+
+    fn parse(&mut self, header: Header, body: &[u8], recall: &mut impl Recall, now: u64) -> Next {
+        let Ok((name, text)) = message::parse(body) else { return malformed() };
+        let known = match self.known(header, text, recall) {
+            Ok(known) => known,
+            Err(then) => return Next::Stop(then),
+        };
+        self.fenced = false;
+        self.push(Owed::Parse { name: CompactString::from_utf8_lossy(name), known, started: now })
+    }
+
+    /// What a text is, once it is certain that the server's lexer sees the same.
+    fn known(&mut self, header: Header, text: &[u8], recall: &mut impl Recall) -> Result<Arc<Known>, Then> {
+        let bytes = header.total();
+        let Some(known) = recall.recall(text, self.encoding, self.inline_max) else {
+            return Err(Then::Ask { bytes, question: Question::Read });
+        };
+        if !known.invariant && !self.fenced {
+            if !self.quiet() {
+                return Err(Then::Ask { bytes, question: Question::Settle });
+            }
+            if self.dirty {
+                return Err(Then::Ask { bytes, question: Question::Fence });
+            }
+        }
+        Ok(known)
+    }
+
+    fn ask(&self, header: Header, known: Arc<Known>, path: Path, values: Option<Arc<[Value]>>) -> Next {
+        let question = if self.quiet() { Question::Judge { known, path, values } } else { Question::Settle };
+        Next::Stop(Then::Ask { bytes: header.total(), question })
+    }
+
+    fn bind(&mut self, header: Header, rest: &[u8]) -> Next {
+        let wanted = if header.body <= self.values_max { header.body } else { header.body.min(NAMES_MAX) };
+        let Some(prefix) = rest.get(HEADER..HEADER + wanted) else {
+            return Next::Stop(Then::Partial { need: HEADER + wanted });
+        };
+        let Ok((portal, statement)) = message::bind_names(prefix) else { return malformed() };
+        let values = (wanted == header.body && self.values_max > 0)
+            .then(|| message::bind_values(prefix).ok())
+            .flatten()
+            .filter(|values| !values.is_empty())
+            .map(|values| values.into_iter().map(|(f, v)| (f, v.map(<[u8]>::to_vec))).collect());
+        self.ledger.push(Owed::Bind {
+            portal: CompactString::from_utf8_lossy(portal),
+            statement: CompactString::from_utf8_lossy(statement),
+            values,
+        });
+        Next::Stream
+    }
+
+    fn execute(&mut self, header: Header, body: &[u8], now: u64) -> Next {
+        let Ok((portal, _)) = message::execute(body) else { return malformed() };
+        let portal = CompactString::from_utf8_lossy(portal);
+        if self.names.watching() || self.parsing_a_change() {
+            if !self.quiet() {
+                return Next::Stop(Then::Ask { bytes: header.total(), question: Question::Settle });
+            }
+            if let Some(bound) = self.names.portal(&portal).filter(|p| !p.known.ordinary) {
+                let (known, values) = (bound.known.clone(), bound.values.clone());
+                return self.ask(header, known, Path::Execute, values);
+            }
+        }
+        self.dirty = true;
+        self.push(Owed::Execute(running(None, None, now, Path::Execute), portal))
+    }
+
+    fn parsing_a_change(&self) -> bool {
+        self.ledger.iter().any(|owed| matches!(owed, Owed::Parse { known, .. } if !known.ordinary))
+    }
+
+    fn close(&mut self, body: &[u8]) -> Next {
+        match message::describe(body) {
+            Ok((b'S', name)) => self.push(Owed::CloseStatement(CompactString::from_utf8_lossy(name))),
+            Ok((_, name)) => self.push(Owed::ClosePortal(CompactString::from_utf8_lossy(name))),
+            Err(_) => malformed(),
+        }
+    }
+
+    fn function_call(&mut self, header: Header, body: &[u8], now: u64) -> Next {
+        let Ok(oid) = message::function_oid(body) else { return malformed() };
+        let allowed = match self.function_calls {
+            FunctionCalls::None => false,
+            FunctionCalls::LargeObjects => LARGE_OBJECT_FUNCTIONS.contains(&oid),
+            FunctionCalls::All => true,
+        };
+        if !allowed {
+            let question = if self.quiet() { Question::Function { oid } } else { Question::Settle };
+            return Next::Stop(Then::Ask { bytes: header.total(), question });
+        }
+        self.push(Owed::FunctionCall(running(None, None, now, Path::FunctionCall)))
+    }
+
+    /// A judged message goes to the server after all.
+    pub fn admit(&mut self, known: Arc<Known>, path: Path, portal: &[u8], now: u64) {
+        self.fenced = false;
+        match path {
+            Path::Simple => self.ledger.push(Owed::Query(running(Some(known), None, now, path))),
+            Path::Execute => {
+                self.dirty = true;
+                let portal = CompactString::from_utf8_lossy(portal);
+                self.ledger.push(Owed::Execute(running(None, None, now, path), portal));
+            }
+            Path::Parse | Path::FunctionCall => {}
+        }
+    }
+}
+
+fn running(known: Option<Arc<Known>>, values: Option<Arc<[Value]>>, started: u64, path: Path) -> Running {
+    Running { known, values, started, bytes: 0, rows: 0, tag: CompactString::default(), error: None, path }
+}
+
+fn malformed() -> Next {
+    Next::Stop(Then::Fatal(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, "invalid message format")))
+}
+
+fn bad_length(bad: frame::BadLength) -> Reply {
+    Reply::fatal(sqlstate::PROTOCOL_VIOLATION, bad.to_string())
+        .detail(format!("Message type 0x{:02X} claims a length of {}.", bad.tag, bad.length))
+}
+
+/// `pg_proc` oids of lo_open, lo_close, loread, lowrite, lo_lseek, lo_creat, lo_tell, lo_unlink,
+/// lo_create, lo_truncate, lo_lseek64, lo_tell64, lo_truncate64 (fixed in `pg_proc.dat`).
+const LARGE_OBJECT_FUNCTIONS: &[u32] = &[952, 953, 954, 955, 956, 957, 958, 964, 715, 1004, 3170, 3171, 3172];

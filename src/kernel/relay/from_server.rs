@@ -1,0 +1,257 @@
+//! Server to client: everything goes on; what was owed is ticked off on the way.
+
+use compact_str::CompactString;
+
+use super::ledger::{Owed, Path, Running};
+use super::{Finished, LostPin, Relay, Status};
+use crate::kernel::sql::encoding::TextEncoding;
+use crate::kernel::sql::statement::Statement;
+use crate::kernel::wire::frame::{self, HEADER, Header, server};
+use crate::kernel::wire::message;
+use crate::kernel::wire::startup;
+
+/// Replies longer than this are passed without being looked into (only errors with huge texts are).
+const LOOK_MAX: usize = 256 * 1024;
+
+/// How far some input may go to the client.
+#[derive(Debug)]
+pub struct Step {
+    pub forward: usize,
+    /// The input behind `forward` is the start of a reply that must be complete to `need` bytes.
+    pub need: Option<usize>,
+}
+
+/// The server broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server sent a malformed message of type 0x{tag:02X}")]
+pub struct BadServer {
+    pub tag: u8,
+}
+
+impl Relay {
+    /// Walks the replies. `now` is in microseconds.
+    ///
+    /// # Errors
+    /// When a length is impossible or a reply is not shaped as it must be.
+    pub fn from_server(&mut self, input: &[u8], now: u64) -> Result<Step, BadServer> {
+        let mut at = self.server_skip.min(input.len());
+        self.server_skip -= at;
+        self.add_bytes(at);
+        while at < input.len() {
+            let rest = input.get(at..).unwrap_or_default();
+            let header = match frame::header(rest, frame::server_body_max) {
+                Ok(Some(header)) => header,
+                Ok(None) => return Ok(Step { forward: at, need: Some(HEADER) }),
+                Err(bad) => return Err(BadServer { tag: bad.tag }),
+            };
+            let here = header.total().min(rest.len());
+            if here < header.total() && must_see(header) {
+                return Ok(Step { forward: at, need: Some(header.total()) });
+            }
+            self.add_bytes(here);
+            self.reply(header, rest.get(HEADER..here).unwrap_or_default(), now)?;
+            self.server_skip = header.total() - here;
+            at += here;
+        }
+        Ok(Step { forward: at, need: None })
+    }
+
+    fn add_bytes(&mut self, count: usize) {
+        if let Some(Owed::Query(running) | Owed::Execute(running, _) | Owed::FunctionCall(running)) = self.ledger.front() {
+            running.bytes += count as u64;
+        }
+    }
+
+    fn reply(&mut self, header: Header, body: &[u8], now: u64) -> Result<(), BadServer> {
+        match header.tag {
+            server::DATA_ROW | server::COPY_DATA => {}
+            server::READY => self.ready(body, now)?,
+            server::COMMAND_COMPLETE | server::EMPTY_QUERY | server::PORTAL_SUSPENDED => self.complete(header.tag, body, now),
+            server::ERROR => self.error(body, now),
+            server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE => self.named(now),
+            server::ROW_DESCRIPTION | server::NO_DATA => {
+                if matches!(self.ledger.front(), Some(Owed::Describe)) {
+                    self.ledger.pop();
+                }
+            }
+            server::COPY_IN => self.ledger.copy_in(),
+            server::PARAMETER_STATUS => self.parameter(body),
+            server::AUTHENTICATION | server::BACKEND_KEY_DATA | server::COPY_BOTH | server::COPY_DONE | server::COPY_OUT
+            | server::FUNCTION_RESULT | server::NEGOTIATE_VERSION | server::NOTICE | server::NOTIFICATION
+            | server::PARAMETER_DESCRIPTION => {}
+            tag => return Err(BadServer { tag }),
+        }
+        Ok(())
+    }
+
+    fn ready(&mut self, body: &[u8], now: u64) -> Result<(), BadServer> {
+        let &[status] = body else { return Err(BadServer { tag: server::READY }) };
+        self.status = Status::of(status).ok_or(BadServer { tag: server::READY })?;
+        if self.status == Status::Idle {
+            self.names.transaction_ended();
+        }
+        match self.ledger.pop() {
+            Some(Owed::Query(running)) => {
+                self.names.simple_query();
+                self.finish(running, now);
+            }
+            Some(Owed::FunctionCall(running)) => self.finish(running, now),
+            Some(_) | None => {}
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, tag: u8, body: &[u8], now: u64) {
+        let text = body.strip_suffix(&[0]).unwrap_or(body);
+        match self.ledger.front() {
+            Some(Owed::Query(running)) => note(running, text),
+            Some(Owed::Execute(..)) => {
+                if let Some(Owed::Execute(mut running, portal)) = self.ledger.pop() {
+                    if tag == server::COMMAND_COMPLETE {
+                        note(&mut running, text);
+                    }
+                    if let Some(bound) = self.names.portal(&portal) {
+                        running.known = Some(bound.known.clone());
+                        running.values.clone_from(&bound.values);
+                    }
+                    self.finish(running, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn error(&mut self, body: &[u8], now: u64) {
+        let code = sqlstate(body);
+        match self.ledger.front() {
+            Some(Owed::Query(running) | Owed::FunctionCall(running)) => running.error = code,
+            None | Some(Owed::Sync) => {}
+            Some(_) => {
+                self.failed(code, now);
+                self.skipping = self.ledger.skip_to_sync();
+            }
+        }
+    }
+
+    /// The statement that failed in the extended protocol goes to the record.
+    fn failed(&mut self, code: Option<[u8; 5]>, now: u64) {
+        let base = |known, started, path| Running {
+            known,
+            values: None,
+            started,
+            bytes: 0,
+            rows: 0,
+            tag: CompactString::default(),
+            error: code,
+            path,
+        };
+        let running = match self.ledger.pop() {
+            Some(Owed::Parse { known, started, .. }) => base(Some(known), started, Path::Parse),
+            Some(Owed::Bind { statement, values, .. }) => {
+                let known = self.names.statement(&statement).cloned();
+                Running { values, ..base(known, now, Path::Parse) }
+            }
+            Some(Owed::Execute(mut running, portal)) => {
+                if let Some(bound) = self.names.portal(&portal) {
+                    running.known = Some(bound.known.clone());
+                    running.values.clone_from(&bound.values);
+                }
+                running.error = code;
+                running
+            }
+            _ => return,
+        };
+        self.finish(running, now);
+    }
+
+    fn named(&mut self, now: u64) {
+        let _ = now;
+        match self.ledger.pop() {
+            Some(Owed::Parse { name, known, .. }) => self.names.set_statement(name, known),
+            Some(Owed::Bind { portal, statement, values }) => self.names.bind(portal, &statement, values),
+            Some(Owed::CloseStatement(name)) => self.names.close_statement(&name),
+            Some(Owed::ClosePortal(name)) => self.names.close_portal(&name),
+            Some(_) | None => {}
+        }
+    }
+
+    /// A ParameterStatus, also one that came while a query of our own ran.
+    pub fn parameter(&mut self, body: &[u8]) {
+        let Ok((name, value)) = message::parameter_status(body) else { return };
+        let value = String::from_utf8_lossy(value);
+        match name {
+            b"client_encoding" => match TextEncoding::of(&value) {
+                Some(encoding) => self.encoding = encoding,
+                None => self.lost_pin = Some(LostPin { name: "client_encoding", value: value.into_owned() }),
+            },
+            b"standard_conforming_strings" if !startup::is_on(&value) => {
+                self.lost_pin = Some(LostPin { name: "standard_conforming_strings", value: value.into_owned() });
+            }
+            _ => {}
+        }
+    }
+
+    /// Names that SQL's PREPARE and DEALLOCATE changed; then the record.
+    fn finish(&mut self, running: Running, now: u64) {
+        if let Some(known) = &running.known {
+            if known.names_statements {
+                for parsed in &known.reading.statements {
+                    self.sql_names(&parsed.statement, &running);
+                }
+            }
+        }
+        self.finished.push(Finished {
+            known: running.known,
+            values: running.values,
+            path: running.path,
+            started: running.started,
+            ended: now,
+            rows: running.rows,
+            bytes: running.bytes,
+            tag: running.tag,
+            error: running.error,
+            status: self.status,
+        });
+    }
+
+    /// Where a text of several statements failed in the middle, what it prepared may stand for something
+    /// dangerous: that is kept; what it deallocated is kept too.
+    fn sql_names(&mut self, statement: &Statement, running: &Running) {
+        match statement {
+            Statement::Prepare { name, .. } => {
+                if let Some(known) = running.known.as_ref().and_then(|k| k.prepared(name)) {
+                    if running.error.is_none() || !known.ordinary {
+                        self.names.set_statement(name.as_str().into(), known);
+                    }
+                }
+            }
+            Statement::Deallocate { name } if running.error.is_none() => match name {
+                Some(name) => self.names.close_statement(name),
+                None => self.names.close_all_statements(),
+            },
+            Statement::Deallocate { .. } | Statement::Ordinary | Statement::Transaction(_) | Statement::Execute { .. }
+            | Statement::Change(_) => {}
+        }
+    }
+}
+
+/// Replies whose body is read.
+fn must_see(header: Header) -> bool {
+    let passes = matches!(header.tag, server::DATA_ROW | server::COPY_DATA | server::ROW_DESCRIPTION);
+    !passes && header.body <= LOOK_MAX
+}
+
+/// The command tag, and the rows it counts at its end.
+fn note(running: &mut Running, tag: &[u8]) {
+    running.tag = CompactString::from_utf8_lossy(tag);
+    let count = tag.rsplit(|b| *b == b' ').next().unwrap_or_default();
+    let rows = std::str::from_utf8(count).ok().and_then(|c| c.parse::<u64>().ok());
+    running.rows += rows.unwrap_or_default();
+}
+
+/// The SQLSTATE field of an ErrorResponse.
+fn sqlstate(body: &[u8]) -> Option<[u8; 5]> {
+    let fields = message::fields(body).ok()?;
+    let (_, code) = fields.into_iter().find(|(code, _)| *code == b'C')?;
+    code.as_bytes().try_into().ok()
+}

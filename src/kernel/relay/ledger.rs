@@ -1,0 +1,142 @@
+//! What the server still owes the client: one entry for each message it will answer, in order
+//! (PostgreSQL docs, 55.2.3 Extended Query and 55.2.6 COPY Operations).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use crate::kernel::sql::remember::Known;
+
+/// A parameter value as bound: format code and bytes.
+pub type Value = (i16, Option<Vec<u8>>);
+
+/// A statement being executed, for the record.
+#[derive(Clone, Debug)]
+pub struct Running {
+    pub known: Option<Arc<Known>>,
+    pub values: Option<Arc<[Value]>>,
+    /// Microseconds on the session's clock.
+    pub started: u64,
+    /// Bytes of the replies so far.
+    pub bytes: u64,
+    pub rows: u64,
+    pub tag: CompactString,
+    pub error: Option<[u8; 5]>,
+    pub path: Path,
+}
+
+/// How a statement came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    Simple,
+    /// Failed before it could be executed.
+    Parse,
+    Execute,
+    FunctionCall,
+}
+
+/// One answer that is owed.
+#[derive(Debug)]
+pub enum Owed {
+    /// Ends with ReadyForQuery.
+    Query(Running),
+    FunctionCall(Running),
+    /// ReadyForQuery.
+    Sync,
+    Parse { name: CompactString, known: Arc<Known>, started: u64 },
+    Bind { portal: CompactString, statement: CompactString, values: Option<Arc<[Value]>> },
+    /// RowDescription or NoData (after ParameterDescription for a statement).
+    Describe,
+    Execute(Running, CompactString),
+    CloseStatement(CompactString),
+    ClosePortal(CompactString),
+    /// CopyDone or CopyFail was sent: no answer of its own, ends what a COPY swallows.
+    CopyEnd,
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    owed: VecDeque<Owed>,
+    /// The server is reading copy data; nothing it is sent before CopyDone is answered.
+    copying: bool,
+}
+
+impl Ledger {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.owed.is_empty()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.owed.len()
+    }
+
+    #[must_use]
+    pub fn copying(&self) -> bool {
+        self.copying
+    }
+
+    pub fn push(&mut self, owed: Owed) {
+        // During COPY IN the server skips Flush and Sync, for clients that send them early.
+        if !self.copying {
+            self.owed.push_back(owed);
+        }
+    }
+
+    /// CopyDone or CopyFail goes to the server.
+    pub fn copy_end(&mut self) {
+        if self.copying {
+            self.copying = false;
+        } else if !self.owed.is_empty() {
+            self.owed.push_back(Owed::CopyEnd);
+        }
+    }
+
+    /// The server asks for copy data: what was sent behind the statement is swallowed up to the end
+    /// of the data, if that was sent already.
+    pub fn copy_in(&mut self) {
+        let end = self.owed.iter().position(|o| matches!(o, Owed::CopyEnd));
+        match end {
+            Some(end) => drop(self.owed.drain(1..=end)),
+            None => {
+                self.owed.truncate(1);
+                self.copying = true;
+            }
+        }
+    }
+
+    /// What is answered next.
+    pub fn front(&mut self) -> Option<&mut Owed> {
+        while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
+            self.owed.pop_front();
+        }
+        self.owed.front_mut()
+    }
+
+    pub fn pop(&mut self) -> Option<Owed> {
+        let popped = self.owed.pop_front();
+        while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
+            self.owed.pop_front();
+        }
+        popped
+    }
+
+    /// An error in the extended protocol: everything up to the next Sync stays unanswered.
+    /// True when no Sync was sent yet, so that the server goes on skipping.
+    pub fn skip_to_sync(&mut self) -> bool {
+        self.copying = false;
+        while let Some(owed) = self.owed.front() {
+            if matches!(owed, Owed::Sync) {
+                return false;
+            }
+            self.owed.pop_front();
+        }
+        true
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Owed> {
+        self.owed.iter()
+    }
+}

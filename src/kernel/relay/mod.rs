@@ -1,0 +1,172 @@
+//! The relay: which bytes of one session may go on, and what must be decided first.
+//!
+//! It walks headers, keeps the ledger of what the server owes and the names of what was prepared, and
+//! stops at what is not ordinary. It moves no bytes itself and never looks into rows.
+
+pub mod from_client;
+pub mod from_server;
+pub mod ledger;
+pub mod names;
+
+use std::sync::Arc;
+
+use self::ledger::{Ledger, Path};
+use self::names::Names;
+use super::sql::encoding::TextEncoding;
+use super::sql::remember::Known;
+
+/// Names and portals one session may hold, prepared or in flight.
+pub const IN_FLIGHT_MAX: usize = 65_536;
+
+/// Texts longer than this take long enough to read to hold up the thread's other sessions.
+const INLINE_MAX: usize = 32 * 1024;
+
+/// Transaction status of a ReadyForQuery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    #[default]
+    Idle,
+    Block,
+    Failed,
+}
+
+impl Status {
+    #[must_use]
+    pub fn of(byte: u8) -> Option<Self> {
+        match byte {
+            b'I' => Some(Self::Idle),
+            b'T' => Some(Self::Block),
+            b'E' => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+
+/// Functions the FunctionCall message may reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FunctionCalls {
+    None,
+    /// The large-object functions, which is what libpq uses the message for.
+    #[default]
+    LargeObjects,
+    All,
+}
+
+/// What was finished, for the record.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub known: Option<Arc<Known>>,
+    pub values: Option<Arc<[ledger::Value]>>,
+    pub path: Path,
+    pub started: u64,
+    pub ended: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    pub tag: compact_str::CompactString,
+    pub error: Option<[u8; 5]>,
+    /// Status after it; of a statement in a pipeline, before its Sync.
+    pub status: Status,
+}
+
+/// A setting the reading of statements depends on was changed behind the gateway's back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostPin {
+    pub name: &'static str,
+    pub value: String,
+}
+
+/// What the configuration says about a session's messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub function_calls: FunctionCalls,
+    /// Bind bodies up to this size are kept for the record; 0 keeps none.
+    pub values_max: usize,
+    /// Longest message that carries a text, bytes.
+    pub text_max: usize,
+}
+
+#[derive(Debug)]
+pub struct Relay {
+    pub ledger: Ledger,
+    pub names: Names,
+    pub status: Status,
+    pub encoding: TextEncoding,
+    /// Bytes of the current message that only pass, in each direction.
+    client_skip: usize,
+    client_drop: usize,
+    server_skip: usize,
+    /// The server ignores everything up to the next Sync.
+    skipping: bool,
+    /// We do, after an error of our own in the extended protocol.
+    dropping: bool,
+    /// Something was executed since the last Sync: what follows shares its transaction.
+    dirty: bool,
+    /// The lexer's settings were looked up for the message that is offered next.
+    fenced: bool,
+    pub finished: Vec<Finished>,
+    pub lost_pin: Option<LostPin>,
+    function_calls: FunctionCalls,
+    values_max: usize,
+    /// Longer messages that carry a text are not read at all.
+    text_max: usize,
+    /// Texts longer than this are not read on the session's own thread.
+    inline_max: usize,
+}
+
+impl Relay {
+    #[must_use]
+    pub fn new(encoding: TextEncoding, limits: Limits) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            names: Names::default(),
+            status: Status::Idle,
+            encoding,
+            client_skip: 0,
+            client_drop: 0,
+            server_skip: 0,
+            skipping: false,
+            dropping: false,
+            dirty: false,
+            fenced: false,
+            finished: Vec::new(),
+            lost_pin: None,
+            function_calls: limits.function_calls,
+            values_max: limits.values_max,
+            text_max: limits.text_max,
+            inline_max: INLINE_MAX,
+        }
+    }
+
+    /// In an explicit transaction block, or behind something that runs in the same implicit one.
+    #[must_use]
+    pub fn in_transaction(&self) -> bool {
+        self.dirty || self.status != Status::Idle
+    }
+
+    /// Whether something was executed since the last Sync.
+    #[must_use]
+    pub fn dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// After an error of ours in the extended protocol: the client's messages up to Sync are dropped.
+    pub fn drop_to_sync(&mut self) {
+        self.dropping = true;
+    }
+
+    /// The server found an error in a message of ours: it skips until the client's Sync comes.
+    pub fn server_skips(&mut self) {
+        self.dropping = true;
+    }
+
+    /// The next message offered need not be fenced again.
+    pub fn fence_passed(&mut self) {
+        self.fenced = true;
+    }
+
+    /// Nothing is owed: everything the client sent was answered.
+    #[must_use]
+    pub fn quiet(&self) -> bool {
+        self.ledger.is_empty()
+    }
+}

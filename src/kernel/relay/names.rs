@@ -1,0 +1,100 @@
+//! Which statement a name stands for. Protocol names and SQL's PREPARE share one space
+//! (PostgreSQL docs, PREPARE); changed only when the server has confirmed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::ledger::Value;
+use crate::kernel::sql::remember::Known;
+
+/// A bound portal.
+#[derive(Clone, Debug)]
+pub struct Portal {
+    pub known: Arc<Known>,
+    pub values: Option<Arc<[Value]>>,
+}
+
+#[derive(Debug, Default)]
+pub struct Names {
+    statements: HashMap<CompactString, Arc<Known>, foldhash::fast::RandomState>,
+    portals: HashMap<CompactString, Portal, foldhash::fast::RandomState>,
+    unnamed_statement: Option<Arc<Known>>,
+    unnamed_portal: Option<Portal>,
+    /// How many of the above are more than ordinary.
+    watched: usize,
+}
+
+impl Names {
+    /// Whether any name stands for something that must be judged when it runs.
+    #[must_use]
+    pub fn watching(&self) -> bool {
+        self.watched > 0
+    }
+
+    #[must_use]
+    pub fn statement(&self, name: &str) -> Option<&Arc<Known>> {
+        if name.is_empty() { self.unnamed_statement.as_ref() } else { self.statements.get(name) }
+    }
+
+    #[must_use]
+    pub fn portal(&self, name: &str) -> Option<&Portal> {
+        if name.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(name) }
+    }
+
+    pub fn set_statement(&mut self, name: CompactString, known: Arc<Known>) {
+        self.watched += usize::from(!known.ordinary);
+        let old = if name.is_empty() { self.unnamed_statement.replace(known) } else { self.statements.insert(name, known) };
+        self.forget(old.as_deref());
+    }
+
+    pub fn close_statement(&mut self, name: &str) {
+        let old = if name.is_empty() { self.unnamed_statement.take() } else { self.statements.remove(name) };
+        self.forget(old.as_deref());
+    }
+
+    pub fn close_all_statements(&mut self) {
+        self.statements.clear();
+        self.unnamed_statement = None;
+        self.count();
+    }
+
+    pub fn bind(&mut self, portal: CompactString, statement: &str, values: Option<Arc<[Value]>>) {
+        let Some(known) = self.statement(statement).cloned() else { return };
+        self.watched += usize::from(!known.ordinary);
+        let bound = Portal { known, values };
+        let old = if portal.is_empty() { self.unnamed_portal.replace(bound) } else { self.portals.insert(portal, bound) };
+        self.forget(old.map(|p| p.known).as_deref());
+    }
+
+    pub fn close_portal(&mut self, name: &str) {
+        let old = if name.is_empty() { self.unnamed_portal.take() } else { self.portals.remove(name) };
+        self.forget(old.map(|p| p.known).as_deref());
+    }
+
+    /// Portals do not outlive their transaction. (Holdable SQL cursors are not protocol portals of ours.)
+    pub fn transaction_ended(&mut self) {
+        if !self.portals.is_empty() || self.unnamed_portal.is_some() {
+            self.portals.clear();
+            self.unnamed_portal = None;
+            self.count();
+        }
+    }
+
+    /// A simple Query destroys the unnamed statement and portal.
+    pub fn simple_query(&mut self) {
+        self.close_statement("");
+        self.close_portal("");
+    }
+
+    fn forget(&mut self, old: Option<&Known>) {
+        self.watched -= usize::from(old.is_some_and(|k| !k.ordinary));
+    }
+
+    fn count(&mut self) {
+        let statements = self.statements.values().chain(&self.unnamed_statement);
+        let portals = self.portals.values().chain(&self.unnamed_portal).map(|p| &p.known);
+        self.watched = statements.chain(portals).filter(|k| !k.ordinary).count();
+    }
+}

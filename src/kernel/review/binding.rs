@@ -1,0 +1,178 @@
+//! What an approval is bound to: the exact text, where and as whom it runs, the objects it touches, the plan.
+//! Sizes are not part of it: a table that grows while people think is still the table they thought about.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::Request;
+use crate::kernel::facts::{
+    ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind,
+};
+use crate::kernel::plan::{Action, Backfill, Plan, Step};
+
+/// In what a statement differs from the one a ticket is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    #[error("its text differs")]
+    Text,
+    #[error("it goes to another target")]
+    Target,
+    #[error("it goes to another database")]
+    Database,
+    #[error("somebody else asks for it")]
+    Requester,
+    #[error("it would run as another role")]
+    Role,
+    #[error("its search_path differs")]
+    SearchPath,
+    #[error("the objects it touches have changed since it was looked at")]
+    Objects,
+    #[error("what would run has changed since it was looked at")]
+    Plan,
+}
+
+impl Mismatch {
+    /// The same change in changed surroundings: somebody has to look again.
+    /// The others mean that it is another change.
+    #[must_use]
+    pub fn returns_to_review(self) -> bool {
+        match self {
+            Self::Objects | Self::Plan => true,
+            Self::Text | Self::Target | Self::Database | Self::Requester | Self::Role | Self::SearchPath => false,
+        }
+    }
+}
+
+impl Request {
+    /// Whether an approval of this request also covers `other`.
+    ///
+    /// # Errors
+    /// The first difference, most telling first.
+    pub fn matches(&self, other: &Self) -> Result<(), Mismatch> {
+        let checks = [
+            (self.text_hash == other.text_hash, Mismatch::Text),
+            (self.target == other.target, Mismatch::Target),
+            (self.database == other.database, Mismatch::Database),
+            (self.requester == other.requester, Mismatch::Requester),
+            (self.role == other.role, Mismatch::Role),
+            (self.search_path == other.search_path, Mismatch::SearchPath),
+            (self.objects_hash == other.objects_hash, Mismatch::Objects),
+            (bound_plan(&self.plan) == bound_plan(&other.plan), Mismatch::Plan),
+        ];
+        match checks.into_iter().find(|(same, _)| !same) {
+            Some((_, mismatch)) => Err(mismatch),
+            None => Ok(()),
+        }
+    }
+
+    /// Hash over everything a reviewer decides on. A decision that carries another one was made
+    /// about something else.
+    #[must_use]
+    pub fn review_hash(&self) -> String {
+        hash(&(
+            (&self.text_hash, &self.shown, &self.target, &self.database),
+            (&self.requester, &self.role, &self.search_path, &self.objects_hash),
+            bound_plan(&self.plan),
+        ))
+    }
+
+    /// What makes two requests the same one, in one column: [`Request::matches`] up to the search path.
+    #[must_use]
+    pub fn identity_hash(&self) -> String {
+        hash(&(
+            (&self.text_hash, &self.target, &self.database),
+            (&self.requester, &self.role, &self.search_path),
+        ))
+    }
+}
+
+/// Hash over the objects a statement touches: which they are and what they look like, not how large.
+#[must_use]
+pub fn objects_hash(facts: &Facts) -> String {
+    let shapes: Vec<(&str, Option<Shape<'_>>)> =
+        facts.looked_up().map(|(name, relation)| (name, relation.map(Shape::of))).collect();
+    hash(&shapes)
+}
+
+/// One relation as far as an approval is bound to it.
+#[derive(Serialize)]
+struct Shape<'a> {
+    identity: (u32, &'a str, &'a str, RelationKind, Persistence, &'a str),
+    family: (bool, bool, bool),
+    columns: Vec<&'a ColumnFacts>,
+    indexes: Vec<Index<'a>>,
+    constraints: Vec<&'a ConstraintFacts>,
+    dependents: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Index<'a> {
+    oid: u32,
+    name: &'a str,
+    definition: &'a str,
+    /// Valid, ready, unique, primary.
+    flags: (bool, bool, bool, bool),
+    constraint: Option<&'a str>,
+}
+
+impl<'a> Shape<'a> {
+    fn of(relation: &'a RelationFacts) -> Self {
+        let mut indexes: Vec<Index<'a>> = relation.indexes.iter().map(Index::of).collect();
+        indexes.sort_by_key(|index| index.name);
+        let mut constraints: Vec<&ConstraintFacts> = relation.constraints.iter().collect();
+        constraints.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut dependents: Vec<&str> = relation.dependents.iter().map(String::as_str).collect();
+        dependents.sort_unstable();
+        Self {
+            identity: (
+                relation.oid,
+                &relation.schema,
+                &relation.name,
+                relation.kind,
+                relation.persistence,
+                &relation.owner,
+            ),
+            family: (relation.is_partition, relation.has_children, relation.has_default_partition),
+            columns: relation.columns.iter().collect(),
+            indexes,
+            constraints,
+            dependents,
+        }
+    }
+}
+
+impl<'a> Index<'a> {
+    fn of(index: &'a IndexFacts) -> Self {
+        Self {
+            oid: index.oid,
+            name: &index.name,
+            definition: &index.definition,
+            flags: (index.valid, index.ready, index.unique, index.primary),
+            constraint: index.constraint.as_deref(),
+        }
+    }
+}
+
+/// The plan without what is only told to people and moves with the table's size.
+fn bound_plan(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    plan.summary.clear();
+    plan.steps = plan.steps.into_iter().map(bound_step).collect();
+    plan
+}
+
+fn bound_step(step: Step) -> Step {
+    let action = match step.action {
+        Action::Backfill(backfill) => Action::Backfill(Backfill { rows_estimate: 0, ..backfill }),
+        Action::Sql { sql, mode } => Action::Sql { sql, mode },
+        Action::BuildIndex { sql, leftover, cleanup } => Action::BuildIndex { sql, leftover, cleanup },
+    };
+    Step { action, ..step }
+}
+
+/// JSON keeps the borders between values, which plain concatenation would not.
+fn hash(value: &impl Serialize) -> String {
+    // Fails only for maps whose keys are not strings, of which there are none here.
+    let bytes = serde_json::to_vec(value).unwrap_or_else(|error| error.to_string().into_bytes());
+    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

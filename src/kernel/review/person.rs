@@ -1,0 +1,48 @@
+//! Who a name stands for, as far as a name can tell. Identity itself is the business of the doors.
+
+/// Longest name, in bytes.
+const NAME_MAX: usize = 128;
+
+/// The name without surrounding white space, if it can be one: what cannot be seen cannot tell two
+/// people apart, so invisible and direction-changing characters are refused.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_name(name: &str) -> Result<String, &'static str> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err("it is empty");
+    }
+    if name.len() > NAME_MAX {
+        return Err("it is longer than 128 bytes");
+    }
+    if name.chars().any(|c| c.is_control() || is_invisible(c)) {
+        return Err("it contains control or invisible characters");
+    }
+    Ok(name.to_owned())
+}
+
+/// Whether two names mean the same person: letter case and surrounding white space do not count.
+#[must_use]
+pub fn same_person(one: &str, other: &str) -> bool {
+    fold(one) == fold(other)
+}
+
+/// Upper case first: letters such as `ſ` and `ß` have a fold only by that way.
+fn fold(name: &str) -> String {
+    name.trim().to_uppercase().to_lowercase()
+}
+
+/// Format characters and blanks that do not look like one
+/// (Unicode general categories Cf and Zs, and the fillers and selectors that draw nothing).
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{a0}' | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+        | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{1680}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}'
+        | '\u{2800}' | '\u{3000}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffc}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1345f}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e000}'..='\u{f8ff}'
+        | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
+}

@@ -1,0 +1,8 @@
+//! SQL text: read by PostgreSQL's own grammar, kept in our own words, written back in one place.
+
+pub mod agree;
+pub mod bounds;
+pub mod read;
+pub mod remember;
+pub mod statement;
+pub mod write;

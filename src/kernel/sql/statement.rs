@@ -1,0 +1,376 @@
+//! Our vocabulary for SQL: what one text contains, in words that rules, plans and reviewers share.
+//!
+//! Built by [`super::read`] from PostgreSQL's own parse tree and from nothing else. Fragments named
+//! `*_sql` are text deparsed from that tree: they can be put into a new statement as they are.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// What the parser of record made of one text: its statements, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub statements: Vec<Parsed>,
+}
+
+/// One statement and where it stands in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// Byte offsets into the text, without surrounding white space and semicolon.
+    pub span: Range<usize>,
+    pub statement: Statement,
+}
+
+/// One statement, classified by what it can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// Reads, writes with a condition, and utilities no rule is about. Passes without a look-up.
+    Ordinary,
+    /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their kin.
+    Transaction(TransactionControl),
+    /// `PREPARE name AS …`: shares its name space with the protocol's Parse.
+    Prepare { name: String, inner: Box<Statement> },
+    /// `EXECUTE name`, also below EXPLAIN ANALYZE: as dangerous as what the name stands for.
+    Execute { name: String },
+    /// `DEALLOCATE name`, or `DEALLOCATE ALL` and `DISCARD ALL` with no name.
+    Deallocate { name: Option<String> },
+    /// A schema change, a mass write, or anything else that a rule may be about.
+    Change(Change),
+}
+
+/// Transaction control, as far as the session has to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionControl {
+    Begin,
+    Commit,
+    Rollback,
+    /// SAVEPOINT, RELEASE, ROLLBACK TO.
+    Savepoint,
+    /// PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED.
+    TwoPhase,
+}
+
+/// A relation's name as written, decoded by the grammar (quotes removed, case folded).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RelationName {
+    pub schema: Option<String>,
+    pub name: String,
+}
+
+/// What a statement would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    CreateIndex(CreateIndex),
+    AlterTable(AlterTable),
+    CreateTable(CreateTable),
+    Drop(Drop),
+    /// TRUNCATE.
+    Truncate { relations: Vec<RelationName>, cascade: bool },
+    /// UPDATE or DELETE (also inside a CTE, EXPLAIN ANALYZE, COPY) whose WHERE is absent or a tautology.
+    MassWrite { kind: MassWriteKind, relation: RelationName },
+    /// RENAME of anything, and SET SCHEMA.
+    Rename(Rename),
+    /// GRANT, REVOKE, roles, ownership, default privileges, row security, security labels.
+    Privilege(Privilege),
+    /// A setting the gateway's reading or the database's guard depends on.
+    Setting(Setting),
+    /// Runs text or code nobody can read from here.
+    Opaque(Opaque),
+    /// REINDEX without CONCURRENTLY; `target` absent for SCHEMA, DATABASE, SYSTEM.
+    Reindex { target: Option<RelationName>, index: bool },
+    /// VACUUM FULL, CLUSTER: rewrites under ACCESS EXCLUSIVE. No relation means all.
+    RewriteTable { command: &'static str, relation: Option<RelationName> },
+    /// REFRESH MATERIALIZED VIEW without CONCURRENTLY.
+    RefreshMatview { relation: RelationName },
+    /// LOCK TABLE in a mode that blocks readers or writers.
+    LockTable { relations: Vec<RelationName>, mode: LockMode },
+    /// A schema change that needs only a brief or weak lock and is passed under a lock timeout
+    /// (CREATE TRIGGER, CREATE VIEW, COMMENT, CREATE SEQUENCE, CREATE TYPE, …).
+    Brief { command: &'static str, relation: Option<RelationName> },
+    /// Known to be a change, not modelled: the policy's `other-ddl` decides, closed by default.
+    Other { command: &'static str },
+    /// The grammar of record cannot read it, or it is beyond the bounds.
+    Unreadable { why: String },
+}
+
+/// Lock modes, weakest first (PostgreSQL docs, 13.3.1 Table-Level Locks).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LockMode {
+    AccessShare,
+    RowShare,
+    RowExclusive,
+    ShareUpdateExclusive,
+    Share,
+    ShareRowExclusive,
+    Exclusive,
+    AccessExclusive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MassWriteKind {
+    Update,
+    Delete,
+}
+
+/// `CREATE INDEX`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateIndex {
+    pub relation: RelationName,
+    /// `ON ONLY`.
+    pub only: bool,
+    /// Absent: PostgreSQL chooses (see [`IndexElement::name_part`]).
+    pub name: Option<String>,
+    pub unique: bool,
+    pub concurrently: bool,
+    pub if_not_exists: bool,
+    /// Key columns and then INCLUDE columns, in order.
+    pub elements: Vec<IndexElement>,
+    /// All after the table's name: `USING btree (a, lower(b)) INCLUDE (c) WITH (…) WHERE …`.
+    pub body_sql: String,
+}
+
+/// One element of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexElement {
+    /// A plain column.
+    pub column: Option<String>,
+    /// What PostgreSQL uses of it when it makes up the index's name (column, function name or `expr`).
+    pub name_part: String,
+}
+
+/// `ALTER TABLE` (and ALTER INDEX/VIEW/SEQUENCE/MATERIALIZED VIEW/FOREIGN TABLE, which share its node).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterTable {
+    pub relation: RelationName,
+    /// What was written after ALTER.
+    pub object: AlterObject,
+    pub if_exists: bool,
+    /// `ALTER TABLE ONLY`.
+    pub only: bool,
+    pub actions: Vec<AlterAction>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlterObject {
+    Table,
+    Index,
+    View,
+    MaterializedView,
+    Sequence,
+    ForeignTable,
+    Type,
+}
+
+/// One subcommand, with its own text for a statement that does only this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterAction {
+    pub kind: AlterKind,
+    /// As it stands after `ALTER TABLE t `.
+    pub sql: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlterKind {
+    AddColumn(AddColumn),
+    DropColumn { column: String, if_exists: bool, cascade: bool },
+    SetNotNull { column: String },
+    DropNotNull { column: String },
+    SetDefault { column: String },
+    DropDefault { column: String },
+    AlterType { column: String, type_name: TypeName, using_sql: Option<String>, collation: Option<String> },
+    AddConstraint(TableConstraint),
+    ValidateConstraint { name: String },
+    DropConstraint { name: String, if_exists: bool, cascade: bool },
+    /// `ADD CONSTRAINT … {UNIQUE | PRIMARY KEY} USING INDEX …`.
+    AddConstraintUsingIndex { name: Option<String>, index: String, primary_key: bool },
+    AttachPartition { partition: RelationName },
+    DetachPartition { partition: RelationName, concurrently: bool, finalize: bool },
+    /// SET (fillfactor …), SET STATISTICS, CLUSTER ON …: SHARE UPDATE EXCLUSIVE and catalog only.
+    WeakLock { command: &'static str },
+    /// Catalog only, under a strong but brief lock.
+    BriefLock { command: &'static str, lock: LockMode },
+    /// SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION …: rewrites the table.
+    Rewrites { command: &'static str },
+    /// Row security, ownership.
+    Security { command: &'static str },
+    /// Disables a trigger or rule, or weakens replica identity.
+    Weakens { command: &'static str },
+    /// Known, not modelled.
+    Other { command: &'static str },
+}
+
+/// A type as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeName {
+    pub schema: Option<String>,
+    /// Internal name: `int4`, `varchar`, `mytype`.
+    pub name: String,
+    /// Usable in SQL: `varchar(20)[]`, `numeric(10, 2)`.
+    pub sql: String,
+}
+
+/// `ADD COLUMN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddColumn {
+    pub name: String,
+    pub type_name: TypeName,
+    pub if_not_exists: bool,
+    pub collation_sql: Option<String>,
+    pub default: Option<DefaultExpression>,
+    pub not_null: Option<NotNull>,
+    /// smallserial, serial, bigserial: the integer type behind it is in `type_name`.
+    pub serial: Option<Serial>,
+    /// `GENERATED … AS IDENTITY`, as written from GENERATED on.
+    pub identity_sql: Option<String>,
+    pub generated: Option<Generated>,
+    /// Inline UNIQUE, PRIMARY KEY, CHECK and REFERENCES, as table constraints of this column.
+    pub constraints: Vec<TableConstraint>,
+    /// STORAGE, COMPRESSION and the rest between type and constraints, if any.
+    pub options_sql: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotNull {
+    /// `CONSTRAINT name NOT NULL` (kept as a constraint's name from version 18).
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serial {
+    Small,
+    Int,
+    Big,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generated {
+    Stored,
+    Virtual,
+    /// Neither word written: STORED is required up to 17, VIRTUAL is meant from 18.
+    Unsaid,
+}
+
+/// A default, and what in it could be volatile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultExpression {
+    pub sql: String,
+    /// Every function it calls, by name as written. Operators and casts included by [`Callee`].
+    pub callees: Vec<Callee>,
+    /// `DEFAULT NULL`.
+    pub is_null: bool,
+}
+
+/// Something an expression calls.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Callee {
+    Function { schema: Option<String>, name: String },
+    Operator { schema: Option<String>, name: String },
+}
+
+/// A constraint of a table, or of one column written as a table's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableConstraint {
+    pub name: Option<String>,
+    pub kind: ConstraintKind,
+    pub columns: Vec<String>,
+    /// Without `CONSTRAINT name` and without `NOT VALID`: `CHECK (x > 0)`, `FOREIGN KEY (a) REFERENCES p (id)`.
+    pub definition_sql: String,
+    pub not_valid: bool,
+    /// NOT ENFORCED (18).
+    pub not_enforced: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConstraintKind {
+    /// `columns` are those the expression mentions, each once, in the order of their first mention.
+    Check { no_inherit: bool },
+    /// `index_sql` is what follows the table's name in CREATE UNIQUE INDEX;
+    /// `tail_sql` what must follow USING INDEX (DEFERRABLE …).
+    Unique { index_sql: String, tail_sql: String },
+    PrimaryKey { index_sql: String, tail_sql: String },
+    ForeignKey { references: RelationName },
+    Exclude,
+    /// A NOT NULL written as a table constraint (18).
+    NotNull,
+}
+
+/// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE FOREIGN TABLE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateTable {
+    pub relation: RelationName,
+    pub temporary: bool,
+    /// Tables referenced by foreign keys: SHARE ROW EXCLUSIVE on each.
+    pub references: Vec<RelationName>,
+    /// PARTITION OF: ACCESS EXCLUSIVE on the parent (and a scan of its default partition).
+    pub partition_of: Option<RelationName>,
+    /// CREATE TABLE AS, SELECT INTO, CREATE MATERIALIZED VIEW.
+    pub from_query: bool,
+}
+
+/// `DROP …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drop {
+    pub kind: DropKind,
+    /// Dotted names as written; for relations also in `relations`.
+    pub objects: Vec<String>,
+    pub relations: Vec<RelationName>,
+    pub if_exists: bool,
+    pub cascade: bool,
+    pub concurrently: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropKind {
+    Table,
+    Index,
+    View,
+    MaterializedView,
+    Sequence,
+    Schema,
+    Database,
+    ForeignTable,
+    /// Type, function, extension, trigger, policy, role, owned …: the object type's SQL name.
+    Other(&'static str),
+}
+
+/// `… RENAME …`, `… SET SCHEMA …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// `table`, `column`, `constraint`, `index`, `schema`, …
+    pub what: &'static str,
+    pub relation: Option<RelationName>,
+    pub from: String,
+    pub to: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Privilege {
+    /// `GRANT`, `REVOKE`, `ALTER ROLE`, `CREATE POLICY`, …
+    pub command: &'static str,
+    /// A change of a role's own password only: passes by default, its text is redacted.
+    pub own_password: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub name: String,
+    pub value: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opaque {
+    /// `DO`, `CALL`, `COPY … PROGRAM`, `dblink_exec()`, …
+    pub what: String,
+    pub kind: OpaqueKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpaqueKind {
+    /// Code in the statement or in the database: DO, CALL.
+    Code,
+    /// Reaches the server's files or programs.
+    Server,
+    /// A built-in that runs text or reaches another server.
+    Function,
+}

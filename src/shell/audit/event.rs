@@ -1,0 +1,420 @@
+//! What the record can say: one closed set of events, the same value for writing and for reading back.
+//!
+//! Nothing here formats or stores. Statements arrive on the hot path as a [`StatementRecord`], which is
+//! compact and shares its text; read back they are a [`Statement`].
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::plan::Plan;
+use crate::kernel::review::{Instant, TicketId};
+use crate::kernel::rules::RuleId;
+
+/// The number of a session, counted from 1 since the gateway started.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct SessionNumber(pub u64);
+
+/// One line of the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Counted from 1 over all files and restarts; no number is ever missing.
+    pub seq: u64,
+    /// SHA-256 (hex) of the previous line without its line feed; zeros before the first.
+    pub prev: String,
+    /// Random name of this run of the gateway; `boot-session` names a session for ever.
+    pub boot: String,
+    /// Wall time, RFC 3339, UTC, microseconds.
+    pub at: String,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Everything that is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    GatewayStarted(GatewayStarted),
+    GatewayStopped {
+        reason: String,
+    },
+    /// The configuration was read again; `error` tells why the old one was kept.
+    GatewayReloaded {
+        settings: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// The record could not be written for a while and is being written again. Nothing is missing
+    /// unless [`Event::LogGap`] lines say so.
+    RecordResumed {
+        reason: String,
+        failed_at: String,
+    },
+    /// Statements that ran (or were refused) without a line of their own, exactly.
+    LogGap(LogGap),
+    LoginFailed(LoginFailed),
+    SessionStarted(SessionStarted),
+    SessionEnded(SessionEnded),
+    Statement(Statement),
+    /// Durable before the first byte of the change goes upstream.
+    Intent(Intent),
+    Decision(DecisionRecord),
+    Step(Step),
+    Ticket(TicketEvent),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayStarted {
+    pub version: String,
+    pub pid: u32,
+    /// Bytes of an unfinished line that the previous run left at the end of its file.
+    pub torn_bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGap {
+    pub session: SessionNumber,
+    pub first_n: u64,
+    pub last_n: u64,
+    pub records: u64,
+    pub from: String,
+    pub to: String,
+}
+
+/// Somebody was not let in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginFailed {
+    pub client: String,
+    pub user: String,
+    pub database: String,
+    pub reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+}
+
+/// Who a session is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// Address and port, or `[local]`.
+    pub client: String,
+    /// `tcp` or `unix`.
+    pub transport: String,
+    /// Version and cipher; absent on a plain connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
+    pub user: String,
+    pub database: String,
+    pub target: String,
+    pub application: String,
+    /// How the client proved who it is: `pass-through`, `scram-sha-256`.
+    pub auth: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_pid: Option<i32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionStarted {
+    pub session: SessionNumber,
+    #[serde(flatten)]
+    pub info: SessionInfo,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The client sent Terminate.
+    Terminated,
+    /// The client's connection broke or closed without Terminate.
+    ClientGone,
+    ServerGone,
+    ProtocolError,
+    /// A time limit of the gateway.
+    TimedOut,
+    GatewayStopping,
+    /// The handle was dropped without a reason: a panic, or a task that was aborted.
+    #[default]
+    Dropped,
+}
+
+/// What a session did, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub statements: u64,
+    pub changes: u64,
+    pub held: u64,
+    pub refused: u64,
+    pub errors: u64,
+    pub rows: u64,
+    /// Bytes the client sent, and received.
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEnded {
+    pub session: SessionNumber,
+    pub reason: EndReason,
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// How a statement came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// A Query message.
+    #[default]
+    Simple,
+    /// An Execute message (extended protocol).
+    Execute,
+    /// A FunctionCall message.
+    Function,
+}
+
+impl Path {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Simple => "simple",
+            Self::Execute => "execute",
+            Self::Function => "function",
+        }
+    }
+}
+
+/// What was done with a statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    #[default]
+    Pass,
+    Warn,
+    Rewrite,
+    Hold,
+    Refuse,
+    /// It would have been intercepted; observe mode let it through.
+    Observe,
+}
+
+impl Decision {
+    /// As it is written in the record.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Rewrite => "rewrite",
+            Self::Hold => "hold",
+            Self::Refuse => "refuse",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+/// The transaction state after the statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transaction {
+    #[default]
+    Idle,
+    Block,
+    Failed,
+}
+
+impl Transaction {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Block => "block",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Five characters, or nothing. Made from what a server sent, so it is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqlState([u8; 5]);
+
+impl SqlState {
+    /// Nothing unless it is five ASCII letters or digits.
+    #[must_use]
+    pub fn new(code: &str) -> Option<Self> {
+        let bytes: [u8; 5] = code.as_bytes().try_into().ok()?;
+        bytes
+            .iter()
+            .all(u8::is_ascii_alphanumeric)
+            .then_some(Self(bytes))
+    }
+
+    pub(super) const fn bytes(&self) -> &[u8; 5] {
+        &self.0
+    }
+}
+
+/// A statement as the session hands it over: no copy of the text, nothing formatted.
+#[derive(Clone, Debug)]
+pub struct StatementRecord {
+    /// When the gateway had read it.
+    pub at: Instant,
+    pub duration_us: u64,
+    /// The text as it may be shown: without passwords and secrets. Shared with the statement cache.
+    pub text: Arc<str>,
+    /// Length of the exact text in bytes; 0 when `text` is complete.
+    pub text_bytes: u64,
+    pub path: Path,
+    pub decision: Decision,
+    /// Whether a rule may be about it: a schema change, a mass write, a grant.
+    pub change: bool,
+    pub transaction: Transaction,
+    pub rows: u64,
+    /// Bytes of the answer.
+    pub bytes: u64,
+    pub tag: CompactString,
+    pub sqlstate: Option<SqlState>,
+    pub rules: Option<Arc<[RuleId]>>,
+    pub ticket: Option<TicketId>,
+    /// Made by [`super::Audit::parameters`].
+    pub parameters: Option<Box<[Option<String>]>>,
+}
+
+impl StatementRecord {
+    /// An ordinary statement that passed; the caller fills in the rest.
+    #[must_use]
+    pub fn new(at: Instant, text: Arc<str>) -> Self {
+        Self {
+            at,
+            duration_us: 0,
+            text,
+            text_bytes: 0,
+            path: Path::Simple,
+            decision: Decision::Pass,
+            change: false,
+            transaction: Transaction::Idle,
+            rows: 0,
+            bytes: 0,
+            tag: CompactString::const_new(""),
+            sqlstate: None,
+            rules: None,
+            ticket: None,
+            parameters: None,
+        }
+    }
+}
+
+/// A statement as it is read back. Fields that say nothing are left out of the line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    pub session: SessionNumber,
+    /// Ordinal within the session, from 1.
+    pub n: u64,
+    pub path: Path,
+    pub text: String,
+    /// Present when the text was cut: its full length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Vec<Option<String>>>,
+    pub decision: Decision,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub change: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<TicketId>,
+    pub tx: Transaction,
+    pub rows: u64,
+    pub bytes: u64,
+    pub duration_us: u64,
+    pub tag: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+}
+
+/// What is about to be done to the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Ordinal of the statement it belongs to.
+    pub n: u64,
+    /// As it may be shown.
+    pub text: String,
+    /// SHA-256 of the exact text, hex.
+    pub text_hash: String,
+    pub plan: Plan,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<TicketId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<String>,
+    /// Filled in by the session's handle; absent for a job that runs without a client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionNumber>,
+}
+
+/// Why a statement was not simply passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionNumber>,
+    pub n: u64,
+    pub decision: Decision,
+    pub text: String,
+    /// Rule and the sentence it says.
+    pub findings: Vec<FindingLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<TicketId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingLine {
+    pub rule: RuleId,
+    pub message: String,
+}
+
+/// What became of one step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionNumber>,
+    pub n: u64,
+    /// Counted from 1.
+    pub step: u64,
+    pub name: String,
+    pub outcome: StepOutcome,
+    pub tries: u64,
+    pub rows: u64,
+    pub duration_us: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    Done,
+    /// Its probe said that nothing was left to do.
+    AlreadyDone,
+    Failed,
+    Undone,
+    /// The connection broke and the probe could not be asked.
+    Unknown,
+}
+
+/// Something happened to a ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketEvent {
+    pub ticket: TicketId,
+    /// `opened`, `approved`, `rejected`, `cancelled`, `expired`, `claimed`, `done`, `failed`, …
+    pub what: String,
+    pub by: String,
+    /// Through which door: `cli`, `api`, `page`, `session`, `gateway`.
+    pub door: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}

@@ -1,0 +1,352 @@
+//! Events into lines, each chained to the one before. Runs in the writer's thread only.
+//!
+//! Statements are by far the most lines, so theirs are written by hand; everything else goes through
+//! serde. A test holds both to the same form.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::escape::{HEX, json_fragment};
+use super::event::{Event, SessionNumber, StatementRecord};
+use crate::kernel::review::Instant;
+
+/// Where the chain stands: the number and hash of the last line.
+pub(super) struct Chain {
+    pub(super) seq: u64,
+    pub(super) prev: [u8; 32],
+    boot: String,
+    stamp: Stamp,
+    text_limit: usize,
+}
+
+impl Chain {
+    pub(super) fn new(boot: &str, last: (u64, [u8; 32]), text_limit: usize) -> Self {
+        Self {
+            seq: last.0,
+            prev: last.1,
+            boot: boot.to_owned(),
+            stamp: Stamp::default(),
+            text_limit,
+        }
+    }
+
+    /// Appends the line of a statement.
+    pub(super) fn statement(
+        &mut self,
+        out: &mut Vec<u8>,
+        who: (SessionNumber, u64),
+        record: &StatementRecord,
+    ) {
+        let start = self.head(out, record.at);
+        statement(out, who, record, self.text_limit);
+        self.close(out, start);
+    }
+
+    /// Appends the line of any other event. An event that cannot be written leaves nothing behind.
+    pub(super) fn event(
+        &mut self,
+        out: &mut Vec<u8>,
+        at: Instant,
+        event: &Event,
+    ) -> io::Result<()> {
+        let start = self.head(out, at);
+        let mut fields = Vec::with_capacity(512);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut fields, Harmless);
+        if let Err(error) = event.serialize(&mut serializer) {
+            out.truncate(start);
+            return Err(error.into());
+        }
+        out.extend_from_slice(fields.strip_prefix(b"{").unwrap_or(&fields));
+        self.close(out, start);
+        Ok(())
+    }
+
+    fn head(&mut self, out: &mut Vec<u8>, at: Instant) -> usize {
+        let start = out.len();
+        out.extend_from_slice(b"{\"seq\":");
+        number(out, self.seq + 1);
+        out.extend_from_slice(b",\"prev\":\"");
+        for byte in self.prev {
+            out.extend_from_slice(&HEX[usize::from(byte)]);
+        }
+        out.extend_from_slice(b"\",\"boot\":\"");
+        out.extend_from_slice(self.boot.as_bytes());
+        out.extend_from_slice(b"\",\"at\":\"");
+        self.stamp.write(out, at);
+        out.extend_from_slice(b"\",");
+        start
+    }
+
+    fn close(&mut self, out: &mut Vec<u8>, start: usize) {
+        self.seq += 1;
+        self.prev = Sha256::digest(out.get(start..).unwrap_or_default()).into();
+        out.push(b'\n');
+    }
+}
+
+fn statement(out: &mut Vec<u8>, who: (SessionNumber, u64), record: &StatementRecord, limit: usize) {
+    out.extend_from_slice(b"\"event\":\"statement\",\"session\":");
+    number(out, who.0.0);
+    out.extend_from_slice(b",\"n\":");
+    number(out, who.1);
+    word(out, b",\"path\":\"", record.path.word());
+    out.extend_from_slice(b",\"text\":\"");
+    let shown = cut(&record.text, limit);
+    json_fragment(out, shown);
+    out.push(b'"');
+    let full = record.text_bytes.max(record.text.len() as u64);
+    if full != shown.len() as u64 {
+        out.extend_from_slice(b",\"text_bytes\":");
+        number(out, full);
+    }
+    if let Some(parameters) = &record.parameters {
+        list(
+            out,
+            b",\"parameters\":[",
+            parameters.iter().map(|p| p.as_deref()),
+        );
+    }
+    word(out, b",\"decision\":\"", record.decision.word());
+    if record.change {
+        out.extend_from_slice(b",\"change\":true");
+    }
+    if let Some(rules) = record.rules.as_deref().filter(|rules| !rules.is_empty()) {
+        list(
+            out,
+            b",\"rules\":[",
+            rules.iter().map(|rule| Some(rule.0.as_str())),
+        );
+    }
+    if let Some(ticket) = record.ticket {
+        out.extend_from_slice(b",\"ticket\":");
+        number(out, ticket.0.unsigned_abs());
+    }
+    outcome(out, record);
+    out.push(b'}');
+}
+
+fn outcome(out: &mut Vec<u8>, record: &StatementRecord) {
+    word(out, b",\"tx\":\"", record.transaction.word());
+    out.extend_from_slice(b",\"rows\":");
+    number(out, record.rows);
+    out.extend_from_slice(b",\"bytes\":");
+    number(out, record.bytes);
+    out.extend_from_slice(b",\"duration_us\":");
+    number(out, record.duration_us);
+    out.extend_from_slice(b",\"tag\":\"");
+    json_fragment(out, &record.tag);
+    out.push(b'"');
+    if let Some(state) = &record.sqlstate {
+        out.extend_from_slice(b",\"sqlstate\":\"");
+        out.extend_from_slice(state.bytes());
+        out.push(b'"');
+    }
+}
+
+fn word(out: &mut Vec<u8>, key: &[u8], value: &str) {
+    out.extend_from_slice(key);
+    out.extend_from_slice(value.as_bytes());
+    out.push(b'"');
+}
+
+fn list<'a>(out: &mut Vec<u8>, key: &[u8], values: impl Iterator<Item = Option<&'a str>>) {
+    out.extend_from_slice(key);
+    for (i, value) in values.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        if let Some(value) = value {
+            out.push(b'"');
+            json_fragment(out, value);
+            out.push(b'"');
+        } else {
+            out.extend_from_slice(b"null");
+        }
+    }
+    out.push(b']');
+}
+
+fn number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+}
+
+/// The longest beginning of at most `limit` bytes that ends between characters.
+pub(super) fn cut(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    let mut end = limit;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// RFC 3339 with microseconds; the part down to the second is kept, since it seldom changes.
+#[derive(Default)]
+struct Stamp {
+    second: i64,
+    text: String,
+}
+
+impl Stamp {
+    fn write(&mut self, out: &mut Vec<u8>, at: Instant) {
+        let second = at.0.div_euclid(1_000_000);
+        if second != self.second || self.text.is_empty() {
+            self.second = second;
+            self.text = jiff::Timestamp::from_second(second)
+                .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+                .strftime("%Y-%m-%dT%H:%M:%S")
+                .to_string();
+        }
+        out.extend_from_slice(self.text.as_bytes());
+        let micros = u64::try_from(at.0.rem_euclid(1_000_000)).unwrap_or_default();
+        let from = out.len();
+        number(out, 1_000_000 + micros);
+        if let Some(first) = out.get_mut(from) {
+            *first = b'.';
+        }
+        out.push(b'Z');
+    }
+}
+
+/// A point in time as the record writes it.
+#[must_use]
+pub fn timestamp(at: Instant) -> String {
+    let mut out = Vec::with_capacity(27);
+    Stamp::default().write(&mut out, at);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// serde's JSON with our stricter escaping.
+struct Harmless;
+
+impl serde_json::ser::Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut safe = Vec::with_capacity(fragment.len());
+        json_fragment(&mut safe, fragment);
+        writer.write_all(&safe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::event::{Decision, Line, Path, SqlState, Statement, Transaction};
+    use super::*;
+    use crate::kernel::review::TicketId;
+    use crate::kernel::rules::RuleId;
+
+    fn rich() -> StatementRecord {
+        StatementRecord {
+            duration_us: 1500,
+            path: Path::Execute,
+            decision: Decision::Rewrite,
+            change: true,
+            transaction: Transaction::Block,
+            rows: u64::MAX,
+            bytes: 10,
+            tag: "ALTER TABLE".into(),
+            sqlstate: SqlState::new("42P01"),
+            rules: Some(Arc::from(vec![
+                RuleId("create-index".into()),
+                RuleId("a\"b".into()),
+            ])),
+            ticket: Some(TicketId(7)),
+            parameters: Some(Box::from([None, Some("x\n\u{202e}".to_owned())])),
+            ..StatementRecord::new(
+                Instant(1_763_736_497_000_123),
+                Arc::from("alter \"t\"\n\u{2028}é"),
+            )
+        }
+    }
+
+    fn written(record: &StatementRecord, limit: usize) -> String {
+        let mut out = Vec::new();
+        Chain::new("b00t", (41, [0xab; 32]), limit).statement(
+            &mut out,
+            (SessionNumber(3), 9),
+            record,
+        );
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn by_hand_and_by_serde_are_the_same() {
+        for record in [rich(), StatementRecord::new(Instant(-1), Arc::from(""))] {
+            let by_hand = written(&record, 1000);
+            let line: Line = serde_json::from_str(&by_hand).unwrap();
+            let mut by_serde = Vec::new();
+            Chain::new("b00t", (41, [0xab; 32]), 1000)
+                .event(&mut by_serde, record.at, &line.event)
+                .unwrap();
+            assert_eq!(by_hand, String::from_utf8(by_serde).unwrap());
+            assert_eq!((line.seq, line.boot.as_str()), (42, "b00t"));
+        }
+    }
+
+    #[test]
+    fn a_line_is_as_documented() {
+        let record = StatementRecord {
+            tag: "SELECT 1".into(),
+            rows: 1,
+            ..StatementRecord::new(Instant(0), "select 1".into())
+        };
+        insta::assert_snapshot!(written(&record, 1000).trim_end(), @r#"{"seq":42,"prev":"abababababababababababababababababababababababababababababababab","boot":"b00t","at":"1970-01-01T00:00:00.000000Z","event":"statement","session":3,"n":9,"path":"simple","text":"select 1","decision":"pass","tx":"idle","rows":1,"bytes":0,"duration_us":0,"tag":"SELECT 1"}"#);
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        let record = StatementRecord::new(Instant(0), Arc::from("ab漢字"));
+        let line: Line = serde_json::from_str(&written(&record, 4)).unwrap();
+        let Event::Statement(Statement {
+            text, text_bytes, ..
+        }) = line.event
+        else {
+            panic!()
+        };
+        assert_eq!((text.as_str(), text_bytes), ("ab", Some(8)));
+    }
+
+    #[test]
+    fn each_line_hashes_the_one_before() {
+        let mut out = Vec::new();
+        let mut chain = Chain::new("b", (0, [0; 32]), 100);
+        for n in 1..4 {
+            chain.statement(&mut out, (SessionNumber(1), n), &rich());
+        }
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2) {
+            let hash = Sha256::digest(pair[0].as_bytes());
+            let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
+            assert!(pair[1].contains(&format!("\"prev\":\"{hex}\"")));
+        }
+    }
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(
+            timestamp(Instant(1_763_736_497_000_123)),
+            "2025-11-21T14:48:17.000123Z"
+        );
+        assert_eq!(timestamp(Instant(-1)), "1969-12-31T23:59:59.999999Z");
+    }
+}

@@ -1,0 +1,450 @@
+//! What a configuration means: every value present, checked and in the unit the code works with.
+//!
+//! Built by [`super::convert`] and by `Default`, never changed afterwards: share it in an `Arc`, and
+//! reload by building a whole new one.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::secret::Secret;
+use super::users::Users;
+use crate::kernel::policy::Policy;
+use crate::shell::tls::{Identity, ListenerMode, Roots, UpstreamMode};
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub listeners: Vec<Listener>,
+    /// Where the admin door (REST API) listens.
+    pub admin: SocketAddr,
+    /// Tickets, tokens and, unless configured otherwise, the record.
+    pub data_dir: PathBuf,
+    /// In the order written: the first whose patterns match the database serves it.
+    pub targets: Vec<Arc<Target>>,
+    /// By name, the shipped profiles included.
+    pub policies: BTreeMap<String, Arc<Policy>>,
+    pub limits: Limits,
+    pub executor: Executor,
+    pub hold: Hold,
+    pub record: Record,
+    pub reviewers: Vec<Reviewer>,
+}
+
+impl Settings {
+    /// The target that serves a database.
+    #[must_use]
+    pub fn target_for(&self, database: &str) -> Option<&Arc<Target>> {
+        self.targets.iter().find(|target| target.serves(database))
+    }
+
+    /// The policy of a target. Every target's policy exists: that was checked when this was built.
+    #[must_use]
+    pub fn policy_of(&self, target: &Target) -> Option<&Arc<Policy>> {
+        self.policies.get(&target.policy)
+    }
+}
+
+/// One address clients connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub address: ListenAddress,
+    pub tls: ListenerTls,
+}
+
+/// Whether and how clients may encrypt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListenerTls {
+    pub mode: ListenerMode,
+    /// Present unless the mode is `disable`.
+    pub identity: Option<Identity>,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    Tcp(SocketAddr),
+    /// The socket's full path: `/run/lockkeeper/.s.PGSQL.6433`.
+    Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// Reachable from this machine only.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl std::fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// A PostgreSQL server behind the gateway, and how it is reached and guarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub name: String,
+    /// Patterns with `*` and `?`, case-sensitive.
+    pub databases: Vec<String>,
+    pub upstream: UpstreamAddress,
+    pub upstream_tls: UpstreamTls,
+    pub auth: Auth,
+    /// Judge and record, change nothing.
+    pub observe: bool,
+    /// Name of an entry of [`Settings::policies`].
+    pub policy: String,
+    /// What a held statement outside a transaction does.
+    pub hold: HoldMode,
+    /// Startup parameters passed on besides the gateway's own list.
+    pub startup_parameters: Vec<String>,
+    pub allow_replication: bool,
+    pub allow_function_call: FunctionCalls,
+}
+
+impl Target {
+    #[must_use]
+    pub fn serves(&self, database: &str) -> bool {
+        self.databases
+            .iter()
+            .any(|pattern| pattern_matches(pattern, database))
+    }
+}
+
+/// Where the server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamAddress {
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    /// The socket's full path: `/var/run/postgresql/.s.PGSQL.5432`.
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for UpstreamAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// How the connection to the server is encrypted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamTls {
+    pub mode: UpstreamMode,
+    /// Present when the mode is `verify-ca` or `verify-full`.
+    pub roots: Option<Roots>,
+}
+
+/// Who checks the client's password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// The server: authentication messages are relayed.
+    PassThrough,
+    /// The gateway, with SCRAM-SHA-256 against a users file; it logs in to the server by itself.
+    Scram {
+        users: Arc<Users>,
+        upstream: UpstreamLogin,
+    },
+}
+
+/// How the gateway logs in to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamLogin {
+    /// Absent: under the client's user name.
+    pub user: Option<String>,
+    /// Absent: the server must not ask for one.
+    pub password: Option<Secret>,
+    /// Send the password in clear even without TLS.
+    pub allow_cleartext: bool,
+}
+
+/// What a held statement outside a transaction does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HoldMode {
+    /// The session waits and runs the statement on approval.
+    #[default]
+    Wait,
+    /// The session gets an error with the ticket's number at once.
+    Answer,
+}
+
+/// Which FunctionCall messages pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FunctionCalls {
+    None,
+    /// Those of libpq's large-object interface.
+    #[default]
+    LargeObjects,
+    All,
+}
+
+/// Bounds on what one client, and all together, can ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub connections_max: usize,
+    /// Connections that have not authenticated yet.
+    pub unauthenticated_max: usize,
+    /// From accept to AuthenticationOk.
+    pub auth_timeout: Duration,
+    pub startup_bytes_max: usize,
+    /// Messages before AuthenticationOk.
+    pub auth_message_bytes_max: usize,
+    pub message_bytes_max: usize,
+    /// Longer statements are held, not parsed.
+    pub statement_bytes_max: usize,
+    /// What a session may keep of its buffers while it is idle.
+    pub idle_buffer_bytes: usize,
+    /// How long draining waits for sessions at the stop.
+    pub drain_timeout: Duration,
+}
+
+/// How plans are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executor {
+    /// `lock_timeout` of brief steps.
+    pub lock_timeout: Duration,
+    /// `lock_timeout` of steps that take a weak lock and scan.
+    pub scan_lock_timeout: Duration,
+    /// `lock_timeout` of brief changes inside the client's own transaction.
+    pub transaction_lock_timeout: Duration,
+    /// How long one step is retried.
+    pub retry_budget: Duration,
+    /// First and longest pause between two tries.
+    pub backoff_min: Duration,
+    pub backoff_max: Duration,
+    /// Time one batch of a backfill should take, and the pause after it.
+    pub batch: Duration,
+    pub batch_pause: Duration,
+    pub batch_rows_max: u64,
+    /// Between two progress notices.
+    pub progress: Duration,
+}
+
+/// Tickets and waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// How long a session waits before it is told to come back.
+    pub wait_limit: Duration,
+    /// Between two reminders to a waiting session.
+    pub reminder: Duration,
+    pub pending_expiry: Duration,
+    pub approved_expiry: Duration,
+}
+
+/// The record of sessions and statements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub dir: PathBuf,
+    /// A new file is begun when one is this large.
+    pub rotate_bytes: u64,
+    /// Files kept; 0 keeps all.
+    pub files_max: u32,
+    pub stdout: bool,
+    pub parameters: Parameters,
+    /// Statement texts are cut after this many bytes (their hash covers all).
+    pub statement_bytes_max: usize,
+}
+
+/// What the record keeps of bound parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parameters {
+    None,
+    #[default]
+    Hash,
+    Text,
+}
+
+/// Somebody who may decide on tickets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reviewer {
+    pub name: String,
+    /// SHA-256 of the reviewer's token.
+    pub token_sha256: [u8; 32],
+}
+
+/// The port clients find the gateway at, also in socket names.
+pub const LISTEN_PORT: u16 = 6433;
+/// The port of the admin door.
+pub const ADMIN_PORT: u16 = 6434;
+/// PostgreSQL's own.
+pub const UPSTREAM_PORT: u16 = 5432;
+
+impl Default for Settings {
+    fn default() -> Self {
+        let data_dir = PathBuf::from("./lockkeeper-data");
+        Self {
+            listeners: vec![Listener {
+                address: ListenAddress::Tcp(loopback(LISTEN_PORT)),
+                tls: ListenerTls::default(),
+            }],
+            admin: loopback(ADMIN_PORT),
+            record: Record::in_data_dir(&data_dir),
+            data_dir,
+            targets: vec![Arc::new(Target::default())],
+            policies: super::policies::built_in(),
+            limits: Limits::default(),
+            executor: Executor::default(),
+            hold: Hold::default(),
+            reviewers: Vec::new(),
+        }
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self {
+            name: "default".to_owned(),
+            databases: vec!["*".to_owned()],
+            upstream: UpstreamAddress::Tcp {
+                host: "127.0.0.1".to_owned(),
+                port: UPSTREAM_PORT,
+            },
+            upstream_tls: UpstreamTls::default(),
+            auth: Auth::PassThrough,
+            observe: false,
+            policy: "standard".to_owned(),
+            hold: HoldMode::default(),
+            startup_parameters: Vec::new(),
+            allow_replication: false,
+            allow_function_call: FunctionCalls::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_000,
+            unauthenticated_max: 100,
+            auth_timeout: Duration::from_secs(10),
+            startup_bytes_max: 10_000,
+            auth_message_bytes_max: 65_536,
+            // PostgreSQL's own bound on a message (MaxAllocSize).
+            message_bytes_max: 0x3fff_ffff,
+            statement_bytes_max: 4 << 20,
+            idle_buffer_bytes: 8_192,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Executor {
+    fn default() -> Self {
+        Self {
+            lock_timeout: Duration::from_millis(50),
+            scan_lock_timeout: Duration::from_secs(1),
+            transaction_lock_timeout: Duration::from_secs(1),
+            retry_budget: Duration::from_secs(600),
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(2),
+            batch: Duration::from_millis(100),
+            batch_pause: Duration::from_millis(20),
+            batch_rows_max: 50_000,
+            progress: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self {
+            wait_limit: Duration::from_secs(3_600),
+            reminder: Duration::from_secs(60),
+            pending_expiry: Duration::from_secs(24 * 3_600),
+            approved_expiry: Duration::from_secs(3_600),
+        }
+    }
+}
+
+impl Record {
+    /// The defaults under a data directory.
+    #[must_use]
+    pub fn in_data_dir(data_dir: &std::path::Path) -> Self {
+        Self {
+            dir: data_dir.join("record"),
+            rotate_bytes: 64 << 20,
+            files_max: 0,
+            stdout: false,
+            parameters: Parameters::default(),
+            statement_bytes_max: 65_536,
+        }
+    }
+}
+
+/// `*` stands for any run of characters, `?` for one. Linear in practice and never exponential:
+/// only the last `*` is gone back to.
+#[must_use]
+pub fn pattern_matches(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || Some(c) == text.get(t) => {
+                p += 1;
+                t += 1;
+            }
+            Some(_) | None => {
+                let Some((star_p, star_t)) = star else {
+                    return false;
+                };
+                star = Some((star_p, star_t + 1));
+                p = star_p + 1;
+                t = star_t + 1;
+            }
+        }
+    }
+    pattern
+        .get(p..)
+        .is_some_and(|rest| rest.iter().all(|c| *c == '*'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pattern_matches;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("*", "orders", true),
+            ("app_*", "app_live", true),
+            ("app_*", "apple", false),
+            ("*_test", "a_test_test", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("App", "app", false),
+            ("", "x", false),
+            ("a*b*c", "aXbYbZc", true),
+        ] {
+            assert_eq!(
+                pattern_matches(pattern, text),
+                expected,
+                "{pattern} against {text}"
+            );
+        }
+    }
+}

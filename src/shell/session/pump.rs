@@ -1,0 +1,197 @@
+//! The plain path: one task, one poll over both sockets, bytes sent straight out of the buffer they were
+//! read into. Stops at the first message that has to be decided.
+
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+
+use super::Session;
+use super::wire::{poll_read, with_scratch};
+use crate::kernel::relay::from_client::{Question, Then};
+use crate::kernel::wire::reply::Reply;
+
+/// Why the plain path stopped.
+#[derive(Debug)]
+pub enum Stop {
+    /// A whole message is at the start of the client's held bytes and must be decided.
+    Ask { bytes: usize, question: Question },
+    /// The client broke the protocol, or a bound.
+    Fatal(Reply),
+    ClientGone,
+    ServerGone,
+    BadServer(String),
+    /// A setting the reading depends on was changed.
+    LostPin,
+    /// Everything is answered (asked for by `stop_when_quiet`).
+    Quiet,
+    /// The record has no room.
+    NoRoom,
+}
+
+impl Session {
+    /// Moves bytes until something stops it. Registers for both sockets.
+    pub(super) fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        loop {
+            let server = self.poll_from_server(cx);
+            if let Poll::Ready(Some(stop)) = server {
+                return Poll::Ready(stop);
+            }
+            if let Some(stop) = self.check() {
+                return Poll::Ready(stop);
+            }
+            let client = self.poll_from_client(cx);
+            if let Poll::Ready(Some(stop)) = client {
+                return Poll::Ready(stop);
+            }
+            if server.is_pending() && client.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Only what the server says, until everything it owes has arrived.
+    pub(super) fn poll_settle(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        loop {
+            if self.relay.quiet() {
+                return Poll::Ready(Stop::Quiet);
+            }
+            if self.server.poll_drain(cx).is_ready_and(|sent| sent.is_err()) {
+                self.server.out.clear();
+            }
+            match self.poll_from_server(cx) {
+                Poll::Ready(Some(stop)) => return Poll::Ready(stop),
+                Poll::Ready(None) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn check(&self) -> Option<Stop> {
+        if self.relay.lost_pin.is_some() {
+            return Some(Stop::LostPin);
+        }
+        if !self.log.has_room() {
+            return Some(Stop::NoRoom);
+        }
+        (self.stop_when_quiet && self.relay.quiet() && self.client.out.is_empty()).then_some(Stop::Quiet)
+    }
+
+    /// Ready(None): bytes were moved.
+    fn poll_from_client(&mut self, cx: &mut Context<'_>) -> Poll<Option<Stop>> {
+        match self.server.poll_drain(cx) {
+            Poll::Ready(Ok(())) => {}
+            // The server's last words may still be on their way to the client.
+            Poll::Ready(Err(_)) => return Poll::Pending,
+            Poll::Pending => return Poll::Pending,
+        }
+        if self.offer_held {
+            self.offer_held = false;
+            let held = std::mem::take(&mut self.client.held);
+            return Poll::Ready(self.take_from_client(cx, &held));
+        }
+        with_scratch(|scratch| match poll_read(&mut self.client.stream, cx, scratch) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Some(Stop::ClientGone)),
+            Poll::Ready(Ok(count)) => {
+                self.bytes_in += count as u64;
+                let received = scratch.get(..count).unwrap_or_default();
+                if self.client.held.is_empty() {
+                    return Poll::Ready(self.take_from_client(cx, received));
+                }
+                self.client.held.extend_from_slice(received);
+                if self.client.held.len() < self.need {
+                    return Poll::Ready(None);
+                }
+                let held = std::mem::take(&mut self.client.held);
+                Poll::Ready(self.take_from_client(cx, &held))
+            }
+            Poll::Pending => Poll::Pending,
+        })
+    }
+
+    /// Tells the client's bytes message by message; what must wait is kept.
+    fn take_from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Option<Stop> {
+        let now = self.now();
+        self.need = 0;
+        loop {
+            let step = self.relay.from_client(bytes, &mut self.recall, now);
+            let (forward, rest) = bytes.split_at_checked(step.forward).unwrap_or((bytes, &[]));
+            if self.server.poll_send(cx, forward).is_err() {
+                // The server is gone; what it still said is read before the session ends.
+                self.server.out.clear();
+                return None;
+            }
+            match step.then {
+                Then::More => return None,
+                Then::Partial { need } => {
+                    self.need = need;
+                    self.client.held = BytesMut::from(rest);
+                    return None;
+                }
+                Then::Drop { bytes: count } => bytes = rest.get(count..).unwrap_or_default(),
+                Then::Ask { bytes: count, question } => {
+                    self.client.held = BytesMut::from(rest);
+                    return Some(Stop::Ask { bytes: count, question });
+                }
+                Then::Fatal(reply) => return Some(Stop::Fatal(reply)),
+            }
+            if bytes.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// Ready(None): bytes were moved.
+    fn poll_from_server(&mut self, cx: &mut Context<'_>) -> Poll<Option<Stop>> {
+        match self.client.poll_drain(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Poll::Ready(Some(Stop::ClientGone)),
+            Poll::Pending => return Poll::Pending,
+        }
+        with_scratch(|scratch| match poll_read(&mut self.server.stream, cx, scratch) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Some(Stop::ServerGone)),
+            Poll::Ready(Ok(count)) => {
+                let received = scratch.get(..count).unwrap_or_default();
+                if self.server.held.is_empty() {
+                    return Poll::Ready(self.take_from_server(cx, received));
+                }
+                self.server.held.extend_from_slice(received);
+                let held = std::mem::take(&mut self.server.held);
+                Poll::Ready(self.take_from_server(cx, &held))
+            }
+            Poll::Pending => Poll::Pending,
+        })
+    }
+
+    fn take_from_server(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Option<Stop> {
+        let step = match self.relay.from_server(bytes, self.now()) {
+            Ok(step) => step,
+            Err(bad) => return Some(Stop::BadServer(bad.to_string())),
+        };
+        let (forward, rest) = bytes.split_at_checked(step.forward).unwrap_or((bytes, &[]));
+        if step.need.is_some() {
+            self.server.held = BytesMut::from(rest);
+        }
+        self.bytes_out += forward.len() as u64;
+        if !self.relay.finished.is_empty() {
+            self.record_finished();
+        }
+        match self.client.poll_send(cx, forward) {
+            Ok(()) => None,
+            Err(_) => Some(Stop::ClientGone),
+        }
+    }
+}
+
+/// `Poll::is_ready` with a condition.
+trait ReadyAnd<T> {
+    fn is_ready_and(self, condition: impl FnOnce(T) -> bool) -> bool;
+}
+
+impl<T> ReadyAnd<T> for Poll<T> {
+    fn is_ready_and(self, condition: impl FnOnce(T) -> bool) -> bool {
+        match self {
+            Poll::Ready(value) => condition(value),
+            Poll::Pending => false,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Why the store cannot do what was asked, in words for an operator.
+
+use rusqlite::ErrorCode;
+
+use crate::kernel::review::{Rejection, TicketId};
+
+/// Everything that can go wrong with the store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    #[error("there is no ticket {0}")]
+    NotFound(TicketId),
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    #[error("ticket {id} has version {found}, not {expected}: somebody else was first")]
+    Conflict { id: TicketId, expected: u32, found: u32 },
+    #[error("{requester} has {limit} open tickets, which is the limit: cancel some, or have them decided")]
+    RequesterLimit { requester: String, limit: u32 },
+    #[error("there are {limit} open tickets, which is the limit: have some decided")]
+    TotalLimit { limit: u32 },
+    #[error("the request is {size} bytes long with its facts, more than the {limit} that can be reviewed")]
+    TooLarge { size: usize, limit: usize },
+    #[error("the ticket store is in use by another process and did not become free in time")]
+    Busy,
+    #[error("the disk of the ticket store is full")]
+    Full,
+    #[error("the ticket store cannot be written: {0}")]
+    ReadOnly(String),
+    #[error("the ticket store is damaged: {0}; restore it from a copy, or move it away to start a new one")]
+    Damaged(String),
+    #[error("the ticket store has format {found}, this program knows up to {known}: use a newer lockkeeper")]
+    Newer { found: usize, known: usize },
+    #[error("the ticket store cannot be opened: {0}")]
+    File(String),
+    #[error("another lockkeeper uses the data directory {0}")]
+    InUse(String),
+    #[error("the ticket store failed: {0}")]
+    Failed(String),
+    #[error("the ticket store has stopped")]
+    Gone,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => {
+                Self::ReadOnly(text)
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(text),
+            Some(ErrorCode::CannotOpen) => Self::File(text),
+            Some(_) | None => Self::Failed(text),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Damaged(format!("a record cannot be read: {error}"))
+    }
+}

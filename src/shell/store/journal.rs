@@ -1,0 +1,225 @@
+//! What a running plan has done so far: written before and after every step, so that after a crash
+//! it is known where to look. It proves nothing about the database; the step's probe does.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::{Store, StoreError};
+use crate::kernel::plan::Plan;
+use crate::kernel::review::{Instant, TicketId};
+
+/// A plan that is about to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    /// Unique; the ticket's claim where there is a ticket.
+    pub run: String,
+    pub ticket: Option<TicketId>,
+    pub session: String,
+    pub plan: Plan,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    Done,
+    /// The probe found it done already.
+    Skipped,
+    Failed,
+    Cancelled,
+    Unknown,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    Done,
+    Failed,
+    Cancelled,
+    Unknown,
+}
+
+/// A run as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub run: String,
+    pub ticket: Option<TicketId>,
+    pub session: String,
+    pub plan: Plan,
+    pub started: Instant,
+    /// Absent: still running, or the process died.
+    pub ended: Option<(Instant, RunOutcome)>,
+    pub steps: Vec<StepRecord>,
+}
+
+/// One try of one step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    pub step: u32,
+    /// Counted from 1.
+    pub attempt: u32,
+    pub started: Instant,
+    pub ended: Option<(Instant, StepOutcome)>,
+    pub detail: Option<String>,
+}
+
+impl Store {
+    /// # Errors
+    /// The run is known already, or the store cannot be written.
+    pub async fn journal_begin(&self, run: NewRun, now: Instant) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let plan = serde_json::to_string(&run.plan)?;
+            let ticket = run.ticket.map(|id| id.0);
+            tx.execute(
+                "INSERT INTO runs (run, ticket, session, plan, started) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![run.run, ticket, run.session, plan, now.0],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Before a step is sent. Answers which attempt of this step it is, counted from 1.
+    ///
+    /// # Errors
+    /// No such run, or the store cannot be written: the step must not be sent.
+    pub async fn journal_started(&self, run: &str, step: u32, now: Instant) -> Result<u32, StoreError> {
+        let run = run.to_owned();
+        self.write(move |tx| {
+            let sql = "SELECT coalesce(max(attempt), 0) + 1 FROM run_steps WHERE run = ?1 AND step = ?2";
+            let attempt: u32 = tx.query_row(sql, params![run, step], |row| row.get(0))?;
+            tx.execute(
+                "INSERT INTO run_steps (run, step, attempt, started) VALUES (?1, ?2, ?3, ?4)",
+                params![run, step, attempt, now.0],
+            )?;
+            Ok(attempt)
+        })
+        .await
+    }
+
+    /// After a step: ends its open attempt. A step that a probe found done without a start is recorded too.
+    ///
+    /// # Errors
+    /// No such run, or the store cannot be written.
+    pub async fn journal_finished(
+        &self,
+        run: &str,
+        step: u32,
+        (outcome, detail): (StepOutcome, Option<String>),
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let run = run.to_owned();
+        self.write(move |tx| finish_step(tx, (&run, step), (outcome, detail), now)).await
+    }
+
+    /// # Errors
+    /// No such run, it has ended before, or the store cannot be written.
+    pub async fn journal_end(&self, run: &str, outcome: RunOutcome, now: Instant) -> Result<(), StoreError> {
+        let run = run.to_owned();
+        self.write(move |tx| {
+            let sql = "UPDATE runs SET ended = ?2, outcome = ?3 WHERE run = ?1 AND ended IS NULL";
+            match tx.execute(sql, params![run, now.0, word(&outcome)?])? {
+                1 => Ok(()),
+                _ => Err(StoreError::Failed(format!("run {run} is not running"))),
+            }
+        })
+        .await
+    }
+
+    /// Runs without an end, oldest first: running now, or cut off by the death of a process.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn journal_unfinished(&self) -> Result<Vec<Run>, StoreError> {
+        self.run(|connection| {
+            let mut statement = connection.prepare("SELECT run FROM runs WHERE ended IS NULL ORDER BY started")?;
+            let names = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+            names.iter().filter_map(|name| load(connection, name).transpose()).collect()
+        })
+        .await
+    }
+
+    /// The runs of a ticket: one, as an approval is spent once.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn journal_of(&self, id: TicketId) -> Result<Vec<Run>, StoreError> {
+        self.run(move |connection| {
+            let mut statement = connection.prepare("SELECT run FROM runs WHERE ticket = ?1 ORDER BY started")?;
+            let names = statement.query_map([id.0], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+            names.iter().filter_map(|name| load(connection, name).transpose()).collect()
+        })
+        .await
+    }
+}
+
+fn finish_step(
+    tx: &Transaction<'_>,
+    (run, step): (&str, u32),
+    (outcome, detail): (StepOutcome, Option<String>),
+    now: Instant,
+) -> Result<(), StoreError> {
+    let outcome = word(&outcome)?;
+    let sql = "UPDATE run_steps SET finished = ?3, outcome = ?4, detail = ?5 \
+               WHERE run = ?1 AND step = ?2 AND finished IS NULL";
+    if tx.execute(sql, params![run, step, now.0, outcome, detail])? == 0 {
+        let sql = "INSERT INTO run_steps (run, step, attempt, started, finished, outcome, detail) \
+                   SELECT ?1, ?2, coalesce(max(attempt), 0) + 1, ?3, ?3, ?4, ?5 \
+                   FROM run_steps WHERE run = ?1 AND step = ?2";
+        tx.execute(sql, params![run, step, now.0, outcome, detail])?;
+    }
+    Ok(())
+}
+
+fn load(connection: &Connection, name: &str) -> Result<Option<Run>, StoreError> {
+    let sql = "SELECT ticket, session, plan, started, ended, outcome FROM runs WHERE run = ?1";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([name], |row| {
+            let plan: String = row.get(2)?;
+            let ended = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<String>>(5)?);
+            Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?, plan, row.get(3)?, ended))
+        })
+        .optional()?;
+    let Some((ticket, session, plan, started, ended)) = found else { return Ok(None) };
+    Ok(Some(Run {
+        run: name.to_owned(),
+        ticket: ticket.map(TicketId),
+        session,
+        plan: serde_json::from_str(&plan)?,
+        started: Instant(started),
+        ended: end(ended)?,
+        steps: steps(connection, name)?,
+    }))
+}
+
+fn steps(connection: &Connection, name: &str) -> Result<Vec<StepRecord>, StoreError> {
+    let sql = "SELECT step, attempt, started, finished, outcome, detail FROM run_steps \
+               WHERE run = ?1 ORDER BY started, step, attempt";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([name], |row| {
+        let ended = (row.get::<_, Option<i64>>(3)?, row.get::<_, Option<String>>(4)?);
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, ended, row.get(5)?))
+    })?;
+    rows.map(|row| {
+        let (step, attempt, started, ended, detail) = row?;
+        Ok(StepRecord { step, attempt, started: Instant(started), ended: end(ended)?, detail })
+    })
+    .collect()
+}
+
+fn end<T: for<'a> Deserialize<'a>>(
+    (at, outcome): (Option<i64>, Option<String>),
+) -> Result<Option<(Instant, T)>, StoreError> {
+    let (Some(at), Some(outcome)) = (at, outcome) else { return Ok(None) };
+    Ok(Some((Instant(at), serde_json::from_value(serde_json::Value::String(outcome))?)))
+}
+
+/// The outcome's word, as its serialised form has it.
+fn word(outcome: &impl Serialize) -> Result<String, StoreError> {
+    match serde_json::to_value(outcome)? {
+        serde_json::Value::String(word) => Ok(word),
+        other => Err(StoreError::Failed(format!("{other} is no word"))),
+    }
+}

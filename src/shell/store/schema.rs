@@ -1,0 +1,90 @@
+//! The tables of the embedded store, and how an older file becomes one of this version.
+//! A migration, once released, is never edited: a new one follows it.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+/// One entry per version, in order; `user_version` counts those that were applied.
+const MIGRATIONS: [&str; 1] = ["
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- What the events of a ticket add up to, and the columns needed to find it.
+CREATE TABLE tickets (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    version   INTEGER NOT NULL,
+    state     TEXT NOT NULL,
+    identity  TEXT NOT NULL,
+    requester TEXT NOT NULL,
+    expires   INTEGER,
+    body      TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX tickets_live ON tickets (identity) WHERE state IN ('pending', 'approved');
+CREATE INDEX tickets_by_state ON tickets (state, id);
+CREATE INDEX tickets_due ON tickets (expires) WHERE expires IS NOT NULL;
+
+CREATE TABLE ticket_events (
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    ticket  INTEGER NOT NULL REFERENCES tickets (id),
+    version INTEGER NOT NULL,
+    body    TEXT NOT NULL,
+    UNIQUE (ticket, version)
+) STRICT;
+CREATE TRIGGER ticket_events_stay BEFORE UPDATE ON ticket_events
+    BEGIN SELECT RAISE(ABORT, 'ticket events are append-only'); END;
+CREATE TRIGGER ticket_events_remain BEFORE DELETE ON ticket_events
+    BEGIN SELECT RAISE(ABORT, 'ticket events are append-only'); END;
+
+CREATE TABLE runs (
+    run     TEXT PRIMARY KEY,
+    ticket  INTEGER REFERENCES tickets (id),
+    session TEXT NOT NULL,
+    plan    TEXT NOT NULL,
+    started INTEGER NOT NULL,
+    ended   INTEGER,
+    outcome TEXT
+) STRICT;
+CREATE INDEX runs_unfinished ON runs (started) WHERE ended IS NULL;
+CREATE INDEX runs_by_ticket ON runs (ticket) WHERE ticket IS NOT NULL;
+
+CREATE TABLE run_steps (
+    run      TEXT NOT NULL REFERENCES runs (run),
+    step     INTEGER NOT NULL,
+    attempt  INTEGER NOT NULL,
+    started  INTEGER NOT NULL,
+    finished INTEGER,
+    outcome  TEXT,
+    detail   TEXT,
+    PRIMARY KEY (run, step, attempt)
+) STRICT, WITHOUT ROWID;
+"];
+
+/// Durable from the moment a commit returns; concurrent readers and one writer that waits for its turn.
+const SETTINGS: &str = "
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+";
+
+/// Checks the file and brings it to this version.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(super::BUSY_TIMEOUT)?;
+    connection.execute_batch(SETTINGS)?;
+    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if check != "ok" {
+        return Err(StoreError::Damaged(check));
+    }
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: usize = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = MIGRATIONS.len();
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for migration in MIGRATIONS.iter().skip(found) {
+        tx.execute_batch(migration)?;
+    }
+    tx.pragma_update(None, "user_version", known)?;
+    tx.commit()?;
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! Tickets and their events in SQL. The events are the truth; the row in `tickets` is what they add up to,
+//! written in the same transaction.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use serde::{Deserialize, Serialize};
+
+use super::{Changed, StoreError, changed};
+use crate::kernel::review::{self, Command, Event, Instant, Request, StateName, Terms, Ticket, TicketId};
+
+/// Largest stored request, in bytes of JSON: nobody can review more.
+const REQUEST_MAX: usize = 4 << 20;
+/// Most tickets in one page.
+const PAGE_MAX: u32 = 200;
+
+/// How many tickets may be open (pending or approved) at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub per_requester: u32,
+    pub total: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { per_requester: 50, total: 1_000 }
+    }
+}
+
+/// Whether a request made a ticket or found one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    New,
+    Attached,
+}
+
+/// Which tickets a list shows. Nothing set: the newest of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Any of these; empty means all.
+    pub states: Vec<StateName>,
+    pub requester: Option<String>,
+    /// Only tickets with a smaller number: the next page.
+    pub before: Option<TicketId>,
+    /// At most this many, and never more than 200; 0 means 200.
+    pub limit: u32,
+}
+
+/// An event as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Position among the events of all tickets.
+    pub seq: i64,
+    pub ticket: TicketId,
+    pub version: u32,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+pub(super) fn open_or_attach(
+    tx: &Transaction<'_>,
+    request: Request,
+    now: Instant,
+    (terms, limits): (Terms, Limits),
+) -> Result<(Ticket, Opened, Vec<Changed>), StoreError> {
+    let size = serde_json::to_string(&request)?.len();
+    if size > REQUEST_MAX {
+        return Err(StoreError::TooLarge { size, limit: REQUEST_MAX });
+    }
+    let mut changes = Vec::new();
+    if let Some(live) = live_ticket(tx, &request)? {
+        if live.state.expires().is_some_and(|expires| expires <= now) {
+            changes.push(changed(&record(tx, live, Command::Expire, (now, terms))?));
+        } else {
+            let ticket = match live.request.matches(&request) {
+                Ok(()) => live,
+                Err(why) => {
+                    let why = why.to_string();
+                    let command = Command::ReturnToReview { why, request: Box::new(request) };
+                    let ticket = record(tx, live, command, (now, terms))?;
+                    changes.push(changed(&ticket));
+                    ticket
+                }
+            };
+            return Ok((ticket, Opened::Attached, changes));
+        }
+    }
+    check_limits(tx, &request.requester, limits)?;
+    let ticket = insert(tx, &review::open(request, now, terms))?;
+    changes.push(changed(&ticket));
+    Ok((ticket, Opened::New, changes))
+}
+
+pub(super) fn load(connection: &Connection, id: TicketId) -> Result<Ticket, StoreError> {
+    connection
+        .prepare_cached("SELECT body FROM tickets WHERE id = ?1")?
+        .query_row([id.0], body)
+        .optional()?
+        .map_or(Err(StoreError::NotFound(id)), |text| Ok(serde_json::from_str(&text)?))
+}
+
+pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Ticket>, StoreError> {
+    let mut sql = String::from("SELECT body FROM tickets WHERE id < ?1 AND (?2 IS NULL OR requester = ?2)");
+    let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+    if !states.is_empty() {
+        // Only our own words get into the text; `?` would need a statement per number of states.
+        sql.push_str(&format!(" AND state IN ('{}')", states.join("', '")));
+    }
+    sql.push_str(" ORDER BY id DESC LIMIT ?3");
+    let before = filter.before.map_or(i64::MAX, |id| id.0);
+    let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![before, filter.requester, limit], body)?;
+    rows.map(|text| Ok(serde_json::from_str(&text?)?)).collect()
+}
+
+pub(super) fn events(connection: &Connection, id: TicketId) -> Result<Vec<Recorded>, StoreError> {
+    let sql = "SELECT seq, ticket, version, body FROM ticket_events WHERE ticket = ?1 ORDER BY version";
+    let events = recorded(connection, sql, &[id.0])?;
+    if events.is_empty() { Err(StoreError::NotFound(id)) } else { Ok(events) }
+}
+
+pub(super) fn events_after(
+    connection: &Connection,
+    position: i64,
+    limit: u32,
+) -> Result<Vec<Recorded>, StoreError> {
+    let sql = "SELECT seq, ticket, version, body FROM ticket_events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    recorded(connection, sql, &[position, i64::from(limit.min(PAGE_MAX))])
+}
+
+pub(super) fn position(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.query_row("SELECT coalesce(max(seq), 0) FROM ticket_events", [], |row| row.get(0))?)
+}
+
+pub(super) fn append(
+    tx: &Transaction<'_>,
+    id: TicketId,
+    expected: u32,
+    event: &Event,
+) -> Result<Ticket, StoreError> {
+    let ticket = load(tx, id)?;
+    if ticket.version != expected {
+        return Err(StoreError::Conflict { id, expected, found: ticket.version });
+    }
+    evolve(tx, ticket, event)
+}
+
+pub(super) fn act(
+    tx: &Transaction<'_>,
+    id: TicketId,
+    command: Command,
+    when: (Instant, Terms),
+) -> Result<Ticket, StoreError> {
+    record(tx, load(tx, id)?, command, when)
+}
+
+pub(super) fn expire_due(tx: &Transaction<'_>, now: Instant) -> Result<Vec<Ticket>, StoreError> {
+    let due = select(tx, "SELECT body FROM tickets WHERE expires <= ?1 ORDER BY id", &[now.0])?;
+    due.into_iter().map(|ticket| record(tx, ticket, Command::Expire, (now, Terms::default()))).collect()
+}
+
+pub(super) fn next_due(connection: &Connection) -> Result<Option<Instant>, StoreError> {
+    let sql = "SELECT min(expires) FROM tickets WHERE expires IS NOT NULL";
+    let due: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(due.map(Instant))
+}
+
+pub(super) fn recover(tx: &Transaction<'_>, now: Instant) -> Result<Vec<Ticket>, StoreError> {
+    let running = select(tx, "SELECT body FROM tickets WHERE state = 'running' ORDER BY id", &[])?;
+    let lose = || Command::LoseOutcome {
+        claim: None,
+        why: "the gateway stopped while it was running: look at the database before running it again".into(),
+    };
+    running.into_iter().map(|ticket| record(tx, ticket, lose(), (now, Terms::default()))).collect()
+}
+
+fn live_ticket(tx: &Transaction<'_>, request: &Request) -> Result<Option<Ticket>, StoreError> {
+    let sql = "SELECT body FROM tickets WHERE identity = ?1 AND state IN ('pending', 'approved')";
+    let text: Option<String> = tx.query_row(sql, [request.identity_hash()], body).optional()?;
+    Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+}
+
+fn check_limits(tx: &Transaction<'_>, requester: &str, limits: Limits) -> Result<(), StoreError> {
+    let sql = "SELECT count(*), count(*) FILTER (WHERE requester = ?1) FROM tickets \
+               WHERE state IN ('pending', 'approved')";
+    let (total, own): (u32, u32) = tx.query_row(sql, [requester], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if own >= limits.per_requester {
+        let requester = requester.to_owned();
+        return Err(StoreError::RequesterLimit { requester, limit: limits.per_requester });
+    }
+    if total >= limits.total {
+        return Err(StoreError::TotalLimit { limit: limits.total });
+    }
+    Ok(())
+}
+
+fn insert(tx: &Transaction<'_>, event: &Event) -> Result<Ticket, StoreError> {
+    let not_first = || StoreError::Failed("a ticket begins with the event that opens it".into());
+    // The number is known only after the row is there; its body follows at once.
+    let ticket = review::begin(TicketId(0), event).ok_or_else(not_first)?;
+    let request = &ticket.request;
+    tx.prepare_cached(
+        "INSERT INTO tickets (version, state, identity, requester, body) VALUES (1, 'pending', ?1, ?2, '')",
+    )?
+    .execute(params![request.identity_hash(), request.requester])?;
+    let ticket = Ticket { id: TicketId(tx.last_insert_rowid()), ..ticket };
+    write(tx, &ticket, event, 1)?;
+    Ok(ticket)
+}
+
+fn record(
+    tx: &Transaction<'_>,
+    ticket: Ticket,
+    command: Command,
+    (now, terms): (Instant, Terms),
+) -> Result<Ticket, StoreError> {
+    let event = review::decide(&ticket, command, now, terms)?;
+    evolve(tx, ticket, &event)
+}
+
+fn evolve(tx: &Transaction<'_>, ticket: Ticket, event: &Event) -> Result<Ticket, StoreError> {
+    let expected = ticket.version;
+    let ticket = review::evolve(ticket, event);
+    write(tx, &ticket, event, expected)?;
+    Ok(ticket)
+}
+
+fn write(tx: &Transaction<'_>, ticket: &Ticket, event: &Event, expected: u32) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT INTO ticket_events (ticket, version, body) VALUES (?1, ?2, ?3)")?.execute(params![
+        ticket.id.0,
+        ticket.version,
+        serde_json::to_string(event)?
+    ])?;
+    let rows = tx
+        .prepare_cached(
+            "UPDATE tickets SET version = ?3, state = ?4, expires = ?5, body = ?6 WHERE id = ?1 AND version = ?2",
+        )?
+        .execute(params![
+            ticket.id.0,
+            expected,
+            ticket.version,
+            ticket.state.name().as_str(),
+            ticket.state.expires().map(|at| at.0),
+            serde_json::to_string(ticket)?
+        ])?;
+    if rows == 1 { Ok(()) } else { Err(StoreError::Conflict { id: ticket.id, expected, found: ticket.version }) }
+}
+
+fn select(tx: &Transaction<'_>, sql: &str, values: &[i64]) -> Result<Vec<Ticket>, StoreError> {
+    let mut statement = tx.prepare_cached(sql)?;
+    let rows = statement.query_map(params_from_iter(values), body)?;
+    rows.map(|text| Ok(serde_json::from_str(&text?)?)).collect()
+}
+
+fn recorded(connection: &Connection, sql: &str, values: &[i64]) -> Result<Vec<Recorded>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params_from_iter(values), |row| {
+        let text: String = row.get(3)?;
+        Ok((row.get(0)?, TicketId(row.get(1)?), row.get(2)?, text))
+    })?;
+    rows.map(|row| {
+        let (seq, ticket, version, text) = row?;
+        Ok(Recorded { seq, ticket, version, event: serde_json::from_str(&text)? })
+    })
+    .collect()
+}
+
+fn body(row: &Row<'_>) -> rusqlite::Result<String> {
+    row.get(0)
+}
