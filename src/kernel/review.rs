@@ -101,18 +101,57 @@ pub struct Ticket {
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum State {
     /// Waits for a person. `returned` says why an earlier approval no longer counts.
-    Pending { since: Instant, expires: Instant, returned: Option<String> },
+    Pending {
+        since: Instant,
+        expires: Instant,
+        returned: Option<String>,
+    },
     /// May run once until `expires`.
-    Approved { by: String, at: Instant, note: Option<String>, expires: Instant },
+    Approved {
+        by: String,
+        at: Instant,
+        note: Option<String>,
+        expires: Instant,
+    },
     /// Claimed; the approval is spent.
-    Running { claim: String, since: Instant, by_session: String, approved_by: String },
-    Done { at: Instant, ms: u64, tag: String, approved_by: String },
-    Failed { at: Instant, code: String, message: String, approved_by: String },
+    Running {
+        claim: String,
+        since: Instant,
+        by_session: String,
+        approved_by: String,
+    },
+    Done {
+        at: Instant,
+        ms: u64,
+        tag: String,
+        approved_by: String,
+    },
+    Failed {
+        at: Instant,
+        code: String,
+        message: String,
+        approved_by: String,
+    },
     /// It was running and nobody can say whether it took effect.
-    Unknown { at: Instant, why: String, approved_by: String },
-    Rejected { by: String, at: Instant, reason: String },
-    Cancelled { by: String, at: Instant, reason: Option<String> },
-    Expired { at: Instant, was_approved: bool },
+    Unknown {
+        at: Instant,
+        why: String,
+        approved_by: String,
+    },
+    Rejected {
+        by: String,
+        at: Instant,
+        reason: String,
+    },
+    Cancelled {
+        by: String,
+        at: Instant,
+        reason: Option<String>,
+    },
+    Expired {
+        at: Instant,
+        was_approved: bool,
+    },
 }
 
 impl State {
@@ -230,21 +269,52 @@ impl std::fmt::Display for StateName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `seen_hash` is [`Request::review_hash`] of what the reviewer looked at.
-    Approve { by: String, note: Option<String>, seen_hash: Option<String> },
-    Reject { by: String, reason: String },
-    Cancel { by: String, reason: Option<String> },
-    Comment { by: String, text: String },
+    Approve {
+        by: String,
+        note: Option<String>,
+        seen_hash: Option<String>,
+    },
+    Reject {
+        by: String,
+        reason: String,
+    },
+    Cancel {
+        by: String,
+        reason: Option<String>,
+    },
+    Comment {
+        by: String,
+        text: String,
+    },
     /// The clock says so.
     Expire,
     /// A session wants to run it now. `request` is the statement as it was judged just now:
     /// where it no longer is what was approved, the answer is a return to review.
-    Claim { claim: String, session: String, request: Box<Request> },
-    Finish { claim: String, ms: u64, tag: String },
-    Fail { claim: String, code: String, message: String },
+    Claim {
+        claim: String,
+        session: String,
+        request: Box<Request>,
+    },
+    Finish {
+        claim: String,
+        ms: u64,
+        tag: String,
+    },
+    Fail {
+        claim: String,
+        code: String,
+        message: String,
+    },
     /// The outcome cannot be known; without a claim: the process that ran it is gone.
-    LoseOutcome { claim: Option<String>, why: String },
+    LoseOutcome {
+        claim: Option<String>,
+        why: String,
+    },
     /// The same statement came again and means something else now.
-    ReturnToReview { why: String, request: Box<Request> },
+    ReturnToReview {
+        why: String,
+        request: Box<Request>,
+    },
 }
 
 /// What happened to a ticket, and when.

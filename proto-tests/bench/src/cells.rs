@@ -46,11 +46,7 @@ pub fn measure(
         }
     }
     for round in 0..plan.rounds as usize {
-        progress(&format!(
-            "transactions: round {} of {}",
-            round + 1,
-            plan.rounds
-        ));
+        progress(&format!("transactions: round {} of {}", round + 1, plan.rounds));
         for group in cells.chunks_mut(subjects.len()) {
             for turn in 0..subjects.len() {
                 let place = (turn + round) % subjects.len();
@@ -67,8 +63,7 @@ fn once(cluster: &Cluster, subject: &Subject, cell: &mut Cell, length: Length) -
     let run = pgbench::select_only(cluster, subject.port, cell.mode, cell.clients, length)
         .map_err(|error| format!("{} {}: {error}", subject.kind.name(), cell.mode.name()))?;
     let spent = subject.cpu()?.saturating_sub(before);
-    cell.cpu_us
-        .push(spent.as_secs_f64() * 1e6 / run.transactions);
+    cell.cpu_us.push(spent.as_secs_f64() * 1e6 / run.transactions);
     cell.per_second.push(run.per_second);
     cell.median_us.extend(run.median_us);
     Ok(())

@@ -43,16 +43,8 @@ impl Cluster {
         lower(&mut command, account);
         let log = directory.path().join("postgres.log");
         let server = Running::start("postgres", command, &log)?;
-        let mut cluster = Cluster {
-            server: server.stopped_by(Signal::QUIT),
-            directory,
-            bin,
-            account,
-            port,
-        };
-        cluster
-            .server
-            .wait_until(START_WAIT, || Wire::connect(port, "postgres").is_ok())?;
+        let mut cluster = Cluster { server: server.stopped_by(Signal::QUIT), directory, bin, account, port };
+        cluster.server.wait_until(START_WAIT, || Wire::connect(port, "postgres").is_ok())?;
         Ok(cluster)
     }
 
@@ -74,11 +66,7 @@ impl Cluster {
     /// A program of this server's version, such as pgbench.
     pub fn program(&self, name: &str) -> PathBuf {
         let own = self.bin.join(name);
-        if own.exists() {
-            own
-        } else {
-            PathBuf::from(name)
-        }
+        if own.exists() { own } else { PathBuf::from(name) }
     }
 
     /// Runs statements one by one, directly on the server.
@@ -87,9 +75,7 @@ impl Cluster {
         let mut value = String::new();
         for statement in statements {
             let answer = wire.query(statement)?.must();
-            value = answer
-                .map_err(|error| format!("{statement}: {error}"))?
-                .value;
+            value = answer.map_err(|error| format!("{statement}: {error}"))?.value;
         }
         Ok(value)
     }
@@ -97,16 +83,11 @@ impl Cluster {
 
 fn create(bin: &Path, data: &Path, account: Option<Account>) -> Outcome<()> {
     let mut command = Command::new(bin.join("initdb"));
-    command
-        .arg("-D")
-        .arg(data)
-        .args(["-U", "postgres", "-A", "trust"]);
+    command.arg("-D").arg(data).args(["-U", "postgres", "-A", "trust"]);
     command.args(["-E", "UTF8", "--locale=C", "--no-sync"]);
     command.current_dir("/");
     lower(&mut command, account);
-    let output = command
-        .output()
-        .map_err(|error| Fault::from(format!("initdb cannot be started: {error}")))?;
+    let output = command.output().map_err(|error| Fault::from(format!("initdb cannot be started: {error}")))?;
     if output.status.success() {
         return Ok(());
     }
@@ -116,19 +97,15 @@ fn create(bin: &Path, data: &Path, account: Option<Account>) -> Outcome<()> {
 /// The newest installed server: Debian's place, then Homebrew's, then the search path.
 fn find_bin() -> Outcome<PathBuf> {
     let mut found = Vec::new();
-    for (root, prefix) in [
-        ("/usr/lib/postgresql", ""),
-        ("/opt/homebrew/opt", "postgresql@"),
-        ("/usr/local/opt", "postgresql@"),
-    ] {
+    for (root, prefix) in
+        [("/usr/lib/postgresql", ""), ("/opt/homebrew/opt", "postgresql@"), ("/usr/local/opt", "postgresql@")]
+    {
         let Ok(entries) = std::fs::read_dir(root) else {
             continue;
         };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let major = name
-                .strip_prefix(prefix)
-                .and_then(|rest| rest.parse::<u32>().ok());
+            let major = name.strip_prefix(prefix).and_then(|rest| rest.parse::<u32>().ok());
             let bin = entry.path().join("bin");
             if let Some(major) = major
                 && bin.join("initdb").exists()

@@ -40,11 +40,7 @@ impl Idle {
 pub fn rate(subjects: &[Subject], plan: &Plan) -> Outcome<Vec<Rate>> {
     let mut rates: Vec<Rate> = subjects
         .iter()
-        .map(|subject| Rate {
-            kind: subject.kind,
-            per_second: Vec::new(),
-            cpu_us: Vec::new(),
-        })
+        .map(|subject| Rate { kind: subject.kind, per_second: Vec::new(), cpu_us: Vec::new() })
         .collect();
     for _ in 0..ROUNDS {
         for (subject, rate) in subjects.iter().zip(&mut rates) {
@@ -75,13 +71,7 @@ pub fn idle(cluster: &Cluster, subjects: &[Subject], plan: &Plan) -> Outcome<Vec
         let kib_at_few = process.resident_kib()?;
         open(subject, plan.idle, &mut held)?;
         let kib_at_all = process.resident_kib()?;
-        all.push(Idle {
-            kind: subject.kind,
-            sessions: plan.idle,
-            kib_at_start,
-            kib_at_few,
-            kib_at_all,
-        });
+        all.push(Idle { kind: subject.kind, sessions: plan.idle, kib_at_start, kib_at_few, kib_at_all });
         for wire in held {
             wire.close()?;
         }

@@ -55,47 +55,25 @@ pub fn prepare(cluster: &Cluster) -> Outcome<()> {
 }
 
 /// Runs the select-only script; with one client every latency is logged.
-pub fn select_only(
-    cluster: &Cluster,
-    port: u16,
-    mode: Mode,
-    clients: u32,
-    length: Length,
-) -> Outcome<Run> {
+pub fn select_only(cluster: &Cluster, port: u16, mode: Mode, clients: u32, length: Length) -> Outcome<Run> {
     let mut command = base(cluster, port);
     command.args(["-n", "-S", "-M", mode.name()]);
-    command.args([
-        "-c",
-        &clients.to_string(),
-        "-j",
-        &clients.min(2).to_string(),
-    ]);
+    command.args(["-c", &clients.to_string(), "-j", &clients.min(2).to_string()]);
     match length {
         Length::Seconds(seconds) => command.args(["-T", &seconds.to_string()]),
         Length::TransactionsEach(count) => command.args(["-t", &count.to_string()]),
     };
     let log = tempfile::tempdir()?;
     if clients == 1 {
-        command
-            .arg("-l")
-            .arg("--log-prefix")
-            .arg(log.path().join("log"));
+        command.arg("-l").arg("--log-prefix").arg(log.path().join("log"));
     }
     command.arg(DATABASE);
     let text = checked(command.output()?)?;
     let transactions = field(&text, "number of transactions actually processed: ")
         .ok_or("pgbench does not say how many transactions it ran")?;
     let per_second = field(&text, "tps = ").ok_or("pgbench does not say its rate")?;
-    let median_us = if clients == 1 {
-        median_latency(log.path())?
-    } else {
-        None
-    };
-    Ok(Run {
-        transactions,
-        per_second,
-        median_us,
-    })
+    let median_us = if clients == 1 { median_latency(log.path())? } else { None };
+    Ok(Run { transactions, per_second, median_us })
 }
 
 fn base(cluster: &Cluster, port: u16) -> Command {
@@ -125,11 +103,7 @@ fn median_latency(folder: &Path) -> Outcome<Option<f64>> {
     let mut latencies = Vec::new();
     for file in fs::read_dir(folder)? {
         let text = fs::read_to_string(file?.path())?;
-        let third = |line: &str| {
-            line.split(' ')
-                .nth(2)
-                .and_then(|word| word.parse::<f64>().ok())
-        };
+        let third = |line: &str| line.split(' ').nth(2).and_then(|word| word.parse::<f64>().ok());
         latencies.extend(text.lines().filter_map(third));
     }
     Ok(stats::median(&latencies))

@@ -40,10 +40,7 @@ pub fn unprivileged() -> Outcome<Option<Account>> {
             return Ok(Some(Account { uid, gid }));
         }
     }
-    Err(
-        "started as root, and there is neither a postgres nor a nobody account to run servers"
-            .into(),
-    )
+    Err("started as root, and there is neither a postgres nor a nobody account to run servers".into())
 }
 
 /// Makes `command` run under `account`, if there is one.
@@ -55,9 +52,7 @@ pub fn lower(command: &mut Command, account: Option<Account>) {
 
 /// A scratch directory which the servers' account can enter and which Ctrl-C removes.
 pub fn scratch(account: Option<Account>) -> Outcome<tempfile::TempDir> {
-    let directory = tempfile::Builder::new()
-        .prefix("lockkeeper-bench-")
-        .tempdir()?;
+    let directory = tempfile::Builder::new().prefix("lockkeeper-bench-").tempdir()?;
     if let Some(account) = account {
         std::os::unix::fs::chown(directory.path(), Some(account.uid), Some(account.gid))?;
     }
@@ -81,17 +76,13 @@ fn abandon() {
 }
 
 /// Runs `work` on a thread of its own; Ctrl-C or SIGTERM ends it and cleans up.
-pub fn until_interrupted(
-    work: impl FnOnce() -> Outcome<()> + Send + 'static,
-) -> std::process::ExitCode {
+pub fn until_interrupted(work: impl FnOnce() -> Outcome<()> + Send + 'static) -> std::process::ExitCode {
     use std::io::Write as _;
     let complain = |reason: &str| {
         let _ = writeln!(std::io::stderr(), "{reason}");
         std::process::ExitCode::FAILURE
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error.to_string()),
@@ -141,20 +132,10 @@ impl Running {
     /// Starts `command`; what it prints goes to `log`.
     pub fn start(name: &str, mut command: Command, log: &Path) -> Outcome<Running> {
         let output = File::create(log)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
-        let child = command
-            .spawn()
-            .map_err(|error| Fault::from(format!("{name} cannot be started: {error}")))?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = command.spawn().map_err(|error| Fault::from(format!("{name} cannot be started: {error}")))?;
         lock(&LIVING).push(child.id());
-        Ok(Running {
-            child,
-            name: name.to_string(),
-            log: log.to_path_buf(),
-            stop: Signal::TERM,
-        })
+        Ok(Running { child, name: name.to_string(), log: log.to_path_buf(), stop: Signal::TERM })
     }
 
     /// Chooses the signal that ends the process politely.
@@ -177,9 +158,7 @@ impl Running {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                return Err(
-                    format!("{} ended at once ({status}): {}", self.name, self.tail()).into(),
-                );
+                return Err(format!("{} ended at once ({status}): {}", self.name, self.tail()).into());
             }
             if start.elapsed() > limit {
                 return Err(format!("{} does not answer: {}", self.name, self.tail()).into());
@@ -231,36 +210,22 @@ fn cpu_of(id: u32) -> Outcome<Duration> {
     let mut nanoseconds = 0;
     for thread in fs::read_dir(format!("/proc/{id}/task"))? {
         let text = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
-        let first = text
-            .split_whitespace()
-            .next()
-            .and_then(|word| word.parse::<u64>().ok());
+        let first = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
         nanoseconds += first.unwrap_or(0);
     }
     let precise = Duration::from_nanos(nanoseconds);
     let coarse = ticks_of(id)?;
     let slack = Duration::from_millis(50);
-    Ok(if coarse > precise + slack {
-        coarse
-    } else {
-        precise
-    })
+    Ok(if coarse > precise + slack { coarse } else { precise })
 }
 
 fn ticks_of(id: u32) -> Outcome<Duration> {
     let text = fs::read_to_string(format!("/proc/{id}/stat"))?;
     // The name in parentheses may hold spaces; the figures come after it.
     let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let fields: Vec<u64> = rest
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse().ok())
-        .collect();
+    let fields: Vec<u64> = rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
     let per_second = rustix::param::clock_ticks_per_second();
-    Ok(Duration::from_millis(
-        fields.iter().sum::<u64>() * 1000 / per_second,
-    ))
+    Ok(Duration::from_millis(fields.iter().sum::<u64>() * 1000 / per_second))
 }
 
 fn signal(id: u32, signal: Signal) {

@@ -32,9 +32,7 @@ pub struct Target {
 impl Findings {
     /// The cell of a subject in one mode and width.
     pub fn cell(&self, kind: Kind, mode: Mode, clients: u32) -> Option<&Cell> {
-        self.cells
-            .iter()
-            .find(|cell| cell.kind == kind && cell.mode == mode && cell.clients == clients)
+        self.cells.iter().find(|cell| cell.kind == kind && cell.mode == mode && cell.clients == clients)
     }
 
     /// Median CPU per transaction of Lockkeeper over another subject's, in every cell.
@@ -53,10 +51,7 @@ impl Findings {
 
     /// The median of a bulk figure.
     pub fn bulk_cpu(&self, kind: Kind, flow: Flow) -> Option<f64> {
-        let found = self
-            .bulk
-            .iter()
-            .find(|bulk| bulk.kind == kind && bulk.flow == flow)?;
+        let found = self.bulk.iter().find(|bulk| bulk.kind == kind && bulk.flow == flow)?;
         median(&found.cpu_s_per_gb)
     }
 
@@ -64,34 +59,23 @@ impl Findings {
     pub fn added_latency(&self, kind: Kind, mode: Mode) -> Option<f64> {
         let direct = &self.cell(Kind::Direct, mode, 1)?.median_us;
         let ours = &self.cell(kind, mode, 1)?.median_us;
-        let added: Vec<f64> = ours
-            .iter()
-            .zip(direct)
-            .map(|(ours, theirs)| ours - theirs)
-            .collect();
+        let added: Vec<f64> = ours.iter().zip(direct).map(|(ours, theirs)| ours - theirs).collect();
         median(&added)
     }
 
     /// The promises of the project against this run.
     pub fn targets(&self) -> Vec<Target> {
         let mut targets = vec![
-            self.cpu_target(
-                "CPU per transaction at most PgBouncer's",
-                Kind::PgBouncer,
-                1.0,
-            ),
-            self.cpu_target(
-                "CPU per transaction at most 1.15 x the floor's",
-                Kind::Floor,
-                1.15,
-            ),
+            self.cpu_target("CPU per transaction at most PgBouncer's", Kind::PgBouncer, 1.0),
+            self.cpu_target("CPU per transaction at most 1.15 x the floor's", Kind::Floor, 1.15),
         ];
         for flow in Flow::ALL {
             targets.push(self.bulk_target(flow));
         }
-        let one = self.calls.iter().find(|calls| {
-            calls.kind == Kind::Lockkeeper && calls.mode == Mode::Simple && calls.clients == 1
-        });
+        let one = self
+            .calls
+            .iter()
+            .find(|calls| calls.kind == Kind::Lockkeeper && calls.mode == Mode::Simple && calls.clients == 1);
         targets.push(Target {
             promise: "six system calls per simple transaction (1 client)",
             found: one.map_or(NOTHING.into(), |calls| format!("{:.2}", calls.total)),
@@ -109,15 +93,9 @@ impl Findings {
     fn cpu_target(&self, promise: &'static str, anchor: Kind, limit: f64) -> Target {
         let cells = self.cpu_ratios(anchor);
         let ratios: Vec<f64> = cells.iter().map(|(_, _, ratio)| *ratio).collect();
-        let worst = cells
-            .iter()
-            .max_by(|left, right| left.2.total_cmp(&right.2));
+        let worst = cells.iter().max_by(|left, right| left.2.total_cmp(&right.2));
         let (Some(middle), Some((mode, clients, worst))) = (median(&ratios), worst) else {
-            return Target {
-                promise,
-                found: NOTHING.into(),
-                met: None,
-            };
+            return Target { promise, found: NOTHING.into(), met: None };
         };
         let within = ratios.iter().filter(|ratio| **ratio <= limit).count();
         Target {
@@ -138,9 +116,7 @@ impl Findings {
             Flow::CopyIn => "COPY in: CPU per byte at most 1.15 x the floor's",
         };
         let ours = self.bulk_cpu(Kind::Lockkeeper, flow);
-        let ratio = ours
-            .zip(self.bulk_cpu(Kind::Floor, flow))
-            .map(|(ours, floor)| ours / floor);
+        let ratio = ours.zip(self.bulk_cpu(Kind::Floor, flow)).map(|(ours, floor)| ours / floor);
         Target {
             promise,
             found: ratio.map_or(NOTHING.into(), |ratio| format!("{ratio:.2}")),
@@ -150,11 +126,8 @@ impl Findings {
 
     /// All figures, every round of them.
     pub fn json(&self) -> Value {
-        let machine: serde_json::Map<String, Value> = self
-            .machine
-            .iter()
-            .map(|(name, value)| ((*name).to_string(), json!(value)))
-            .collect();
+        let machine: serde_json::Map<String, Value> =
+            self.machine.iter().map(|(name, value)| ((*name).to_string(), json!(value))).collect();
         json!({
             "machine": machine,
             "cells": self.cells.iter().map(|cell| json!({
@@ -227,10 +200,7 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [
-            vec!["a".into(), "10".into()],
-            vec!["long".into(), "1".into()],
-        ];
+        let rows = [vec!["a".into(), "10".into()], vec!["long".into(), "1".into()]];
         assert_eq!(table(&rows), "  a     10\n  long   1\n");
     }
 

@@ -20,11 +20,7 @@ pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;
-    sorted
-        .iter()
-        .enumerate()
-        .find(|(place, _)| *place as f64 + 1.0 > share * last as f64)
-        .map(|(_, value)| *value)
+    sorted.iter().enumerate().find(|(place, _)| *place as f64 + 1.0 > share * last as f64).map(|(_, value)| *value)
 }
 
 #[cfg(test)]

@@ -45,9 +45,7 @@ pub struct Subject {
 impl Subject {
     /// CPU time of the proxy so far; zero for Postgres itself.
     pub fn cpu(&self) -> Outcome<Duration> {
-        self.process
-            .as_ref()
-            .map_or(Ok(Duration::ZERO), Running::cpu)
+        self.process.as_ref().map_or(Ok(Duration::ZERO), Running::cpu)
     }
 
     /// The proxy's process id.
@@ -58,12 +56,7 @@ impl Subject {
 
 /// Postgres without anything in between.
 pub fn direct(cluster: &Cluster) -> Subject {
-    Subject {
-        kind: Kind::Direct,
-        port: cluster.port(),
-        process: None,
-        record: None,
-    }
+    Subject { kind: Kind::Direct, port: cluster.port(), process: None, record: None }
 }
 
 /// The raw byte pump built beside this program.
@@ -99,7 +92,8 @@ pub fn pgbouncer(cluster: &Cluster) -> Outcome<Subject> {
     start(Kind::PgBouncer, port, command, cluster)
 }
 
-/// Lockkeeper as a newcomer gets it: judging on, record on, no configuration file.
+/// Lockkeeper as a newcomer gets it: judging on, record on, no configuration file;
+/// only the limit on connections is raised.
 pub fn lockkeeper(cluster: &Cluster, program: &Path) -> Outcome<Subject> {
     let port = free_port()?;
     let data = cluster.directory().join(format!("lockkeeper-{port}"));
@@ -108,7 +102,10 @@ pub fn lockkeeper(cluster: &Cluster, program: &Path) -> Outcome<Subject> {
     command.arg("serve");
     command.args(["--listen", &format!("127.0.0.1:{port}")]);
     command.args(["--upstream", &format!("127.0.0.1:{}", cluster.port())]);
+    command.args(["--admin", &format!("127.0.0.1:{}", free_port()?)]);
     command.arg("--data-dir").arg(&data);
+    // The default limit on connections is below the number of idle sessions of a run.
+    command.env("LOCKKEEPER_LIMITS__CONNECTIONS_MAX", "3000");
     let mut subject = start(Kind::Lockkeeper, port, command, cluster)?;
     subject.record = Some(data);
     Ok(subject)
@@ -121,9 +118,7 @@ pub fn lockkeeper_program(given: Option<&Path>, build: bool) -> Outcome<PathBuf>
     }
     if build {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
-            .args(["build", "--release", "--package", "lockkeeper"])
-            .status()?;
+        let status = Command::new(cargo).args(["build", "--release", "--package", "lockkeeper"]).status()?;
         if !status.success() {
             return Err("cargo build --release --package lockkeeper failed".into());
         }
@@ -138,20 +133,13 @@ pub fn lockkeeper_program(given: Option<&Path>, build: bool) -> Outcome<PathBuf>
 }
 
 fn start(kind: Kind, port: u16, command: Command, cluster: &Cluster) -> Outcome<Subject> {
-    let log = cluster
-        .directory()
-        .join(format!("{}-{port}.log", kind.name()));
+    let log = cluster.directory().join(format!("{}-{port}.log", kind.name()));
     let mut process = Running::start(kind.name(), command, &log)?;
     if kind == Kind::PgBouncer {
         process = process.stopped_by(Signal::QUIT);
     }
     process.wait_until(START_WAIT, || Wire::connect(port, "postgres").is_ok())?;
-    Ok(Subject {
-        kind,
-        port,
-        process: Some(process),
-        record: None,
-    })
+    Ok(Subject { kind, port, process: Some(process), record: None })
 }
 
 fn beside_us(name: &str) -> Outcome<PathBuf> {
@@ -161,11 +149,7 @@ fn beside_us(name: &str) -> Outcome<PathBuf> {
     if path.exists() {
         return Ok(path);
     }
-    Err(format!(
-        "{} does not exist; build it with: cargo build --release -p bench",
-        path.display()
-    )
-    .into())
+    Err(format!("{} does not exist; build it with: cargo build --release -p bench", path.display()).into())
 }
 
 fn find_pgbouncer() -> Outcome<PathBuf> {
@@ -174,7 +158,5 @@ fn find_pgbouncer() -> Outcome<PathBuf> {
         .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/bin")])
         .map(|place| place.join("pgbouncer"))
         .find(|program| program.exists())
-        .ok_or_else(|| {
-            Fault::from("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
-        })
+        .ok_or_else(|| Fault::from("pgbouncer is not installed (Debian: apt-get install pgbouncer)"))
 }

@@ -45,24 +45,14 @@ pub fn measure(cluster: &Cluster, subjects: &[Subject], plan: &Plan) -> Outcome<
                 let divisor = f64::from(extra * clients);
                 let by_name = per_transaction(&short, &long, divisor);
                 let total = by_name.values().sum();
-                all.push(Calls {
-                    kind: subject.kind,
-                    mode,
-                    clients,
-                    total,
-                    by_name,
-                });
+                all.push(Calls { kind: subject.kind, mode, clients, total, by_name });
             }
         }
     }
     Ok(all)
 }
 
-fn per_transaction(
-    short: &BTreeMap<String, f64>,
-    long: &BTreeMap<String, f64>,
-    divisor: f64,
-) -> BTreeMap<String, f64> {
+fn per_transaction(short: &BTreeMap<String, f64>, long: &BTreeMap<String, f64>, divisor: f64) -> BTreeMap<String, f64> {
     long.iter()
         .map(|(name, count)| {
             let before = short.get(name).copied().unwrap_or(0.0);
@@ -73,11 +63,7 @@ fn per_transaction(
 }
 
 /// Runs `work` while strace counts the calls of all threads of process `id`.
-fn traced(
-    id: u32,
-    cluster: &Cluster,
-    work: impl FnOnce() -> Outcome<()>,
-) -> Outcome<BTreeMap<String, f64>> {
+fn traced(id: u32, cluster: &Cluster, work: impl FnOnce() -> Outcome<()>) -> Outcome<BTreeMap<String, f64>> {
     let summary = cluster.directory().join("strace.txt");
     let mut tracer = Command::new("strace")
         .args(["-f", "-c", "-p", &id.to_string(), "-o"])
@@ -110,9 +96,7 @@ fn attached(id: u32) -> bool {
     };
     threads.flatten().all(|thread| {
         let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
-        let tracer = status
-            .lines()
-            .find_map(|line| line.strip_prefix("TracerPid:"));
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
         tracer.is_some_and(|tracer| tracer.trim() != "0")
     })
 }

@@ -16,14 +16,8 @@ pub fn render(findings: &Findings) -> String {
         text.push_str(&format!("  {name}: {value}\n"));
     }
     let parts = [
-        (
-            "CPU of the proxy process, µs per transaction: median (least) over the rounds",
-            cpu(findings),
-        ),
-        (
-            "Transactions per second: median, and share of direct",
-            rate(findings),
-        ),
+        ("CPU of the proxy process, µs per transaction: median (least) over the rounds", cpu(findings)),
+        ("Transactions per second: median, and share of direct", rate(findings)),
         ("Median latency added at 1 client, µs", latency(findings)),
         ("System calls of the proxy per transaction", calls(findings)),
         ("CPU of the proxy, s per GB: median (least)", bulk(findings)),
@@ -50,12 +44,7 @@ fn proxies(findings: &Findings) -> Vec<Kind> {
 
 fn head(first: &str, kinds: &[Kind], more: &[&str]) -> Vec<String> {
     let names = kinds.iter().map(|kind| kind.name());
-    [first]
-        .into_iter()
-        .chain(names)
-        .chain(more.iter().copied())
-        .map(String::from)
-        .collect()
+    [first].into_iter().chain(names).chain(more.iter().copied()).map(String::from).collect()
 }
 
 fn ratio(ours: Option<f64>, theirs: Option<f64>) -> String {
@@ -112,9 +101,7 @@ fn latency(findings: &Findings) -> Vec<Vec<String>> {
             let added = findings.added_latency(*kind, mode);
             row.push(added.map_or(DASH.into(), |added| format!("{added:+.0}")));
         }
-        let direct = findings
-            .cell(Kind::Direct, mode, 1)
-            .and_then(|cell| median(&cell.median_us));
+        let direct = findings.cell(Kind::Direct, mode, 1).and_then(|cell| median(&cell.median_us));
         row.push(direct.map_or(DASH.into(), |direct| format!("{direct:.0}")));
         rows.push(row);
     }
@@ -128,9 +115,10 @@ fn calls(findings: &Findings) -> Vec<Vec<String>> {
         for clients in [1, 8] {
             let mut row = vec![format!("{} x{clients}", mode.name())];
             for kind in &kinds {
-                let found = findings.calls.iter().find(|calls| {
-                    calls.kind == *kind && calls.mode == mode && calls.clients == clients
-                });
+                let found = findings
+                    .calls
+                    .iter()
+                    .find(|calls| calls.kind == *kind && calls.mode == mode && calls.clients == clients);
                 row.push(found.map_or(DASH.into(), |calls| format!("{:.2}", calls.total)));
             }
             rows.push(row);
@@ -145,10 +133,7 @@ fn bulk(findings: &Findings) -> Vec<Vec<String>> {
     for flow in Flow::ALL {
         let mut row = vec![flow.name().to_string()];
         for kind in &kinds {
-            let found = findings
-                .bulk
-                .iter()
-                .find(|bulk| bulk.kind == *kind && bulk.flow == flow);
+            let found = findings.bulk.iter().find(|bulk| bulk.kind == *kind && bulk.flow == flow);
             row.push(found.map_or(DASH.into(), |bulk| middle_and_least(&bulk.cpu_s_per_gb, 2)));
         }
         let ours = findings.bulk_cpu(Kind::Lockkeeper, flow);
@@ -173,13 +158,7 @@ fn connections(findings: &Findings) -> Vec<Vec<String>> {
 
 fn idle(findings: &Findings) -> Vec<Vec<String>> {
     let most = findings.idle.first().map_or(0, |idle| idle.sessions);
-    let names = [
-        "",
-        "at start",
-        "with 100",
-        &format!("with {most}"),
-        "KiB each",
-    ];
+    let names = ["", "at start", "with 100", &format!("with {most}"), "KiB each"];
     let mut rows = vec![names.map(String::from).to_vec()];
     for idle in &findings.idle {
         let mib = |kib: f64| format!("{:.1} MiB", kib / 1024.0);
@@ -202,12 +181,5 @@ fn targets(findings: &Findings) -> Vec<Vec<String>> {
     };
     let targets = findings.targets();
     let rows = targets.iter();
-    rows.map(|target| {
-        vec![
-            target.promise.into(),
-            target.found.clone(),
-            word(target.met).into(),
-        ]
-    })
-    .collect()
+    rows.map(|target| vec![target.promise.into(), target.found.clone(), word(target.met).into()]).collect()
 }

@@ -53,14 +53,8 @@ impl Wire {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
         stream.set_nodelay(true)?;
-        let mut wire = Wire {
-            stream,
-            buffer: vec![0; BUFFER_BYTES],
-            start: 0,
-            end: 0,
-        };
-        let parameters =
-            format!("user\0postgres\0database\0{database}\0application_name\0bench\0\0");
+        let mut wire = Wire { stream, buffer: vec![0; BUFFER_BYTES], start: 0, end: 0 };
+        let parameters = format!("user\0postgres\0database\0{database}\0application_name\0bench\0\0");
         let mut message = Vec::new();
         message.extend_from_slice(&length(parameters.len() + 8)?);
         message.extend_from_slice(&196_608_i32.to_be_bytes());
@@ -211,10 +205,7 @@ fn length(size: usize) -> Outcome<[u8; 4]> {
 }
 
 fn text(body: &[u8]) -> String {
-    let end = body
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(body.len());
+    let end = body.iter().position(|byte| *byte == 0).unwrap_or(body.len());
     String::from_utf8_lossy(&body[..end]).into_owned()
 }
 

@@ -50,10 +50,17 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    Sql { sql: String, mode: Mode },
+    Sql {
+        sql: String,
+        mode: Mode,
+    },
     /// `CREATE INDEX CONCURRENTLY`: no transaction, no lock timeout; a failed build leaves an INVALID
     /// index which `cleanup` drops before the next try, if `leftover` (a boolean query) finds it.
-    BuildIndex { sql: String, leftover: String, cleanup: String },
+    BuildIndex {
+        sql: String,
+        leftover: String,
+        cleanup: String,
+    },
     Backfill(Backfill),
 }
 

@@ -109,29 +109,12 @@ fn machine(
     let pgbouncer = String::from_utf8_lossy(&pgbouncer);
     let mut lines = vec![
         ("machine", format!("{cores} cores, {model}")),
-        (
-            "kernel",
-            std::fs::read_to_string("/proc/sys/kernel/osrelease")?
-                .trim()
-                .to_string(),
-        ),
-        (
-            "Postgres",
-            cluster.run(pgbench::DATABASE, &["SHOW server_version"])?,
-        ),
-        (
-            "pgbouncer",
-            pgbouncer.lines().next().unwrap_or("none").to_string(),
-        ),
-        (
-            "rounds",
-            format!("{} of {} s each", plan.rounds, plan.seconds),
-        ),
+        ("kernel", std::fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_string()),
+        ("Postgres", cluster.run(pgbench::DATABASE, &["SHOW server_version"])?),
+        ("pgbouncer", pgbouncer.lines().next().unwrap_or("none").to_string()),
+        ("rounds", format!("{} of {} s each", plan.rounds, plan.seconds)),
         ("load average at the end", load()),
-        (
-            "time taken",
-            format!("{:.0} s", start.elapsed().as_secs_f64()),
-        ),
+        ("time taken", format!("{:.0} s", start.elapsed().as_secs_f64())),
     ];
     let record = subjects.iter().find_map(|subject| subject.record.as_ref());
     if let Some(record) = record {

@@ -38,23 +38,9 @@ mod pump {
         let listener = TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(
-            &epoll,
-            &listener,
-            EventData::new_u64(LISTENER),
-            EventFlags::IN,
-        )?;
-        let mut pump = Pump {
-            epoll,
-            upstream,
-            pairs: Vec::new(),
-            free: Vec::new(),
-            buffer: vec![0; BUFFER_BYTES],
-        };
-        let blank = Event {
-            flags: EventFlags::empty(),
-            data: EventData::new_u64(0),
-        };
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        let mut pump = Pump { epoll, upstream, pairs: Vec::new(), free: Vec::new(), buffer: vec![0; BUFFER_BYTES] };
+        let blank = Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
         let mut events = [blank; EVENTS_MAX];
         loop {
             let count = match epoll::wait(&pump.epoll, &mut events[..], None) {
@@ -104,10 +90,7 @@ mod pump {
                 let data = EventData::new_u64((place * 2 + side) as u64);
                 epoll::add(&self.epoll, socket, data, EventFlags::IN)?;
             }
-            self.pairs[place] = Some(Pair {
-                sockets,
-                unsent: [Vec::new(), Vec::new()],
-            });
+            self.pairs[place] = Some(Pair { sockets, unsent: [Vec::new(), Vec::new()] });
             Ok(())
         }
 
@@ -121,17 +104,14 @@ mod pump {
                 return false;
             }
             let readable = EventFlags::IN | EventFlags::HUP | EventFlags::ERR;
-            if flags.intersects(readable)
-                && pair.unsent[1 - side].is_empty()
-                && !forward(pair, side, &mut self.buffer)
+            if flags.intersects(readable) && pair.unsent[1 - side].is_empty() && !forward(pair, side, &mut self.buffer)
             {
                 return false;
             }
             for (one, was) in before.into_iter().enumerate() {
                 let now = interest(pair, one);
                 let data = EventData::new_u64((place * 2 + one) as u64);
-                if now != was && epoll::modify(&self.epoll, &pair.sockets[one], data, now).is_err()
-                {
+                if now != was && epoll::modify(&self.epoll, &pair.sockets[one], data, now).is_err() {
                     return false;
                 }
             }
@@ -194,12 +174,8 @@ fn start(arguments: &[String]) -> Result<(), String> {
     let [listen, upstream] = arguments else {
         return Err("usage: floor LISTEN_ADDRESS:PORT UPSTREAM_ADDRESS:PORT".into());
     };
-    let listen = listen
-        .parse()
-        .map_err(|error| format!("{listen}: {error}"))?;
-    let upstream = upstream
-        .parse()
-        .map_err(|error| format!("{upstream}: {error}"))?;
+    let listen = listen.parse().map_err(|error| format!("{listen}: {error}"))?;
+    let upstream = upstream.parse().map_err(|error| format!("{upstream}: {error}"))?;
     pump::run(listen, upstream).map_err(|error| error.to_string())
 }
 

@@ -49,21 +49,14 @@ fn run(options: &Options) -> Outcome<()> {
         let way = |name: &str, port: u16| -> Option<Ran> {
             say(&format!("{} ({name})", change.name));
             let ran = once(&cluster, port, change, options);
-            ran.map_err(|reason| say(&format!("not measured: {reason}")))
-                .ok()
+            ran.map_err(|reason| say(&format!("not measured: {reason}"))).ok()
         };
         let naive = match options.skip_naive {
             true => None,
             false => way("direct", cluster.port()),
         };
-        let guarded = gateway
-            .as_ref()
-            .and_then(|gateway| way("lockkeeper", gateway.port));
-        pairs.push(Pair {
-            change,
-            naive,
-            guarded,
-        });
+        let guarded = gateway.as_ref().and_then(|gateway| way("lockkeeper", gateway.port));
+        pairs.push(Pair { change, naive, guarded });
     }
     let _ = write!(std::io::stdout(), "{}", render(&pairs));
     if let Some(folder) = options.json.parent() {

@@ -77,21 +77,12 @@ fn remark(ran: &Ran) -> Option<String> {
         return Some(format!("the change was not made: {}", ran.answer));
     }
     let first = ran.first_failure.as_ref()?;
-    Some(format!(
-        "{} statements of the traffic failed: {first}",
-        ran.failed
-    ))
+    Some(format!("{} statements of the traffic failed: {first}", ran.failed))
 }
 
 fn summary(pairs: &[Pair<'_>]) -> String {
-    let ran: Vec<&Ran> = pairs
-        .iter()
-        .filter_map(|pair| pair.guarded.as_ref())
-        .collect();
-    let met = ran
-        .iter()
-        .filter(|ran| ran.proven && ran.excess_ms() <= TARGET_MS)
-        .count();
+    let ran: Vec<&Ran> = pairs.iter().filter_map(|pair| pair.guarded.as_ref()).collect();
+    let met = ran.iter().filter(|ran| ran.proven && ran.excess_ms() <= TARGET_MS).count();
     if ran.is_empty() {
         return "\nLockkeeper was not measured.\n".into();
     }

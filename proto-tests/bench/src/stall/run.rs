@@ -67,9 +67,7 @@ pub fn once(cluster: &Cluster, port: u16, change: &Change, options: &Options) ->
     std::thread::sleep(AFTER);
     let heard = traffic.stop()?;
     if let Some(reader) = reader {
-        reader
-            .join()
-            .map_err(|_| Fault::from("the long reader failed"))??;
+        reader.join().map_err(|_| Fault::from("the long reader failed"))??;
     }
     let (answer, notices) = match outcome {
         Ok(answer) => (answer.error.unwrap_or(answer.tag), answer.notices),

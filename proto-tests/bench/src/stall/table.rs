@@ -11,9 +11,8 @@ const CUSTOMERS: u64 = 100_000;
 /// Fills the template: customers, and orders with the given number of rows.
 pub fn make(cluster: &Cluster, rows: u64) -> Outcome<()> {
     cluster.run("postgres", &[&format!("CREATE DATABASE {TEMPLATE}")])?;
-    let customers = format!(
-        "INSERT INTO customers SELECT id, 'customer ' || id FROM generate_series(1, {CUSTOMERS}) id"
-    );
+    let customers =
+        format!("INSERT INTO customers SELECT id, 'customer ' || id FROM generate_series(1, {CUSTOMERS}) id");
     let orders = format!(
         "INSERT INTO orders SELECT id, 1 + (id * 7919) % {CUSTOMERS}, 'new', (id % 10000) / 100.0, \
          'order number ' || id, now() - (id % 1000000) * interval '1 second', now() \
@@ -39,15 +38,9 @@ pub fn make(cluster: &Cluster, rows: u64) -> Outcome<()> {
 /// Gives the run a copy of its own, read once so that it is in memory.
 pub fn copy(cluster: &Cluster) -> Outcome<()> {
     drop_copy(cluster)?;
-    let major: u32 = cluster
-        .run("postgres", &["SHOW server_version_num"])?
-        .parse()
-        .map(|number: u32| number / 10_000)?;
-    let how = if major >= 15 {
-        " STRATEGY file_copy"
-    } else {
-        ""
-    };
+    let major: u32 =
+        cluster.run("postgres", &["SHOW server_version_num"])?.parse().map(|number: u32| number / 10_000)?;
+    let how = if major >= 15 { " STRATEGY file_copy" } else { "" };
     let create = format!("CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}{how}");
     cluster.run("postgres", &[&create, "CHECKPOINT"])?;
     let read = "SELECT count(*) FROM orders WHERE amount < 0";

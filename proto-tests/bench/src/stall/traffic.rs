@@ -69,9 +69,7 @@ impl Traffic {
             let stop = Arc::clone(&stop);
             let writes = number % 2 == 1;
             let seed = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(number as u64 + 1);
-            clients.push(std::thread::spawn(move || {
-                client(wire, shape, writes, seed, &stop)
-            }));
+            clients.push(std::thread::spawn(move || client(wire, shape, writes, seed, &stop)));
         }
         Ok(Traffic { stop, clients })
     }
@@ -81,9 +79,7 @@ impl Traffic {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Heard::default();
         for client in self.clients {
-            let heard = client
-                .join()
-                .map_err(|_| Fault::from("a client thread failed"))??;
+            let heard = client.join().map_err(|_| Fault::from("a client thread failed"))??;
             all.samples.extend(heard.samples);
             all.errors.extend(heard.errors);
         }
@@ -91,13 +87,7 @@ impl Traffic {
     }
 }
 
-fn client(
-    mut wire: Wire,
-    shape: Shape,
-    writes: bool,
-    seed: u64,
-    stop: &AtomicBool,
-) -> Outcome<Heard> {
+fn client(mut wire: Wire, shape: Shape, writes: bool, seed: u64, stop: &AtomicBool) -> Outcome<Heard> {
     let mut heard = Heard::default();
     let mut state = seed | 1;
     while !stop.load(Ordering::Relaxed) {
@@ -133,10 +123,7 @@ fn next(state: &mut u64) -> u64 {
 
 /// What the statements say that were under way at any time from `from` to `to`.
 pub fn stretch(samples: &[Sample], from: Instant, to: Instant) -> Stretch {
-    let within: Vec<&Sample> = samples
-        .iter()
-        .filter(|sample| sample.end >= from && sample.start <= to)
-        .collect();
+    let within: Vec<&Sample> = samples.iter().filter(|sample| sample.end >= from && sample.start <= to).collect();
     let latency = |sample: &&Sample| (sample.end - sample.start).as_secs_f64() * 1000.0;
     let longest = |writes: bool| {
         let own = within.iter().filter(|sample| sample.writes == writes);
@@ -160,16 +147,8 @@ mod tests {
     fn a_statement_that_waits_across_the_end_counts_with_its_whole_wait() {
         let origin = Instant::now();
         let at = |ms: u64| origin + Duration::from_millis(ms);
-        let sample = |start, end, writes| Sample {
-            start: at(start),
-            end: at(end),
-            writes,
-        };
-        let samples = [
-            sample(0, 5, false),
-            sample(90, 400, true),
-            sample(500, 900, false),
-        ];
+        let sample = |start, end, writes| Sample { start: at(start), end: at(end), writes };
+        let samples = [sample(0, 5, false), sample(90, 400, true), sample(500, 900, false)];
         let found = stretch(&samples, at(10), at(100));
         assert!((found.longest_write_ms - 310.0).abs() < 0.001);
         assert!(found.longest_read_ms.abs() < 0.001);
