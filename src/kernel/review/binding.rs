@@ -5,7 +5,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Request;
-use crate::kernel::facts::{ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind};
+use crate::kernel::facts::{
+    ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind,
+};
 use crate::kernel::plan::{Action, Backfill, Plan, Step};
 
 /// In what a statement differs from the one a ticket is about.
@@ -77,7 +79,10 @@ impl Request {
     /// What makes two requests the same one, in one column: [`Request::matches`] up to the search path.
     #[must_use]
     pub fn identity_hash(&self) -> String {
-        hash(&((&self.text_hash, &self.target, &self.database), (&self.requester, &self.role, &self.search_path)))
+        hash(&(
+            (&self.text_hash, &self.target, &self.database),
+            (&self.requester, &self.role, &self.search_path),
+        ))
     }
 }
 

@@ -52,7 +52,9 @@ fn command(attempt: &Try, n: usize) -> Option<Command> {
         Try::Cancel => Command::Cancel { by: "alice".into(), reason: None },
         Try::Comment => Command::Comment { by: "zoe".into(), text: "hm".into() },
         Try::Expire => Command::Expire,
-        Try::Claim { changed } => Command::Claim { claim: "c".into(), session: "s".into(), request: request(*changed) },
+        Try::Claim { changed } => {
+            Command::Claim { claim: "c".into(), session: "s".into(), request: request(*changed) }
+        }
         Try::Finish(right) => Command::Finish { claim: claim(*right), ms: 1, tag: "X".into() },
         Try::Fail(right) => Command::Fail { claim: claim(*right), code: "X".into(), message: "x".into() },
         Try::Lose => Command::LoseOutcome { claim: None, why: "x".into() },

@@ -23,6 +23,15 @@ pub(super) fn built_in() -> BTreeMap<String, Arc<Policy>> {
 }
 
 fn profile(name: &str, small_rows: u64, small_bytes: u64, observe: bool) -> Policy {
-    let entry = Entry { matches: Match::default(), small_rows, small_bytes, responses: BTreeMap::new() };
-    Policy { name: name.to_owned(), entries: vec![entry], observe }
+    let entry = Entry {
+        matches: Match::default(),
+        small_rows,
+        small_bytes,
+        responses: BTreeMap::new(),
+    };
+    Policy {
+        name: name.to_owned(),
+        entries: vec![entry],
+        observe,
+    }
 }

@@ -1,1 +1,20 @@
-//! To be written.
+//! The doors to the review queue: for sessions inside the process ([`ask`]), for people and programs over
+//! HTTP ([`api`]), and the command line on top of that ([`cli`]).
+//!
+//! Doors are thin: what a command may do is decided in `kernel::review`, and nothing here runs a change.
+
+pub mod api;
+pub mod ask;
+pub mod cli;
+mod client;
+pub mod door;
+mod identity;
+mod problem;
+mod render;
+pub mod text;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use identity::Reviewer;

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 
 use super::Session;
 use super::wire::{poll_read, with_scratch};
+use crate::kernel::relay::Status;
 use crate::kernel::relay::from_client::{Question, Then};
 use crate::kernel::wire::reply::Reply;
 
@@ -22,7 +23,7 @@ pub enum Stop {
     BadServer(String),
     /// A setting the reading depends on was changed.
     LostPin,
-    /// Everything is answered (asked for by `stop_when_quiet`).
+    /// Everything is answered, and the session's lock timeout can be put back.
     Quiet,
     /// The record has no room.
     NoRoom,
@@ -73,7 +74,8 @@ impl Session {
         if !self.log.has_room() {
             return Some(Stop::NoRoom);
         }
-        (self.stop_when_quiet && self.relay.quiet() && self.client.out.is_empty()).then_some(Stop::Quiet)
+        let restore = self.lock_timeout.is_some() && self.relay.quiet() && !self.relay.dirty();
+        (restore && self.relay.status != Status::Failed).then_some(Stop::Quiet)
     }
 
     /// Ready(None): bytes were moved.

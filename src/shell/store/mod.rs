@@ -85,7 +85,8 @@ impl Store {
         now: Instant,
         rules: (Terms, Limits),
     ) -> Result<(Ticket, Opened), StoreError> {
-        let (ticket, opened, events) = self.write(move |tx| tickets::open_or_attach(tx, request, now, rules)).await?;
+        let (ticket, opened, events) =
+            self.write(move |tx| tickets::open_or_attach(tx, request, now, rules)).await?;
         self.tell(events);
         Ok((ticket, opened))
     }
@@ -142,7 +143,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Rejected`] with why the command does not count.
-    pub async fn act(&self, id: TicketId, command: Command, now: Instant, terms: Terms) -> Result<Ticket, StoreError> {
+    pub async fn act(
+        &self,
+        id: TicketId,
+        command: Command,
+        now: Instant,
+        terms: Terms,
+    ) -> Result<Ticket, StoreError> {
         let ticket = self.write(move |tx| tickets::act(tx, id, command, (now, terms))).await?;
         self.tell(vec![changed(&ticket)]);
         Ok(ticket)

@@ -49,8 +49,12 @@ async fn of_two_connections_exactly_one_decides_and_one_claims() {
         let id = opened(&a, n).await;
         if n % 4 == 0 {
             let what = |what| Event { at: NOW, what };
-            let approved =
-                what(Happening::Approved { by: "bob".into(), note: None, seen_hash: None, expires: NOW.plus_ms(1) });
+            let approved = what(Happening::Approved {
+                by: "bob".into(),
+                note: None,
+                seen_hash: None,
+                expires: NOW.plus_ms(1),
+            });
             let rejected = what(Happening::Rejected { by: "carol".into(), reason: "no".into() });
             let (one, two) = tokio::join!(a.append(id, 1, approved), b.append(id, 1, rejected));
             assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
@@ -167,7 +171,12 @@ async fn after_a_death_the_outcome_is_unknown() {
     store.act(running, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(approved, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(running, claim("s", 1), NOW, RULES.0).await.expect("claims");
-    let run = NewRun { run: "s".into(), ticket: Some(running), session: "s".into(), plan: request_for_test().plan };
+    let run = NewRun {
+        run: "s".into(),
+        ticket: Some(running),
+        session: "s".into(),
+        plan: request_for_test().plan,
+    };
     store.journal_begin(run, NOW).await.expect("writes");
     assert_eq!(store.journal_started("s", 0, NOW).await.expect("writes"), 1);
     drop(store);
@@ -195,8 +204,11 @@ async fn the_journal_keeps_every_attempt() {
     store.journal_finished("r", 1, (StepOutcome::Skipped, Some("x".into())), NOW).await.expect("writes");
     let steps = store.journal_unfinished().await.expect("reads").remove(0).steps;
     let shape: Vec<_> = steps.iter().map(|s| (s.step, s.attempt, s.ended.map(|(_, how)| how))).collect();
-    let expected =
-        [(0, 1, Some(StepOutcome::Failed)), (0, 2, Some(StepOutcome::Done)), (1, 1, Some(StepOutcome::Skipped))];
+    let expected = [
+        (0, 1, Some(StepOutcome::Failed)),
+        (0, 2, Some(StepOutcome::Done)),
+        (1, 1, Some(StepOutcome::Skipped)),
+    ];
     assert_eq!(shape, expected);
     store.journal_end("r", RunOutcome::Done, NOW).await.expect("writes");
     assert!(store.journal_end("r", RunOutcome::Done, NOW).await.is_err());
@@ -222,8 +234,9 @@ async fn lists_filter_and_page() {
         opened(&store, n).await;
     }
     store.act(TicketId(2), approve("bob"), NOW, RULES.0).await.expect("approves");
-    let ids =
-        async |filter| store.list(filter).await.expect("reads").iter().map(|ticket| ticket.id.0).collect::<Vec<_>>();
+    let ids = async |filter| {
+        store.list(filter).await.expect("reads").iter().map(|ticket| ticket.id.0).collect::<Vec<_>>()
+    };
     assert_eq!(ids(Filter::default()).await, [5, 4, 3, 2, 1]);
     assert_eq!(ids(Filter { limit: 2, before: Some(TicketId(4)), ..Filter::default() }).await, [3, 2]);
     assert_eq!(ids(Filter { states: vec![StateName::Approved], ..Filter::default() }).await, [2]);

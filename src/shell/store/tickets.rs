@@ -118,7 +118,11 @@ pub(super) fn events(connection: &Connection, id: TicketId) -> Result<Vec<Record
     if events.is_empty() { Err(StoreError::NotFound(id)) } else { Ok(events) }
 }
 
-pub(super) fn events_after(connection: &Connection, position: i64, limit: u32) -> Result<Vec<Recorded>, StoreError> {
+pub(super) fn events_after(
+    connection: &Connection,
+    position: i64,
+    limit: u32,
+) -> Result<Vec<Recorded>, StoreError> {
     let sql = "SELECT seq, ticket, version, body FROM ticket_events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     recorded(connection, sql, &[position, i64::from(limit.min(PAGE_MAX))])
 }
@@ -127,7 +131,12 @@ pub(super) fn position(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("SELECT coalesce(max(seq), 0) FROM ticket_events", [], |row| row.get(0))?)
 }
 
-pub(super) fn append(tx: &Transaction<'_>, id: TicketId, expected: u32, event: &Event) -> Result<Ticket, StoreError> {
+pub(super) fn append(
+    tx: &Transaction<'_>,
+    id: TicketId,
+    expected: u32,
+    event: &Event,
+) -> Result<Ticket, StoreError> {
     let ticket = load(tx, id)?;
     if ticket.version != expected {
         return Err(StoreError::Conflict { id, expected, found: ticket.version });

@@ -1,0 +1,305 @@
+//! The verbs of the review queue on the command line: they call the admin door and print what it says.
+
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+
+use serde::Serialize;
+
+use super::api::Body;
+use super::client::Client;
+use super::render;
+use super::text;
+use super::view::{Full, Me, News, Page};
+use crate::kernel::review::{StateName, is_invisible};
+use crate::shell::store::now;
+
+pub use super::client::Connection;
+
+/// Verbs to flatten into the main parser.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum TicketCommand {
+    /// List tickets, or show one with everything known about it
+    Tickets(TicketsArgs),
+    /// Approve a ticket: its change may then run once
+    Approve(ApproveArgs),
+    /// Reject a ticket, or take an approval back that was not used yet
+    Reject(RejectArgs),
+    /// Cancel a ticket that is no longer wanted
+    Cancel(CancelArgs),
+    /// Add a comment to a ticket
+    Comment(CommentArgs),
+    /// Print new tickets and what becomes of them, until Ctrl-C
+    Watch(WatchArgs),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct TicketsArgs {
+    #[command(subcommand)]
+    pub command: Option<TicketsCommand>,
+    /// Only these states, with commas: pending, approved, running, done, failed, unknown, rejected, cancelled, expired
+    #[arg(long, value_name = "STATES", value_delimiter = ',', value_parser = parse_state)]
+    pub state: Vec<StateName>,
+    /// At most this many, newest first
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub limit: u32,
+    /// As JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum TicketsCommand {
+    /// Show one ticket: why it waits, what would run, the statement, its history
+    Show {
+        /// Number of the ticket
+        #[arg(value_name = "N", value_parser = parse_id)]
+        id: i64,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which ticket, and in whose name.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Who {
+    /// Number of the ticket
+    #[arg(value_name = "N", value_parser = parse_id)]
+    pub id: i64,
+    /// Who decides [default: the name of the operating system's user]
+    #[arg(long = "as", value_name = "NAME", env = "LOCKKEEPER_USER")]
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ApproveArgs {
+    #[command(flatten)]
+    pub who: Who,
+    /// A word for the record
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Only if the ticket still is what was seen: the hash that `tickets show` prints, or its beginning
+    #[arg(long, value_name = "HASH")]
+    pub hash: Option<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct RejectArgs {
+    #[command(flatten)]
+    pub who: Who,
+    /// Why; the requester is told
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct CancelArgs {
+    #[command(flatten)]
+    pub who: Who,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct CommentArgs {
+    #[command(flatten)]
+    pub who: Who,
+    /// The comment
+    #[arg(long, value_name = "TEXT")]
+    pub text: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("the gateway cannot be reached at {admin}: {why}; is it running (lockkeeper serve)?")]
+    Unreachable { admin: String, why: String },
+    #[error("the gateway's answer cannot be read: {0}")]
+    Answer(String),
+    #[error("cannot print: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// 1 refused or failed, 2 usage, 3 gateway not reachable.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused(_) | Self::Answer(_) | Self::Io(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable { .. } => 3,
+        }
+    }
+
+    /// The message for a terminal: part of it may be other people's text.
+    #[must_use]
+    pub fn printable(&self) -> String {
+        text::line(&self.to_string())
+    }
+}
+
+impl TicketCommand {
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        match self {
+            Self::Tickets(args) => &args.connection,
+            Self::Approve(args) => &args.connection,
+            Self::Reject(args) => &args.connection,
+            Self::Cancel(args) => &args.connection,
+            Self::Comment(args) => &args.connection,
+            Self::Watch(args) => &args.connection,
+        }
+    }
+}
+
+/// Runs one verb. A reader of `out` that has gone is no failure.
+///
+/// # Errors
+/// See [`CliError::exit_code`].
+pub fn run(command: &TicketCommand, connection: &Connection, out: &mut dyn Write) -> Result<(), CliError> {
+    let client = Client::new(connection)?;
+    let ran = match command {
+        TicketCommand::Tickets(args) => tickets(&client, args, out),
+        TicketCommand::Approve(args) => approve(&client, args, out),
+        TicketCommand::Reject(args) => {
+            post(&client, &args.who, ("reject", Some(args.reason.clone())), None, out)
+        }
+        TicketCommand::Cancel(args) => post(&client, &args.who, ("cancel", args.reason.clone()), None, out),
+        TicketCommand::Comment(args) => post(&client, &args.who, ("comment", Some(args.text.clone())), None, out),
+        TicketCommand::Watch(_) => watch(&client, out),
+    };
+    match ran {
+        Err(CliError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+fn tickets(client: &Client, args: &TicketsArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    if let Some(TicketsCommand::Show { id, json }) = &args.command {
+        let full: Full = client.get(&format!("/v1/tickets/{id}"))?;
+        if *json {
+            return print_json(&full, out);
+        }
+        return Ok(out.write_all(render::full(&full, now()).as_bytes())?);
+    }
+    let words: Vec<&str> = args.state.iter().map(|state| state.as_str()).collect();
+    let state = if words.is_empty() { String::new() } else { format!("&state={}", words.join(",")) };
+    let page: Page = client.get(&format!("/v1/tickets?limit={}{state}", args.limit))?;
+    if args.json {
+        return print_json(&page.tickets, out);
+    }
+    Ok(out.write_all(render::list(&page.tickets, now()).as_bytes())?)
+}
+
+fn approve(client: &Client, args: &ApproveArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let full: Full = client.get(&format!("/v1/tickets/{}", args.who.id))?;
+    let seen = args.hash.as_deref().unwrap_or(&full.review_hash);
+    if seen.len() < 8 || !full.review_hash.starts_with(seen) {
+        return Err(CliError::Refused("the ticket has changed since it was looked at: look at it again".into()));
+    }
+    post(client, &args.who, ("approve", args.note.clone()), Some(full.review_hash), out)
+}
+
+fn post(
+    client: &Client,
+    who: &Who,
+    (verb, note): (&str, Option<String>),
+    seen_hash: Option<String>,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let by = person(client, who.name.clone())?;
+    let body = Body { by: Some(by), note, seen_hash };
+    let full: Full = client.post(&format!("/v1/tickets/{}/{verb}", who.id), &body)?;
+    Ok(writeln!(out, "{}", render::headline(&full.ticket, now()))?)
+}
+
+/// A reviewer's token says who they are; the local token leaves it to the caller.
+fn person(client: &Client, name: Option<String>) -> Result<String, CliError> {
+    match (client.get::<Me>("/v1/me")?.reviewer, name) {
+        (Some(reviewer), None) => Ok(reviewer),
+        (_, Some(name)) => Ok(name),
+        (None, None) => os_user().ok_or_else(|| CliError::Usage("who are you? say it with --as NAME".into())),
+    }
+}
+
+fn watch(client: &Client, out: &mut dyn Write) -> Result<(), CliError> {
+    // The position first: what happens between the two calls is told twice rather than not at all.
+    let mut position = client.get::<News>("/v1/tickets/watch")?.next;
+    let waiting: Page = client.get("/v1/tickets?state=pending,approved,running")?;
+    out.write_all(render::list(&waiting.tickets, now()).as_bytes())?;
+    out.flush()?;
+    loop {
+        let news: News = client.get(&format!("/v1/tickets/watch?after={position}&timeout_s=30"))?;
+        position = news.next;
+        for event in &news.events {
+            writeln!(out, "{}", render::news(event))?;
+        }
+        out.flush()?;
+    }
+}
+
+fn print_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), CliError> {
+    let json = serde_json::to_string_pretty(value).map_err(|error| CliError::Answer(error.to_string()))?;
+    // JSON itself escapes control characters, but not the others that nobody sees.
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_invisible(c) {
+            safe.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            safe.push(c);
+        }
+    }
+    Ok(writeln!(out, "{safe}")?)
+}
+
+/// The user this process belongs to; for root by way of sudo, the one who typed it.
+fn os_user() -> Option<String> {
+    let from = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let uid = std::fs::metadata("/proc/self").ok().map(|me| me.uid());
+    if let (Some(0), Some(user)) = (uid, from("SUDO_USER")) {
+        return Some(user);
+    }
+    let known = uid.and_then(|uid| {
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+        })
+    });
+    known.or_else(|| from("USER")).or_else(|| from("LOGNAME"))
+}
+
+fn parse_state(word: &str) -> Result<StateName, String> {
+    let names = StateName::ALL.map(StateName::as_str).join(", ");
+    StateName::parse(word).ok_or_else(|| format!("states are: {names}"))
+}
+
+fn parse_id(text: &str) -> Result<i64, String> {
+    match text.trim_start_matches('#').parse() {
+        Ok(id) if id > 0 => Ok(id),
+        Ok(_) | Err(_) => Err("tickets are numbered from 1".into()),
+    }
+}

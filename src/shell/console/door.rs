@@ -1,0 +1,74 @@
+//! How the command line finds the running gateway: two files in the data directory,
+//! the address it listens on and a token only the directory's owner can read.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use crate::shell::store::{DataDirectory, StoreError};
+
+/// Bearer token of the local administrator.
+pub const TOKEN_FILE: &str = "admin.token";
+/// Address of the admin door.
+pub const ADDRESS_FILE: &str = "admin.addr";
+/// Hex digits of a token.
+const TOKEN_LENGTH: usize = 64;
+
+/// The token of this data directory: the one that is there if nobody else could have read it, else a new one.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn token(directory: &DataDirectory) -> Result<String, StoreError> {
+    let path = directory.path().join(TOKEN_FILE);
+    if let Some(token) = existing(&path) {
+        return Ok(token);
+    }
+    let token = random_hex()? + &random_hex()?;
+    replace(&path, &token)?;
+    Ok(token)
+}
+
+/// Says where the admin door is.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_address(directory: &DataDirectory, address: SocketAddr) -> Result<(), StoreError> {
+    replace(&directory.path().join(ADDRESS_FILE), &address.to_string())
+}
+
+/// 128 random bits.
+pub(crate) fn random_hex() -> Result<String, StoreError> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Failed(format!("no randomness: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn existing(path: &Path) -> Option<String> {
+    let mut file = File::open(path).ok()?;
+    if file.metadata().ok()?.permissions().mode() & 0o077 != 0 {
+        return None;
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    let token = text.trim();
+    let good = token.len() == TOKEN_LENGTH && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+    good.then(|| token.to_owned())
+}
+
+/// Written beside and renamed over: a reader sees the old or the new one, and never with other rights.
+fn replace(path: &Path, text: &str) -> Result<(), StoreError> {
+    let beside = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        writeln!(file, "{text}")?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    };
+    write().map_err(|error| StoreError::File(format!("{}: {error}", path.display())))
+}

@@ -1,0 +1,83 @@
+//! Errors of the admin door, as RFC 9457 problem documents.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::review::Rejection;
+use crate::shell::store::StoreError;
+
+/// What went wrong with one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Problem {
+    pub(super) title: String,
+    pub(super) status: u16,
+    pub(super) detail: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: &str) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error").to_owned();
+        Self { title, status: status.as_u16(), detail: detail.to_owned() }
+    }
+
+    pub(super) fn bad_request(detail: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(super) fn forbidden(detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "a bearer token is needed, and this is none that is known")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(&self)).into_response();
+        let problem = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, problem);
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let status = match &error {
+            StoreError::NotFound(_) => StatusCode::NOT_FOUND,
+            StoreError::Rejected(rejection) => status_of(rejection),
+            StoreError::Conflict { .. } => StatusCode::CONFLICT,
+            StoreError::RequesterLimit { .. } | StoreError::TotalLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
+            StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            StoreError::Full => StatusCode::INSUFFICIENT_STORAGE,
+            StoreError::Busy
+            | StoreError::ReadOnly(_)
+            | StoreError::Damaged(_)
+            | StoreError::Newer { .. }
+            | StoreError::File(_)
+            | StoreError::InUse(_)
+            | StoreError::Failed(_)
+            | StoreError::Gone => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, &error.to_string())
+    }
+}
+
+fn status_of(rejection: &Rejection) -> StatusCode {
+    match rejection {
+        Rejection::OwnRequest { .. } => StatusCode::FORBIDDEN,
+        Rejection::WrongState { .. }
+        | Rejection::StaleView
+        | Rejection::Overdue
+        | Rejection::NotDue
+        | Rejection::OtherClaim
+        | Rejection::OtherChange(_) => StatusCode::CONFLICT,
+        Rejection::BadName(_) | Rejection::NoReason | Rejection::TooLong => StatusCode::BAD_REQUEST,
+    }
+}

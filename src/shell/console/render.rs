@@ -1,0 +1,351 @@
+//! Tickets for people at a terminal. Our words first, then what will run, the statement's own text last:
+//! it was written by whoever wants it approved, so it is escaped and cannot push anything out of sight.
+
+use std::fmt::Write as _;
+
+use super::text::{line, lines, short};
+use super::view::{Full, Summary};
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::plan::{Action, Mode, Plan, Step};
+use crate::kernel::review::{Happening, Instant, Request, State, Ticket};
+use crate::kernel::rules::Finding;
+use crate::kernel::sql::statement::{LockMode, RelationName};
+use crate::shell::store::{Recorded, Run, StepOutcome};
+
+/// Characters of a statement in a list.
+const LIST_WIDTH: usize = 60;
+/// Lines of a statement shown; the rest is counted.
+const LINES_MAX: usize = 200;
+
+/// A list, newest first as it comes.
+pub(super) fn list(tickets: &[Summary], now: Instant) -> String {
+    if tickets.is_empty() {
+        return "No tickets.\n".into();
+    }
+    let mut out = format!("{:>6}  {:<9}  {:>8}  {:<16}  {:<24}  STATEMENT\n", "TICKET", "STATE", "AGE", "BY", "RULES");
+    for ticket in tickets {
+        let _ = writeln!(
+            out,
+            "{:>6}  {:<9}  {:>8}  {:<16}  {:<24}  {}",
+            ticket.id.0,
+            ticket.state.name().as_str(),
+            span(now.ms_since(ticket.opened)),
+            short(&ticket.requester, 16),
+            short(&ticket.rules.join(","), 24),
+            short(&ticket.text, LIST_WIDTH)
+        );
+    }
+    out
+}
+
+/// Where a ticket stands, in one line.
+pub(super) fn headline(ticket: &Ticket, now: Instant) -> String {
+    let stands = match &ticket.state {
+        State::Pending { expires, returned: None, .. } => format!("is pending{}", left(*expires, now)),
+        State::Pending { expires, returned: Some(why), .. } => {
+            format!("is pending again: {}{}", line(why), left(*expires, now))
+        }
+        State::Approved { by, note, expires, .. } => {
+            format!("is approved by {}{}{}", line(by), quoted(note.as_deref()), left(*expires, now))
+        }
+        State::Running { since, by_session, .. } => {
+            format!("is running in session {} for {}", line(by_session), span(now.ms_since(*since)))
+        }
+        State::Done { ms, tag, .. } => format!("is done: {} in {}", line(tag), span(*ms)),
+        State::Failed { code, message, .. } => format!("has failed: {} (SQLSTATE {})", line(message), line(code)),
+        State::Unknown { why, .. } => format!("has an unknown outcome: {}", line(why)),
+        State::Rejected { by, reason, .. } => format!("was rejected by {}: {}", line(by), line(reason)),
+        State::Cancelled { by, reason, .. } => {
+            format!("was cancelled by {}{}", line(by), quoted(reason.as_deref()))
+        }
+        State::Expired { was_approved: false, .. } => "has expired without a decision".into(),
+        State::Expired { was_approved: true, .. } => "was approved and has expired unused".into(),
+    };
+    format!("Ticket {} {stands}", ticket.id)
+}
+
+/// Everything known about a ticket.
+pub(super) fn full(full: &Full, now: Instant) -> String {
+    let request = &full.ticket.request;
+    let mut out = headline(&full.ticket, now);
+    out.push('\n');
+    asked(&mut out, &full.ticket, now);
+    out.push_str("\nWhy it is held\n");
+    for finding in &request.findings {
+        why(&mut out, finding);
+    }
+    out.push_str("\nWhat it touches\n");
+    let before = out.len();
+    for relation in request.facts.relations() {
+        object(&mut out, relation);
+    }
+    if out.len() == before {
+        out.push_str("  nothing that was found in the catalog\n");
+    }
+    plan(&mut out, &request.plan);
+    for run in &full.runs {
+        progress(&mut out, run);
+    }
+    statement(&mut out, request);
+    out.push_str("\nHistory\n");
+    for event in &full.events {
+        let _ = writeln!(out, "  {:>3}  {}  {}", event.version, time(event.event.at), happening(&event.event.what));
+    }
+    let _ = match full.ticket.state {
+        State::Pending { .. } => writeln!(
+            out,
+            "\nDecide with\n  lockkeeper approve {id} --hash {hash}\n  lockkeeper reject {id} --reason '...'",
+            id = full.ticket.id,
+            hash = full.review_hash.get(..16).unwrap_or(&full.review_hash)
+        ),
+        State::Approved { .. }
+        | State::Running { .. }
+        | State::Done { .. }
+        | State::Failed { .. }
+        | State::Unknown { .. }
+        | State::Rejected { .. }
+        | State::Cancelled { .. }
+        | State::Expired { .. } => Ok(()),
+    };
+    out
+}
+
+/// One event, as it happens.
+pub(super) fn news(recorded: &Recorded) -> String {
+    let at = time(recorded.event.at);
+    format!("{at}  ticket {}  {}", recorded.ticket, happening(&recorded.event.what))
+}
+
+fn asked(out: &mut String, ticket: &Ticket, now: Instant) {
+    let request = &ticket.request;
+    let role = if request.role == request.requester {
+        String::new()
+    } else {
+        format!(", acting as {}", line(&request.role))
+    };
+    let server = match request.facts.server_version {
+        0 => "PostgreSQL of unknown version".to_owned(),
+        version => format!("PostgreSQL {}.{}", version / 10_000, version % 10_000),
+    };
+    let _ = writeln!(out, "  asked by   {}{role}", line(&request.requester));
+    let _ = writeln!(out, "  since      {} ({} ago)", time(ticket.opened), span(now.ms_since(ticket.opened)));
+    let _ = writeln!(
+        out,
+        "  goes to    target {}, database {}, {server}, search_path {}",
+        line(&request.target),
+        line(&request.database),
+        line(&request.search_path)
+    );
+    let application = if request.application.is_empty() { "an unnamed application" } else { &request.application };
+    let _ = writeln!(out, "  came from  {} at {}", line(application), line(&request.client));
+}
+
+fn why(out: &mut String, finding: &Finding) {
+    let relation = finding.relation.as_ref().map(|name| format!("  {}", qualified(name))).unwrap_or_default();
+    let lock = finding.lock.map(|mode| format!("  {} lock", lock_name(mode))).unwrap_or_default();
+    let _ = writeln!(out, "  {}{relation}{lock}", line(&finding.rule.0));
+    let _ = writeln!(out, "    {}", line(&finding.message));
+    if !finding.instead.is_empty() {
+        let _ = writeln!(out, "    instead: {}", line(&finding.instead));
+    }
+}
+
+fn object(out: &mut String, relation: &RelationFacts) {
+    let rows = relation.rows.map_or_else(|| "rows never counted".into(), |rows| format!("about {} rows", grouped(rows)));
+    let kind = format!("{:?}", relation.kind);
+    let _ = writeln!(
+        out,
+        "  {}.{}  {}, owner {}, {rows}, {} ({} with indexes); columns: {}, indexes: {}, constraints: {}",
+        line(&relation.schema),
+        line(&relation.name),
+        words_of(&kind),
+        line(&relation.owner),
+        size(relation.heap_bytes),
+        size(relation.total_bytes),
+        relation.columns.len(),
+        relation.indexes.len(),
+        relation.constraints.len()
+    );
+    for dependent in &relation.dependents {
+        let _ = writeln!(out, "    used by {}", line(dependent));
+    }
+}
+
+fn plan(out: &mut String, plan: &Plan) {
+    let _ = writeln!(out, "\nWhat will run ({}, answers {})", line(&plan.recipe), line(&plan.tag));
+    if !plan.summary.is_empty() {
+        let _ = writeln!(out, "  {}", line(&plan.summary));
+    }
+    for (index, one) in plan.steps.iter().enumerate() {
+        step(out, index + 1, one);
+    }
+    if let Some(lost) = &plan.undo_loses {
+        let _ = writeln!(out, "  It cannot be undone without losing {}", line(lost));
+    }
+}
+
+fn step(out: &mut String, number: usize, step: &Step) {
+    let scans = if step.scans { ", goes through all rows" } else { "" };
+    let how = match &step.action {
+        Action::Sql { mode: Mode::Brief, .. } => "briefly, with a lock timeout and retries",
+        Action::Sql { mode: Mode::Scan, .. } => "under a weak lock, as long as it takes",
+        Action::Sql { mode: Mode::NoTransaction, .. } => "outside a transaction",
+        Action::Sql { mode: Mode::AsIs, .. } => "as it is",
+        Action::BuildIndex { .. } => "concurrently, an invalid left-over is dropped first",
+        Action::Backfill(_) => "in batches steered by time",
+    };
+    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), lock_name(step.lock));
+    let text = match &step.action {
+        Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
+        Action::Backfill(fill) => format!(
+            "UPDATE {} SET {} = {} WHERE {}  -- about {} rows",
+            qualified(&fill.relation),
+            fill.column,
+            fill.expression_sql,
+            fill.pending_sql,
+            grouped(fill.rows_estimate)
+        ),
+    };
+    block(out, "     | ", &text);
+    let probe = step.probe.as_deref().unwrap_or("cannot be told");
+    let _ = writeln!(out, "     done already?  {}", short(probe, 400));
+    let _ = writeln!(out, "     undo           {}", short(step.undo.as_deref().unwrap_or("none"), 400));
+}
+
+fn progress(out: &mut String, run: &Run) {
+    let _ = writeln!(out, "\nRun {} in session {}, started {}", line(&run.run), line(&run.session), time(run.started));
+    for record in &run.steps {
+        let ended = match record.ended {
+            None => "started, no end recorded".to_owned(),
+            Some((at, how)) => format!("{} after {}", outcome(how), span(at.ms_since(record.started))),
+        };
+        let detail = record.detail.as_deref().map(|detail| format!(": {}", line(detail))).unwrap_or_default();
+        let _ = writeln!(out, "  step {}, attempt {}: {ended}{detail}", record.step + 1, record.attempt);
+    }
+}
+
+fn statement(out: &mut String, request: &Request) {
+    let size = grouped(u64::try_from(request.shown.len()).unwrap_or(u64::MAX));
+    let _ = writeln!(out, "\nThe statement ({size} bytes, SHA-256 {})", line(&request.text_hash));
+    block(out, "  | ", &request.shown);
+    if !request.shown.is_ascii() {
+        out.push_str("  It contains characters outside ASCII: letters may not be what they look like.\n");
+    }
+}
+
+fn block(out: &mut String, margin: &str, text: &str) {
+    let all = lines(text);
+    for one in all.iter().take(LINES_MAX) {
+        let _ = writeln!(out, "{margin}{one}");
+    }
+    if all.len() > LINES_MAX {
+        let _ = writeln!(out, "{margin}({} more lines: see --json)", all.len() - LINES_MAX);
+    }
+}
+
+fn happening(what: &Happening) -> String {
+    let name = what.name();
+    match what {
+        Happening::Opened { request, .. } => {
+            format!("{name} by {}: {}", line(&request.requester), short(&request.shown, LIST_WIDTH))
+        }
+        Happening::Approved { by, note, .. } => format!("{name} by {}{}", line(by), quoted(note.as_deref())),
+        Happening::Rejected { by, reason } => format!("{name} by {}: {}", line(by), line(reason)),
+        Happening::Cancelled { by, reason } => format!("{name} by {}{}", line(by), quoted(reason.as_deref())),
+        Happening::Commented { by, text } => format!("{name} by {}: {}", line(by), line(text)),
+        Happening::Expired => name.to_owned(),
+        Happening::Claimed { session, .. } => format!("{name} by session {}", line(session)),
+        Happening::Finished { ms, tag } => format!("{name}: {} in {}", line(tag), span(*ms)),
+        Happening::Failed { code, message } => format!("{name}: {} (SQLSTATE {})", line(message), line(code)),
+        Happening::OutcomeLost { why } | Happening::Returned { why, .. } => format!("{name}: {}", line(why)),
+    }
+}
+
+fn outcome(how: StepOutcome) -> &'static str {
+    match how {
+        StepOutcome::Done => "done",
+        StepOutcome::Skipped => "was done already",
+        StepOutcome::Failed => "failed",
+        StepOutcome::Cancelled => "cancelled",
+        StepOutcome::Unknown => "unknown",
+    }
+}
+
+fn lock_name(mode: LockMode) -> &'static str {
+    match mode {
+        LockMode::AccessShare => "ACCESS SHARE",
+        LockMode::RowShare => "ROW SHARE",
+        LockMode::RowExclusive => "ROW EXCLUSIVE",
+        LockMode::ShareUpdateExclusive => "SHARE UPDATE EXCLUSIVE",
+        LockMode::Share => "SHARE",
+        LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+        LockMode::Exclusive => "EXCLUSIVE",
+        LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
+    }
+}
+
+fn qualified(name: &RelationName) -> String {
+    let schema = name.schema.as_deref().map(|schema| format!("{schema}.")).unwrap_or_default();
+    line(&format!("{schema}{}", name.name))
+}
+
+fn quoted(text: Option<&str>) -> String {
+    text.map(|text| format!(": {}", line(text))).unwrap_or_default()
+}
+
+fn left(expires: Instant, now: Instant) -> String {
+    if expires <= now { ", its time has run out".into() } else { format!(", {} left", span(expires.ms_since(now))) }
+}
+
+/// `PartitionedTable` as words.
+fn words_of(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push(' ');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+fn time(at: Instant) -> String {
+    match jiff::Timestamp::from_microsecond(at.0) {
+        Ok(timestamp) => timestamp.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Err(_) => at.0.to_string(),
+    }
+}
+
+fn span(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..120_000 => format!("{} s", ms / 1_000),
+        120_000..7_200_000 => format!("{} min", ms / 60_000),
+        7_200_000..172_800_000 => format!("{} h", ms / 3_600_000),
+        172_800_000.. => format!("{} d", ms / 86_400_000),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut tenths = u128::from(bytes) * 10;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1_024;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or_default();
+    if unit == 0 { format!("{bytes} {name}") } else { format!("{}.{} {name}", tenths / 10, tenths % 10) }
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

@@ -1,0 +1,243 @@
+//! The admin door over real HTTP, and the verbs that use it.
+
+use std::net::SocketAddr;
+
+use sha2::{Digest, Sha256};
+
+use super::{act, approve, opened, tickets_for_test};
+use crate::kernel::review::tests::request_for_test;
+use crate::kernel::review::{Terms, TicketId};
+use crate::shell::console::api::{ApiState, check_exposure, serve};
+use crate::shell::console::ask::Tickets;
+use crate::shell::console::cli::{CliError, Connection, TicketCommand, run};
+use crate::shell::console::identity::{self, Reviewer};
+use crate::shell::console::door;
+use crate::shell::console::view::Full;
+use crate::shell::store::DataDirectory;
+
+const TOKEN: &str = "local";
+const CAROL: &str = "token of carol";
+
+struct Gateway {
+    _directory: tempfile::TempDir,
+    tickets: Tickets,
+    address: SocketAddr,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn gateway_for_test() -> Gateway {
+    let (directory, tickets) = tickets_for_test(Terms::default()).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("has one");
+    let token_sha256 = Sha256::digest(CAROL).iter().map(|byte| format!("{byte:02X}")).collect();
+    let state = ApiState {
+        tickets: tickets.clone(),
+        admin_token: TOKEN.into(),
+        reviewers: vec![Reviewer { name: "carol".into(), token_sha256 }],
+    };
+    let server = tokio::spawn(async move { serve(listener, state, std::future::pending()).await.expect("serves") });
+    Gateway { _directory: directory, tickets, address, server }
+}
+
+impl Gateway {
+    /// Status and body of a call; `body` makes it a POST.
+    async fn call(&self, token: &str, path: &str, body: Option<&str>) -> (u16, serde_json::Value) {
+        let (url, token) = (format!("http://{}{path}", self.address), format!("Bearer {token}"));
+        let body = body.map(str::to_owned);
+        tokio::task::spawn_blocking(move || {
+            let agent: ureq::Agent =
+                ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+            let answer = match body {
+                None => agent.get(url).header("Authorization", token).call(),
+                Some(body) => agent
+                    .post(url)
+                    .header("Authorization", token)
+                    .header("Content-Type", "application/json")
+                    .send(body),
+            };
+            let mut answer = answer.expect("answers");
+            let status = answer.status().as_u16();
+            (status, answer.body_mut().read_json().unwrap_or_default())
+        })
+        .await
+        .expect("runs")
+    }
+
+    /// A verb of the command line: what it prints, or its exit code and message.
+    async fn verb(&self, token: &str, words: &str) -> Result<String, (u8, String)> {
+        let connection = Connection {
+            admin: Some(self.address.to_string()),
+            token: Some(token.into()),
+            ..Connection::default()
+        };
+        let command = parse(words);
+        tokio::task::spawn_blocking(move || {
+            let mut out = Vec::new();
+            let ran = run(&command, &connection, &mut out);
+            ran.map_err(|error| (error.exit_code(), error.printable()))?;
+            Ok(String::from_utf8(out).expect("UTF-8"))
+        })
+        .await
+        .expect("runs")
+    }
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(subcommand)]
+    command: TicketCommand,
+}
+
+fn parse(words: &str) -> TicketCommand {
+    let words = std::iter::once("lockkeeper").chain(words.split(' '));
+    <Line as clap::Parser>::try_parse_from(words).expect("parses").command
+}
+
+#[tokio::test]
+async fn nobody_enters_without_a_token() {
+    let gateway = gateway_for_test().await;
+    opened(&gateway.tickets).await;
+    for path in ["/v1/tickets", "/v1/tickets/1", "/v1/tickets/watch", "/v1/me", "/nothing"] {
+        for token in ["", "wrong", "loca", "locall"] {
+            assert_eq!(gateway.call(token, path, None).await.0, 401, "{path} {token}");
+        }
+    }
+    assert_eq!(gateway.call("wrong", "/v1/tickets/1/approve", Some(r#"{"by":"bob"}"#)).await.0, 401);
+    assert_eq!(gateway.call("", "/healthz", None).await.0, 200);
+    assert_eq!(gateway.tickets.store.load(TicketId(1)).await.expect("loads").version, 1);
+}
+
+#[tokio::test]
+async fn calls_and_their_answers() {
+    let gateway = gateway_for_test().await;
+    opened(&gateway.tickets).await;
+    let large = format!(r#"{{"by":"bob","note":"{}"}}"#, "x".repeat(70_000));
+    let long = format!(r#"{{"by":"bob","note":"{}"}}"#, "x".repeat(5_000));
+    let table = [
+        (TOKEN, "/v1/tickets/9", None, 404),
+        (TOKEN, "/v1/tickets/abc", None, 404),
+        (TOKEN, "/v1/nothing", None, 404),
+        (TOKEN, "/v1/tickets?state=odd", None, 400),
+        (TOKEN, "/v1/tickets?odd=1", None, 400),
+        (TOKEN, "/v1/tickets/1/approve", None, 405),
+        (TOKEN, "/v1/tickets/1/approve", Some("{}"), 400),
+        (TOKEN, "/v1/tickets/1/approve", Some("nonsense"), 400),
+        (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":"bob","force":true}"#), 422),
+        (TOKEN, "/v1/tickets/1/approve", Some(large.as_str()), 413),
+        (TOKEN, "/v1/tickets/1/approve", Some(long.as_str()), 400),
+        (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":" ALICE "}"#), 403),
+        (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":"app_owner"}"#), 403),
+        (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":"bob","seen_hash":"old"}"#), 409),
+        (TOKEN, "/v1/tickets/1/reject", Some(r#"{"by":"bob"}"#), 400),
+        (CAROL, "/v1/tickets/1/approve", Some(r#"{"by":"bob"}"#), 403),
+        (CAROL, "/v1/tickets/1/approve", Some(r#"{"note":"fine"}"#), 200),
+        (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":"bob"}"#), 409),
+        (TOKEN, "/v1/tickets/1/comment", Some(r#"{"by":"bob","note":"hm"}"#), 200),
+        (TOKEN, "/v1/tickets/1/reject", Some(r#"{"by":"bob","reason":"wait"}"#), 200),
+        (TOKEN, "/v1/tickets/1/cancel", Some(r#"{"by":"alice"}"#), 409),
+    ];
+    for (token, path, body, expected) in table {
+        let (status, answer) = gateway.call(token, path, body).await;
+        assert_eq!(status, expected, "{path} {body:.80?}: {answer}");
+        if expected >= 400 {
+            assert_eq!(answer["status"], expected, "{path}: {answer}");
+            assert!(!answer["detail"].as_str().expect("a text").is_empty());
+        }
+    }
+    let (_, answer) = gateway.call(TOKEN, "/v1/tickets/1", None).await;
+    let events: Vec<_> = answer["events"].as_array().expect("a list").iter().map(|e| e["event"].clone()).collect();
+    assert_eq!(events, ["opened", "approved", "commented", "rejected"]);
+    assert_eq!(answer["events"][1]["by"], "carol");
+}
+
+#[tokio::test]
+async fn long_polls_answer_when_something_happens() {
+    let gateway = gateway_for_test().await;
+    let id = opened(&gateway.tickets).await;
+    let (_, news) = gateway.call(TOKEN, "/v1/tickets/watch", None).await;
+    assert_eq!((news["next"].as_i64(), news["events"].as_array().map(Vec::len)), (Some(1), Some(0)));
+    let (waited, watched, ()) = tokio::join!(
+        gateway.call(TOKEN, "/v1/tickets/1/wait?version=1", None),
+        gateway.call(TOKEN, "/v1/tickets/watch?after=1", None),
+        act(&gateway.tickets, id, approve("bob"))
+    );
+    assert_eq!(waited.1["ticket"]["state"]["name"], "approved");
+    assert_eq!(watched.1["events"][0]["event"], "approved");
+    let (status, same) = gateway.call(TOKEN, "/v1/tickets/1/wait?version=2&timeout_s=0", None).await;
+    assert_eq!((status, same["ticket"]["version"].as_i64()), (200, Some(2)));
+}
+
+#[test]
+fn the_local_token_counts_on_this_machine_only() {
+    let check = |token, peer: &str| {
+        identity::check(token, ("local", &[]), peer.parse().expect("an address")).map_err(|p| p.status)
+    };
+    assert!(check("local", "127.0.0.1").is_ok());
+    assert!(check("local", "::ffff:127.0.0.1").is_ok());
+    assert_eq!(check("local", "10.0.0.5"), Err(403));
+    assert_eq!(check("other", "127.0.0.1"), Err(401));
+    let empty = identity::check("", ("", &[]), [127, 0, 0, 1].into());
+    assert_eq!(empty.map_err(|p| p.status), Err(401));
+    let outside: SocketAddr = "0.0.0.0:6434".parse().expect("an address");
+    assert!(check_exposure(outside, &[]).is_err());
+    assert!(check_exposure("127.0.0.1:1".parse().expect("an address"), &[]).is_ok());
+}
+
+#[tokio::test]
+async fn the_verbs() {
+    let gateway = gateway_for_test().await;
+    assert_eq!(gateway.verb(TOKEN, "tickets").await.expect("runs"), "No tickets.\n");
+    opened(&gateway.tickets).await;
+    let listed = gateway.verb(TOKEN, "tickets --state pending,running").await.expect("runs");
+    assert!(listed.contains("DROP TABLE orders"), "{listed}");
+    assert_eq!(gateway.verb(TOKEN, "tickets --state done").await.expect("runs"), "No tickets.\n");
+    let shown = gateway.verb(TOKEN, "tickets show 1 --json").await.expect("runs");
+    let full: Full = serde_json::from_str(&shown).expect("reads");
+    assert_eq!(full.ticket.request, request_for_test());
+    let own = gateway.verb(TOKEN, "approve 1 --as Alice").await.expect_err("own");
+    assert_eq!(own.0, 1);
+    assert!(own.1.contains("second person"), "{}", own.1);
+    assert_eq!(gateway.verb(TOKEN, "approve 1 --as bob --hash 00000000").await.expect_err("stale").0, 1);
+    let hash = &full.review_hash[..16];
+    let done = gateway.verb(TOKEN, &format!("approve 1 --as bob --note fine --hash {hash}")).await.expect("runs");
+    assert!(done.starts_with("Ticket 1 is approved by bob: fine, "), "{done}");
+    let done = gateway.verb(CAROL, "reject 1 --reason wait").await.expect("runs");
+    assert_eq!(done, "Ticket 1 was rejected by carol: wait\n");
+    assert_eq!(gateway.verb(TOKEN, "cancel 1 --as bob").await.expect_err("ended").0, 1);
+    assert_eq!(gateway.verb(TOKEN, "tickets show 7").await.expect_err("missing").0, 1);
+    assert_eq!(gateway.verb("wrong", "tickets").await.expect_err("unknown").0, 1);
+}
+
+#[test]
+fn a_gateway_that_is_not_there() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("has one");
+    let mut connection =
+        Connection { admin: Some(closed.to_string()), token: Some("x".into()), ..Connection::default() };
+    let error = run(&parse("tickets"), &connection, &mut Vec::new()).expect_err("nobody there");
+    assert_eq!(error.exit_code(), 3, "{error}");
+    connection.admin = Some("https://example.org/x".into());
+    let error = run(&parse("tickets"), &connection, &mut Vec::new()).expect_err("no address");
+    assert!(matches!(error, CliError::Usage(_)), "{error}");
+}
+
+#[test]
+fn the_door_is_found_through_the_data_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let own = DataDirectory::take(&directory.path().join("data")).expect("takes");
+    let token = door::token(&own).expect("writes");
+    assert_eq!(door::token(&own).expect("reads"), token, "a restart keeps it");
+    let path = own.path().join(door::TOKEN_FILE);
+    assert_eq!(std::fs::metadata(&path).expect("is there").permissions().mode() & 0o777, 0o600);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("sets");
+    assert_ne!(door::token(&own).expect("writes"), token, "a token that others could read is replaced");
+    door::write_address(&own, "127.0.0.1:6434".parse().expect("an address")).expect("writes");
+    let written = std::fs::read_to_string(own.path().join(door::ADDRESS_FILE)).expect("reads");
+    assert_eq!(written, "127.0.0.1:6434\n");
+}

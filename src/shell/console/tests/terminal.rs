@@ -1,0 +1,97 @@
+//! What a reviewer sees.
+
+use super::tickets_for_test;
+use crate::kernel::plan::{Action, Backfill, Mode, Plan, Step};
+use crate::kernel::review::tests::request_for_test;
+use crate::kernel::review::{Command, Instant, Request, Terms};
+use crate::kernel::rules::{Finding, RuleId};
+use crate::kernel::sql::statement::{LockMode, RelationName};
+use crate::shell::console::render;
+use crate::shell::console::view::{Full, Summary};
+use crate::shell::store::{NewRun, Opened, StepOutcome};
+
+/// A request of somebody who would rather not be read closely.
+fn hostile_request() -> Request {
+    let orders = RelationName { schema: Some("public".into()), name: "orders".into() };
+    let finding = Finding {
+        rule: RuleId("add-column".into()),
+        statement: 0,
+        relation: Some(orders.clone()),
+        lock: Some(LockMode::AccessExclusive),
+        message: "It rewrites the table: 5,000,000 rows, 1.2 GiB.".into(),
+        instead: String::new(),
+        plan: None,
+        rows: Some(5_000_000),
+        bytes: Some(1 << 30),
+        only_lock: true,
+    };
+    let fill = Backfill {
+        relation: orders,
+        column: "token".into(),
+        expression_sql: "gen_random_uuid()".into(),
+        pending_sql: "token IS NULL".into(),
+        key: vec!["id".into()],
+        rows_estimate: 5_000_000,
+        batch_ms: 30,
+    };
+    let step = |name: &str, action, lock, scans| Step {
+        name: name.into(),
+        action,
+        lock,
+        scans,
+        probe: Some("SELECT true".into()),
+        undo: Some("ALTER TABLE public.orders DROP COLUMN token".into()),
+    };
+    let expand = Action::Sql { sql: "ALTER TABLE public.orders ADD COLUMN token uuid".into(), mode: Mode::Brief };
+    let plan = Plan {
+        recipe: "add-column".into(),
+        tag: "ALTER TABLE".into(),
+        summary: "The column is added empty and filled in batches.".into(),
+        relation: None,
+        steps: vec![
+            step("expand", expand, LockMode::AccessExclusive, false),
+            step("backfill", Action::Backfill(fill), LockMode::RowExclusive, true),
+        ],
+        undo_loses: None,
+    };
+    Request {
+        shown: format!(
+            "ALTER TABLE orders{}\n\n\n\nADD COLUMN token uuid; -- \u{202e}efas\u{202c} \u{1b}[2J",
+            " ".repeat(300)
+        ),
+        application: "psql\u{1b}]0;x\u{7}".into(),
+        findings: vec![finding],
+        plan,
+        ..request_for_test()
+    }
+}
+
+#[tokio::test]
+async fn what_a_reviewer_sees() {
+    let (_directory, tickets) = tickets_for_test(Terms::default()).await;
+    let at = Instant(1_790_000_000_000_000);
+    let rules = (Terms::default(), tickets.settings.limits);
+    let (ticket, how) = tickets.store.open_or_attach(hostile_request(), at, rules).await.expect("opens");
+    assert_eq!(how, Opened::New);
+    let store = &tickets.store;
+    let full = async || Full {
+        ticket: store.load(ticket.id).await.expect("loads"),
+        review_hash: ticket.request.review_hash(),
+        events: store.events(ticket.id).await.expect("reads"),
+        runs: store.journal_of(ticket.id).await.expect("reads"),
+    };
+    let later = at.plus_ms(400_000);
+    insta::assert_snapshot!("pending", render::full(&full().await, later));
+    let command = Command::Approve { by: "bob".into(), note: Some("after hours".into()), seen_hash: None };
+    store.act(ticket.id, command, later, Terms::default()).await.expect("counts");
+    let command = Command::Claim { claim: "c1".into(), session: "42".into(), request: Box::new(hostile_request()) };
+    store.act(ticket.id, command, later, Terms::default()).await.expect("counts");
+    let run = NewRun { run: "c1".into(), ticket: Some(ticket.id), session: "42".into(), plan: hostile_request().plan };
+    store.journal_begin(run, later).await.expect("writes");
+    store.journal_started("c1", 0, later).await.expect("writes");
+    store.journal_finished("c1", 0, (StepOutcome::Done, None), later.plus_ms(35)).await.expect("writes");
+    store.journal_started("c1", 1, later.plus_ms(35)).await.expect("writes");
+    insta::assert_snapshot!("running", render::full(&full().await, later.plus_ms(9_000)));
+    let summary = Summary::of(&full().await.ticket);
+    insta::assert_snapshot!("list", render::list(&[summary], later));
+}

@@ -1,0 +1,78 @@
+//! Tickets as the admin door shows them: the same values for programs and for the command line.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::review::{Instant, State, Ticket, TicketId};
+use crate::shell::store::{Recorded, Run};
+
+/// Longest piece of a statement in a list, in characters.
+const TEXT_MAX: usize = 200;
+
+/// One line of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    pub id: TicketId,
+    pub version: u32,
+    pub opened: Instant,
+    pub state: State,
+    pub requester: String,
+    pub target: String,
+    pub database: String,
+    /// Ids of the rules that hold it.
+    pub rules: Vec<String>,
+    /// The beginning of the statement, blanks and line ends as one blank each.
+    pub text: String,
+}
+
+/// A ticket with everything known about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Full {
+    pub ticket: Ticket,
+    /// To be sent along with an approval: it then counts only for what was seen.
+    pub review_hash: String,
+    pub events: Vec<Recorded>,
+    /// What its plan has done, step by step, once it was claimed.
+    pub runs: Vec<Run>,
+}
+
+/// An answer of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    pub tickets: Vec<Summary>,
+}
+
+/// An answer of the watch: what happened after a position, and the position to ask from next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct News {
+    pub next: i64,
+    pub events: Vec<Recorded>,
+}
+
+/// Whose token it is: a reviewer's name, or none for the local token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    pub reviewer: Option<String>,
+}
+
+impl Summary {
+    #[must_use]
+    pub fn of(ticket: &Ticket) -> Self {
+        let request = &ticket.request;
+        let mut rules: Vec<String> = request.findings.iter().map(|finding| finding.rule.0.clone()).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        // Without the blanks that could push the rest beyond the end.
+        let words = request.shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self {
+            id: ticket.id,
+            version: ticket.version,
+            opened: ticket.opened,
+            state: ticket.state.clone(),
+            requester: request.requester.clone(),
+            target: request.target.clone(),
+            database: request.database.clone(),
+            rules,
+            text: words.chars().take(TEXT_MAX).collect(),
+        }
+    }
+}

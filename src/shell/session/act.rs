@@ -1,0 +1,374 @@
+//! What a verdict says is done: forwarded, forwarded under a lock timeout, run as a plan, held, refused.
+
+use std::fmt::Write as _;
+use std::pin::pin;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::backstage::{Aside, Backstage, End};
+use super::intercept::Taken;
+use super::record::{Decided, Own};
+use super::{Ended, Session};
+use crate::kernel::assess::Assessment;
+use crate::kernel::plan::Plan;
+use crate::kernel::policy::{Clearance, Refusal, Verdict};
+use crate::kernel::relay::Status;
+use crate::kernel::review::Ticket;
+use crate::kernel::rules::Finding;
+use crate::kernel::sql::agree::{self, Agreement};
+use crate::kernel::sql::statement::Reading;
+use crate::kernel::wire::message;
+use crate::kernel::wire::reply::{Reply, Severity, sqlstate};
+use crate::shell::audit::{Decision, Intent, RecordError, Step, StepOutcome};
+use crate::shell::database::{Database, DatabaseError};
+use crate::shell::executor::{self, Control, Outcome, Progress};
+
+/// How a change that ran came out, for its ticket.
+#[derive(Clone, Debug)]
+pub enum Ran {
+    Done { tag: String, ms: u64 },
+    Failed { code: String, message: String },
+    Unknown { why: String },
+}
+
+impl Session {
+    pub(super) async fn act(&mut self, taken: &Taken, reading: &Reading, assessment: Assessment) -> Result<(), Ended> {
+        let verdict = self.verdict(reading, &assessment, taken.values.is_some());
+        match self.second_reader(taken, reading, verdict) {
+            Verdict::Pass { clearance, warnings } => self.pass(taken, clearance, warnings).await,
+            Verdict::Observed { clearance, would } => self.observe(taken, clearance, &would).await,
+            Verdict::Bounded { clearance, warnings } => self.bounded(taken, &assessment, clearance, warnings).await,
+            Verdict::Rewrite { plan, clearance, findings } => {
+                let decided = Decided::new(Decision::Rewrite, &findings);
+                self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
+                self.rewrite(taken, *plan, clearance, decided).await
+            }
+            Verdict::Hold(draft) => self.hold(taken, reading, assessment, *draft).await,
+            Verdict::Refuse(refusal) => {
+                let Refusal { findings, message, detail, hint } = *refusal;
+                let reply = Reply::error(sqlstate::REFUSED, message).detail(detail).hint(hint);
+                self.refuse(taken, reply, &findings).await
+            }
+        }
+    }
+
+    /// What is rewritten is read a second time: where the two readings differ, a person looks.
+    fn second_reader(&self, taken: &Taken, reading: &Reading, verdict: Verdict) -> Verdict {
+        let Verdict::Rewrite { plan, findings, clearance } = verdict else { return verdict };
+        match agree::agreement(&taken.known.text, reading) {
+            Agreement::Agrees | Agreement::CannotRead => Verdict::Rewrite { plan, findings, clearance },
+            Agreement::Disagrees(why) => {
+                let draft = crate::kernel::policy::Draft { findings, plan: *plan };
+                tracing::warn!(why, "two readings of a statement differ: held");
+                Verdict::Hold(Box::new(draft))
+            }
+        }
+    }
+
+    async fn pass(&mut self, taken: &Taken, clearance: Clearance, warnings: Vec<Finding>) -> Result<(), Ended> {
+        let decision = if warnings.is_empty() { Decision::Pass } else { Decision::Warn };
+        let decided = Decided::new(decision, &warnings);
+        if !warnings.is_empty() {
+            self.record_decision(&taken.known, &decided, &warnings, None);
+        }
+        for warning in &warnings {
+            Reply::warning(warning.message.clone()).hint(warning.instead.clone()).put(&mut self.client.out);
+        }
+        if let Err(error) = self.intend(taken, &passing("pass", taken), None).await {
+            return self.unrecorded(taken, &error).await;
+        }
+        self.decided = Some(decided);
+        self.forward(taken, clearance);
+        Ok(())
+    }
+
+    async fn observe(&mut self, taken: &Taken, clearance: Clearance, would: &Verdict) -> Result<(), Ended> {
+        let findings = would.findings();
+        let decided = Decided::new(Decision::Observe, findings);
+        self.record_decision(&taken.known, &decided, findings, Some(would.name()));
+        // Observing changes nothing, not even what happens when the record fails.
+        if let Err(error) = self.intend(taken, &passing("observe", taken), None).await {
+            tracing::error!(%error, "an observed change runs without its record");
+        }
+        self.decided = Some(decided);
+        self.forward(taken, clearance);
+        Ok(())
+    }
+
+    /// Safe where it is, as long as it does not wait in a lock queue.
+    async fn bounded(
+        &mut self,
+        taken: &Taken,
+        assessment: &Assessment,
+        clearance: Clearance,
+        warnings: Vec<Finding>,
+    ) -> Result<(), Ended> {
+        let guarded = match assessment.changes.as_slice() {
+            [change] if assessment.statements == 1 && self.relay.status == Status::Block && !self.relay.dirty() => {
+                change.guarded.as_ref().map(|(_, plan)| plan.clone())
+            }
+            _ => None,
+        };
+        if let (Some(plan), true) = (guarded, taken.values.is_none()) {
+            return self.rewrite(taken, plan, clearance, Decided::new(Decision::Rewrite, &warnings)).await;
+        }
+        self.bound_lock_timeout().await?;
+        self.pass(taken, clearance, warnings).await
+    }
+
+    /// Sets our lock timeout for the statement that comes next; put back when everything is answered.
+    pub(super) async fn bound_lock_timeout(&mut self) -> Result<(), Ended> {
+        let ours = self.settings().executor.transaction_lock_timeout.as_millis();
+        let end = self.end();
+        let sql = "SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'lock_timeout'";
+        let rows = self.backstage(end, async |stage| stage.query(sql, &[]).await).await?;
+        let own = rows.concat().into_iter().flatten().next().unwrap_or_else(|| "0".to_owned());
+        let own_ms: u128 = own.parse().unwrap_or_default();
+        if own_ms > 0 && own_ms <= ours {
+            return Ok(());
+        }
+        self.set_lock_timeout(&ours.to_string()).await?;
+        self.lock_timeout.get_or_insert(own);
+        Ok(())
+    }
+
+    async fn set_lock_timeout(&mut self, value: &str) -> Result<(), Ended> {
+        let end = self.end();
+        let sql = "SELECT pg_catalog.set_config('lock_timeout', $1, false)";
+        self.backstage(end, async |stage| stage.query(sql, &[Some(value)]).await).await.map(drop)
+    }
+
+    pub(super) async fn restore_lock_timeout(&mut self) -> Result<(), Ended> {
+        match self.lock_timeout.take() {
+            Some(value) => self.set_lock_timeout(&value).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn rewrite(&mut self, taken: &Taken, plan: Plan, clearance: Clearance, decided: Decided) -> Result<(), Ended> {
+        if let Err(error) = self.intend(taken, &plan, None).await {
+            return self.unrecorded(taken, &error).await;
+        }
+        self.run_plan(taken, &plan, clearance, decided).await.map(drop)
+    }
+
+    /// The change must not run when this fails.
+    pub(super) async fn intend(&mut self, taken: &Taken, plan: &Plan, ticket: Option<&Ticket>) -> Result<(), RecordError> {
+        let intent = Intent {
+            n: self.log.next_n(),
+            text: taken.known.shown.to_string(),
+            text_hash: text_hash(&taken.known.text),
+            plan: plan.clone(),
+            ticket: ticket.map(|t| t.id),
+            approvers: ticket.and_then(|t| t.state.approved_by()).map(str::to_owned).into_iter().collect(),
+            session: None,
+        };
+        self.log.intent(intent).await
+    }
+
+    pub(super) async fn unrecorded(&mut self, taken: &Taken, error: &RecordError) -> Result<(), Ended> {
+        let reply = Reply { severity: Severity::Error, ..super::answer::no_record(error) };
+        self.refuse(taken, reply, &[]).await
+    }
+
+    /// Runs a plan in the client's place and gives the client its result.
+    pub(super) async fn run_plan(
+        &mut self,
+        taken: &Taken,
+        plan: &Plan,
+        _proof: Clearance,
+        decided: Decided,
+    ) -> Result<Ran, Ended> {
+        if !plan.summary.is_empty() {
+            Reply::notice(plan.summary.clone()).detail(steps(plan)).put(&mut self.client.out);
+        }
+        let (outcome, status) = self.execute(plan).await?;
+        self.relay.status = status;
+        let ran = self.ran(plan, &outcome);
+        self.record_steps(&outcome);
+        let (tag, code) = match &ran {
+            Ran::Done { tag, .. } => (tag.clone(), None),
+            Ran::Failed { code, .. } => (String::new(), Some(code.clone())),
+            Ran::Unknown { .. } => (String::new(), Some(sqlstate::CONNECTION_FAILURE.to_owned())),
+        };
+        let answered = self.answer_outcome(taken, plan, outcome).await;
+        self.record_own(&taken.known, (taken.path, taken.started), Own { tag, code, rows: 0 }, Some(decided));
+        match answered {
+            // What became of the change is known even if the client does not hear it.
+            Err(Ended::Client) | Ok(()) => Ok(ran),
+            Err(ended) => match ran {
+                Ran::Unknown { .. } => Ok(ran),
+                Ran::Done { .. } | Ran::Failed { .. } => Err(ended),
+            },
+        }
+    }
+
+    async fn execute(&mut self, plan: &Plan) -> Result<(Outcome, Status), Ended> {
+        let limits = executor::Limits::from(&self.settings().executor);
+        let control = Control::default();
+        let mut cancels = self.cancel.requests();
+        cancels.mark_unchanged();
+        let target = self.cancel.target();
+        let (aside, mut heard) = mpsc::unbounded_channel();
+        let progress = aside.clone();
+        let mut stage = Backstage::new(&mut self.server, self.relay.status, End::Sync, aside);
+        let outcome = {
+            let mut tell = |one: Progress| drop(progress.send(Aside::Progress(one)));
+            let mut run = pin!(executor::run(&mut stage, plan, &limits, &control, &mut tell));
+            let mut gone = false;
+            loop {
+                tokio::select! {
+                    biased;
+                    outcome = &mut run => break outcome,
+                    Some(aside) = heard.recv() => match aside {
+                        Aside::Frame(frame) => {
+                            if frame.first() == Some(&b'S') {
+                                self.relay.parameter(frame.get(5..).unwrap_or_default());
+                            }
+                            self.client.out.extend_from_slice(&frame);
+                        }
+                        Aside::Progress(progress) => tell_progress(&progress, &mut self.client.out),
+                    },
+                    () = self.client.watch(), if !gone => {
+                        // A client that left cannot stop it either: the running step ends, no new one begins.
+                        gone = true;
+                        control.cancel();
+                    }
+                    changed = cancels.changed() => {
+                        if changed.is_ok() {
+                            control.cancel();
+                            target.send_upstream().await;
+                        }
+                    }
+                }
+            }
+        };
+        let status = stage.status();
+        drop(stage);
+        drop(progress);
+        while let Ok(aside) = heard.try_recv() {
+            match aside {
+                Aside::Frame(frame) => self.tell_frame(&frame),
+                Aside::Progress(progress) => tell_progress(&progress, &mut self.client.out),
+            }
+        }
+        Ok((outcome, status))
+    }
+
+    fn ran(&self, plan: &Plan, outcome: &Outcome) -> Ran {
+        match outcome {
+            Outcome::Done { ms, .. } => Ran::Done { tag: plan.tag.clone(), ms: *ms },
+            Outcome::Failed { error, .. } => Ran::Failed {
+                code: error.code().unwrap_or(sqlstate::CONNECTION_FAILURE).to_owned(),
+                message: error.to_string(),
+            },
+            Outcome::Cancelled { .. } => {
+                Ran::Failed { code: sqlstate::QUERY_CANCELED.to_owned(), message: "cancelled".to_owned() }
+            }
+            Outcome::Unknown { step, why } => Ran::Unknown { why: format!("step {step}: {why}") },
+        }
+    }
+
+    async fn answer_outcome(&mut self, taken: &Taken, plan: &Plan, outcome: Outcome) -> Result<(), Ended> {
+        match outcome {
+            Outcome::Done { notices, summary, .. } => {
+                for notice in notices {
+                    message::put_notice(&mut self.client.out, notice.fields);
+                }
+                if !plan.summary.is_empty() {
+                    Reply::notice(summary).put(&mut self.client.out);
+                }
+                let status = self.relay.status;
+                self.answer_done(&plan.tag, taken.path, status).await
+            }
+            Outcome::Failed { error: DatabaseError::Server(mut error), left, .. } => {
+                for (code, extra) in [(b'D', &left.state), (b'H', &left.next)] {
+                    append(&mut error.fields, code, extra);
+                }
+                self.answer_server_error(&error, taken.path).await
+            }
+            Outcome::Cancelled { left, .. } => {
+                let reply = Reply::error(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
+                    .detail(left.state)
+                    .hint(left.next);
+                self.answer_error(reply, taken.path).await
+            }
+            Outcome::Failed { error: DatabaseError::Lost(why), .. } | Outcome::Unknown { why, .. } => {
+                Err(self.server_lost(&why))
+            }
+        }
+    }
+
+    fn record_steps(&mut self, outcome: &Outcome) {
+        let n = self.log.next_n();
+        for (at, step) in outcome.steps().iter().enumerate() {
+            self.log.step(Step {
+                session: None,
+                n,
+                step: at as u64 + 1,
+                name: step.name.clone(),
+                outcome: if step.already_done { StepOutcome::AlreadyDone } else { StepOutcome::Done },
+                tries: u64::from(step.attempts),
+                rows: step.rows,
+                duration_us: step.ms.saturating_mul(1_000),
+                error: None,
+                sqlstate: None,
+            });
+        }
+    }
+}
+
+/// The plan of a statement that is forwarded as it is: for its intent record.
+fn passing(recipe: &str, taken: &Taken) -> Plan {
+    let _ = taken;
+    Plan {
+        recipe: recipe.to_owned(),
+        tag: String::new(),
+        summary: String::new(),
+        relation: None,
+        steps: Vec::new(),
+        undo_loses: None,
+    }
+}
+
+/// Adds a sentence to a field of the server's error, or the field.
+fn append(fields: &mut Vec<(u8, String)>, code: u8, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    match fields.iter_mut().find(|(known, _)| *known == code) {
+        Some((_, value)) => {
+            let _ = write!(value, " {text}");
+        }
+        None => fields.push((code, text.to_owned())),
+    }
+}
+
+fn steps(plan: &Plan) -> String {
+    let lines = plan.steps.iter().enumerate().map(|(at, step)| format!("{}. {}: {}", at + 1, step.name, step.action.sql()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn tell_progress(progress: &Progress, out: &mut bytes::BytesMut) {
+    if let Some(text) = progress.for_people() {
+        Reply::notice(text).put(out);
+    }
+}
+
+/// SHA-256, hex.
+#[must_use]
+pub fn text_hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Milliseconds, saturating.
+#[must_use]
+pub fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,145 @@
+//! Answers of our own in the client's protocol: an error or a result in its turn, with the transaction
+//! status the server really has.
+
+use bytes::{BufMut, Bytes};
+use tokio::sync::mpsc;
+
+use super::backstage::{Aside, Backstage, End};
+use super::{Ended, Session};
+use crate::kernel::relay::Status;
+use crate::kernel::relay::ledger::Path;
+use crate::kernel::wire::frame::{self, HEADER};
+use crate::kernel::wire::message;
+use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::audit::{EndReason, RecordError};
+use crate::shell::database::{DatabaseError, ServerMessage};
+
+/// What a change is told when the record cannot take it.
+#[must_use]
+pub fn no_record(error: &RecordError) -> Reply {
+    Reply::fatal(sqlstate::NO_RECORD, "the record cannot be written")
+        .detail(error.to_string())
+        .hint("Nothing runs unrecorded. Free space or repair the record directory; the gateway goes on by itself.")
+}
+
+impl Session {
+    /// An error for the statement that was just taken, in the way the protocol of `path` wants it, and
+    /// with the server's transaction failed if it was in one.
+    pub(super) async fn answer_error(&mut self, reply: Reply, path: Path) -> Result<(), Ended> {
+        reply.put(&mut self.client.out);
+        self.after_error(path).await
+    }
+
+    /// The server's own words.
+    pub(super) async fn answer_server_error(&mut self, error: &ServerMessage, path: Path) -> Result<(), Ended> {
+        message::put_error(&mut self.client.out, error.fields.clone());
+        self.after_error(path).await
+    }
+
+    async fn after_error(&mut self, path: Path) -> Result<(), Ended> {
+        // Executed before in the same pipeline: its implicit transaction must not be committed by Sync.
+        let fail = self.relay.status == Status::Block || self.relay.dirty();
+        match path {
+            Path::Simple | Path::FunctionCall => {
+                let status = self
+                    .backstage(End::Sync, async |stage| {
+                        if fail {
+                            stage.fail_transaction().await?;
+                        }
+                        stage.sync().await
+                    })
+                    .await?;
+                self.put_ready(status);
+            }
+            Path::Parse | Path::Execute => {
+                if fail {
+                    self.backstage(End::Flush, async |stage| stage.fail_transaction().await).await?;
+                }
+                self.relay.drop_to_sync();
+            }
+        }
+        self.client.drain().await.map_err(|_| Ended::Client)
+    }
+
+    /// A result for the statement that was just taken.
+    pub(super) async fn answer_done(&mut self, tag: &str, path: Path, status: Status) -> Result<(), Ended> {
+        message::put_command_complete(&mut self.client.out, tag);
+        match path {
+            Path::Simple | Path::FunctionCall => self.put_ready(status),
+            Path::Parse | Path::Execute => {}
+        }
+        self.client.drain().await.map_err(|_| Ended::Client)
+    }
+
+    /// Ends the answer to a simple Query with the server's ReadyForQuery.
+    pub(super) async fn answer_ready(&mut self, path: Path) -> Result<(), Ended> {
+        self.after_error(path).await
+    }
+
+    /// The ReadyForQuery of the server's last answer to us, passed on to the client it belongs to.
+    fn put_ready(&mut self, status: Status) {
+        let byte = match status {
+            Status::Idle => b'I',
+            Status::Block => b'T',
+            Status::Failed => b'E',
+        };
+        self.relay.status = status;
+        self.client.out.put_slice(&[frame::server::READY, 0, 0, 0, 5, byte]);
+    }
+
+    /// Runs statements of ours on the client's server connection. Nothing may be owed.
+    pub(super) async fn backstage<T>(
+        &mut self,
+        end: End,
+        run: impl AsyncFnOnce(&mut Backstage<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<T, Ended> {
+        match self.try_backstage(end, run).await? {
+            Ok(value) => Ok(value),
+            Err(DatabaseError::Lost(_)) => Err(Ended::Server),
+            Err(DatabaseError::Server(error)) => {
+                tracing::error!(code = error.code, message = error.message, "a statement of our own failed");
+                let reply = Reply::fatal(sqlstate::UNREAD, "the gateway lost track of this session")
+                    .detail(format!("{} (SQLSTATE {})", error.message, error.code));
+                Err(Ended::Told(reply, EndReason::ProtocolError))
+            }
+        }
+    }
+
+    /// As [`Self::backstage`], with the server's errors left to the caller.
+    pub(super) async fn try_backstage<T>(
+        &mut self,
+        end: End,
+        run: impl AsyncFnOnce(&mut Backstage<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<Result<T, DatabaseError>, Ended> {
+        let (aside, mut heard) = mpsc::unbounded_channel();
+        let mut stage = Backstage::new(&mut self.server, self.relay.status, end, aside);
+        let result = run(&mut stage).await;
+        let status = stage.status();
+        drop(stage);
+        self.relay.status = status;
+        while let Some(aside) = heard.recv().await {
+            if let Aside::Frame(frame) = aside {
+                self.tell_frame(&frame);
+            }
+        }
+        if let Err(DatabaseError::Lost(why)) = &result {
+            return Err(self.server_lost(why));
+        }
+        Ok(result)
+    }
+
+    /// The server's connection broke while the client was waiting for us.
+    pub(super) fn server_lost(&mut self, why: &str) -> Ended {
+        tracing::warn!(why, "lost the server");
+        let reply = Reply::fatal(sqlstate::CONNECTION_FAILURE, "the connection to the server was lost").detail(why);
+        Ended::Told(reply, EndReason::ServerGone)
+    }
+
+    /// A frame the server sent on its own.
+    pub(super) fn tell_frame(&mut self, frame: &Bytes) {
+        if frame.first() == Some(&frame::server::PARAMETER_STATUS) {
+            self.relay.parameter(frame.get(HEADER..).unwrap_or_default());
+        }
+        self.client.out.extend_from_slice(frame);
+    }
+}

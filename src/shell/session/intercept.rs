@@ -1,0 +1,281 @@
+//! What is more than ordinary: resolved, looked up, judged, and handed to what the verdict says.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::backstage::End;
+use super::record::{Decided, Own};
+use super::{Ended, Session};
+use crate::kernel::assess::{self, Assessment};
+use crate::kernel::policy::{self, Clearance, Place, Verdict};
+use crate::kernel::relay::Status;
+use crate::kernel::relay::ledger::{Path, Value};
+use crate::kernel::sql::remember::Known;
+use crate::kernel::sql::statement::{Change, Parsed, Reading, Statement};
+use crate::kernel::wire::frame::{HEADER, client};
+use crate::kernel::wire::message;
+use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::audit::Decision;
+use crate::shell::catalog;
+use crate::shell::database::{Database, DatabaseError};
+
+/// A statement that was taken from the client and waits for its verdict.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The whole message: Query or Execute.
+    pub message: Bytes,
+    pub known: Arc<Known>,
+    pub path: Path,
+    pub values: Option<Arc<[Value]>>,
+    /// When it was taken, microseconds on the session's clock.
+    pub started: u64,
+}
+
+impl Session {
+    pub(super) async fn judge(
+        &mut self,
+        message: Bytes,
+        known: Arc<Known>,
+        path: Path,
+        values: Option<Arc<[Value]>>,
+    ) -> Result<(), Ended> {
+        let taken = Taken { message, known, path, values, started: self.now() };
+        let Some(reading) = self.resolve(&taken).await? else { return Ok(()) };
+        if let Some(clearance) = Clearance::ordinary(&reading) {
+            self.forward(&taken, clearance);
+            return Ok(());
+        }
+        if self.relay.status == Status::Failed {
+            return self.in_failed_transaction(&taken, &reading).await;
+        }
+        if unreadable(&reading) && self.server_refuses(&taken).await? {
+            return Ok(());
+        }
+        match self.assess(&taken, &reading).await? {
+            Ok(assessment) => self.act(&taken, &reading, assessment).await,
+            Err(error) => self.cannot_look_up(&taken, &error).await,
+        }
+    }
+
+    /// The reading with every EXECUTE replaced by what its name stands for. `None`: answered already.
+    async fn resolve(&mut self, taken: &Taken) -> Result<Option<Reading>, Ended> {
+        let mut reading = taken.known.reading.clone();
+        let mut statements = Vec::with_capacity(reading.statements.len());
+        for parsed in reading.statements {
+            let Statement::Execute { name } = &parsed.statement else {
+                statements.push(parsed);
+                continue;
+            };
+            let stands_for = match self.relay.names.statement(name) {
+                Some(known) => known.reading.clone(),
+                None => match self.look_up_name(name).await? {
+                    Ok(reading) => reading,
+                    Err(error) => {
+                        self.cannot_look_up(taken, &error).await?;
+                        return Ok(None);
+                    }
+                },
+            };
+            // What was prepared by a PREPARE below it cannot itself be an EXECUTE.
+            statements.extend(stands_for.statements.into_iter().map(|inner| Parsed {
+                span: parsed.span.clone(),
+                statement: bare(inner.statement),
+            }));
+        }
+        reading.statements = statements;
+        Ok(Some(reading))
+    }
+
+    /// A name the session has not seen prepared: the server knows what it stands for.
+    async fn look_up_name(&mut self, name: &str) -> Result<Result<Reading, DatabaseError>, Ended> {
+        let sql = "SELECT p.statement FROM pg_catalog.pg_prepared_statements AS p \
+                   WHERE p.name OPERATOR(pg_catalog.=) $1";
+        let end = self.end();
+        let rows = self.try_backstage(end, async |stage| stage.query(sql, &[Some(name)]).await).await?;
+        let encoding = self.relay.encoding;
+        Ok(rows.map(|rows| {
+            let text = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+            text.map_or(Reading { statements: Vec::new(), exact_names: true }, |text| {
+                Known::read(text.as_bytes(), encoding).reading.clone()
+            })
+        }))
+    }
+
+    /// How an exchange of ours ends here without ending what is the client's.
+    pub(super) fn end(&self) -> End {
+        if self.relay.dirty() { End::Flush } else { End::Sync }
+    }
+
+    /// The server itself refuses everything but the end of the transaction: it says so best.
+    async fn in_failed_transaction(&mut self, taken: &Taken, reading: &Reading) -> Result<(), Ended> {
+        let ends = reading.statements.iter().any(|p| matches!(p.statement, Statement::Transaction(_)));
+        if let (false, Some(clearance)) = (ends, Clearance::in_failed_transaction(reading)) {
+            self.forward(taken, clearance);
+            return Ok(());
+        }
+        let reply = Reply::error(sqlstate::UNREAD, "current transaction is aborted: the change behind its end cannot be judged")
+            .hint("Send ROLLBACK first, then the change in a message of its own.");
+        self.refuse(taken, reply, &[]).await
+    }
+
+    /// Lets the server parse a text that the grammar of record refuses. True: the server refuses it too,
+    /// and the client has its error.
+    async fn server_refuses(&mut self, taken: &Taken) -> Result<bool, Ended> {
+        if taken.path != Path::Simple || taken.known.text.len() > crate::kernel::sql::bounds::TEXT_BYTES_MAX {
+            return Ok(false);
+        }
+        let Ok(text) = message::query(taken.message.get(HEADER..).unwrap_or_default()) else { return Ok(false) };
+        let refusal = self.backstage(End::Sync, async |stage| stage.try_parse(text).await).await?;
+        let Some(error) = refusal else { return Ok(false) };
+        let fields = super::backstage::server_message(error.get(HEADER..).unwrap_or_default());
+        // Not an error of the text: it has several statements, which a Parse cannot take.
+        let routine = fields.fields.iter().find(|(code, _)| *code == b'R');
+        if routine.is_some_and(|(_, routine)| routine == "exec_parse_message") {
+            return Ok(false);
+        }
+        self.client.out.extend_from_slice(&error);
+        self.answer_ready(taken.path).await?;
+        let own = Own { code: Some(fields.code), ..Own::default() };
+        self.record_own(&taken.known, (taken.path, taken.started), own, None);
+        Ok(true)
+    }
+
+    async fn assess(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Assessment, DatabaseError>, Ended> {
+        let wanted = assess::wanted(reading);
+        let end = self.end();
+        let facts = self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await?;
+        Ok(facts.map(|facts| assess::assess(&taken.known.text, reading, facts)))
+    }
+
+    pub(super) fn verdict(&self, reading: &Reading, assessment: &Assessment, values: bool) -> Verdict {
+        let settings = self.settings();
+        let target = settings.targets.iter().find(|t| t.name == self.identity.target.name);
+        let target = target.unwrap_or(&self.identity.target);
+        let place = Place {
+            in_transaction: self.relay.in_transaction(),
+            several: reading.statements.len() > 1,
+            parameters: values,
+        };
+        match settings.policy_of(target) {
+            Some(policy) if target.observe && !policy.observe => {
+                let observing = policy::Policy { observe: true, ..(**policy).clone() };
+                policy::judge(&observing, &self.who(), place, assessment)
+            }
+            Some(policy) => policy::judge(policy, &self.who(), place, assessment),
+            None => policy::judge(&policy::Policy::strict(), &self.who(), place, assessment),
+        }
+    }
+
+    /// What it touches cannot be looked up: nobody can say what it would do.
+    async fn cannot_look_up(&mut self, taken: &Taken, error: &DatabaseError) -> Result<(), Ended> {
+        let reply = Reply::error(sqlstate::UNREAD, "what this statement touches cannot be looked up, so it is not run")
+            .detail(error.to_string())
+            .hint("Try again; if it stays, the session's role may lack access to the system catalogs.");
+        self.refuse(taken, reply, &[]).await
+    }
+
+    /// Refuses a statement that was taken.
+    pub(super) async fn refuse(
+        &mut self,
+        taken: &Taken,
+        reply: Reply,
+        findings: &[crate::kernel::rules::Finding],
+    ) -> Result<(), Ended> {
+        let decided = Decided::new(Decision::Refuse, findings);
+        self.record_decision(&taken.known, &decided, findings, None);
+        let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
+        self.answer_error(reply, taken.path).await?;
+        self.record_own(&taken.known, (taken.path, taken.started), own, Some(decided));
+        Ok(())
+    }
+
+    /// A judged message goes on. The proof that it was judged is asked for here, at the only door.
+    pub(super) fn forward(&mut self, taken: &Taken, _proof: Clearance) {
+        let portal = message::execute(taken.message.get(HEADER..).unwrap_or_default()).map(|(portal, _)| portal);
+        self.server.out.extend_from_slice(&taken.message);
+        let now = self.now();
+        self.relay.admit(taken.known.clone(), taken.path, portal.unwrap_or_default(), now);
+    }
+
+    /// The lexer's settings in the middle of a pipeline, asked of the server itself.
+    pub(super) async fn fence(&mut self) -> Result<(), Ended> {
+        self.settle().await?;
+        let sql = "SELECT pg_catalog.current_setting('client_encoding'), \
+                   pg_catalog.current_setting('standard_conforming_strings')";
+        let rows = self.backstage(End::Flush, async |stage| stage.query(sql, &[]).await).await?;
+        for (name, value) in [b"client_encoding\0".as_slice(), b"standard_conforming_strings\0"].iter().zip(rows.concat()) {
+            let body = [name, value.unwrap_or_default().as_bytes(), b"\0"].concat();
+            self.relay.parameter(&body);
+        }
+        if self.relay.lost_pin.is_some() {
+            return Err(self.lost_pin());
+        }
+        self.relay.fence_passed();
+        Ok(())
+    }
+
+    /// A long text is read on a thread that may take its time.
+    pub(super) async fn read_elsewhere(&mut self, bytes: usize) -> Result<(), Ended> {
+        let held = self.client.held.get(..bytes).unwrap_or_default();
+        let body = held.get(HEADER..).unwrap_or_default();
+        let text = match held.first() {
+            Some(&client::PARSE) => message::parse(body).map(|(_, text)| text),
+            Some(_) | None => message::query(body),
+        };
+        let text = Bytes::copy_from_slice(text.unwrap_or_default());
+        let encoding = self.relay.encoding;
+        let read = tokio::task::spawn_blocking(move || Known::read(&text, encoding));
+        match read.await {
+            Ok(known) => {
+                self.recall.ready = Some(Arc::new(known));
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "a text could not be read");
+                let reply = Reply::fatal(sqlstate::UNREAD, "the statement cannot be read");
+                Err(Ended::Told(reply, crate::shell::audit::EndReason::ProtocolError))
+            }
+        }
+    }
+
+    pub(super) async fn too_long(&mut self, tag: u8, bytes: usize, max: usize) -> Result<(), Ended> {
+        let path = match tag {
+            client::QUERY | client::FUNCTION_CALL => Path::Simple,
+            _ => Path::Execute,
+        };
+        let reply = Reply::error(sqlstate::PROGRAM_LIMIT_EXCEEDED, format!("the statement is too long to be read: {bytes} bytes"))
+            .detail(format!("The gateway reads statements of at most {max} bytes."))
+            .hint("Use COPY or bound parameters for large data, or raise limits.statement_bytes_max.");
+        let known = Known::too_long(bytes);
+        let started = self.now();
+        let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
+        self.answer_error(reply, path).await?;
+        self.record_own(&known, (path, started), own, Some(Decided::new(Decision::Refuse, &[])));
+        Ok(())
+    }
+
+    pub(super) async fn refuse_function(&mut self, oid: u32) -> Result<(), Ended> {
+        let reply = Reply::error(sqlstate::REFUSED, format!("the FunctionCall message for function {oid} is not allowed"))
+            .detail("It runs a function that no statement shows.")
+            .hint("Call the function with SELECT, or set allow_function_call for this target.");
+        let known = Known::function_call(oid);
+        let started = self.now();
+        let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
+        self.answer_error(reply, Path::FunctionCall).await?;
+        self.record_own(&known, (Path::FunctionCall, started), own, Some(Decided::new(Decision::Refuse, &[])));
+        Ok(())
+    }
+}
+
+fn unreadable(reading: &Reading) -> bool {
+    reading.statements.iter().any(|p| matches!(p.statement, Statement::Change(Change::Unreadable { .. })))
+}
+
+/// A name made by SQL's PREPARE is remembered as the statement it was made from.
+fn bare(statement: Statement) -> Statement {
+    match statement {
+        Statement::Prepare { inner, .. } => *inner,
+        other => other,
+    }
+}

@@ -1,0 +1,267 @@
+//! One client and its one server connection, from ReadyForQuery to the end.
+//!
+//! The plain path is in `pump`; this file is the loop around it. What has to be decided is in `intercept`,
+//! plans are run in `act`, held statements wait in `hold`.
+
+mod act;
+mod answer;
+pub mod backstage;
+mod hold;
+mod intercept;
+mod pump;
+mod recall;
+mod record;
+pub mod wire;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+
+use self::pump::Stop;
+use self::recall::ThreadRecall;
+use self::wire::Side;
+use super::audit::{EndReason, SessionLog};
+use super::cancel::Registration;
+use super::config::{Settings, Target};
+use super::console::Tickets;
+use crate::kernel::policy::Who;
+use crate::kernel::relay::Relay;
+use crate::kernel::relay::from_client::Question;
+use crate::kernel::wire::reply::{Reply, sqlstate};
+
+/// How long a client that was sent its last message may take to read it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What all sessions of a process share.
+#[derive(Clone)]
+pub struct Shared {
+    pub settings: watch::Receiver<Arc<Settings>>,
+    pub tickets: Tickets,
+    /// Turns true when the process drains.
+    pub draining: watch::Receiver<bool>,
+}
+
+/// Who the client is and where it talks to.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// As which role the client logged in.
+    pub user: String,
+    pub database: String,
+    pub application: String,
+    pub client: String,
+    pub target: Arc<Target>,
+}
+
+pub struct Session {
+    client: Side,
+    server: Side,
+    relay: Relay,
+    recall: ThreadRecall,
+    log: SessionLog,
+    cancel: Registration,
+    identity: Identity,
+    shared: Shared,
+    started: Instant,
+    /// The same moment on the wall clock.
+    began: crate::kernel::review::Instant,
+    /// Bytes of the client's held message that must be there before it is told again.
+    need: usize,
+    /// The held bytes are to be told before anything is read.
+    offer_held: bool,
+    /// The session's own `lock_timeout`, to be put back when the statement that ran under ours is done.
+    lock_timeout: Option<String>,
+    /// What was decided about the statement that runs now.
+    decided: Option<record::Decided>,
+    /// SQLSTATE and tag of the change that was finished last.
+    last_error: Option<String>,
+    last_tag: compact_str::CompactString,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+pub enum Ended {
+    Client,
+    Server,
+    /// The client is told.
+    Told(Reply, EndReason),
+}
+
+impl Session {
+    #[must_use]
+    pub fn new(sides: (Side, Side), relay: Relay, context: (SessionLog, Registration), identity: Identity, shared: Shared) -> Self {
+        let (client, server) = sides;
+        let (log, cancel) = context;
+        Self {
+            client,
+            server,
+            relay,
+            recall: ThreadRecall::default(),
+            log,
+            cancel,
+            identity,
+            shared,
+            started: Instant::now(),
+            began: super::audit::now(),
+            need: 0,
+            offer_held: true,
+            lock_timeout: None,
+            decided: None,
+            last_error: None,
+            last_tag: compact_str::CompactString::default(),
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Serves the client until one of the two is gone or the process drains.
+    pub async fn run(mut self) {
+        let ended = loop {
+            let stop = self.pump().await;
+            if let Err(ended) = self.after(stop).await {
+                break ended;
+            }
+        };
+        self.end(ended).await;
+    }
+
+    /// The plain path, until it stops or the process drains while nothing is owed.
+    async fn pump(&mut self) -> Option<Stop> {
+        let mut draining = self.shared.draining.clone();
+        let drained = async move { draining.wait_for(|on| *on).await.is_ok() };
+        let mut drained = std::pin::pin!(drained);
+        poll_fn(|cx| {
+            if let Poll::Ready(stop) = self.poll_pump(cx) {
+                return Poll::Ready(Some(stop));
+            }
+            let idle = self.relay.quiet() && !self.relay.in_transaction() && self.client.held.is_empty();
+            if idle && drained.as_mut().poll(cx).is_ready() { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    async fn after(&mut self, stop: Option<Stop>) -> Result<(), Ended> {
+        let Some(stop) = stop else {
+            let reply = Reply::fatal(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+                .hint("The gateway is stopping. Connect again.");
+            return Err(Ended::Told(reply, EndReason::GatewayStopping));
+        };
+        match stop {
+            Stop::Ask { bytes, question } => Box::pin(self.decide(bytes, question)).await?,
+            Stop::Quiet => Box::pin(self.restore_lock_timeout()).await?,
+            Stop::NoRoom => {
+                if let Err(error) = self.log.room().await {
+                    return Err(Ended::Told(answer::no_record(&error), EndReason::Dropped));
+                }
+            }
+            Stop::Fatal(reply) => return Err(Ended::Told(reply, EndReason::ProtocolError)),
+            Stop::ClientGone => return Err(Ended::Client),
+            Stop::ServerGone => return Err(Ended::Server),
+            Stop::BadServer(what) => {
+                tracing::error!(what, "protocol violation by the server");
+                let reply = Reply::fatal(sqlstate::PROTOCOL_VIOLATION, what);
+                return Err(Ended::Told(reply, EndReason::ProtocolError));
+            }
+            Stop::LostPin => return Err(self.lost_pin()),
+        }
+        Ok(())
+    }
+
+    fn lost_pin(&mut self) -> Ended {
+        let pin = self.relay.lost_pin.take();
+        let (name, value) = pin.map_or(("a setting", String::new()), |pin| (pin.name, pin.value));
+        let reply = Reply::fatal(sqlstate::FEATURE_NOT_SUPPORTED, format!("{name} \"{value}\" is not supported through the gateway"))
+            .detail("With it, the gateway could read a statement differently from the server. The session was ended before its next statement.")
+            .hint("Use UTF8, SQL_ASCII, a single-byte or an EUC client encoding, and standard_conforming_strings = on.");
+        Ended::Told(reply, EndReason::ProtocolError)
+    }
+
+    async fn decide(&mut self, bytes: usize, question: Question) -> Result<(), Ended> {
+        self.offer_held = true;
+        match question {
+            Question::Settle => self.settle().await,
+            Question::Fence => self.fence().await,
+            Question::Read => self.read_elsewhere(bytes).await,
+            Question::Judge { known, path, values } => {
+                let message = self.client.held.split_to(bytes.min(self.client.held.len())).freeze();
+                self.judge(message, known, path, values).await
+            }
+            Question::TooLong { tag, bytes, max } => self.too_long(tag, bytes, max).await,
+            Question::Function { oid } => {
+                let taken = bytes.min(self.client.held.len());
+                drop(self.client.held.split_to(taken));
+                self.refuse_function(oid).await
+            }
+        }
+    }
+
+    /// Waits until the server has answered everything; whatever it says goes to the client.
+    async fn settle(&mut self) -> Result<(), Ended> {
+        if !self.relay.quiet() {
+            crate::kernel::wire::message::put_flush(&mut self.server.out);
+        }
+        match poll_fn(|cx| self.poll_settle(cx)).await {
+            Stop::Quiet => Ok(()),
+            Stop::ClientGone => Err(Ended::Client),
+            Stop::BadServer(what) => Err(Ended::Told(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, what), EndReason::ProtocolError)),
+            Stop::ServerGone | Stop::Ask { .. } | Stop::Fatal(_) | Stop::LostPin | Stop::NoRoom => Err(Ended::Server),
+        }
+    }
+
+    /// Microseconds since the session began.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.shared.settings.borrow().clone()
+    }
+
+    fn who(&self) -> Who {
+        Who {
+            target: self.identity.target.name.clone(),
+            role: self.identity.user.clone(),
+            application: self.identity.application.clone(),
+        }
+    }
+
+    async fn end(mut self, ended: Ended) {
+        self.log.add_bytes(self.bytes_in, self.bytes_out);
+        match ended {
+            Ended::Client => self.log.set_end(EndReason::ClientGone),
+            Ended::Server => {
+                self.log.set_end(EndReason::ServerGone);
+                let _ = self.client.drain().await;
+            }
+            Ended::Told(reply, reason) => {
+                self.log.set_end(reason);
+                reply.put(&mut self.client.out);
+                farewell(&mut self.client).await;
+            }
+        }
+        // Terminate lets the server end its side without a message in its log.
+        let terminate = async {
+            self.server.stream.write_all(&[b'X', 0, 0, 0, 4]).await?;
+            self.server.stream.shutdown().await
+        };
+        let _ = tokio::time::timeout(LINGER, terminate).await;
+    }
+}
+
+/// Sends what waits, and reads on for a moment: closing with unread input would reset the connection and
+/// take the last message with it.
+pub async fn farewell(client: &mut Side) {
+    let last = async {
+        client.drain().await?;
+        client.stream.shutdown().await?;
+        let mut ignored = vec![0; 16 * 1024];
+        while client.stream.read(&mut ignored).await? > 0 {}
+        Ok::<(), std::io::Error>(())
+    };
+    let _ = tokio::time::timeout(LINGER, last).await;
+}

@@ -1,0 +1,135 @@
+//! What a session tells the record: finished statements, decisions, intents, steps.
+
+use std::sync::Arc;
+
+use super::Session;
+use crate::kernel::relay::ledger::Path;
+use crate::kernel::relay::{Finished, Status};
+use crate::kernel::review::{Instant, TicketId};
+use crate::kernel::rules::{Finding, RuleId};
+use crate::kernel::sql::remember::Known;
+use crate::shell::audit::{self, Decision, DecisionRecord, FindingLine, SqlState, StatementRecord, Transaction};
+
+/// What was decided about a statement.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    pub decision: Decision,
+    pub rules: Arc<[RuleId]>,
+    pub ticket: Option<TicketId>,
+}
+
+impl Decided {
+    #[must_use]
+    pub fn new(decision: Decision, findings: &[Finding]) -> Self {
+        let mut rules: Vec<RuleId> = findings.iter().map(|f| f.rule.clone()).collect();
+        rules.dedup();
+        Self { decision, rules: rules.into(), ticket: None }
+    }
+}
+
+/// How a statement that the gateway answered itself came out.
+#[derive(Clone, Debug, Default)]
+pub struct Own {
+    pub tag: String,
+    pub code: Option<String>,
+    pub rows: u64,
+}
+
+impl Session {
+    /// Hands over what the relay saw finished.
+    pub(super) fn record_finished(&mut self) {
+        let mut finished = std::mem::take(&mut self.relay.finished);
+        for one in finished.drain(..) {
+            let record = self.record_of(one);
+            self.log.statement(record);
+        }
+        // Keeps its memory for the next one.
+        self.relay.finished = finished;
+    }
+
+    fn record_of(&mut self, finished: Finished) -> StatementRecord {
+        let Finished { known, values, path, started, ended, rows, bytes, tag, error, status } = finished;
+        let text = known.as_ref().map_or_else(|| Arc::from(""), |known| known.shown.clone());
+        let mut record = StatementRecord::new(self.wall(started), text);
+        record.duration_us = ended.saturating_sub(started);
+        record.text_bytes = known.as_ref().map_or(0, |known| known.text.len() as u64);
+        record.path = audit_path(path);
+        record.rows = rows;
+        record.bytes = bytes;
+        record.tag = tag;
+        record.sqlstate = error.and_then(|code| SqlState::new(std::str::from_utf8(&code).unwrap_or_default()));
+        record.transaction = transaction(status);
+        if let Some(values) = values {
+            let values = values.iter().map(|(format, value)| (value.as_deref(), *format == 0));
+            record.parameters = self.log.audit().parameters(values);
+        }
+        if known.is_some_and(|known| !known.ordinary) {
+            record.change = true;
+            self.last_error = error.map(|code| String::from_utf8_lossy(&code).into_owned());
+            self.last_tag.clone_from(&record.tag);
+            if let Some(decided) = self.decided.take() {
+                decide(&mut record, decided);
+            }
+        }
+        record
+    }
+
+    /// A statement that was answered here.
+    pub(super) fn record_own(&mut self, known: &Known, came: (Path, u64), own: Own, decided: Option<Decided>) {
+        let (path, started) = came;
+        let mut record = StatementRecord::new(self.wall(started), known.shown.clone());
+        record.duration_us = self.now().saturating_sub(started);
+        record.text_bytes = known.text.len() as u64;
+        record.path = audit_path(path);
+        record.rows = own.rows;
+        record.tag = own.tag.into();
+        record.sqlstate = own.code.as_deref().and_then(SqlState::new);
+        record.transaction = transaction(self.relay.status);
+        record.change = true;
+        if let Some(decided) = decided {
+            decide(&mut record, decided);
+        }
+        self.log.statement(record);
+    }
+
+    /// Why the next statement is not simply passed.
+    pub(super) fn record_decision(&mut self, known: &Known, decided: &Decided, findings: &[Finding], recipe: Option<&str>) {
+        let findings =
+            findings.iter().map(|f| FindingLine { rule: f.rule.clone(), message: f.message.clone() }).collect();
+        self.log.decision(DecisionRecord {
+            session: None,
+            n: self.log.next_n(),
+            decision: decided.decision,
+            text: known.shown.to_string(),
+            findings,
+            ticket: decided.ticket,
+            recipe: recipe.map(str::to_owned),
+        });
+    }
+
+    fn wall(&self, at: u64) -> Instant {
+        Instant(self.began.0.saturating_add(i64::try_from(at).unwrap_or(i64::MAX)))
+    }
+}
+
+fn decide(record: &mut StatementRecord, decided: Decided) {
+    record.decision = decided.decision;
+    record.rules = Some(decided.rules).filter(|rules| !rules.is_empty());
+    record.ticket = decided.ticket;
+}
+
+fn audit_path(path: Path) -> audit::Path {
+    match path {
+        Path::Simple => audit::Path::Simple,
+        Path::Parse | Path::Execute => audit::Path::Execute,
+        Path::FunctionCall => audit::Path::Function,
+    }
+}
+
+fn transaction(status: Status) -> Transaction {
+    match status {
+        Status::Idle => Transaction::Idle,
+        Status::Block => Transaction::Block,
+        Status::Failed => Transaction::Failed,
+    }
+}
