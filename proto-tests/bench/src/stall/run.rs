@@ -30,9 +30,11 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Longest stall above the same run's baseline.
-    pub fn excess_ms(&self) -> f64 {
-        (self.during.longest_ms() - self.baseline.longest_ms()).max(0.0)
+    /// Longest stall above the baseline: the run's own, or `usual` where that is smaller,
+    /// so that a disturbance of the machine during the baseline hides nothing.
+    pub fn excess_ms(&self, usual: f64) -> f64 {
+        let baseline = self.baseline.longest_ms().min(usual);
+        (self.during.longest_ms() - baseline).max(0.0)
     }
 
     /// Throughput during the change, as a share of the baseline's.
