@@ -1,5 +1,7 @@
 //! The catalogue of ways around: what each recipe is to the reader. None may come out ordinary.
 
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
+
 use super::super::encoding::TextEncoding;
 use super::super::statement::{Change, OpaqueKind, Statement};
 use super::{UnreadableKind, read, read_bytes};
@@ -18,7 +20,9 @@ fn word(statement: &Statement) -> String {
         Statement::Transaction(control) => format!("{control:?}").to_lowercase(),
         Statement::Prepare { name, inner } => format!("prepare {name} ({})", word(inner)),
         Statement::Execute { name } => format!("execute {name}"),
-        Statement::Deallocate { name } => format!("deallocate {}", name.as_deref().unwrap_or("all")),
+        Statement::Deallocate { name } => {
+            format!("deallocate {}", name.as_deref().unwrap_or("all"))
+        }
         Statement::Change(change) => change_word(change),
     }
 }
@@ -26,12 +30,16 @@ fn word(statement: &Statement) -> String {
 fn change_word(change: &Change) -> String {
     match change {
         Change::CreateIndex(index) => format!("index on {}", index.relation.name),
-        Change::AlterTable(alter) => format!("alter {} x{}", alter.relation.name, alter.actions.len()),
+        Change::AlterTable(alter) => {
+            format!("alter {} x{}", alter.relation.name, alter.actions.len())
+        }
         Change::CreateTable(create) => format!("table {}", create.relation.name),
         Change::Drop(drop) => format!("drop {}", drop.objects.join(" ")),
         Change::Truncate { relations, .. } => format!("truncate {}", relations.len()),
         Change::MassWrite { kind, relation } => format!("{kind:?} all of {}", relation.name).to_lowercase(),
-        Change::Rename(rename) => format!("rename {} {} to {}", rename.what, rename.from, rename.to),
+        Change::Rename(rename) => {
+            format!("rename {} {} to {}", rename.what, rename.from, rename.to)
+        }
         Change::Privilege(privilege) => privilege.command.to_lowercase(),
         Change::Setting(setting) => format!("setting {}", setting.name),
         Change::Opaque(opaque) => match opaque.kind {
@@ -95,8 +103,10 @@ fn encodings() {
     assert!(read_bytes(text, TextEncoding::Utf8).is_ok_and(|(reading, _)| reading.statements.len() == 1));
     // B11, invalid bytes; B12, dollar tags of high bytes; B14, no Unicode white space.
     let error = read_bytes(b"select '\xff'", TextEncoding::Utf8).unwrap_err();
-    assert_eq!((error.kind, error.why.as_str()),
-        (UnreadableKind::Encoding, "invalid byte sequence for encoding \"UTF8\" at byte 8"));
+    assert_eq!(
+        (error.kind, error.why.as_str()),
+        (UnreadableKind::Encoding, "invalid byte sequence for encoding \"UTF8\" at byte 8")
+    );
     let (reading, _) = read_bytes(b"select $\xe4$ ; drop table x $\xe4$", TextEncoding::SingleByte).unwrap();
     assert_eq!((reading.statements.len(), reading.exact_names), (1, false));
     for space in ["\u{a0}", "\u{3000}", "\u{85}"] {
@@ -127,7 +137,10 @@ fn settings() {
         ("set session_replication_role=replica", "setting session_replication_role"),
         ("set session_replication_role=origin", "ordinary"),
         ("set session authorization bob", "setting session_authorization"),
-        ("set role bob; reset role; set lock_timeout = 5; set transaction read only", "ordinary, ordinary, ordinary, ordinary"),
+        (
+            "set role bob; reset role; set lock_timeout = 5; set transaction read only",
+            "ordinary, ordinary, ordinary, ordinary",
+        ),
         ("set event_triggers = off", "setting event_triggers"),
         ("update pg_settings set setting = 'x' where name = 'y'", "server UPDATE pg_settings"),
     ]);
@@ -139,7 +152,10 @@ fn code() {
         // B20, B22
         ("do $$begin execute 'drop table victim';end$$", "code DO"),
         ("call pr()", "code CALL pr"),
-        ("create or replace function f() returns void language sql as 'drop table x'; select f()", "brief create function, ordinary"),
+        (
+            "create or replace function f() returns void language sql as 'drop table x'; select f()",
+            "brief create function, ordinary",
+        ),
         ("create function f() returns void language plpython3u as 'x'", "code CREATE FUNCTION … LANGUAGE plpython3u"),
         ("alter function f() security definer", "code ALTER FUNCTION … SECURITY DEFINER"),
         // B23
@@ -157,13 +173,31 @@ fn code() {
         ("values (public.dblink_exec('x', 'drop table victim'))", "function dblink_exec()"),
         ("insert into t select lo_export(1, '/x') on conflict do nothing", "function lo_export()"),
         ("update t set a = pg_read_file('/etc/passwd') where id = 1", "function pg_read_file()"),
-        ("select * from t order by pg_terminate_backend(1) limit pg_cancel_backend(2)", "function pg_cancel_backend(), function pg_terminate_backend()"),
-        ("select case when a then pg_reload_conf() end, array[pg_promote()] from t group by 1", "function pg_promote(), function pg_reload_conf()"),
-        ("select sum(x) filter (where pg_switch_wal() is null) over (partition by pg_rotate_logfile()) from t", "function pg_rotate_logfile(), function pg_switch_wal()"),
-        ("select * from pg_ls_dir('.') with ordinality, lateral (select pg_stat_file('x')) y", "function pg_stat_file(), function pg_ls_dir()"),
-        ("select xmlelement(name x, pg_read_file('y')), json_object('a': lo_import('b'))", "function lo_import(), function pg_read_file()"),
+        (
+            "select * from t order by pg_terminate_backend(1) limit pg_cancel_backend(2)",
+            "function pg_cancel_backend(), function pg_terminate_backend()",
+        ),
+        (
+            "select case when a then pg_reload_conf() end, array[pg_promote()] from t group by 1",
+            "function pg_promote(), function pg_reload_conf()",
+        ),
+        (
+            "select sum(x) filter (where pg_switch_wal() is null) over (partition by pg_rotate_logfile()) from t",
+            "function pg_rotate_logfile(), function pg_switch_wal()",
+        ),
+        (
+            "select * from pg_ls_dir('.') with ordinality, lateral (select pg_stat_file('x')) y",
+            "function pg_stat_file(), function pg_ls_dir()",
+        ),
+        (
+            "select xmlelement(name x, pg_read_file('y')), json_object('a': lo_import('b'))",
+            "function lo_import(), function pg_read_file()",
+        ),
         ("create subscription s connection 'x' publication p", "server CREATE SUBSCRIPTION"),
-        ("create server s foreign data wrapper w; create extension dblink", "server CREATE SERVER, code CREATE EXTENSION dblink"),
+        (
+            "create server s foreign data wrapper w; create extension dblink",
+            "server CREATE SERVER, code CREATE EXTENSION dblink",
+        ),
         ("load 'x'", "server LOAD"),
         ("execute p(lo_import('x'))", "function lo_import(), execute p"),
     ]);
@@ -184,24 +218,33 @@ fn changes_in_disguise() {
         ("explain (analyze on) declare c cursor for select pg_reload_conf()", "function pg_reload_conf()"),
         ("create table x as execute p", "table x, execute p"),
         // B31, B32, B33, B34
-        ("create schema s create table t(a int) create index on t(a) create view v as select lo_import('x')",
-            "brief create schema, table t, index on t, brief create view, function lo_import()"),
+        (
+            "create schema s create table t(a int) create index on t(a) create view v as select lo_import('x')",
+            "brief create schema, table t, index on t, brief create view, function lo_import()",
+        ),
         ("drop owned by me", "drop me"),
         ("drop type t cascade; drop domain d cascade; drop schema s cascade", "drop t, drop d, drop s"),
         ("alter domain d add check (value > 0)", "other alter domain (checks every table that uses it)"),
         ("alter type t add attribute a int cascade", "alter t x1"),
-        ("truncate a, b; lock table t; vacuum (full) t; cluster t; reindex table t; reassign owned by a to b",
-            "truncate 2, lock accessexclusive, vacuum full, cluster, reindex, reassign owned"),
+        (
+            "truncate a, b; lock table t; vacuum (full) t; cluster t; reindex table t; reassign owned by a to b",
+            "truncate 2, lock accessexclusive, vacuum full, cluster, reindex, reassign owned",
+        ),
         ("vacuum full", "vacuum full"),
-        ("refresh materialized view m; grant select on t to x; comment on table t is 'x'",
-            "refresh m, grant, brief comment"),
+        (
+            "refresh materialized view m; grant select on t to x; comment on table t is 'x'",
+            "refresh m, grant, brief comment",
+        ),
         // B35, B36
         ("update pg_catalog.pg_class set relname = 'x' where oid = 1", "server UPDATE pg_class"),
         ("with x as (delete from pg_event_trigger where oid = 1) select 1", "server DELETE pg_event_trigger"),
         ("insert into pg_authid values (1)", "server INSERT pg_authid"),
         ("copy pg_class from stdin", "server COPY pg_class"),
         ("copy t from program 'x'", "server COPY … PROGRAM"),
-        ("copy t to '/file'; copy (select 1) to '/file'", "server COPY with a file of the server, server COPY with a file of the server"),
+        (
+            "copy t to '/file'; copy (select 1) to '/file'",
+            "server COPY with a file of the server, server COPY with a file of the server",
+        ),
         ("copy t from stdin; copy t to stdout; copy (select 1) to stdout", "ordinary, ordinary, ordinary"),
         ("copy (delete from t returning *) to stdout", "delete all of t"),
         ("copy t from stdin where lo_import(a) is null", "function lo_import()"),
@@ -214,24 +257,66 @@ fn changes_in_disguise() {
 #[test]
 fn mass_writes() {
     let everything = [
-        "", "where true", "where 't'", "where 1=1", "where 'a'='a'", "where id = id", "where t.id = id", "where not false",
-        "where true or x = 1", "where x = 1 or 1 < 2", "where id in (select id from t)", "where id in (select t.id from t where true)",
-        "where exists (select 1)", "where exists (select 1 from t)", "where id is null or id is not null", "where x or not x",
-        "where not not true", "where (true)", "where true is true", "where coalesce(true, x)", "where 1 is not null",
-        "where id between id and id", "where id in (id)", "where name like '%'", "where name ~ ''", "where 1 in (1, 2)",
-        "where now() > '2000-01-01'", "where random() < 2", "where $1", "where 1::bool", "where id is not distinct from id",
-        "where id = any (select id from t)", "where (select true)", "where true and 1=1", "where case when true then true end",
-        "where id >= id and true", "where ctid = ctid",
+        "",
+        "where true",
+        "where 't'",
+        "where 1=1",
+        "where 'a'='a'",
+        "where id = id",
+        "where t.id = id",
+        "where not false",
+        "where true or x = 1",
+        "where x = 1 or 1 < 2",
+        "where id in (select id from t)",
+        "where id in (select t.id from t where true)",
+        "where exists (select 1)",
+        "where exists (select 1 from t)",
+        "where id is null or id is not null",
+        "where x or not x",
+        "where not not true",
+        "where (true)",
+        "where true is true",
+        "where coalesce(true, x)",
+        "where 1 is not null",
+        "where id between id and id",
+        "where id in (id)",
+        "where name like '%'",
+        "where name ~ ''",
+        "where 1 in (1, 2)",
+        "where now() > '2000-01-01'",
+        "where random() < 2",
+        "where $1",
+        "where 1::bool",
+        "where id is not distinct from id",
+        "where id = any (select id from t)",
+        "where (select true)",
+        "where true and 1=1",
+        "where case when true then true end",
+        "where id >= id and true",
+        "where ctid = ctid",
     ];
     for condition in everything {
         assert_eq!(words(&format!("delete from t {condition}")), "delete all of t", "{condition}");
         assert_eq!(words(&format!("update t set a = 1 {condition}")), "update all of t", "{condition}");
     }
     for condition in [
-        "where id = 5", "where id = $1", "where false", "where 1 = 0", "where true and id = 5", "where id in (1, 2)",
-        "where id in (select id from t where old)", "where id in (select id from t limit 10)", "where current of c",
-        "where exists (select 1 from o where o.id = t.id)", "where not done", "where done", "where id in (select id from o)",
-        "where name like 'a%'", "where id between 1 and 5", "where (a, b) = (1, 2)", "where x is null or y is not null",
+        "where id = 5",
+        "where id = $1",
+        "where false",
+        "where 1 = 0",
+        "where true and id = 5",
+        "where id in (1, 2)",
+        "where id in (select id from t where old)",
+        "where id in (select id from t limit 10)",
+        "where current of c",
+        "where exists (select 1 from o where o.id = t.id)",
+        "where not done",
+        "where done",
+        "where id in (select id from o)",
+        "where name like 'a%'",
+        "where id between 1 and 5",
+        "where (a, b) = (1, 2)",
+        "where x is null or y is not null",
     ] {
         assert_eq!(words(&format!("delete from t {condition}")), "ordinary", "{condition}");
     }

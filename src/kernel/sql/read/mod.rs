@@ -130,7 +130,10 @@ fn parse(text: &str, bytes_max: usize) -> Result<Owned<StmtList>, Unreadable> {
         Ok(Err(error)) => {
             let said = error.to_string();
             let why = said.strip_prefix("Invalid statement: ").unwrap_or(&said).to_owned();
-            Err(Unreadable { why, kind: UnreadableKind::Syntax })
+            // The end of the grammar's stack is a bound, not a mistake of the writer's.
+            let kind =
+                if why.starts_with("memory exhausted") { UnreadableKind::Bounds } else { UnreadableKind::Syntax };
+            Err(Unreadable { why, kind })
         }
         Err(_) => Err(Unreadable::bounds("the grammar gave up")),
     }
@@ -175,9 +178,7 @@ fn trimmed(text: &str, location: i32, length: i32) -> Range<usize> {
         }
     }
     let mut to = end;
-    while to > from
-        && matches!(bytes.get(to - 1), Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b';'))
-    {
+    while to > from && matches!(bytes.get(to - 1), Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b';')) {
         to -= 1;
     }
     from..to
