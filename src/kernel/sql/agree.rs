@@ -61,7 +61,9 @@ pub fn agreement(text: &str, change: &Change) -> Agreement {
 }
 
 fn compare(text: &str, same: impl FnOnce(&Other) -> Result<(), String>) -> Agreement {
-    let Some(statements) = parse(text, TEXT_BYTES_MAX) else { return Agreement::CannotRead };
+    let Some(statements) = parse(text, TEXT_BYTES_MAX) else {
+        return Agreement::CannotRead;
+    };
     match statements.as_slice() {
         [only] => match same(only) {
             Ok(()) => Agreement::Agrees,
@@ -101,7 +103,7 @@ fn folded(ident: &sqlparser::ast::Ident) -> String {
 
 /// PostgreSQL cuts names at 63 bytes.
 fn cut(name: &str) -> String {
-    name.get(..name.floor_char_boundary(63)).unwrap_or(name).to_owned()
+    super::names::clipped(name, 63).to_owned()
 }
 
 fn same_name(ours: &RelationName, theirs: &ObjectName) -> Result<(), String> {
@@ -130,7 +132,11 @@ fn same_index(ours: &CreateIndex, theirs: &OtherIndex) -> Result<(), String> {
 fn same_alter(ours: &AlterTable, table: &ObjectName, theirs: &[AlterTableOperation]) -> Result<(), String> {
     same_name(&ours.relation, table)?;
     if theirs.len() != ours.actions.len() {
-        return Err(format!("{} subcommands for the second reader, {} for the first", theirs.len(), ours.actions.len()));
+        return Err(format!(
+            "{} subcommands for the second reader, {} for the first",
+            theirs.len(),
+            ours.actions.len()
+        ));
     }
     for (ours, theirs) in ours.actions.iter().zip(theirs) {
         if same_action(&ours.kind, theirs) == Some(false) {
@@ -148,13 +154,21 @@ fn same_action(ours: &AlterKind, theirs: &AlterTableOperation) -> Option<bool> {
             Some(folded(&column_def.name) == ours.name)
         }
         (AlterKind::AddColumn(_), _) | (_, AlterTableOperation::AddColumn { .. }) => Some(false),
+        (AlterKind::AddConstraint(ours), AlterTableOperation::AddConstraint { constraint, not_valid }) => {
+            same_constraint(&ours.kind, constraint).map(|same| same && *not_valid == ours.not_valid)
+        }
         (
-            AlterKind::AddConstraint(ours),
-            AlterTableOperation::AddConstraint { constraint, not_valid },
-        ) => same_constraint(&ours.kind, constraint).map(|same| same && *not_valid == ours.not_valid),
-        (AlterKind::SetNotNull { column }, AlterTableOperation::AlterColumn { column_name, op: Column::SetNotNull })
-        | (AlterKind::DropNotNull { column }, AlterTableOperation::AlterColumn { column_name, op: Column::DropNotNull })
-        | (AlterKind::DropDefault { column }, AlterTableOperation::AlterColumn { column_name, op: Column::DropDefault })
+            AlterKind::SetNotNull { column },
+            AlterTableOperation::AlterColumn { column_name, op: Column::SetNotNull },
+        )
+        | (
+            AlterKind::DropNotNull { column },
+            AlterTableOperation::AlterColumn { column_name, op: Column::DropNotNull },
+        )
+        | (
+            AlterKind::DropDefault { column },
+            AlterTableOperation::AlterColumn { column_name, op: Column::DropDefault },
+        )
         | (
             AlterKind::SetDefault { column },
             AlterTableOperation::AlterColumn { column_name, op: Column::SetDefault { .. } },
@@ -199,7 +213,9 @@ pub fn format_for_people(text: &str) -> String {
     if !super::read::is_shallow(text) {
         return unchanged();
     }
-    let Some(statements) = parse(text, FORMAT_BYTES_MAX) else { return unchanged() };
+    let Some(statements) = parse(text, FORMAT_BYTES_MAX) else {
+        return unchanged();
+    };
     let formatted = catch_unwind(AssertUnwindSafe(|| {
         statements.iter().map(|statement| format!("{statement:#}")).collect::<Vec<_>>().join(";\n")
     }));
@@ -245,7 +261,10 @@ mod tests {
     #[test]
     fn says_nothing() {
         check("drop table t", "cannot read");
-        check("alter table t alter column a set statistics 5, cluster on i, add exclude using gist (a with &&)", "cannot read");
+        check(
+            "alter table t alter column a set statistics 5, cluster on i, add exclude using gist (a with &&)",
+            "cannot read",
+        );
     }
 
     #[test]
@@ -260,7 +279,9 @@ mod tests {
     fn formats() {
         let formatted = format_for_people("select a,b from t where x=1 and y=2");
         assert!(formatted.lines().count() > 1, "{formatted}");
-        for unchanged in ["selec", "select 1 -- why", "select U&'\\0041'", "select E'a'\n'b\\', '; drop table victim; --'"] {
+        for unchanged in
+            ["selec", "select 1 -- why", "select U&'\\0041'", "select E'a'\n'b\\', '; drop table victim; --'"]
+        {
             assert_eq!(format_for_people(unchanged), unchanged);
         }
     }

@@ -66,10 +66,9 @@ fn is_plain(statement: &Statement) -> bool {
             | TransactionControl::Savepoint => true,
             TransactionControl::TwoPhase => false,
         },
-        Statement::Prepare { .. }
-        | Statement::Execute { .. }
-        | Statement::Deallocate { .. }
-        | Statement::Change(_) => false,
+        Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate { .. } | Statement::Change(_) => {
+            false
+        }
     }
 }
 

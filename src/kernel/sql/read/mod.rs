@@ -122,12 +122,18 @@ fn parse(text: &str, bytes_max: usize) -> Result<Owned<StmtList>, Unreadable> {
     if bounds::comment_depth(text.as_bytes()) > bounds::COMMENT_DEPTH_MAX {
         return Err(Unreadable::bounds("block comments are nested too deeply"));
     }
+    if bounds::operator_work(text.as_bytes()) > bounds::OPERATOR_WORK_MAX {
+        return Err(Unreadable::bounds("runs of operator characters are too long"));
+    }
     match catch_unwind(|| pg_raw_parse::parse(text)) {
         Ok(Ok(result)) => Ok(result.into_inner()),
         Ok(Err(error)) => {
             let said = error.to_string();
             let why = said.strip_prefix("Invalid statement: ").unwrap_or(&said).to_owned();
-            Err(Unreadable { why, kind: UnreadableKind::Syntax })
+            // The end of the grammar's stack is a bound, not a mistake of the writer's.
+            let kind =
+                if why.starts_with("memory exhausted") { UnreadableKind::Bounds } else { UnreadableKind::Syntax };
+            Err(Unreadable { why, kind })
         }
         Err(_) => Err(Unreadable::bounds("the grammar gave up")),
     }
@@ -172,9 +178,7 @@ fn trimmed(text: &str, location: i32, length: i32) -> Range<usize> {
         }
     }
     let mut to = end;
-    while to > from
-        && matches!(bytes.get(to - 1), Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b';'))
-    {
+    while to > from && matches!(bytes.get(to - 1), Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b';')) {
         to -= 1;
     }
     from..to
