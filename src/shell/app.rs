@@ -35,7 +35,7 @@ pub enum AppError {
     #[error("cannot listen on {address}: {error}")]
     Listen { address: String, error: io::Error },
     #[error(transparent)]
-    Tls(#[from] super::tls::TlsError),
+    Gate(#[from] super::welcome::GateError),
     #[error(transparent)]
     Api(#[from] api::ApiError),
     #[error("{0}")]
@@ -253,7 +253,7 @@ impl Dealer {
 }
 
 async fn too_many(raw: Raw) {
-    let mut side = super::session::wire::Side::new(super::net::Stream::Plain(raw));
+    let mut side = super::session::wire::Side::new(net::Stream::Plain(raw));
     Reply::fatal(sqlstate::TOO_MANY_CONNECTIONS, "too many connections through the gateway")
         .hint("Raise limits.connections_max, or use fewer connections.")
         .put(&mut side.out);

@@ -55,9 +55,7 @@ pub fn verifier(user: &str, password: &[u8]) -> String {
 /// client and server are on different channels, which binding exists to find out.
 #[must_use]
 pub fn strip_plus(mechanisms: &[u8]) -> Vec<u8> {
-    let names = mechanisms
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty());
+    let names = mechanisms.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let kept = names.filter(|name| !name.ends_with(b"-PLUS"));
     let mut list = Vec::with_capacity(mechanisms.len());
     for name in kept {

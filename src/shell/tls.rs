@@ -75,11 +75,7 @@ pub struct TlsError {
 
 impl TlsError {
     fn new(file: &Path, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            file: file.to_owned(),
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        Self { file: file.to_owned(), what: what.into(), remedy: remedy.into() }
     }
 }
 
@@ -114,12 +110,8 @@ impl Identity {
     pub fn load(cert_file: &Path, key_file: &Path) -> Result<Self, TlsError> {
         let chain = certificates(cert_file)?;
         let key = private_key(key_file)?;
-        let identity = Self {
-            cert_file: cert_file.to_owned(),
-            key_file: key_file.to_owned(),
-            chain,
-            key: Arc::new(key),
-        };
+        let identity =
+            Self { cert_file: cert_file.to_owned(), key_file: key_file.to_owned(), chain, key: Arc::new(key) };
         identity.certified().map(|_| identity)
     }
 
@@ -142,10 +134,7 @@ impl Identity {
 impl Roots {
     /// Reads a PEM file of one or more root certificates.
     pub fn load(file: &Path) -> Result<Self, TlsError> {
-        let roots = Self {
-            file: file.to_owned(),
-            certificates: certificates(file)?,
-        };
+        let roots = Self { file: file.to_owned(), certificates: certificates(file)? };
         RootsVerifier::new(&roots, true).map(|_| roots)
     }
 }
@@ -154,10 +143,7 @@ impl Roots {
 /// (PostgreSQL has none either, and tickets cost memory for each idle session).
 pub fn server_side(identity: &Identity) -> Result<ServerSide, TlsError> {
     let certified = identity.certified()?;
-    let end_point = identity
-        .chain
-        .first()
-        .and_then(|certificate| server_end_point(certificate));
+    let end_point = identity.chain.first().and_then(|certificate| server_end_point(certificate));
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(&identity.cert_file, &error))?
@@ -167,30 +153,18 @@ pub fn server_side(identity: &Identity) -> Result<ServerSide, TlsError> {
     config.max_fragment_size = Some(RECORD_PLAINTEXT_MAX + RECORD_OVERHEAD);
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(ServerSide {
-        config: Arc::new(config),
-        end_point,
-    })
+    Ok(ServerSide { config: Arc::new(config), end_point })
 }
 
 /// The `rustls` configuration towards a server. `None` when TLS is disabled.
-pub fn client_side(
-    mode: UpstreamMode,
-    roots: Option<&Roots>,
-) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+pub fn client_side(mode: UpstreamMode, roots: Option<&Roots>) -> Result<Option<Arc<ClientConfig>>, TlsError> {
     let verifier: Arc<dyn rustls::client::danger::ServerCertVerifier> = match (mode, roots) {
         (UpstreamMode::Disable, _) => return Ok(None),
-        (UpstreamMode::Prefer | UpstreamMode::Require, _) => {
-            Arc::new(AnyCertificate::new(provider()))
-        }
+        (UpstreamMode::Prefer | UpstreamMode::Require, _) => Arc::new(AnyCertificate::new(provider())),
         (UpstreamMode::VerifyCa, Some(roots)) => Arc::new(RootsVerifier::new(roots, false)?),
         (UpstreamMode::VerifyFull, Some(roots)) => Arc::new(RootsVerifier::new(roots, true)?),
         (UpstreamMode::VerifyCa | UpstreamMode::VerifyFull, None) => {
-            return Err(TlsError::new(
-                Path::new(""),
-                "there is no root certificate.",
-                "Give a root certificate file.",
-            ));
+            return Err(TlsError::new(Path::new(""), "there is no root certificate.", "Give a root certificate file."));
         }
     };
     let mut config = ClientConfig::builder_with_provider(provider())
@@ -216,11 +190,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn unusable(file: &Path, error: &rustls::Error) -> TlsError {
-    TlsError::new(
-        file,
-        format!("TLS cannot be set up: {error}."),
-        "Report this: it is a defect of the gateway.",
-    )
+    TlsError::new(file, format!("TLS cannot be set up: {error}."), "Report this: it is a defect of the gateway.")
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
@@ -236,21 +206,14 @@ fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(file)?;
     let damaged = |what: String| {
-        TlsError::new(
-            file,
-            what,
-            "Give a PEM file with one or more `-----BEGIN CERTIFICATE-----` blocks.",
-        )
+        TlsError::new(file, what, "Give a PEM file with one or more `-----BEGIN CERTIFICATE-----` blocks.")
     };
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|error| damaged(format!("the PEM text is damaged: {error}.")))?;
     if found.is_empty() {
         return Err(damaged("there is no certificate in it.".to_owned()));
     }
-    if found
-        .iter()
-        .any(|certificate| validity(certificate).is_none())
-    {
+    if found.iter().any(|certificate| validity(certificate).is_none()) {
         return Err(damaged("a certificate in it cannot be read.".to_owned()));
     }
     Ok(found)
@@ -267,15 +230,10 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
             )
         } else {
             let what = match error {
-                rustls::pki_types::pem::Error::NoItemsFound => {
-                    "there is no private key in it.".to_owned()
-                }
+                rustls::pki_types::pem::Error::NoItemsFound => "there is no private key in it.".to_owned(),
                 other => format!("the PEM text is damaged: {other}."),
             };
-            (
-                what,
-                "Give a PEM file with a `-----BEGIN PRIVATE KEY-----` block.",
-            )
+            (what, "Give a PEM file with a `-----BEGIN PRIVATE KEY-----` block.")
         };
         TlsError::new(file, what, remedy)
     })

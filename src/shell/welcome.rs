@@ -10,8 +10,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use super::audit::event::{Event, LoginFailed, SessionInfo};
 use super::audit::Audit;
+use super::audit::event::{Event, LoginFailed, SessionInfo};
+use super::auth::{self, Mock};
 use super::cancel::Cancels;
 use super::config::{Auth, FunctionCalls, ListenerTls, Parameters, Settings, Target};
 use super::net::{Raw, Stream};
@@ -43,6 +44,16 @@ pub struct Gate {
     pub cancels: Arc<Cancels>,
     pub tls: Option<ServerSide>,
     pub mode: ListenerMode,
+    mock: Mock,
+}
+
+/// Why a listener cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    #[error("no randomness: {0}")]
+    Random(getrandom::Error),
 }
 
 /// Why nobody was let in.
@@ -87,9 +98,11 @@ struct Knock {
 impl Gate {
     /// # Errors
     /// When the certificate or its key cannot be used.
-    pub fn new(tls: &ListenerTls, shared: Shared, audit: Audit, cancels: Arc<Cancels>) -> Result<Self, tls::TlsError> {
+    pub fn new(tls: &ListenerTls, shared: Shared, audit: Audit, cancels: Arc<Cancels>) -> Result<Self, GateError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(GateError::Random)?;
         let side = tls.identity.as_ref().map(tls::server_side).transpose()?;
-        Ok(Self { shared, audit, cancels, tls: side, mode: tls.mode })
+        Ok(Self { shared, audit, cancels, tls: side, mode: tls.mode, mock: Mock::new(secret) })
     }
 
     /// A connection from its first byte to the session it becomes, if it does.
@@ -113,7 +126,13 @@ impl Gate {
         };
         tracing::info!(peer, reason, code, "connection refused");
         let Knock { user, database } = knock;
-        self.audit.event(Event::LoginFailed(LoginFailed { client: peer, user, database, reason, sqlstate: Some(code) }));
+        self.audit.event(Event::LoginFailed(LoginFailed {
+            client: peer,
+            user,
+            database,
+            reason,
+            sqlstate: Some(code),
+        }));
         None
     }
 
@@ -149,7 +168,10 @@ impl Gate {
             match startup::first(&packet) {
                 Ok(First::Ssl) if !asked_ssl => {
                     asked_ssl = true;
-                    if self.tls.is_some() && self.mode != ListenerMode::Disable && matches!(stream, Stream::Plain(Raw::Tcp(_))) {
+                    if self.tls.is_some()
+                        && self.mode != ListenerMode::Disable
+                        && matches!(stream, Stream::Plain(Raw::Tcp(_)))
+                    {
                         stream.write_all(b"S").await?;
                         stream = self.accept_tls(stream, false).await?;
                     } else {
@@ -207,15 +229,24 @@ impl Gate {
         })?;
         startup.check(&target.startup_parameters)?;
         if startup.replication.is_some() && !target.allow_replication {
-            let reply = Reply::fatal(sqlstate::FEATURE_NOT_SUPPORTED, "replication connections are not allowed through the gateway");
-            return Err(Turned::Away(reply.hint("Set allow_replication for this target, or connect to the server directly.")));
+            let reply = Reply::fatal(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                "replication connections are not allowed through the gateway",
+            );
+            return Err(Turned::Away(
+                reply.hint("Set allow_replication for this target, or connect to the server directly."),
+            ));
         }
-        let upstream = Arc::new(Upstream::new(&target).map_err(|e| Turned::Away(Reply::fatal(sqlstate::CONNECTION_FAILURE, e.to_string())))?);
+        let upstream = Arc::new(
+            Upstream::new(&target)
+                .map_err(|e| Turned::Away(Reply::fatal(sqlstate::CONNECTION_FAILURE, e.to_string())))?,
+        );
         let auth = match &target.auth {
             Auth::PassThrough => "pass-through",
             Auth::Scram { users, .. } => {
                 startup.negotiate(2, &mut client.out);
-                login::client(client, startup, users, self.tls.as_ref()).await?
+                let book = login::Book { users, mock: &self.mock };
+                login::client(client, startup, book, self.tls.as_ref()).await?
             }
         };
         let mut server = connect(&upstream).await?;
@@ -299,8 +330,15 @@ async fn connect(upstream: &Upstream) -> Result<Side, Turned> {
         Ok(stream) => Ok(Side::new(stream)),
         Err(error) => {
             tracing::warn!(upstream = %upstream.address, %error, "cannot reach the server");
-            let reply = Reply::fatal(sqlstate::CONNECTION_FAILURE, format!("the gateway cannot reach the server at {}", upstream.address));
-            Err(Turned::Away(reply.detail(error.to_string()).hint("Check that the server runs and that the target's upstream address is right.")))
+            let reply = Reply::fatal(
+                sqlstate::CONNECTION_FAILURE,
+                format!("the gateway cannot reach the server at {}", upstream.address),
+            );
+            Err(Turned::Away(
+                reply
+                    .detail(error.to_string())
+                    .hint("Check that the server runs and that the target's upstream address is right."),
+            ))
         }
     }
 }
@@ -367,14 +405,7 @@ fn relay_request(client: &mut Side, code: i32, frame: &Bytes) {
         client.out.extend_from_slice(frame);
         return;
     }
-    let mut mechanisms = Vec::new();
-    for name in frame.get(HEADER + 4..).unwrap_or_default().split(|b| *b == 0).filter(|name| !name.is_empty()) {
-        if name != b"SCRAM-SHA-256-PLUS" {
-            mechanisms.extend_from_slice(name);
-            mechanisms.push(0);
-        }
-    }
-    mechanisms.push(0);
+    let mechanisms = auth::strip_plus(frame.get(HEADER + 4..).unwrap_or_default());
     message::put_authentication(&mut client.out, SASL, &mechanisms);
 }
 
@@ -384,7 +415,10 @@ async fn read_answer(client: &mut Side) -> Result<Bytes, Turned> {
     if tag == client::PASSWORD {
         return Ok(frame);
     }
-    let reply = Reply::fatal(sqlstate::PROTOCOL_VIOLATION, format!("expected an authentication response, got message type {tag}"));
+    let reply = Reply::fatal(
+        sqlstate::PROTOCOL_VIOLATION,
+        format!("expected an authentication response, got message type {tag}"),
+    );
     Err(Turned::Away(reply))
 }
 
@@ -429,7 +463,10 @@ fn by_server(client: &mut Side, frame: &Bytes) -> Turned {
 
 fn unexpected(tag: u8) -> Turned {
     tracing::error!(tag, "unexpected message from the server during authentication");
-    Turned::Away(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, "the server does not speak the PostgreSQL protocol as expected"))
+    Turned::Away(Reply::fatal(
+        sqlstate::PROTOCOL_VIOLATION,
+        "the server does not speak the PostgreSQL protocol as expected",
+    ))
 }
 
 /// The settings statements are read by must be ones we read by.
@@ -446,8 +483,13 @@ fn check_pins(greeting: &Greeting) -> Result<(), Turned> {
         ));
     }
     if !is_on(&greeting.conforming) {
-        let reply = Reply::fatal(sqlstate::FEATURE_NOT_SUPPORTED, "standard_conforming_strings is off for this role or database");
-        return Err(Turned::Away(reply.hint("Set it on: with it off, a statement could be read differently from the server.")));
+        let reply = Reply::fatal(
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            "standard_conforming_strings is off for this role or database",
+        );
+        return Err(Turned::Away(
+            reply.hint("Set it on: with it off, a statement could be read differently from the server."),
+        ));
     }
     Ok(())
 }

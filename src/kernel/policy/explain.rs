@@ -85,10 +85,10 @@ pub fn lock_words(lock: LockMode) -> &'static str {
     }
 }
 
-impl super::Verdict {
+impl Verdict {
     /// What it was made from; a plain pass has none.
     #[must_use]
-    pub fn findings(&self) -> &[super::Finding] {
+    pub fn findings(&self) -> &[Finding] {
         match self {
             Self::Pass { warnings, .. } | Self::Bounded { warnings, .. } => warnings,
             Self::Rewrite { findings, .. } => findings,

@@ -226,12 +226,18 @@ impl Relay {
     }
 
     fn bind(&mut self, header: Header, rest: &[u8]) -> Next {
-        let wanted = if header.body <= self.values_max { header.body } else { header.body.min(NAMES_MAX) };
+        // What is approved later is approved with its values.
+        let watched = self.names.watching() || self.parsing_a_change();
+        if watched && header.body > self.text_max {
+            return self.too_long(header);
+        }
+        let whole = watched || header.body <= self.values_max;
+        let wanted = if whole { header.body } else { header.body.min(NAMES_MAX) };
         let Some(prefix) = rest.get(HEADER..HEADER + wanted) else {
             return Next::Stop(Then::Partial { need: HEADER + wanted });
         };
         let Ok((portal, statement)) = message::bind_names(prefix) else { return malformed() };
-        let values = (wanted == header.body && self.values_max > 0)
+        let values = whole
             .then(|| message::bind_values(prefix).ok())
             .flatten()
             .filter(|values| !values.is_empty())

@@ -57,7 +57,9 @@ impl Relay {
     }
 
     fn add_bytes(&mut self, count: usize) {
-        if let Some(Owed::Query(running) | Owed::Execute(running, _) | Owed::FunctionCall(running)) = self.ledger.front() {
+        if let Some(Owed::Query(running) | Owed::Execute(running, _) | Owed::FunctionCall(running)) =
+            self.ledger.front()
+        {
             running.bytes += count as u64;
         }
     }
@@ -66,7 +68,9 @@ impl Relay {
         match header.tag {
             server::DATA_ROW | server::COPY_DATA => {}
             server::READY => self.ready(body, now)?,
-            server::COMMAND_COMPLETE | server::EMPTY_QUERY | server::PORTAL_SUSPENDED => self.complete(header.tag, body, now),
+            server::COMMAND_COMPLETE | server::EMPTY_QUERY | server::PORTAL_SUSPENDED => {
+                self.complete(header.tag, body, now)
+            }
             server::ERROR => self.error(body, now),
             server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE => self.named(now),
             server::ROW_DESCRIPTION | server::NO_DATA => {
@@ -76,8 +80,15 @@ impl Relay {
             }
             server::COPY_IN => self.ledger.copy_in(),
             server::PARAMETER_STATUS => self.parameter(body),
-            server::AUTHENTICATION | server::BACKEND_KEY_DATA | server::COPY_BOTH | server::COPY_DONE | server::COPY_OUT
-            | server::FUNCTION_RESULT | server::NEGOTIATE_VERSION | server::NOTICE | server::NOTIFICATION
+            server::AUTHENTICATION
+            | server::BACKEND_KEY_DATA
+            | server::COPY_BOTH
+            | server::COPY_DONE
+            | server::COPY_OUT
+            | server::FUNCTION_RESULT
+            | server::NEGOTIATE_VERSION
+            | server::NOTICE
+            | server::NOTIFICATION
             | server::PARAMETER_DESCRIPTION => {}
             tag => return Err(BadServer { tag }),
         }
@@ -227,7 +238,10 @@ impl Relay {
                 Some(name) => self.names.close_statement(name),
                 None => self.names.close_all_statements(),
             },
-            Statement::Deallocate { .. } | Statement::Ordinary | Statement::Transaction(_) | Statement::Execute { .. }
+            Statement::Deallocate { .. }
+            | Statement::Ordinary
+            | Statement::Transaction(_)
+            | Statement::Execute { .. }
             | Statement::Change(_) => {}
         }
     }

@@ -44,8 +44,16 @@ pub enum Owed {
     FunctionCall(Running),
     /// ReadyForQuery.
     Sync,
-    Parse { name: CompactString, known: Arc<Known>, started: u64 },
-    Bind { portal: CompactString, statement: CompactString, values: Option<Arc<[Value]>> },
+    Parse {
+        name: CompactString,
+        known: Arc<Known>,
+        started: u64,
+    },
+    Bind {
+        portal: CompactString,
+        statement: CompactString,
+        values: Option<Arc<[Value]>>,
+    },
     /// RowDescription or NoData (after ParameterDescription for a statement).
     Describe,
     Execute(Running, CompactString),

@@ -45,7 +45,8 @@ impl Names {
 
     pub fn set_statement(&mut self, name: CompactString, known: Arc<Known>) {
         self.watched += usize::from(!known.ordinary);
-        let old = if name.is_empty() { self.unnamed_statement.replace(known) } else { self.statements.insert(name, known) };
+        let old =
+            if name.is_empty() { self.unnamed_statement.replace(known) } else { self.statements.insert(name, known) };
         self.forget(old.as_deref());
     }
 
@@ -64,7 +65,8 @@ impl Names {
         let Some(known) = self.statement(statement).cloned() else { return };
         self.watched += usize::from(!known.ordinary);
         let bound = Portal { known, values };
-        let old = if portal.is_empty() { self.unnamed_portal.replace(bound) } else { self.portals.insert(portal, bound) };
+        let old =
+            if portal.is_empty() { self.unnamed_portal.replace(bound) } else { self.portals.insert(portal, bound) };
         self.forget(old.map(|p| p.known).as_deref());
     }
 

@@ -3,8 +3,8 @@
 pub mod agree;
 pub mod bounds;
 pub mod encoding;
-pub mod names;
 pub mod known;
+pub mod names;
 pub mod read;
 pub mod remember;
 pub mod statement;

@@ -70,9 +70,15 @@ pub enum Change {
     CreateTable(CreateTable),
     Drop(Drop),
     /// TRUNCATE.
-    Truncate { relations: Vec<RelationName>, cascade: bool },
+    Truncate {
+        relations: Vec<RelationName>,
+        cascade: bool,
+    },
     /// UPDATE or DELETE (also inside a CTE, EXPLAIN ANALYZE, COPY) whose WHERE is absent or a tautology.
-    MassWrite { kind: MassWriteKind, relation: RelationName },
+    MassWrite {
+        kind: MassWriteKind,
+        relation: RelationName,
+    },
     /// RENAME of anything, and SET SCHEMA.
     Rename(Rename),
     /// GRANT, REVOKE, roles, ownership, default privileges, row security, security labels.
@@ -82,20 +88,38 @@ pub enum Change {
     /// Runs text or code nobody can read from here.
     Opaque(Opaque),
     /// REINDEX without CONCURRENTLY; `target` absent for SCHEMA, DATABASE, SYSTEM.
-    Reindex { target: Option<RelationName>, index: bool },
+    Reindex {
+        target: Option<RelationName>,
+        index: bool,
+    },
     /// VACUUM FULL, CLUSTER: rewrites under ACCESS EXCLUSIVE. No relation means all.
-    RewriteTable { command: &'static str, relation: Option<RelationName> },
+    RewriteTable {
+        command: &'static str,
+        relation: Option<RelationName>,
+    },
     /// REFRESH MATERIALIZED VIEW without CONCURRENTLY.
-    RefreshMatview { relation: RelationName },
+    RefreshMatview {
+        relation: RelationName,
+    },
     /// LOCK TABLE in a mode that blocks readers or writers.
-    LockTable { relations: Vec<RelationName>, mode: LockMode },
+    LockTable {
+        relations: Vec<RelationName>,
+        mode: LockMode,
+    },
     /// A schema change that needs only a brief or weak lock and is passed under a lock timeout
     /// (CREATE TRIGGER, CREATE VIEW, COMMENT, CREATE SEQUENCE, CREATE TYPE, …).
-    Brief { command: &'static str, relation: Option<RelationName> },
+    Brief {
+        command: &'static str,
+        relation: Option<RelationName>,
+    },
     /// Known to be a change, not modelled: the policy's `other-ddl` decides, closed by default.
-    Other { command: &'static str },
+    Other {
+        command: &'static str,
+    },
     /// The grammar of record cannot read it, or it is beyond the bounds.
-    Unreadable { why: String },
+    Unreadable {
+        why: String,
+    },
 }
 
 /// Lock modes, weakest first (PostgreSQL docs, 13.3.1 Table-Level Locks).
@@ -178,31 +202,77 @@ pub struct AlterAction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlterKind {
     AddColumn(AddColumn),
-    DropColumn { column: String, if_exists: bool, cascade: bool },
-    SetNotNull { column: String },
-    DropNotNull { column: String },
-    SetDefault { column: String },
-    DropDefault { column: String },
-    AlterType { column: String, type_name: TypeName, using_sql: Option<String>, collation: Option<String> },
+    DropColumn {
+        column: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    SetNotNull {
+        column: String,
+    },
+    DropNotNull {
+        column: String,
+    },
+    SetDefault {
+        column: String,
+    },
+    DropDefault {
+        column: String,
+    },
+    AlterType {
+        column: String,
+        type_name: TypeName,
+        using_sql: Option<String>,
+        collation: Option<String>,
+    },
     AddConstraint(TableConstraint),
-    ValidateConstraint { name: String },
-    DropConstraint { name: String, if_exists: bool, cascade: bool },
+    ValidateConstraint {
+        name: String,
+    },
+    DropConstraint {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
     /// `ADD CONSTRAINT … {UNIQUE | PRIMARY KEY} USING INDEX …`.
-    AddConstraintUsingIndex { name: Option<String>, index: String, primary_key: bool },
-    AttachPartition { partition: RelationName },
-    DetachPartition { partition: RelationName, concurrently: bool, finalize: bool },
+    AddConstraintUsingIndex {
+        name: Option<String>,
+        index: String,
+        primary_key: bool,
+    },
+    AttachPartition {
+        partition: RelationName,
+    },
+    DetachPartition {
+        partition: RelationName,
+        concurrently: bool,
+        finalize: bool,
+    },
     /// SET (fillfactor …), SET STATISTICS, CLUSTER ON …: SHARE UPDATE EXCLUSIVE and catalog only.
-    WeakLock { command: &'static str },
+    WeakLock {
+        command: &'static str,
+    },
     /// Catalog only, under a strong but brief lock.
-    BriefLock { command: &'static str, lock: LockMode },
+    BriefLock {
+        command: &'static str,
+        lock: LockMode,
+    },
     /// SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION …: rewrites the table.
-    Rewrites { command: &'static str },
+    Rewrites {
+        command: &'static str,
+    },
     /// Row security, ownership.
-    Security { command: &'static str },
+    Security {
+        command: &'static str,
+    },
     /// Disables a trigger or rule, or weakens replica identity.
-    Weakens { command: &'static str },
+    Weakens {
+        command: &'static str,
+    },
     /// Known, not modelled.
-    Other { command: &'static str },
+    Other {
+        command: &'static str,
+    },
 }
 
 /// A type as written.
@@ -289,12 +359,22 @@ pub struct TableConstraint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConstraintKind {
     /// `columns` are those the expression mentions, each once, in the order of their first mention.
-    Check { no_inherit: bool },
+    Check {
+        no_inherit: bool,
+    },
     /// `index_sql` is what follows the table's name in CREATE UNIQUE INDEX;
     /// `tail_sql` what must follow USING INDEX (DEFERRABLE …).
-    Unique { index_sql: String, tail_sql: String },
-    PrimaryKey { index_sql: String, tail_sql: String },
-    ForeignKey { references: RelationName },
+    Unique {
+        index_sql: String,
+        tail_sql: String,
+    },
+    PrimaryKey {
+        index_sql: String,
+        tail_sql: String,
+    },
+    ForeignKey {
+        references: RelationName,
+    },
     Exclude,
     /// A NOT NULL written as a table constraint (18).
     NotNull,

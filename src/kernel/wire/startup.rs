@@ -19,7 +19,10 @@ pub enum First {
     Ssl,
     GssEnc,
     /// Process id and key: 4 bytes up to protocol 3.0, up to 256 from 3.2.
-    Cancel { process: i32, key: Vec<u8> },
+    Cancel {
+        process: i32,
+        key: Vec<u8>,
+    },
     Startup(Startup),
 }
 
@@ -69,10 +72,16 @@ pub fn first(packet: &[u8]) -> Result<First, BadStartup> {
             }
             Ok(First::Cancel { process, key: key.to_vec() })
         }
-        code if code >> 16 == 3 => startup(u16::try_from(code & 0xffff).unwrap_or_default(), reader).map(First::Startup),
+        code if code >> 16 == 3 => {
+            startup(u16::try_from(code & 0xffff).unwrap_or_default(), reader).map(First::Startup)
+        }
         code => Err(BadStartup {
             code: sqlstate::FEATURE_NOT_SUPPORTED,
-            message: format!("unsupported frontend protocol {}.{}: server supports 3.0 to 3.2", code >> 16, code & 0xffff),
+            message: format!(
+                "unsupported frontend protocol {}.{}: server supports 3.0 to 3.2",
+                code >> 16,
+                code & 0xffff
+            ),
             hint: String::new(),
         }),
     }
@@ -169,7 +178,10 @@ fn settings_in(options: &str) -> Result<Vec<(String, String)>, BadStartup> {
                 None => {
                     return Err(BadStartup {
                         code: sqlstate::FEATURE_NOT_SUPPORTED,
-                        message: format!("command-line option \"{}\" is not supported through the gateway", shown(&word)),
+                        message: format!(
+                            "command-line option \"{}\" is not supported through the gateway",
+                            shown(&word)
+                        ),
                         hint: "Use -c name=value in options.".into(),
                     });
                 }
@@ -241,7 +253,8 @@ const ALLOWED: &[&str] = &[
 ];
 
 /// Families of planner and statistics settings: cost and speed, never meaning.
-const ALLOWED_PREFIXES: &[&str] = &["enable_", "geqo_", "jit_", "max_parallel_", "parallel_", "random_page", "seq_page", "track_"];
+const ALLOWED_PREFIXES: &[&str] =
+    &["enable_", "geqo_", "jit_", "max_parallel_", "parallel_", "random_page", "seq_page", "track_"];
 
 impl Startup {
     /// Checks each setting against the allow-list and the configured additions.
@@ -386,14 +399,22 @@ mod tests {
 
     #[test]
     fn options_are_taken_apart() {
-        let startup = read(&[("user", "a"), ("options", "-c search_path=x\\ y --statement-timeout=5 -cwork_mem=1MB")]).unwrap();
+        let startup =
+            read(&[("user", "a"), ("options", "-c search_path=x\\ y --statement-timeout=5 -cwork_mem=1MB")]).unwrap();
         let expected = [("search_path", "x y"), ("statement_timeout", "5"), ("work_mem", "1MB")];
         assert_eq!(startup.settings, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     }
 
     #[test]
     fn what_could_weaken_a_guard_is_refused() {
-        for bad in ["-c session_replication_role=replica", "-c role=dba", "-c standard_conforming_strings=off", "-c=", "-c", "-f"] {
+        for bad in [
+            "-c session_replication_role=replica",
+            "-c role=dba",
+            "-c standard_conforming_strings=off",
+            "-c=",
+            "-c",
+            "-f",
+        ] {
             assert!(read(&[("user", "a"), ("options", bad)]).is_err(), "{bad}");
         }
         assert!(read(&[("user", "a"), ("role", "dba")]).is_err());

@@ -68,30 +68,24 @@ impl UpstreamAuth {
     /// Takes the body of an Authentication message (`R`), its code included.
     pub fn answer(&mut self, body: &[u8]) -> Result<UpstreamReply, AuthError> {
         let Some((code, data)) = body.split_first_chunk::<4>() else {
-            return Err(AuthError::Malformed(
-                "an Authentication message without a code",
-            ));
+            return Err(AuthError::Malformed("an Authentication message without a code"));
         };
         let state = std::mem::replace(&mut self.state, State::Over);
         match (u32::from_be_bytes(*code), state) {
             (0, State::Start | State::Answered) => Ok(UpstreamReply::Done),
-            (0, State::Proving(_) | State::Awaiting(_)) => Err(refused(
-                "the server let us in without proving that it knows the password",
-            )),
+            (0, State::Proving(_) | State::Awaiting(_)) => {
+                Err(refused("the server let us in without proving that it knows the password"))
+            }
             (3, State::Start) => self.cleartext(),
             (5, State::Start) => self.md5(data),
             (10, State::Start) => self.sasl(data),
             (11, State::Proving(scram)) => self.prove(scram, data),
             (12, State::Awaiting(mut scram)) => {
-                scram
-                    .finish(data)
-                    .map_err(|error| AuthError::Upstream(error.to_string()))?;
+                scram.finish(data).map_err(|error| AuthError::Upstream(error.to_string()))?;
                 self.state = State::Answered;
                 Ok(UpstreamReply::Wait)
             }
-            (code @ (3 | 5 | 10 | 11 | 12), _) => Err(AuthError::Upstream(format!(
-                "request {code} came out of turn"
-            ))),
+            (code @ (3 | 5 | 10 | 11 | 12), _) => Err(AuthError::Upstream(format!("request {code} came out of turn"))),
             (code, _) => Err(AuthError::Upstream(format!(
                 "it asks for authentication method {code}, which is not supported (GSSAPI, SSPI and the like)"
             ))),
@@ -99,16 +93,12 @@ impl UpstreamAuth {
     }
 
     fn password(&self) -> Result<Secret, AuthError> {
-        self.password
-            .clone()
-            .ok_or_else(|| refused("the server asks for a password and none is configured"))
+        self.password.clone().ok_or_else(|| refused("the server asks for a password and none is configured"))
     }
 
     fn cleartext(&mut self) -> Result<UpstreamReply, AuthError> {
         if !(self.channel.private || self.allow_cleartext) {
-            return Err(refused(
-                "the server asks for the password in clear on a connection without TLS",
-            ));
+            return Err(refused("the server asks for the password in clear on a connection without TLS"));
         }
         let mut body = self.password()?.reveal().to_vec();
         body.push(0);
@@ -117,9 +107,7 @@ impl UpstreamAuth {
     }
 
     fn md5(&mut self, salt: &[u8]) -> Result<UpstreamReply, AuthError> {
-        let salt: [u8; 4] = salt
-            .try_into()
-            .map_err(|_| AuthError::Malformed("an md5 salt is four bytes"))?;
+        let salt: [u8; 4] = salt.try_into().map_err(|_| AuthError::Malformed("an md5 salt is four bytes"))?;
         let mut body = md5_hash(self.user.as_bytes(), self.password()?.reveal(), salt).into_bytes();
         body.push(0);
         self.state = State::Answered;
@@ -127,20 +115,13 @@ impl UpstreamAuth {
     }
 
     fn sasl(&mut self, mechanisms: &[u8]) -> Result<UpstreamReply, AuthError> {
-        let offers = |name: &str| {
-            mechanisms
-                .split(|byte| *byte == 0)
-                .any(|offered| offered == name.as_bytes())
-        };
+        let offers = |name: &str| mechanisms.split(|byte| *byte == 0).any(|offered| offered == name.as_bytes());
         let (mechanism, binding) = match &self.channel.end_point {
-            Some(hash) if offers(SCRAM_SHA_256_PLUS) => (
-                SCRAM_SHA_256_PLUS,
-                ChannelBinding::tls_server_end_point(hash.clone()),
-            ),
+            Some(hash) if offers(SCRAM_SHA_256_PLUS) => {
+                (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(hash.clone()))
+            }
             _ if !offers(SCRAM_SHA_256) => {
-                return Err(refused(
-                    "the server offers no SCRAM mechanism that the gateway knows",
-                ));
+                return Err(refused("the server offers no SCRAM mechanism that the gateway knows"));
             }
             // Says that we could have bound: a server that did offer it then notices the man in the middle.
             Some(_) => (SCRAM_SHA_256, ChannelBinding::unrequested()),
@@ -154,14 +135,8 @@ impl UpstreamAuth {
         Ok(UpstreamReply::Send(body))
     }
 
-    fn prove(
-        &mut self,
-        mut scram: Box<ScramSha256>,
-        data: &[u8],
-    ) -> Result<UpstreamReply, AuthError> {
-        scram
-            .update(data)
-            .map_err(|error| AuthError::Upstream(error.to_string()))?;
+    fn prove(&mut self, mut scram: Box<ScramSha256>, data: &[u8]) -> Result<UpstreamReply, AuthError> {
+        scram.update(data).map_err(|error| AuthError::Upstream(error.to_string()))?;
         let body = scram.message().to_vec();
         self.state = State::Awaiting(scram);
         Ok(UpstreamReply::Send(body))

@@ -28,8 +28,7 @@ impl Mock {
     }
 
     fn verifier(&self, user: &str) -> Verifier {
-        let part =
-            |label: &str| -> [u8; 32] { tag(&self.0, &[label.as_bytes(), b"\0", user.as_bytes()]) };
+        let part = |label: &str| -> [u8; 32] { tag(&self.0, &[label.as_bytes(), b"\0", user.as_bytes()]) };
         Verifier {
             iterations: MOCK_ITERATIONS,
             salt: part("salt").into_iter().take(16).collect(),
@@ -86,22 +85,13 @@ impl Offer {
             Some(verifier) => (true, verifier.clone()),
             None => (false, made_up),
         };
-        Self {
-            user: user.to_owned(),
-            known,
-            verifier,
-            end_point,
-        }
+        Self { user: user.to_owned(), known, verifier, end_point }
     }
 
     /// Mechanism list of the AuthenticationSASL to send (after its code).
     #[must_use]
     pub fn mechanisms(&self) -> Vec<u8> {
-        let plus: &[u8] = if self.end_point.is_some() {
-            b"SCRAM-SHA-256-PLUS\0"
-        } else {
-            b""
-        };
+        let plus: &[u8] = if self.end_point.is_some() { b"SCRAM-SHA-256-PLUS\0" } else { b"" };
         [plus, b"SCRAM-SHA-256\0\0"].concat()
     }
 
@@ -114,32 +104,20 @@ impl Offer {
             SCRAM_SHA_256_PLUS if self.end_point.is_some() => true,
             _ => return Err(AuthError::Malformed("the mechanism was not offered")),
         };
-        let (flag, rest) = data
-            .split_once(',')
-            .ok_or(AuthError::Malformed("no channel binding flag"))?;
-        let (authzid, bare) = rest
-            .split_once(',')
-            .ok_or(AuthError::Malformed("no user name"))?;
+        let (flag, rest) = data.split_once(',').ok_or(AuthError::Malformed("no channel binding flag"))?;
+        let (authzid, bare) = rest.split_once(',').ok_or(AuthError::Malformed("no user name"))?;
         if !authzid.is_empty() {
-            return Err(AuthError::Malformed(
-                "an authorization identity is not supported",
-            ));
+            return Err(AuthError::Malformed("an authorization identity is not supported"));
         }
         let mut input = format!("{flag},,").into_bytes();
         match (flag, plus, self.end_point) {
             ("n", false, _) | ("y", false, None) => {}
             ("y", false, Some(_)) => {
-                return Err(AuthError::Binding(
-                    "the client was not told that it is offered",
-                ));
+                return Err(AuthError::Binding("the client was not told that it is offered"));
             }
-            ("p=tls-server-end-point", true, Some(end_point)) => {
-                input.extend_from_slice(&end_point)
-            }
+            ("p=tls-server-end-point", true, Some(end_point)) => input.extend_from_slice(&end_point),
             (_, true, _) => {
-                return Err(AuthError::Binding(
-                    "the mechanism needs tls-server-end-point",
-                ));
+                return Err(AuthError::Binding("the mechanism needs tls-server-end-point"));
             }
             (_, false, _) => return Err(AuthError::Binding("the mechanism does not bind")),
         }
@@ -162,9 +140,7 @@ impl Challenge {
     /// Takes the body of a SASLResponse.
     pub fn finish(self, body: &[u8]) -> Result<Authenticated, AuthError> {
         let text = std::str::from_utf8(body).map_err(|_| AuthError::Malformed("not UTF-8"))?;
-        let (without_proof, proof) = text
-            .rsplit_once(",p=")
-            .ok_or(AuthError::Malformed("no proof"))?;
+        let (without_proof, proof) = text.rsplit_once(",p=").ok_or(AuthError::Malformed("no proof"))?;
         let mut attributes = without_proof.split(',');
         let binding = attributes.next().and_then(|part| part.strip_prefix("c="));
         let nonce = attributes.next().and_then(|part| part.strip_prefix("r="));
@@ -192,15 +168,8 @@ impl Challenge {
         if !(right && self.known) {
             return Err(AuthError::Failed(self.user));
         }
-        let last = format!(
-            "v={}",
-            STANDARD.encode(signature(&self.verifier.server_key, &message))
-        );
-        Ok(Authenticated {
-            user: self.user,
-            last: last.into_bytes(),
-            sealed: (),
-        })
+        let last = format!("v={}", STANDARD.encode(signature(&self.verifier.server_key, &message)));
+        Ok(Authenticated { user: self.user, last: last.into_bytes(), sealed: () })
     }
 }
 
@@ -222,10 +191,7 @@ impl Challenge {
 }
 
 fn signature(key: &[u8; 32], message: &str) -> [u8; 32] {
-    tag(
-        &hmac::Key::new(hmac::HMAC_SHA256, key),
-        &[message.as_bytes()],
-    )
+    tag(&hmac::Key::new(hmac::HMAC_SHA256, key), &[message.as_bytes()])
 }
 
 fn tag(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
@@ -263,9 +229,7 @@ fn initial_response(body: &[u8]) -> Result<(&str, &str), AuthError> {
 fn client_nonce(bare: &str) -> Result<&str, AuthError> {
     let mut attributes = bare.split(',');
     if !attributes.next().is_some_and(|part| part.starts_with("n=")) {
-        return Err(AuthError::Malformed(
-            "no user name, or a mandatory extension",
-        ));
+        return Err(AuthError::Malformed("no user name, or a mandatory extension"));
     }
     let nonce = attributes.next().and_then(|part| part.strip_prefix("r="));
     let nonce = nonce.ok_or(AuthError::Malformed("no nonce"))?;

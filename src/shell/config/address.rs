@@ -12,7 +12,8 @@ pub(super) type AddressMistake = (String, &'static str);
 const SOCKET_PATH_MAX: usize = 103;
 
 const REMEDY_LISTEN: &str = "Write an IP address and port (\"127.0.0.1:6433\", \"[::1]:6433\", \"*:6433\") or a socket's folder (\"/run/lockkeeper\").";
-const REMEDY_UPSTREAM: &str = "Write host and port (\"db.internal:5432\", \"[::1]:5432\") or a socket's folder (\"/var/run/postgresql\").";
+const REMEDY_UPSTREAM: &str =
+    "Write host and port (\"db.internal:5432\", \"[::1]:5432\") or a socket's folder (\"/var/run/postgresql\").";
 
 /// Where to listen.
 pub(super) fn listen(text: &str) -> Result<ListenAddress, AddressMistake> {
@@ -25,10 +26,7 @@ pub(super) fn listen(text: &str) -> Result<ListenAddress, AddressMistake> {
 /// Where the admin door listens: TCP only.
 pub(super) fn admin(text: &str, port: u16) -> Result<SocketAddr, AddressMistake> {
     if text.starts_with('/') {
-        return Err((
-            "The admin address cannot be a socket path.".to_owned(),
-            "Write \"127.0.0.1:6434\".",
-        ));
+        return Err(("The admin address cannot be a socket path.".to_owned(), "Write \"127.0.0.1:6434\"."));
     }
     tcp(text, port)
 }
@@ -38,14 +36,11 @@ pub(super) fn upstream(text: &str) -> Result<UpstreamAddress, AddressMistake> {
     if text.starts_with('/') {
         return socket(text, UPSTREAM_PORT).map(UpstreamAddress::Unix);
     }
-    let (host, port) =
-        split(text, UPSTREAM_PORT).ok_or_else(|| no_address(text, REMEDY_UPSTREAM))?;
+    let (host, port) = split(text, UPSTREAM_PORT).ok_or_else(|| no_address(text, REMEDY_UPSTREAM))?;
     if port == 0 {
         return Err(no_address(text, REMEDY_UPSTREAM));
     }
-    let is_name = host
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
+    let is_name = host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
     if !is_name && host.parse::<Ipv6Addr>().is_err() {
         return Err(no_address(text, REMEDY_UPSTREAM));
     }
@@ -71,14 +66,7 @@ fn split(text: &str, default_port: u16) -> Option<(String, u16)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;
-            (
-                host,
-                if after.is_empty() {
-                    None
-                } else {
-                    Some(after.strip_prefix(':')?)
-                },
-            )
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
         }
         None => match text.split_once(':') {
             Some((host, port)) => (host, Some(port)),
@@ -100,21 +88,12 @@ fn socket(text: &str, default_port: u16) -> Result<PathBuf, AddressMistake> {
             Ok(port) => socket_in(Path::new(folder), port),
             Err(_) => PathBuf::from(text),
         },
-        None if text
-            .rsplit('/')
-            .next()
-            .is_some_and(|name| name.starts_with(".s.PGSQL.")) =>
-        {
-            PathBuf::from(text)
-        }
+        None if text.rsplit('/').next().is_some_and(|name| name.starts_with(".s.PGSQL.")) => PathBuf::from(text),
         None => socket_in(Path::new(text), default_port),
     };
     if path.as_os_str().len() > SOCKET_PATH_MAX {
         return Err((
-            format!(
-                "The socket's path {} is longer than a Unix socket's can be.",
-                path.display()
-            ),
+            format!("The socket's path {} is longer than a Unix socket's can be.", path.display()),
             "Use a folder with a shorter path.",
         ));
     }
@@ -142,17 +121,9 @@ mod tests {
         ] {
             assert_eq!(super::listen(text).unwrap().to_string(), expected, "{text}");
         }
-        for text in [
-            "",
-            ":6433",
-            "db.internal:6433",
-            "::1",
-            "1.2.3.4:",
-            "1.2.3.4:+5",
-            "1.2.3.4:65536",
-            "[::1",
-            "[::1]x",
-        ] {
+        for text in
+            ["", ":6433", "db.internal:6433", "::1", "1.2.3.4:", "1.2.3.4:+5", "1.2.3.4:65536", "[::1", "[::1]x"]
+        {
             assert!(super::listen(text).is_err(), "{text}");
         }
         assert!(super::listen(&format!("/{}", "x".repeat(120))).is_err());
@@ -166,26 +137,11 @@ mod tests {
             ("db_1:6000", "db_1:6000"),
             ("[fe80::1]:5433", "[fe80::1]:5433"),
             ("/var/run/postgresql", "/var/run/postgresql/.s.PGSQL.5432"),
-            (
-                "/var/run/postgresql:5433",
-                "/var/run/postgresql/.s.PGSQL.5433",
-            ),
+            ("/var/run/postgresql:5433", "/var/run/postgresql/.s.PGSQL.5433"),
         ] {
-            assert_eq!(
-                super::upstream(text).unwrap().to_string(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(super::upstream(text).unwrap().to_string(), expected, "{text}");
         }
-        for text in [
-            "",
-            "postgres://db/x",
-            "db:0",
-            "db:x",
-            "a b",
-            "::1:5432",
-            "user@db:5432",
-        ] {
+        for text in ["", "postgres://db/x", "db:0", "db:x", "a b", "::1:5432", "user@db:5432"] {
             assert!(super::upstream(text).is_err(), "{text}");
         }
     }

@@ -9,19 +9,16 @@ use super::address;
 use super::mistake::Mistake;
 use super::section::{Item, Section};
 use super::settings::{
-    ADMIN_PORT, Executor, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, Parameters,
-    Record, Reviewer, Settings,
+    ADMIN_PORT, Executor, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, Parameters, Record, Reviewer,
+    Settings,
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
 use super::{policies, targets::HOLD_MODES, targets::MODES};
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
 
-const LISTENER_MODES: [(&str, ListenerMode); 3] = [
-    ("disable", ListenerMode::Disable),
-    ("prefer", ListenerMode::Prefer),
-    ("require", ListenerMode::Require),
-];
+const LISTENER_MODES: [(&str, ListenerMode); 3] =
+    [("disable", ListenerMode::Disable), ("prefer", ListenerMode::Prefer), ("require", ListenerMode::Require)];
 const HOUR_MS: u64 = 3_600_000;
 const YEAR_S: u64 = 366 * 86_400;
 
@@ -30,11 +27,7 @@ pub(super) fn settings(sources: &Sources) -> Result<(Settings, Vec<Mistake>), Ve
     let written = Written::new(sources)?;
     let settings = read(&written);
     let (mistakes, warnings) = written.into_mistakes();
-    if mistakes.is_empty() {
-        Ok((settings, warnings))
-    } else {
-        Err(mistakes)
-    }
+    if mistakes.is_empty() { Ok((settings, warnings)) } else { Err(mistakes) }
 }
 
 fn read(written: &Written) -> Settings {
@@ -57,10 +50,7 @@ fn read(written: &Written) -> Settings {
         admin: admin(&root, defaults.admin),
         record: record(root.section("record"), Record::in_data_dir(&data_dir)),
         data_dir,
-        targets: targets::read(&root, &common)
-            .into_iter()
-            .map(Arc::new)
-            .collect(),
+        targets: targets::read(&root, &common).into_iter().map(Arc::new).collect(),
         limits: limits(root.section("limits")),
         executor: executor(root.section("executor")),
         hold,
@@ -83,35 +73,19 @@ fn admin(root: &Section<'_>, default: SocketAddr) -> SocketAddr {
 
 fn listeners(root: &Section<'_>, tls: &ListenerTls, default: Vec<Listener>) -> Vec<Listener> {
     let Some(items) = root.items("listen") else {
-        return default
-            .into_iter()
-            .map(|listener| Listener {
-                tls: tls.clone(),
-                ..listener
-            })
-            .collect();
+        return default.into_iter().map(|listener| Listener { tls: tls.clone(), ..listener }).collect();
     };
     if items.is_empty() {
-        root.mistake(
-            "listen",
-            "There is no address to listen at.",
-            "Leave the key out for 127.0.0.1:6433.",
-        );
+        root.mistake("listen", "There is no address to listen at.", "Leave the key out for 127.0.0.1:6433.");
     }
     let mut listeners: Vec<Listener> = Vec::with_capacity(items.len());
     for item in items {
         let Some(listener) = listener(root, item, tls) else {
             continue;
         };
-        let again = listeners
-            .iter()
-            .any(|other| other.address == listener.address);
+        let again = listeners.iter().any(|other| other.address == listener.address);
         if again && !listener.address.to_string().ends_with(":0") {
-            root.mistake(
-                "listen",
-                format!("{} is written twice.", listener.address),
-                "Keep one of them.",
-            );
+            root.mistake("listen", format!("{} is written twice.", listener.address), "Keep one of them.");
         }
         listeners.push(listener);
     }
@@ -121,10 +95,7 @@ fn listeners(root: &Section<'_>, tls: &ListenerTls, default: Vec<Listener>) -> V
 fn listener(root: &Section<'_>, item: Item<'_>, tls: &ListenerTls) -> Option<Listener> {
     match item {
         Item::Text { key, text } => match address::listen(&text) {
-            Ok(address) => Some(Listener {
-                tls: for_address(&address, tls),
-                address,
-            }),
+            Ok(address) => Some(Listener { tls: for_address(&address, tls), address }),
             Err((what, remedy)) => {
                 root.mistake(key.as_str(), what, remedy);
                 None
@@ -138,34 +109,20 @@ fn listener(root: &Section<'_>, item: Item<'_>, tls: &ListenerTls) -> Option<Lis
                     None
                 }
                 None => {
-                    section.mistake(
-                        "",
-                        "The listener has no address.",
-                        "Add `address = \"127.0.0.1:6433\"`.",
-                    );
+                    section.mistake("", "The listener has no address.", "Add `address = \"127.0.0.1:6433\"`.");
                     None
                 }
             };
             let own = listener_tls(&section, "tls", tls.identity.clone());
             if let (
                 Some(ListenAddress::Unix(_)),
-                Some(ListenerTls {
-                    mode: ListenerMode::Prefer | ListenerMode::Require,
-                    ..
-                }),
+                Some(ListenerTls { mode: ListenerMode::Prefer | ListenerMode::Require, .. }),
             ) = (&address, &own)
             {
-                section.mistake(
-                    "tls",
-                    "A Unix socket has no TLS.",
-                    "Leave tls out for this listener.",
-                );
+                section.mistake("tls", "A Unix socket has no TLS.", "Leave tls out for this listener.");
             }
             section.finish();
-            address.map(|address| Listener {
-                tls: for_address(&address, own.as_ref().unwrap_or(tls)),
-                address,
-            })
+            address.map(|address| Listener { tls: for_address(&address, own.as_ref().unwrap_or(tls)), address })
         }
     }
 }
@@ -179,11 +136,7 @@ fn for_address(address: &ListenAddress, tls: &ListenerTls) -> ListenerTls {
 }
 
 /// Mode, certificate and key of a section; `None` when it says nothing about TLS.
-fn listener_tls(
-    section: &Section<'_>,
-    mode_key: &str,
-    inherited: Option<Identity>,
-) -> Option<ListenerTls> {
+fn listener_tls(section: &Section<'_>, mode_key: &str, inherited: Option<Identity>) -> Option<ListenerTls> {
     let mode = section.choice(mode_key, &LISTENER_MODES);
     let identity = match (section.path("cert_file"), section.path("key_file")) {
         (Some(cert), Some(key)) => match Identity::load(&cert, &key) {
@@ -197,34 +150,20 @@ fn listener_tls(
             }
         },
         (Some(_), None) => {
-            section.mistake(
-                "cert_file",
-                "The certificate has no private key.",
-                "Add `key_file`.",
-            );
+            section.mistake("cert_file", "The certificate has no private key.", "Add `key_file`.");
             return None;
         }
         (None, Some(_)) => {
-            section.mistake(
-                "key_file",
-                "The private key has no certificate.",
-                "Add `cert_file`.",
-            );
+            section.mistake("key_file", "The private key has no certificate.", "Add `cert_file`.");
             return None;
         }
         (None, None) => inherited,
     };
     match (mode, identity) {
         (None, None) => None,
-        (None, Some(identity)) => Some(ListenerTls {
-            mode: ListenerMode::Prefer,
-            identity: Some(identity),
-        }),
+        (None, Some(identity)) => Some(ListenerTls { mode: ListenerMode::Prefer, identity: Some(identity) }),
         (Some(ListenerMode::Disable), _) => Some(ListenerTls::default()),
-        (Some(mode), Some(identity)) => Some(ListenerTls {
-            mode,
-            identity: Some(identity),
-        }),
+        (Some(mode), Some(identity)) => Some(ListenerTls { mode, identity: Some(identity) }),
         (Some(ListenerMode::Prefer | ListenerMode::Require), None) => {
             section.mistake(
                 mode_key,
@@ -257,10 +196,7 @@ pub(super) fn warn_if_open(section: &Section<'_>, key: &str, file: &Path) {
     if mode & 0o027 != 0 {
         section.warn(
             key,
-            format!(
-                "{} can be read or changed by other users of this machine (mode {mode:04o}).",
-                file.display()
-            ),
+            format!("{} can be read or changed by other users of this machine (mode {mode:04o}).", file.display()),
             format!("Run `chmod 0600 {}`.", file.display()),
         );
     }
@@ -270,37 +206,13 @@ fn limits(section: Section<'_>) -> Limits {
     let default = Limits::default();
     let limits = Limits {
         connections_max: section.size("connections_max", default.connections_max, 1..=1_000_000),
-        unauthenticated_max: section.size(
-            "unauthenticated_max",
-            default.unauthenticated_max,
-            1..=1_000_000,
-        ),
+        unauthenticated_max: section.size("unauthenticated_max", default.unauthenticated_max, 1..=1_000_000),
         auth_timeout: section.seconds("auth_timeout_s", default.auth_timeout, 1..=600),
-        startup_bytes_max: section.size(
-            "startup_bytes_max",
-            default.startup_bytes_max,
-            256..=10_000,
-        ),
-        auth_message_bytes_max: section.size(
-            "auth_message_bytes_max",
-            default.auth_message_bytes_max,
-            1_024..=65_536,
-        ),
-        message_bytes_max: section.size(
-            "message_bytes_max",
-            default.message_bytes_max,
-            65_536..=0x3fff_ffff,
-        ),
-        statement_bytes_max: section.size(
-            "statement_bytes_max",
-            default.statement_bytes_max,
-            1_024..=64 << 20,
-        ),
-        idle_buffer_bytes: section.size(
-            "idle_buffer_bytes",
-            default.idle_buffer_bytes,
-            0..=1 << 20,
-        ),
+        startup_bytes_max: section.size("startup_bytes_max", default.startup_bytes_max, 256..=10_000),
+        auth_message_bytes_max: section.size("auth_message_bytes_max", default.auth_message_bytes_max, 1_024..=65_536),
+        message_bytes_max: section.size("message_bytes_max", default.message_bytes_max, 65_536..=0x3fff_ffff),
+        statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 1_024..=64 << 20),
+        idle_buffer_bytes: section.size("idle_buffer_bytes", default.idle_buffer_bytes, 0..=1 << 20),
         drain_timeout: section.seconds("drain_timeout_s", default.drain_timeout, 0..=86_400),
     };
     section.finish();
@@ -311,11 +223,7 @@ fn executor(section: Section<'_>) -> Executor {
     let default = Executor::default();
     let executor = Executor {
         lock_timeout: section.millis("lock_timeout_ms", default.lock_timeout, 1..=10_000),
-        scan_lock_timeout: section.millis(
-            "scan_lock_timeout_ms",
-            default.scan_lock_timeout,
-            1..=HOUR_MS,
-        ),
+        scan_lock_timeout: section.millis("scan_lock_timeout_ms", default.scan_lock_timeout, 1..=HOUR_MS),
         transaction_lock_timeout: section.millis(
             "transaction_lock_timeout_ms",
             default.transaction_lock_timeout,
@@ -351,11 +259,7 @@ fn hold(section: Section<'_>) -> (Hold, HoldMode) {
     };
     if hold.wait_limit > hold.pending_expiry {
         section.mistake(
-            if section.names().iter().any(|name| name == "wait_limit_s") {
-                "wait_limit_s"
-            } else {
-                "pending_expiry_s"
-            },
+            if section.names().iter().any(|name| name == "wait_limit_s") { "wait_limit_s" } else { "pending_expiry_s" },
             "A session would wait longer than its ticket lives.",
             "Make wait_limit_s at most pending_expiry_s.",
         );
@@ -365,29 +269,16 @@ fn hold(section: Section<'_>) -> (Hold, HoldMode) {
 }
 
 fn record(section: Section<'_>, default: Record) -> Record {
-    const PARAMETERS: [(&str, Parameters); 3] = [
-        ("none", Parameters::None),
-        ("hash", Parameters::Hash),
-        ("text", Parameters::Text),
-    ];
+    const PARAMETERS: [(&str, Parameters); 3] =
+        [("none", Parameters::None), ("hash", Parameters::Hash), ("text", Parameters::Text)];
     let record = Record {
         dir: section.path("dir").unwrap_or(default.dir),
         rotate_bytes: section.number("rotate_bytes", default.rotate_bytes, 1 << 20..=1 << 40),
-        files_max: u32::try_from(section.number(
-            "files_max",
-            u64::from(default.files_max),
-            0..=1_000_000,
-        ))
-        .unwrap_or(default.files_max),
+        files_max: u32::try_from(section.number("files_max", u64::from(default.files_max), 0..=1_000_000))
+            .unwrap_or(default.files_max),
         stdout: section.flag("stdout", default.stdout),
-        parameters: section
-            .choice("parameters", &PARAMETERS)
-            .unwrap_or_default(),
-        statement_bytes_max: section.size(
-            "statement_bytes_max",
-            default.statement_bytes_max,
-            256..=64 << 20,
-        ),
+        parameters: section.choice("parameters", &PARAMETERS).unwrap_or_default(),
+        statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 256..=64 << 20),
     };
     section.finish();
     record
@@ -398,9 +289,7 @@ fn reviewers(root: &Section<'_>) -> Vec<Reviewer> {
     let mut reviewers = Vec::new();
     for section in root.sections("reviewers") {
         let name = section.text("name");
-        let token = section
-            .text("token_sha256")
-            .map(|text| sha256_from_hex(&text));
+        let token = section.text("token_sha256").map(|text| sha256_from_hex(&text));
         match &name {
             None => section.mistake("", "The reviewer has no name.", "Add `name = \"…\"`."),
             Some(name) if !seen.insert(name.clone()) => {
@@ -418,11 +307,7 @@ fn reviewers(root: &Section<'_>) -> Vec<Reviewer> {
                 "This is not a SHA-256 in hexadecimal.",
                 "Write 64 hexadecimal digits, as of `printf %s TOKEN | sha256sum`.",
             ),
-            None => section.mistake(
-                "",
-                "The reviewer has no token.",
-                "Add `token_sha256 = \"…\"`.",
-            ),
+            None => section.mistake("", "The reviewer has no token.", "Add `token_sha256 = \"…\"`."),
             Some(Some(_)) => {}
         }
         if let (Some(name), Some(Some(token_sha256))) = (name, token) {

@@ -19,10 +19,7 @@ pub(super) fn of(settings: &Settings, now: SystemTime) -> Vec<Mistake> {
     if !settings.admin.ip().is_loopback() {
         doubts.push(doubt(
             "admin",
-            format!(
-                "The admin door at {} is reachable from other machines and speaks plain HTTP.",
-                settings.admin
-            ),
+            format!("The admin door at {} is reachable from other machines and speaks plain HTTP.", settings.admin),
             "Bind it to 127.0.0.1 and put a proxy with TLS in front of it.",
         ));
     }
@@ -30,11 +27,7 @@ pub(super) fn of(settings: &Settings, now: SystemTime) -> Vec<Mistake> {
         channel_binding(settings, target, &mut doubts);
         unverified_server(target, &mut doubts);
     }
-    if !settings
-        .targets
-        .iter()
-        .any(|target| target.databases.iter().any(|pattern| pattern == "*"))
-    {
+    if !settings.targets.iter().any(|target| target.databases.iter().any(|pattern| pattern == "*")) {
         doubts.push(doubt(
             "targets",
             "Sessions for databases that no target names are refused.",
@@ -61,16 +54,11 @@ fn open_listener(listener: &Listener, doubts: &mut Vec<Mistake>) {
     let what = match listener.tls.mode {
         ListenerMode::Require => return,
         ListenerMode::Disable => "without TLS: passwords and data can be read on the way",
-        ListenerMode::Prefer => {
-            "and does not insist on TLS: an attacker on the way can have it left out"
-        }
+        ListenerMode::Prefer => "and does not insist on TLS: an attacker on the way can have it left out",
     };
     doubts.push(doubt(
         "listen",
-        format!(
-            "{} is reachable from other machines {what}.",
-            listener.address
-        ),
+        format!("{} is reachable from other machines {what}.", listener.address),
         "Add cert_file and key_file with mode \"require\" to [tls], or listen on 127.0.0.1.",
     ));
 }
@@ -83,10 +71,7 @@ fn dates(listener: &Listener, now: SystemTime, doubts: &mut Vec<Mistake>) {
     let Some(validity) = identity.chain.first().and_then(validity) else {
         return;
     };
-    let (not_before, not_after) = (
-        Duration::from_secs(validity.not_before),
-        Duration::from_secs(validity.not_after),
-    );
+    let (not_before, not_after) = (Duration::from_secs(validity.not_before), Duration::from_secs(validity.not_after));
     let what = if now < not_before {
         "is not valid yet".to_owned()
     } else if now > not_after {
@@ -99,10 +84,7 @@ fn dates(listener: &Listener, now: SystemTime, doubts: &mut Vec<Mistake>) {
     };
     let found = doubt(
         "tls.cert_file",
-        format!(
-            "The certificate in {} {what}.",
-            identity.cert_file.display()
-        ),
+        format!("The certificate in {} {what}.", identity.cert_file.display()),
         "Renew it and reload (SIGHUP).",
     );
     if !doubts.contains(&found) {
@@ -113,14 +95,8 @@ fn dates(listener: &Listener, now: SystemTime, doubts: &mut Vec<Mistake>) {
 /// A client on TLS that is not offered SCRAM-SHA-256-PLUS says "I could have bound to the channel" (`y,,`),
 /// and a server on TLS, which did offer it, must take that for an attack (RFC 5802, section 6).
 fn channel_binding(settings: &Settings, target: &Target, doubts: &mut Vec<Mistake>) {
-    let client_tls = settings
-        .listeners
-        .iter()
-        .any(|listener| listener.tls.mode != ListenerMode::Disable);
-    if target.auth != Auth::PassThrough
-        || !client_tls
-        || target.upstream_tls.mode == UpstreamMode::Disable
-    {
+    let client_tls = settings.listeners.iter().any(|listener| listener.tls.mode != ListenerMode::Disable);
+    if target.auth != Auth::PassThrough || !client_tls || target.upstream_tls.mode == UpstreamMode::Disable {
         return;
     }
     doubts.push(doubt(
@@ -136,19 +112,13 @@ fn unverified_server(target: &Target, doubts: &mut Vec<Mistake>) {
     let UpstreamAddress::Tcp { host, .. } = &target.upstream else {
         return;
     };
-    let local = host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let local = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     if local || target.upstream_tls.mode.verifies() {
         return;
     }
     doubts.push(doubt(
         &format!("targets \"{}\"", target.name),
-        format!(
-            "The server at {} is not verified: somebody on the way could stand in for it.",
-            target.upstream
-        ),
+        format!("The server at {} is not verified: somebody on the way could stand in for it.", target.upstream),
         "Write `upstream_tls = { mode = \"verify-full\", root_file = \"…\" }`.",
     ));
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use super::mistake::Mistake;
 use super::settings::{
-    Auth, FunctionCalls, HoldMode, ListenAddress, Listener, Parameters, Settings, Target,
-    UpstreamLogin,
+    Auth, FunctionCalls, HoldMode, ListenAddress, Listener, Parameters, Settings, Target, UpstreamLogin,
 };
 use super::{Loaded, Overrides, load};
 use crate::kernel::policy::{Entry, Policy};
@@ -32,10 +31,7 @@ pub fn check(path: Option<&Path>) -> Result<Explained, Vec<Mistake>> {
 pub fn run_check(path: Option<&Path>, out: &mut dyn Write) -> ExitCode {
     let name = path.map_or_else(|| "No file".to_owned(), |path| path.display().to_string());
     let (text, code) = match check(path) {
-        Ok(explained) => (
-            format!("{name} is right. It means:\n\n{explained}"),
-            ExitCode::SUCCESS,
-        ),
+        Ok(explained) => (format!("{name} is right. It means:\n\n{explained}"), ExitCode::SUCCESS),
         Err(mistakes) => (render(&mistakes), ExitCode::FAILURE),
     };
     // A reader that has gone away (`| head`) is no mistake of the configuration.
@@ -46,15 +42,9 @@ pub fn run_check(path: Option<&Path>, out: &mut dyn Write) -> ExitCode {
 /// All mistakes, as people read them.
 #[must_use]
 pub fn render(mistakes: &[Mistake]) -> String {
-    let mut text: String = mistakes
-        .iter()
-        .map(|mistake| format!("{mistake}\n"))
-        .collect();
+    let mut text: String = mistakes.iter().map(|mistake| format!("{mistake}\n")).collect();
     let count = mistakes.len();
-    text.push_str(&format!(
-        "\n{count} mistake{}. Nothing was started.\n",
-        if count == 1 { "" } else { "s" }
-    ));
+    text.push_str(&format!("\n{count} mistake{}. Nothing was started.\n", if count == 1 { "" } else { "s" }));
     text
 }
 
@@ -79,21 +69,13 @@ pub fn explain(loaded: &Loaded) -> Explained {
     let settings = &loaded.settings;
     let mut lines = vec!["Clients connect to".to_owned()];
     lines.extend(settings.listeners.iter().map(listener));
-    lines.push(format!(
-        "The admin door is at {}. Data is kept in {}.",
-        settings.admin,
-        settings.data_dir.display()
-    ));
+    lines.push(format!("The admin door is at {}. Data is kept in {}.", settings.admin, settings.data_dir.display()));
     for entry in &settings.targets {
         lines.push(String::new());
         target(settings, entry, &mut lines);
     }
     for policy in settings.policies.values() {
-        if settings
-            .targets
-            .iter()
-            .any(|target| target.policy == policy.name)
-        {
+        if settings.targets.iter().any(|target| target.policy == policy.name) {
             lines.push(String::new());
             policy_lines(policy, &mut lines);
         }
@@ -101,10 +83,7 @@ pub fn explain(loaded: &Loaded) -> Explained {
     lines.push(String::new());
     changes(settings, &mut lines);
     record(settings, &mut lines);
-    Explained {
-        lines,
-        warnings: loaded.warnings.clone(),
-    }
+    Explained { lines, warnings: loaded.warnings.clone() }
 }
 
 fn listener(listener: &Listener) -> String {
@@ -122,13 +101,7 @@ fn listener(listener: &Listener) -> String {
 }
 
 fn certificate(listener: &Listener) -> String {
-    listener
-        .tls
-        .identity
-        .as_ref()
-        .map_or_else(String::new, |identity| {
-            format!(" ({})", identity.cert_file.display())
-        })
+    listener.tls.identity.as_ref().map_or_else(String::new, |identity| format!(" ({})", identity.cert_file.display()))
 }
 
 fn target(settings: &Settings, target: &Target, lines: &mut Vec<String>) {
@@ -139,72 +112,37 @@ fn target(settings: &Settings, target: &Target, lines: &mut Vec<String>) {
     };
     lines.push(format!("Target \"{}\" serves {databases}", target.name));
     let mut say = |what: &str, text: String| lines.push(format!("  {what:<12}{text}"));
-    say(
-        "server",
-        format!("{}, {}", target.upstream, upstream_tls(target)),
-    );
+    say("server", format!("{}, {}", target.upstream, upstream_tls(target)));
     match &target.auth {
-        Auth::PassThrough => say(
-            "login",
-            "the server checks the client's password; the gateway passes it on".to_owned(),
-        ),
+        Auth::PassThrough => {
+            say("login", "the server checks the client's password; the gateway passes it on".to_owned())
+        }
         Auth::Scram { users, upstream } => {
-            say(
-                "login",
-                format!(
-                    "the gateway checks it with SCRAM-SHA-256; {} users known",
-                    users.len()
-                ),
-            );
+            say("login", format!("the gateway checks it with SCRAM-SHA-256; {} users known", users.len()));
             say("", upstream_login(upstream));
         }
     }
-    let observes = target.observe
-        || settings
-            .policy_of(target)
-            .is_some_and(|policy| policy.observe);
+    let observes = target.observe || settings.policy_of(target).is_some_and(|policy| policy.observe);
     say(
         "mode",
-        if observes {
-            "observe: everything is judged and recorded, nothing is changed"
-        } else {
-            "enforce"
-        }
-        .to_owned(),
+        if observes { "observe: everything is judged and recorded, nothing is changed" } else { "enforce" }.to_owned(),
     );
     say("policy", target.policy.clone());
     say("held", held(settings, target.hold));
     if !target.startup_parameters.is_empty() {
-        say(
-            "startup",
-            format!(
-                "these settings are passed on too: {}",
-                target.startup_parameters.join(", ")
-            ),
-        );
+        say("startup", format!("these settings are passed on too: {}", target.startup_parameters.join(", ")));
     }
     let calls = match target.allow_function_call {
         FunctionCalls::None => "none",
         FunctionCalls::LargeObjects => "large objects only",
         FunctionCalls::All => "all, unjudged",
     };
-    let replication = if target.allow_replication {
-        "let through, unjudged"
-    } else {
-        "refused"
-    };
-    say(
-        "other",
-        format!("function calls: {calls}; replication connections: {replication}"),
-    );
+    let replication = if target.allow_replication { "let through, unjudged" } else { "refused" };
+    say("other", format!("function calls: {calls}; replication connections: {replication}"));
 }
 
 fn upstream_tls(target: &Target) -> String {
-    let root = target
-        .upstream_tls
-        .roots
-        .as_ref()
-        .map_or_else(String::new, |roots| roots.file.display().to_string());
+    let root = target.upstream_tls.roots.as_ref().map_or_else(String::new, |roots| roots.file.display().to_string());
     match target.upstream_tls.mode {
         UpstreamMode::Disable => "without TLS".to_owned(),
         UpstreamMode::Prefer => "with TLS if it offers it, its certificate not verified".to_owned(),
@@ -217,10 +155,8 @@ fn upstream_tls(target: &Target) -> String {
 }
 
 fn upstream_login(login: &UpstreamLogin) -> String {
-    let user = login.user.as_ref().map_or_else(
-        || "the client's own user name".to_owned(),
-        |user| format!("user {user}"),
-    );
+    let user =
+        login.user.as_ref().map_or_else(|| "the client's own user name".to_owned(), |user| format!("user {user}"));
     let password = match (&login.password, login.allow_cleartext) {
         (None, _) => "and no password (trust, peer or the like)",
         (Some(_), false) => "and a password, never in clear without TLS",
@@ -242,10 +178,7 @@ fn held(settings: &Settings, mode: HoldMode) -> String {
 
 fn policy_lines(policy: &Policy, lines: &mut Vec<String>) {
     let observe = if policy.observe { " only observes" } else { "" };
-    lines.push(format!(
-        "Policy \"{}\"{observe}: the first entry that matches decides",
-        policy.name
-    ));
+    lines.push(format!("Policy \"{}\"{observe}: the first entry that matches decides", policy.name));
     for (index, entry) in policy.entries.iter().enumerate() {
         lines.push(format!("  {}. {}", index + 1, matched(entry)));
         lines.push(format!(
@@ -253,13 +186,7 @@ fn policy_lines(policy: &Policy, lines: &mut Vec<String>) {
             count(entry.small_rows),
             bytes(entry.small_bytes)
         ));
-        for response in [
-            Response::Pass,
-            Response::Warn,
-            Response::Rewrite,
-            Response::Hold,
-            Response::Refuse,
-        ] {
+        for response in [Response::Pass, Response::Warn, Response::Rewrite, Response::Hold, Response::Refuse] {
             let rules: Vec<String> = entry
                 .responses
                 .iter()
@@ -286,11 +213,7 @@ fn matched(entry: &Entry) -> String {
         .filter(|(_, patterns)| !patterns.is_empty())
         .map(|(what, patterns)| format!("{what} {}", patterns.join(" or ")))
         .collect();
-    if said.is_empty() {
-        "everything".to_owned()
-    } else {
-        said.join(", ")
-    }
+    if said.is_empty() { "everything".to_owned() } else { said.join(", ") }
 }
 
 fn word(response: Response) -> &'static str {
@@ -329,11 +252,7 @@ fn changes(settings: &Settings, lines: &mut Vec<String>) {
         duration(limits.auth_timeout),
         bytes(limits.statement_bytes_max as u64)
     ));
-    let names: Vec<&str> = settings
-        .reviewers
-        .iter()
-        .map(|reviewer| reviewer.name.as_str())
-        .collect();
+    let names: Vec<&str> = settings.reviewers.iter().map(|reviewer| reviewer.name.as_str()).collect();
     lines.push(if names.is_empty() {
         "Whoever has the token in the data directory may approve; no reviewer has a token of their own.".to_owned()
     } else {
@@ -343,21 +262,14 @@ fn changes(settings: &Settings, lines: &mut Vec<String>) {
 
 fn record(settings: &Settings, lines: &mut Vec<String>) {
     let record = &settings.record;
-    let kept = if record.files_max == 0 {
-        "all kept".to_owned()
-    } else {
-        format!("the last {} kept", record.files_max)
-    };
+    let kept =
+        if record.files_max == 0 { "all kept".to_owned() } else { format!("the last {} kept", record.files_max) };
     let parameters = match record.parameters {
         Parameters::None => "without parameters",
         Parameters::Hash => "with parameters as hashes",
         Parameters::Text => "with parameters in clear",
     };
-    let stdout = if record.stdout {
-        ", and on standard output"
-    } else {
-        ""
-    };
+    let stdout = if record.stdout { ", and on standard output" } else { "" };
     lines.push(format!(
         "The record is in {}, a new file every {}, {kept}, {parameters}{stdout}.",
         record.dir.display(),
@@ -367,12 +279,7 @@ fn record(settings: &Settings, lines: &mut Vec<String>) {
 
 fn duration(duration: Duration) -> String {
     let millis = duration.as_millis();
-    for (unit, name) in [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "min"),
-        (1_000, "s"),
-    ] {
+    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")] {
         if millis >= unit && millis.is_multiple_of(unit) {
             return format!("{} {name}", millis / unit);
         }

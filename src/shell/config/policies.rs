@@ -33,17 +33,8 @@ pub(super) fn built_in() -> BTreeMap<String, Arc<Policy>> {
 }
 
 fn profile(name: &str, small_rows: u64, small_bytes: u64, observe: bool) -> Policy {
-    let entry = Entry {
-        matches: Match::default(),
-        small_rows,
-        small_bytes,
-        responses: BTreeMap::new(),
-    };
-    Policy {
-        name: name.to_owned(),
-        entries: vec![entry],
-        observe,
-    }
+    let entry = Entry { matches: Match::default(), small_rows, small_bytes, responses: BTreeMap::new() };
+    Policy { name: name.to_owned(), entries: vec![entry], observe }
 }
 
 /// The shipped profiles and the `[policy.NAME]` sections.
@@ -52,17 +43,9 @@ pub(super) fn read(section: &Section<'_>) -> BTreeMap<String, Arc<Policy>> {
     for name in section.names() {
         let inner = section.section(&name);
         if policies.contains_key(&name) {
-            section.mistake(
-                &name,
-                format!("\"{name}\" is a shipped profile."),
-                "Give your policy another name.",
-            );
+            section.mistake(&name, format!("\"{name}\" is a shipped profile."), "Give your policy another name.");
         }
-        let policy = Policy {
-            observe: inner.flag("observe", false),
-            entries: entries(&inner),
-            name: name.clone(),
-        };
+        let policy = Policy { observe: inner.flag("observe", false), entries: entries(&inner), name: name.clone() };
         inner.finish();
         policies.insert(name, Arc::new(policy));
     }
@@ -86,21 +69,14 @@ fn entries(section: &Section<'_>) -> Vec<Entry> {
             rule.mistake(
                 "",
                 "The last entry must match everything.",
-                format!(
-                    "Add another [[{}.rules]] without targets, roles, applications and tables.",
-                    section.path
-                ),
+                format!("Add another [[{}.rules]] without targets, roles, applications and tables.", section.path),
             );
         }
         rule.finish();
         entries.push(entry);
     }
     if entries.is_empty() {
-        section.mistake(
-            "",
-            "The policy has no entry.",
-            format!("Add [[{}.rules]].", section.path),
-        );
+        section.mistake("", "The policy has no entry.", format!("Add [[{}.rules]].", section.path));
     }
     entries
 }
@@ -109,11 +85,7 @@ fn entry(section: &Section<'_>) -> Entry {
     let patterns = |key: &str| {
         let patterns = section.texts(key);
         if patterns.as_ref().is_some_and(Vec::is_empty) {
-            section.mistake(
-                key,
-                "An empty list matches nothing.",
-                "Leave the key out to match all.",
-            );
+            section.mistake(key, "An empty list matches nothing.", "Leave the key out to match all.");
         }
         patterns.unwrap_or_default()
     };
@@ -131,10 +103,7 @@ fn entry(section: &Section<'_>) -> Entry {
 }
 
 fn tables(section: &Section<'_>, patterns: Vec<String>) -> Vec<String> {
-    for pattern in patterns
-        .iter()
-        .filter(|pattern| !pattern.contains('.') && *pattern != "*")
-    {
+    for pattern in patterns.iter().filter(|pattern| !pattern.contains('.') && *pattern != "*") {
         section.mistake(
             "tables",
             format!("\"{pattern}\" has no schema."),

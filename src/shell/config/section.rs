@@ -25,17 +25,8 @@ pub(super) enum Item<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(
-        written: &'a Written,
-        path: String,
-        table: Option<&'a Map<String, Value>>,
-    ) -> Self {
-        Self {
-            written,
-            path,
-            table,
-            known: RefCell::new(Vec::new()),
-        }
+    pub(super) fn new(written: &'a Written, path: String, table: Option<&'a Map<String, Value>>) -> Self {
+        Self { written, path, table, known: RefCell::new(Vec::new()) }
     }
 
     fn get(&self, key: &str) -> Option<&'a Value> {
@@ -46,23 +37,13 @@ impl<'a> Section<'a> {
     /// Notes a mistake about one of the section's keys.
     pub(super) fn mistake(&self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let origin = self.origin(key);
-        let path = if key.is_empty() {
-            self.path.clone()
-        } else {
-            join(&self.path, key)
-        };
-        self.written
-            .mistake(&path, origin, what.into(), remedy.into());
+        let path = if key.is_empty() { self.path.clone() } else { join(&self.path, key) };
+        self.written.mistake(&path, origin, what.into(), remedy.into());
     }
 
     /// As a mistake, but one that can be lived with.
     pub(super) fn warn(&self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.written.warn(
-            &join(&self.path, key),
-            self.origin(key),
-            what.into(),
-            remedy.into(),
-        );
+        self.written.warn(&join(&self.path, key), self.origin(key), what.into(), remedy.into());
     }
 
     /// Which layer a key's value is from; of a list's element (`listen[0]`) the list's.
@@ -83,8 +64,7 @@ impl<'a> Section<'a> {
     /// Whether a key was set by the environment or the command line, which beat what the file's own
     /// sections say.
     pub(super) fn is_override(&self, key: &str) -> bool {
-        self.origin(key)
-            .is_some_and(|origin| origin == ENVIRONMENT || origin == COMMAND_LINE)
+        self.origin(key).is_some_and(|origin| origin == ENVIRONMENT || origin == COMMAND_LINE)
     }
 
     pub(super) fn text(&self, key: &str) -> Option<String> {
@@ -92,11 +72,7 @@ impl<'a> Section<'a> {
         match &value.kind {
             ValueKind::String(text) if !text.is_empty() => Some(text.clone()),
             ValueKind::String(_) => {
-                self.mistake(
-                    key,
-                    "The value is empty.",
-                    "Leave the key out for its default.",
-                );
+                self.mistake(key, "The value is empty.", "Leave the key out for its default.");
                 None
             }
             other => {
@@ -134,22 +110,13 @@ impl<'a> Section<'a> {
     fn items_of(&self, key: &str, value: &'a Value) -> Vec<Item<'a>> {
         let path = join(&self.path, key);
         match &value.kind {
-            ValueKind::String(text) if self.is_override(key) => text
-                .split(',')
-                .map(|text| Item::Text {
-                    key: path.clone(),
-                    text: text.trim().to_owned(),
-                })
-                .collect(),
-            ValueKind::String(text) => vec![Item::Text {
-                key: path,
-                text: text.clone(),
-            }],
-            ValueKind::Array(values) => values
-                .iter()
-                .enumerate()
-                .filter_map(|(index, value)| self.item(key, index, value))
-                .collect(),
+            ValueKind::String(text) if self.is_override(key) => {
+                text.split(',').map(|text| Item::Text { key: path.clone(), text: text.trim().to_owned() }).collect()
+            }
+            ValueKind::String(text) => vec![Item::Text { key: path, text: text.clone() }],
+            ValueKind::Array(values) => {
+                values.iter().enumerate().filter_map(|(index, value)| self.item(key, index, value)).collect()
+            }
             other => {
                 self.wrong_type(key, "a list", other);
                 Vec::new()
@@ -160,13 +127,8 @@ impl<'a> Section<'a> {
     fn item(&self, key: &str, index: usize, value: &'a Value) -> Option<Item<'a>> {
         let path = format!("{}[{index}]", join(&self.path, key));
         match &value.kind {
-            ValueKind::String(text) => Some(Item::Text {
-                key: path,
-                text: text.clone(),
-            }),
-            ValueKind::Table(table) => {
-                Some(Item::Section(Section::new(self.written, path, Some(table))))
-            }
+            ValueKind::String(text) => Some(Item::Text { key: path, text: text.clone() }),
+            ValueKind::Table(table) => Some(Item::Section(Section::new(self.written, path, Some(table)))),
             other => {
                 self.wrong_type(&format!("{key}[{index}]"), "a text or a section", other);
                 None
@@ -207,10 +169,7 @@ impl<'a> Section<'a> {
 
     /// The keys written, for sections whose keys are names.
     pub(super) fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .table
-            .map(|table| table.keys().cloned().collect())
-            .unwrap_or_default();
+        let mut names: Vec<String> = self.table.map(|table| table.keys().cloned().collect()).unwrap_or_default();
         names.sort();
         names
     }
@@ -246,11 +205,7 @@ impl<'a> Section<'a> {
                 self.mistake(
                     key,
                     "The number is out of bounds.",
-                    format!(
-                        "Write a whole number from {} to {}.",
-                        range.start(),
-                        range.end()
-                    ),
+                    format!("Write a whole number from {} to {}.", range.start(), range.end()),
                 );
                 default
             }
@@ -262,43 +217,23 @@ impl<'a> Section<'a> {
     }
 
     /// A duration whose key ends in `_ms`.
-    pub(super) fn millis(
-        &self,
-        key: &str,
-        default: Duration,
-        range: RangeInclusive<u64>,
-    ) -> Duration {
+    pub(super) fn millis(&self, key: &str, default: Duration, range: RangeInclusive<u64>) -> Duration {
         let default = u64::try_from(default.as_millis()).unwrap_or(*range.end());
         Duration::from_millis(self.number(key, default, range))
     }
 
     /// A duration whose key ends in `_s`.
-    pub(super) fn seconds(
-        &self,
-        key: &str,
-        default: Duration,
-        range: RangeInclusive<u64>,
-    ) -> Duration {
+    pub(super) fn seconds(&self, key: &str, default: Duration, range: RangeInclusive<u64>) -> Duration {
         Duration::from_secs(self.number(key, default.as_secs(), range))
     }
 
     /// One word of a few.
     pub(super) fn choice<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
-        let found = words
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, value)| *value);
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
-            let all: Vec<String> = words
-                .iter()
-                .map(|(word, _)| format!("\"{word}\""))
-                .collect();
-            self.mistake(
-                key,
-                format!("\"{text}\" is not one of the choices."),
-                format!("Write {}.", one_of(&all)),
-            );
+            let all: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            self.mistake(key, format!("\"{text}\" is not one of the choices."), format!("Write {}.", one_of(&all)));
         }
         found
     }
@@ -306,20 +241,14 @@ impl<'a> Section<'a> {
     /// A file's path, counted from the configuration file's folder.
     pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
         let text = self.text(key)?;
-        Some(if self.is_override(key) {
-            PathBuf::from(text)
-        } else {
-            self.written.resolve(&text)
-        })
+        Some(if self.is_override(key) { PathBuf::from(text) } else { self.written.resolve(&text) })
     }
 
     fn wrong_type(&self, key: &str, wanted: &str, found: &ValueKind) {
         let found = match found {
             ValueKind::Nil => "nothing",
             ValueKind::Boolean(_) => "true or false",
-            ValueKind::I64(_) | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => {
-                "a whole number"
-            }
+            ValueKind::I64(_) | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => "a whole number",
             ValueKind::Float(_) => "a number with a fraction",
             ValueKind::String(_) => "a text",
             ValueKind::Table(_) => "a section",

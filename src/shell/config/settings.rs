@@ -114,9 +114,7 @@ pub struct Target {
 impl Target {
     #[must_use]
     pub fn serves(&self, database: &str) -> bool {
-        self.databases
-            .iter()
-            .any(|pattern| pattern_matches(pattern, database))
+        self.databases.iter().any(|pattern| pattern_matches(pattern, database))
     }
 }
 
@@ -155,10 +153,7 @@ pub enum Auth {
     /// The server: authentication messages are relayed.
     PassThrough,
     /// The gateway, with SCRAM-SHA-256 against a users file; it logs in to the server by itself.
-    Scram {
-        users: Arc<Users>,
-        upstream: UpstreamLogin,
-    },
+    Scram { users: Arc<Users>, upstream: UpstreamLogin },
 }
 
 /// How the gateway logs in to the server.
@@ -313,10 +308,7 @@ impl Default for Target {
         Self {
             name: "default".to_owned(),
             databases: vec!["*".to_owned()],
-            upstream: UpstreamAddress::Tcp {
-                host: "127.0.0.1".to_owned(),
-                port: UPSTREAM_PORT,
-            },
+            upstream: UpstreamAddress::Tcp { host: "127.0.0.1".to_owned(), port: UPSTREAM_PORT },
             upstream_tls: UpstreamTls::default(),
             auth: Auth::PassThrough,
             observe: false,
@@ -417,9 +409,7 @@ pub fn pattern_matches(pattern: &str, text: &str) -> bool {
             }
         }
     }
-    pattern
-        .get(p..)
-        .is_some_and(|rest| rest.iter().all(|c| *c == '*'))
+    pattern.get(p..).is_some_and(|rest| rest.iter().all(|c| *c == '*'))
 }
 
 #[cfg(test)]
@@ -440,11 +430,7 @@ mod tests {
             ("", "x", false),
             ("a*b*c", "aXbYbZc", true),
         ] {
-            assert_eq!(
-                pattern_matches(pattern, text),
-                expected,
-                "{pattern} against {text}"
-            );
+            assert_eq!(pattern_matches(pattern, text), expected, "{pattern} against {text}");
         }
     }
 }

@@ -8,22 +8,16 @@ use super::address;
 use super::convert::{tls_mistake, warn_if_open};
 use super::mistake::{Mistake, nearest};
 use super::section::Section;
-use super::settings::{
-    Auth, FunctionCalls, HoldMode, Target, UpstreamAddress, UpstreamLogin, UpstreamTls,
-};
+use super::settings::{Auth, FunctionCalls, HoldMode, Target, UpstreamAddress, UpstreamLogin, UpstreamTls};
 use super::{Secret, Users};
 use crate::kernel::policy::Policy;
 use crate::shell::tls::{Roots, UpstreamMode};
 
 /// Whether a target only observes.
 pub(super) const MODES: [(&str, bool); 2] = [("enforce", false), ("observe", true)];
-pub(super) const HOLD_MODES: [(&str, HoldMode); 2] =
-    [("wait", HoldMode::Wait), ("answer", HoldMode::Answer)];
-const FUNCTION_CALLS: [(&str, FunctionCalls); 3] = [
-    ("none", FunctionCalls::None),
-    ("large-objects", FunctionCalls::LargeObjects),
-    ("all", FunctionCalls::All),
-];
+pub(super) const HOLD_MODES: [(&str, HoldMode); 2] = [("wait", HoldMode::Wait), ("answer", HoldMode::Answer)];
+const FUNCTION_CALLS: [(&str, FunctionCalls); 3] =
+    [("none", FunctionCalls::None), ("large-objects", FunctionCalls::LargeObjects), ("all", FunctionCalls::All)];
 const UPSTREAM_MODES: [(&str, UpstreamMode); 5] = [
     ("disable", UpstreamMode::Disable),
     ("prefer", UpstreamMode::Prefer),
@@ -31,13 +25,8 @@ const UPSTREAM_MODES: [(&str, UpstreamMode); 5] = [
     ("verify-ca", UpstreamMode::VerifyCa),
     ("verify-full", UpstreamMode::VerifyFull),
 ];
-const SCRAM_KEYS: [&str; 5] = [
-    "users_file",
-    "upstream_user",
-    "upstream_password_file",
-    "upstream_password_env",
-    "allow_cleartext",
-];
+const SCRAM_KEYS: [&str; 5] =
+    ["users_file", "upstream_user", "upstream_password_file", "upstream_password_env", "allow_cleartext"];
 
 /// What targets that say nothing themselves get, and what beats what they say.
 pub(super) struct Common<'a> {
@@ -69,11 +58,7 @@ pub(super) fn read(root: &Section<'_>, common: &Common<'_>) -> Vec<Target> {
     for section in sections {
         let target = target(&section, common, several);
         if !names.insert(target.name.clone()) {
-            section.mistake(
-                "name",
-                format!("There are two targets named {}.", target.name),
-                "Give each its own name.",
-            );
+            section.mistake("name", format!("There are two targets named {}.", target.name), "Give each its own name.");
         } else if let Some(first) = &catches_all {
             section.mistake(
                 "databases",
@@ -92,15 +77,9 @@ pub(super) fn read(root: &Section<'_>, common: &Common<'_>) -> Vec<Target> {
 
 fn bare(common: &Common<'_>) -> Target {
     let default = Target::default();
-    let upstream = common
-        .upstream
-        .clone()
-        .unwrap_or_else(|| default.upstream.clone());
+    let upstream = common.upstream.clone().unwrap_or_else(|| default.upstream.clone());
     Target {
-        upstream_tls: UpstreamTls {
-            mode: default_mode(&upstream, None),
-            roots: None,
-        },
+        upstream_tls: UpstreamTls { mode: default_mode(&upstream, None), roots: None },
         upstream,
         observe: common.observe.unwrap_or(default.observe),
         hold: common.hold,
@@ -111,20 +90,14 @@ fn bare(common: &Common<'_>) -> Target {
 /// The `upstream` key of a section.
 pub(super) fn upstream(section: &Section<'_>) -> Option<UpstreamAddress> {
     let text = section.text("upstream")?;
-    address::upstream(&text)
-        .map_err(|(what, remedy)| section.mistake("upstream", what, remedy))
-        .ok()
+    address::upstream(&text).map_err(|(what, remedy)| section.mistake("upstream", what, remedy)).ok()
 }
 
 fn target(section: &Section<'_>, common: &Common<'_>, several: bool) -> Target {
     let default = bare(common);
     let name = section.text("name");
     if name.is_none() && several {
-        section.mistake(
-            "",
-            "The target has no name.",
-            "With several targets, give each a `name`.",
-        );
+        section.mistake("", "The target has no name.", "With several targets, give each a `name`.");
     }
     let own = upstream(section);
     let upstream = match own {
@@ -134,11 +107,7 @@ fn target(section: &Section<'_>, common: &Common<'_>, several: bool) -> Target {
     let observe = section.choice("mode", &MODES);
     let databases = section.texts("databases").unwrap_or(default.databases);
     if databases.is_empty() {
-        section.mistake(
-            "databases",
-            "The target serves no database.",
-            "Leave the key out to serve all.",
-        );
+        section.mistake("databases", "The target serves no database.", "Leave the key out to serve all.");
     }
     Target {
         name: name.unwrap_or(default.name),
@@ -154,9 +123,7 @@ fn target(section: &Section<'_>, common: &Common<'_>, several: bool) -> Target {
         hold: section.choice("hold", &HOLD_MODES).unwrap_or(default.hold),
         startup_parameters: startup_parameters(section),
         allow_replication: section.flag("allow_replication", default.allow_replication),
-        allow_function_call: section
-            .choice("allow_function_call", &FUNCTION_CALLS)
-            .unwrap_or_default(),
+        allow_function_call: section.choice("allow_function_call", &FUNCTION_CALLS).unwrap_or_default(),
     }
 }
 
@@ -165,10 +132,7 @@ fn policy(section: &Section<'_>, policies: &BTreeMap<String, Arc<Policy>>) -> Op
     if !policies.contains_key(&name) {
         let remedy = match nearest(&name, policies.keys().map(String::as_str)) {
             Some(near) => format!("Did you mean \"{near}\"?"),
-            None => format!(
-                "Write one of: {}.",
-                policies.keys().cloned().collect::<Vec<_>>().join(", ")
-            ),
+            None => format!("Write one of: {}.", policies.keys().cloned().collect::<Vec<_>>().join(", ")),
         };
         section.mistake("policy", format!("There is no policy \"{name}\"."), remedy);
     }
@@ -196,11 +160,7 @@ fn startup_parameters(section: &Section<'_>) -> Vec<String> {
                 format!("{name} cannot be passed on unread."),
                 "Leave it out; the gateway handles it by itself.",
             );
-        } else if lower.is_empty()
-            || !lower
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
-        {
+        } else if lower.is_empty() || !lower.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')) {
             section.mistake(
                 "startup_parameters",
                 format!("\"{name}\" is not a setting's name."),
@@ -222,19 +182,12 @@ fn default_mode(upstream: &UpstreamAddress, roots: Option<&Roots>) -> UpstreamMo
 fn upstream_tls(section: &Section<'_>, upstream: &UpstreamAddress) -> UpstreamTls {
     let written = section.choice("mode", &UPSTREAM_MODES);
     let root_file = section.path("root_file");
-    let roots = root_file.as_deref().and_then(|file| {
-        Roots::load(file)
-            .map_err(|error| tls_mistake(section, error))
-            .ok()
-    });
+    let roots =
+        root_file.as_deref().and_then(|file| Roots::load(file).map_err(|error| tls_mistake(section, error)).ok());
     let mode = written.unwrap_or_else(|| default_mode(upstream, roots.as_ref()));
     let is_unix = matches!(upstream, UpstreamAddress::Unix(_));
     if is_unix && mode != UpstreamMode::Disable {
-        section.mistake(
-            "mode",
-            "The server is at a Unix socket, which has no TLS.",
-            "Leave upstream_tls out.",
-        );
+        section.mistake("mode", "The server is at a Unix socket, which has no TLS.", "Leave upstream_tls out.");
     } else if mode.verifies() && root_file.is_none() {
         section.mistake(
             "mode",
@@ -248,10 +201,7 @@ fn upstream_tls(section: &Section<'_>, upstream: &UpstreamAddress) -> UpstreamTl
             "Write `mode = \"verify-full\"`, or leave root_file out.",
         );
     }
-    UpstreamTls {
-        mode,
-        roots: if mode.verifies() { roots } else { None },
-    }
+    UpstreamTls { mode, roots: if mode.verifies() { roots } else { None } }
 }
 
 fn auth(section: Section<'_>) -> Auth {
@@ -276,16 +226,9 @@ fn auth(section: Section<'_>) -> Auth {
                 Users::default()
             }
         };
-        Auth::Scram {
-            users: Arc::new(users),
-            upstream: login,
-        }
+        Auth::Scram { users: Arc::new(users), upstream: login }
     } else {
-        for name in section
-            .names()
-            .iter()
-            .filter(|name| SCRAM_KEYS.contains(&name.as_str()))
-        {
+        for name in section.names().iter().filter(|name| SCRAM_KEYS.contains(&name.as_str())) {
             section.mistake(
                 name,
                 "This has no meaning with pass-through: the client logs in to the server itself.",
@@ -382,11 +325,7 @@ fn password(section: &Section<'_>) -> Option<Secret> {
         bytes.pop();
     }
     if bytes.is_empty() || bytes.contains(&0) {
-        section.mistake(
-            key,
-            "There is no password in it.",
-            "Write the password as one line of text.",
-        );
+        section.mistake(key, "There is no password in it.", "Write the password as one line of text.");
         return None;
     }
     Some(Secret::new(bytes))

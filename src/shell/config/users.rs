@@ -36,9 +36,9 @@ pub struct UsersMistake {
     pub remedy: &'static str,
 }
 
-const REMEDY_LINE: &str = "Write \"name\" \"SCRAM-SHA-256$…\", both in double quotes; `lockkeeper user NAME` makes such a line.";
-const REMEDY_VERIFIER: &str =
-    "Make the line with `lockkeeper user NAME`, or copy rolpassword of pg_authid as it is.";
+const REMEDY_LINE: &str =
+    "Write \"name\" \"SCRAM-SHA-256$…\", both in double quotes; `lockkeeper user NAME` makes such a line.";
+const REMEDY_VERIFIER: &str = "Make the line with `lockkeeper user NAME`, or copy rolpassword of pg_authid as it is.";
 /// More would let one login attempt cost the client minutes; clients refuse such verifiers.
 const ITERATIONS_MAX: u32 = 1_000_000;
 
@@ -69,18 +69,10 @@ impl Users {
                 continue;
             }
             if let Err((what, remedy)) = users.add(line) {
-                mistakes.push(UsersMistake {
-                    line: index + 1,
-                    what,
-                    remedy,
-                });
+                mistakes.push(UsersMistake { line: index + 1, what, remedy });
             }
         }
-        if mistakes.is_empty() {
-            Ok(users)
-        } else {
-            Err(mistakes)
-        }
+        if mistakes.is_empty() { Ok(users) } else { Err(mistakes) }
     }
 
     fn add(&mut self, line: &str) -> Result<(), (String, &'static str)> {
@@ -90,13 +82,9 @@ impl Users {
         if !rest.trim().is_empty() || name.is_empty() {
             return Err(broken());
         }
-        let verifier = Verifier::parse(&verifier)
-            .map_err(|why| (format!("{name}: {why}"), REMEDY_VERIFIER))?;
+        let verifier = Verifier::parse(&verifier).map_err(|why| (format!("{name}: {why}"), REMEDY_VERIFIER))?;
         if self.verifiers.insert(name.clone(), verifier).is_some() {
-            return Err((
-                format!("{name} is written twice."),
-                "Keep one of the lines.",
-            ));
+            return Err((format!("{name} is written twice."), "Keep one of the lines."));
         }
         Ok(())
     }
@@ -142,12 +130,7 @@ impl Verifier {
         if salt.is_empty() {
             return Err(broken);
         }
-        Ok(Self {
-            iterations,
-            salt,
-            stored_key: key(stored).ok_or(broken)?,
-            server_key: key(server).ok_or(broken)?,
-        })
+        Ok(Self { iterations, salt, stored_key: key(stored).ok_or(broken)?, server_key: key(server).ok_or(broken)? })
     }
 }
 
@@ -173,10 +156,7 @@ mod tests {
              \"eve\" \"SCRAM-SHA-256$4096:AA==$AA==:AA==\"\n\"fred\" \"{GOOD}\" x\n\"g\" \"{GOOD}\"\n\"g\" \"{GOOD}\"\n\"\" \"{GOOD}\"\n\"open"
         );
         let mistakes = Users::parse(&text).unwrap_err();
-        let told: Vec<String> = mistakes
-            .iter()
-            .map(|m| format!("{}: {}", m.line, m.what))
-            .collect();
+        let told: Vec<String> = mistakes.iter().map(|m| format!("{}: {}", m.line, m.what)).collect();
         assert_eq!(
             told,
             [

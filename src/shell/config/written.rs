@@ -50,11 +50,7 @@ impl Sources {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Ok(Self {
-            file,
-            environment,
-            overrides: overrides.clone(),
-        })
+        Ok(Self { file, environment, overrides: overrides.clone() })
     }
 }
 
@@ -67,17 +63,9 @@ fn read_file(path: &Path) -> Result<String, Mistake> {
         remedy: remedy.to_owned(),
     };
     let bytes = std::fs::read(path).map_err(|error| {
-        mistake(
-            format!("The file cannot be read: {error}."),
-            "Check the path and the permissions.",
-        )
+        mistake(format!("The file cannot be read: {error}."), "Check the path and the permissions.")
     })?;
-    String::from_utf8(bytes).map_err(|_| {
-        mistake(
-            "The file is not UTF-8 text.".to_owned(),
-            "Save it as UTF-8.",
-        )
-    })
+    String::from_utf8(bytes).map_err(|_| mistake("The file is not UTF-8 text.".to_owned(), "Save it as UTF-8."))
 }
 
 /// The layered values, where they came from, and the mistakes found so far.
@@ -97,11 +85,9 @@ impl Written {
     /// Reads the layers. A file that is not TOML is told with all its errors and not read further.
     pub(super) fn new(sources: &Sources) -> Result<Self, Vec<Mistake>> {
         let (file, base, text) = match &sources.file {
-            Some((path, text)) => (
-                path.display().to_string(),
-                path.parent().map(Path::to_owned).unwrap_or_default(),
-                text.as_str(),
-            ),
+            Some((path, text)) => {
+                (path.display().to_string(), path.parent().map(Path::to_owned).unwrap_or_default(), text.as_str())
+            }
             None => (String::new(), PathBuf::new(), ""),
         };
         let lines = lines_by_key(&file, text)?;
@@ -115,15 +101,7 @@ impl Written {
             }]
         })?;
         let environment = sources.environment.clone();
-        Ok(Self {
-            root,
-            file,
-            base,
-            lines,
-            environment,
-            mistakes: RefCell::default(),
-            warnings: RefCell::default(),
-        })
+        Ok(Self { root, file, base, lines, environment, mistakes: RefCell::default(), warnings: RefCell::default() })
     }
 
     pub(super) fn root(&self) -> Section<'_> {
@@ -155,13 +133,7 @@ impl Written {
             Some(origin) => (origin.to_owned(), None),
             None => (self.file_or_words(), self.line(key)),
         };
-        Mistake {
-            file,
-            key: key.to_owned(),
-            line,
-            what,
-            remedy,
-        }
+        Mistake { file, key: key.to_owned(), line, what, remedy }
     }
 
     pub(super) fn push(&self, mistake: Mistake) {
@@ -174,18 +146,11 @@ impl Written {
             list.sort_by_key(|mistake| (mistake.file != self.file, mistake.line));
             list
         };
-        (
-            in_order(self.mistakes.into_inner()),
-            in_order(self.warnings.into_inner()),
-        )
+        (in_order(self.mistakes.into_inner()), in_order(self.warnings.into_inner()))
     }
 
     fn file_or_words(&self) -> String {
-        if self.file.is_empty() {
-            "the configuration".to_owned()
-        } else {
-            self.file.clone()
-        }
+        if self.file.is_empty() { "the configuration".to_owned() } else { self.file.clone() }
     }
 
     fn line(&self, key: &str) -> Option<usize> {
@@ -204,17 +169,10 @@ fn layers(sources: &Sources, text: &str) -> Result<Value, config::ConfigError> {
     let text_of = |text: &Option<String>| text.clone().map(|text| named(ValueKind::String(text)));
     let overrides = &sources.overrides;
     let listen = (!overrides.listen.is_empty()).then(|| {
-        let addresses = overrides
-            .listen
-            .iter()
-            .cloned()
-            .map(|text| named(ValueKind::String(text)));
+        let addresses = overrides.listen.iter().cloned().map(|text| named(ValueKind::String(text)));
         named(ValueKind::Array(addresses.collect()))
     });
-    let data_dir = overrides
-        .data_dir
-        .as_ref()
-        .map(|path| path.display().to_string());
+    let data_dir = overrides.data_dir.as_ref().map(|path| path.display().to_string());
     let built = Config::builder()
         .add_source(File::from_str(text, FileFormat::Toml))
         .add_source(
@@ -239,8 +197,7 @@ fn variables(environment: &BTreeMap<String, String>) -> config::Map<String, Stri
     environment
         .iter()
         .filter(|(name, _)| {
-            name.strip_prefix(PREFIX)
-                .is_some_and(|rest| rest.contains("__") || ENVIRONMENT_KEYS.contains(&rest))
+            name.strip_prefix(PREFIX).is_some_and(|rest| rest.contains("__") || ENVIRONMENT_KEYS.contains(&rest))
         })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
@@ -255,9 +212,7 @@ fn lines_by_key(file: &str, text: &str) -> Result<BTreeMap<String, usize>, Vec<M
             key: String::new(),
             line: error.span().map(|span| line_at(text, span.start)),
             what: format!("This is not TOML: {}.", error.message().replace('\n', ", ")),
-            remedy:
-                "Write `key = value` lines and `[section]` headings; texts stand in double quotes."
-                    .to_owned(),
+            remedy: "Write `key = value` lines and `[section]` headings; texts stand in double quotes.".to_owned(),
         });
         let mut mistakes: Vec<Mistake> = mistakes.collect();
         mistakes.sort_by_key(|mistake| mistake.line);
@@ -287,26 +242,14 @@ fn note_value(text: &str, path: &str, value: &DeValue<'_>, lines: &mut BTreeMap<
                 note_value(text, &path, item.get_ref(), lines);
             }
         }
-        DeValue::String(_)
-        | DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_) => {}
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
     }
 }
 
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
-    1 + text
-        .bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count()
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }

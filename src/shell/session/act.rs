@@ -22,8 +22,8 @@ use crate::kernel::sql::statement::{Parsed, Reading, Statement};
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, Severity, sqlstate};
 use crate::shell::audit::{Decision, Intent, RecordError, Step, StepOutcome};
-use crate::shell::database::{Database, DatabaseError};
 use crate::shell::config::Settings;
+use crate::shell::database::{Database, DatabaseError};
 use crate::shell::executor::{self, Control, Outcome, Progress, Stopped};
 
 /// How a change that ran came out, for its ticket.
@@ -126,7 +126,8 @@ impl Session {
     pub(super) async fn bound_lock_timeout(&mut self) -> Result<(), Ended> {
         let ours = self.settings().executor.transaction_lock_timeout.as_millis();
         let end = self.exchange_end();
-        let sql = "SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'lock_timeout'";
+        let sql =
+            "SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'lock_timeout'";
         let rows = self.backstage(end, async |stage| stage.query(sql, &[]).await).await?;
         let own = rows.concat().into_iter().flatten().next().unwrap_or_else(|| "0".to_owned());
         let own_ms: u128 = own.parse().unwrap_or_default();
@@ -151,7 +152,13 @@ impl Session {
         }
     }
 
-    async fn rewrite(&mut self, taken: &Taken, plan: Plan, clearance: Clearance, decided: Decided) -> Result<(), Ended> {
+    async fn rewrite(
+        &mut self,
+        taken: &Taken,
+        plan: Plan,
+        clearance: Clearance,
+        decided: Decided,
+    ) -> Result<(), Ended> {
         if let Err(error) = self.intend(taken, &plan, None).await {
             return self.unrecorded(taken, &error).await;
         }
@@ -159,11 +166,16 @@ impl Session {
     }
 
     /// The change must not run when this fails.
-    pub(super) async fn intend(&mut self, taken: &Taken, plan: &Plan, ticket: Option<&Ticket>) -> Result<(), RecordError> {
+    pub(super) async fn intend(
+        &mut self,
+        taken: &Taken,
+        plan: &Plan,
+        ticket: Option<&Ticket>,
+    ) -> Result<(), RecordError> {
         let intent = Intent {
             n: self.log.next_n(),
             text: taken.known.shown.to_string(),
-            text_hash: text_hash(&taken.known.text),
+            text_hash: taken.hash(),
             plan: plan.clone(),
             ticket: ticket.map(|t| t.id),
             approvers: ticket.map(|t| approver(&t.state)).filter(|name| !name.is_empty()).into_iter().collect(),
@@ -311,9 +323,10 @@ impl Session {
     fn record_steps(&mut self, outcome: &Outcome) {
         let n = self.log.next_n();
         let report = match outcome {
-            Outcome::Done(report) | Outcome::Failed(report, _) | Outcome::Cancelled(report, _) | Outcome::Unknown(report, _) => {
-                report
-            }
+            Outcome::Done(report)
+            | Outcome::Failed(report, _)
+            | Outcome::Cancelled(report, _)
+            | Outcome::Unknown(report, _) => report,
         };
         for (at, step) in report.steps.iter().enumerate() {
             self.log.step(Step {
@@ -351,7 +364,13 @@ fn summary(report: &executor::Report) -> String {
     let steps: Vec<String> = report
         .steps
         .iter()
-        .map(|step| if step.already_done { format!("{} (done before)", step.name) } else { format!("{} {} ms", step.name, step.ms) })
+        .map(|step| {
+            if step.already_done {
+                format!("{} (done before)", step.name)
+            } else {
+                format!("{} {} ms", step.name, step.ms)
+            }
+        })
         .collect();
     let rows = if report.rows > 0 { format!(", {} rows filled", report.rows) } else { String::new() };
     format!("done in {total} ms{rows}: {}", steps.join(", "))
@@ -386,12 +405,15 @@ fn append(fields: &mut Vec<(u8, String)>, code: u8, text: &str) {
 fn sql_of(action: &Action) -> String {
     match action {
         Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
-        Action::Backfill(fill) => format!("UPDATE {} SET {} = {} in batches", fill.relation.name, fill.column, fill.expression_sql),
+        Action::Backfill(fill) => {
+            format!("UPDATE {} SET {} = {} in batches", fill.relation.name, fill.column, fill.expression_sql)
+        }
     }
 }
 
 fn steps(plan: &Plan) -> String {
-    let lines = plan.steps.iter().enumerate().map(|(at, step)| format!("{}. {}: {}", at + 1, step.name, sql_of(&step.action)));
+    let lines =
+        plan.steps.iter().enumerate().map(|(at, step)| format!("{}. {}: {}", at + 1, step.name, sql_of(&step.action)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -406,7 +428,10 @@ fn tell_progress(progress: &Progress, out: &mut bytes::BytesMut) {
         }
         Progress::Backfill { done, estimate, rows_per_second, left } => {
             let left = left.map(|left| format!(", about {} s left", left.as_secs())).unwrap_or_default();
-            format!("filling: {done} of about {estimate} rows ({}%), {rows_per_second} rows/s{left}", percent(*done, *estimate))
+            format!(
+                "filling: {done} of about {estimate} rows ({}%), {rows_per_second} rows/s{left}",
+                percent(*done, *estimate)
+            )
         }
         Progress::WaitingForSnapshots { blockers } => {
             let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
@@ -421,14 +446,22 @@ fn percent(done: u64, of: u64) -> u64 {
     done.saturating_mul(100).checked_div(of).unwrap_or(100).min(100)
 }
 
-/// SHA-256, hex.
-#[must_use]
-pub fn text_hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+impl Taken {
+    /// SHA-256 (hex) of the exact text and of the values bound to it: what an approval is for.
+    pub(super) fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.known.text.as_bytes());
+        for (format, value) in self.values.iter().flat_map(|values| values.iter()) {
+            hash.update(b"\0");
+            hash.update(format.to_be_bytes());
+            hash.update(value.as_ref().map_or(-1, |v| i64::try_from(v.len()).unwrap_or(i64::MAX)).to_be_bytes());
+            hash.update(value.as_deref().unwrap_or_default());
+        }
+        hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
 }
 
 /// Milliseconds, saturating.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::act::{Ran, ms, text_hash};
+use super::act::{Ran, ms};
 use super::intercept::Taken;
 use super::record::{Decided, Own};
 use super::{Ended, Session};
@@ -59,7 +59,7 @@ impl Session {
         let facts = assessment.facts.clone();
         Request {
             shown: taken.known.shown.to_string(),
-            text_hash: text_hash(&taken.known.text),
+            text_hash: taken.hash(),
             target: self.identity.target.name.clone(),
             database: self.identity.database.clone(),
             requester: self.identity.user.clone(),
@@ -81,7 +81,13 @@ impl Session {
         self.refuse(taken, reply, &[]).await
     }
 
-    async fn answer_held(&mut self, taken: &Taken, ticket: &Ticket, opened: Opened, decided: Decided) -> Result<(), Ended> {
+    async fn answer_held(
+        &mut self,
+        taken: &Taken,
+        ticket: &Ticket,
+        opened: Opened,
+        decided: Decided,
+    ) -> Result<(), Ended> {
         let attached = match opened {
             Opened::New => "waits for approval",
             Opened::Attached => "still waits for approval",
@@ -116,14 +122,23 @@ impl Session {
             .put(&mut self.client.out);
     }
 
-    async fn wait(&mut self, taken: &Taken, reading: &Reading, mut ticket: Ticket, decided: Decided) -> Result<(), Ended> {
+    async fn wait(
+        &mut self,
+        taken: &Taken,
+        reading: &Reading,
+        mut ticket: Ticket,
+        decided: Decided,
+    ) -> Result<(), Ended> {
         loop {
             let decision = match self.await_decision(&ticket).await {
                 Ok(Waited::Decided(decision)) => decision,
                 Ok(Waited::Cancelled) => {
                     let reply = Reply::error(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
                         .detail(format!("Ticket {} still waits for approval.", ticket.id))
-                        .hint(format!("Send the statement again to wait on, or withdraw it with: lockkeeper cancel {}", ticket.id));
+                        .hint(format!(
+                            "Send the statement again to wait on, or withdraw it with: lockkeeper cancel {}",
+                            ticket.id
+                        ));
                     return self.answer_held_with(taken, reply, decided).await;
                 }
                 Ok(Waited::ClientGone) => {
@@ -131,9 +146,10 @@ impl Session {
                     return Err(Ended::Client);
                 }
                 Ok(Waited::Draining) => {
-                    let reply = Reply::fatal(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
-                        .detail(format!("The gateway is stopping. Ticket {} stays as it is.", ticket.id))
-                        .hint("Connect again and send the statement again.");
+                    let reply =
+                        Reply::fatal(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+                            .detail(format!("The gateway is stopping. Ticket {} stays as it is.", ticket.id))
+                            .hint("Connect again and send the statement again.");
                     return Err(Ended::Told(reply, EndReason::GatewayStopping));
                 }
                 Err(error) => return self.queue_failed(taken, &error).await,
@@ -162,10 +178,8 @@ impl Session {
         let settings = self.settings();
         let since = Instant::now();
         let deadline = tokio::time::Instant::now() + settings.hold.wait_limit;
-        let mut reminder = tokio::time::interval_at(
-            tokio::time::Instant::now() + settings.hold.reminder,
-            settings.hold.reminder,
-        );
+        let mut reminder =
+            tokio::time::interval_at(tokio::time::Instant::now() + settings.hold.reminder, settings.hold.reminder);
         let mut cancels = self.cancel.requests();
         cancels.mark_unchanged();
         let mut draining = self.shared.draining.clone();
@@ -193,7 +207,8 @@ impl Session {
         let facts = match self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await? {
             Ok(facts) => facts,
             Err(error) => {
-                let reply = Reply::error(sqlstate::UNREAD, "what this statement touches cannot be looked up, so it is not run");
+                let reply =
+                    Reply::error(sqlstate::UNREAD, "what this statement touches cannot be looked up, so it is not run");
                 return Ok(Err(reply.detail(error.to_string())));
             }
         };
@@ -201,7 +216,11 @@ impl Session {
         match self.verdict(reading, &assessment, taken.values.is_some()) {
             Verdict::Hold(draft) => Ok(Ok(self.request(taken, &assessment, *draft))),
             // It asks for less than before; what was approved is still bound to what it was.
-            Verdict::Pass { .. } | Verdict::Bounded { .. } | Verdict::Rewrite { .. } | Verdict::Observed { .. } | Verdict::Refuse(_) => {
+            Verdict::Pass { .. }
+            | Verdict::Bounded { .. }
+            | Verdict::Rewrite { .. }
+            | Verdict::Observed { .. }
+            | Verdict::Refuse(_) => {
                 let reply = Reply::error(sqlstate::HELD, "the objects or the policy have changed since this was held")
                     .hint("Send the statement again: it is judged anew.");
                 Ok(Err(reply))
@@ -213,7 +232,13 @@ impl Session {
         self.shared.tickets.claim(ticket.id, &self.log.id().to_string(), request).await
     }
 
-    async fn run_approved(&mut self, taken: &Taken, ticket: Ticket, request: Request, decided: Decided) -> Result<(), Ended> {
+    async fn run_approved(
+        &mut self,
+        taken: &Taken,
+        ticket: Ticket,
+        request: Request,
+        decided: Decided,
+    ) -> Result<(), Ended> {
         match self.claim(&ticket, request).await {
             Ok(Claimed::Run(claim)) => self.run_claimed(taken, claim, decided).await,
             Ok(Claimed::BackToReview { ticket, why }) => {
@@ -293,7 +318,8 @@ fn undecided(ticket: &Ticket, decision: Decision) -> Reply {
         }
         Decision::Cancelled { by, reason } => {
             let why = reason.map(|r| format!(": {r}")).unwrap_or_default();
-            Reply::error(sqlstate::CANCELLED, format!("ticket {id} was cancelled by {by}{why}")).hint("The change was not run.")
+            Reply::error(sqlstate::CANCELLED, format!("ticket {id} was cancelled by {by}{why}"))
+                .hint("The change was not run.")
         }
         Decision::Expired { was_approved } => {
             let what = if was_approved { "its approval was not used in time" } else { "nobody decided in time" };

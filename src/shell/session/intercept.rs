@@ -78,10 +78,12 @@ impl Session {
                 },
             };
             // What was prepared by a PREPARE below it cannot itself be an EXECUTE.
-            statements.extend(stands_for.statements.into_iter().map(|inner| Parsed {
-                span: parsed.span.clone(),
-                statement: bare(inner.statement),
-            }));
+            statements.extend(
+                stands_for
+                    .statements
+                    .into_iter()
+                    .map(|inner| Parsed { span: parsed.span.clone(), statement: bare(inner.statement) }),
+            );
         }
         reading.statements = statements;
         Ok(Some(reading))
@@ -114,8 +116,11 @@ impl Session {
             self.forward(taken, clearance);
             return Ok(());
         }
-        let reply = Reply::error(sqlstate::UNREAD, "current transaction is aborted: the change behind its end cannot be judged")
-            .hint("Send ROLLBACK first, then the change in a message of its own.");
+        let reply = Reply::error(
+            sqlstate::UNREAD,
+            "current transaction is aborted: the change behind its end cannot be judged",
+        )
+        .hint("Send ROLLBACK first, then the change in a message of its own.");
         self.refuse(taken, reply, &[]).await
     }
 
@@ -204,7 +209,9 @@ impl Session {
         let sql = "SELECT pg_catalog.current_setting('client_encoding'), \
                    pg_catalog.current_setting('standard_conforming_strings')";
         let rows = self.backstage(End::Flush, async |stage| stage.query(sql, &[]).await).await?;
-        for (name, value) in [b"client_encoding\0".as_slice(), b"standard_conforming_strings\0"].iter().zip(rows.concat()) {
+        for (name, value) in
+            [b"client_encoding\0".as_slice(), b"standard_conforming_strings\0"].iter().zip(rows.concat())
+        {
             let body = [name, value.unwrap_or_default().as_bytes(), b"\0"].concat();
             self.relay.parameter(&body);
         }
@@ -245,9 +252,12 @@ impl Session {
             client::QUERY | client::FUNCTION_CALL => Path::Simple,
             _ => Path::Execute,
         };
-        let reply = Reply::error(sqlstate::PROGRAM_LIMIT_EXCEEDED, format!("the statement is too long to be read: {bytes} bytes"))
-            .detail(format!("The gateway reads statements of at most {max} bytes."))
-            .hint("Use COPY or bound parameters for large data, or raise limits.statement_bytes_max.");
+        let reply = Reply::error(
+            sqlstate::PROGRAM_LIMIT_EXCEEDED,
+            format!("the statement is too long to be read: {bytes} bytes"),
+        )
+        .detail(format!("The gateway reads statements of at most {max} bytes."))
+        .hint("Use COPY or bound parameters for large data, or raise limits.statement_bytes_max.");
         let known = Known::too_long(bytes);
         let started = self.now();
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
@@ -257,9 +267,10 @@ impl Session {
     }
 
     pub(super) async fn refuse_function(&mut self, oid: u32) -> Result<(), Ended> {
-        let reply = Reply::error(sqlstate::REFUSED, format!("the FunctionCall message for function {oid} is not allowed"))
-            .detail("It runs a function that no statement shows.")
-            .hint("Call the function with SELECT, or set allow_function_call for this target.");
+        let reply =
+            Reply::error(sqlstate::REFUSED, format!("the FunctionCall message for function {oid} is not allowed"))
+                .detail("It runs a function that no statement shows.")
+                .hint("Call the function with SELECT, or set allow_function_call for this target.");
         let known = Known::function_call(oid);
         let started = self.now();
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };

@@ -96,7 +96,13 @@ pub enum Ended {
 
 impl Session {
     #[must_use]
-    pub fn new(sides: (Side, Side), relay: Relay, context: (SessionLog, Registration), identity: Identity, shared: Shared) -> Self {
+    pub fn new(
+        sides: (Side, Side),
+        relay: Relay,
+        context: (SessionLog, Registration),
+        identity: Identity,
+        shared: Shared,
+    ) -> Self {
         let (client, server) = sides;
         let (log, cancel) = context;
         Self {
@@ -210,7 +216,9 @@ impl Session {
         match poll_fn(|cx| self.poll_settle(cx)).await {
             Stop::Quiet => Ok(()),
             Stop::ClientGone => Err(Ended::Client),
-            Stop::BadServer(what) => Err(Ended::Told(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, what), EndReason::ProtocolError)),
+            Stop::BadServer(what) => {
+                Err(Ended::Told(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, what), EndReason::ProtocolError))
+            }
             Stop::ServerGone | Stop::Ask { .. } | Stop::Fatal(_) | Stop::LostPin | Stop::NoRoom => Err(Ended::Server),
         }
     }

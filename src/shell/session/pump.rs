@@ -15,7 +15,10 @@ use crate::kernel::wire::reply::Reply;
 #[derive(Debug)]
 pub enum Stop {
     /// A whole message is at the start of the client's held bytes and must be decided.
-    Ask { bytes: usize, question: Question },
+    Ask {
+        bytes: usize,
+        question: Question,
+    },
     /// The client broke the protocol, or a bound.
     Fatal(Reply),
     ClientGone,

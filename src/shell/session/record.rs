@@ -94,7 +94,13 @@ impl Session {
     }
 
     /// Why the next statement is not simply passed.
-    pub(super) fn record_decision(&mut self, known: &Known, decided: &Decided, findings: &[Finding], recipe: Option<&str>) {
+    pub(super) fn record_decision(
+        &mut self,
+        known: &Known,
+        decided: &Decided,
+        findings: &[Finding],
+        recipe: Option<&str>,
+    ) {
         let findings =
             findings.iter().map(|f| FindingLine { rule: f.rule.clone(), message: f.message.clone() }).collect();
         self.log.decision(DecisionRecord {

@@ -16,10 +16,7 @@ pub struct Validity {
 /// A certificate's dates; `None` when it cannot be read.
 #[must_use]
 pub fn validity(certificate: &CertificateDer<'_>) -> Option<Validity> {
-    let validity = Certificate::from_der(certificate)
-        .ok()?
-        .tbs_certificate
-        .validity;
+    let validity = Certificate::from_der(certificate).ok()?.tbs_certificate.validity;
     Some(Validity {
         not_before: validity.not_before.to_unix_duration().as_secs(),
         not_after: validity.not_after.to_unix_duration().as_secs(),
@@ -43,14 +40,8 @@ const SHA512_LIKE: [&str; 2] = ["1.2.840.113549.1.1.13", "1.2.840.10045.4.3.4"];
 /// function (RFC 5929, section 4.1). `None` where that is undefined, as for Ed25519.
 #[must_use]
 pub fn server_end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
-    let algorithm = Certificate::from_der(certificate)
-        .ok()?
-        .signature_algorithm
-        .oid;
-    let is_one_of = |list: &[&str]| {
-        list.iter()
-            .any(|text| ObjectIdentifier::new(text) == Ok(algorithm))
-    };
+    let algorithm = Certificate::from_der(certificate).ok()?.signature_algorithm.oid;
+    let is_one_of = |list: &[&str]| list.iter().any(|text| ObjectIdentifier::new(text) == Ok(algorithm));
     if is_one_of(&SHA256_LIKE) {
         Some(Sha256::digest(certificate).to_vec())
     } else if is_one_of(&SHA384_LIKE) {

@@ -20,10 +20,7 @@ impl Made {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let cert = CertificateParams::new(vec!["db.example".to_owned()])
-            .unwrap()
-            .signed_by(&key, &ca)
-            .unwrap();
+        let cert = CertificateParams::new(vec!["db.example".to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
         made.write("ca.crt", &ca.pem());
         made.write("db.crt", &cert.pem());
         made.write("db.key", &key.serialize_pem());
@@ -44,11 +41,7 @@ impl Made {
     }
 
     fn server(&self, name: &str) -> ServerSide {
-        let identity = Identity::load(
-            &self.path(&format!("{name}.crt")),
-            &self.path(&format!("{name}.key")),
-        )
-        .unwrap();
+        let identity = Identity::load(&self.path(&format!("{name}.crt")), &self.path(&format!("{name}.key"))).unwrap();
         server_side(&identity).unwrap()
     }
 
@@ -64,13 +57,10 @@ impl Made {
         let client = client_side(mode, roots.as_ref()).unwrap().unwrap();
         let (a, b) = tokio::io::duplex(1 << 16);
         let accept = TlsAcceptor::from(self.server(server).config).accept(b);
-        let connect =
-            TlsConnector::from(client).connect(ServerName::try_from(host.to_owned()).unwrap(), a);
+        let connect = TlsConnector::from(client).connect(ServerName::try_from(host.to_owned()).unwrap(), a);
         let (accepted, connected) = tokio::join!(accept, connect);
         connected.map_err(|error| error.to_string())?;
-        Ok(spoke_alpn(
-            accepted.map_err(|error| error.to_string())?.get_ref().1,
-        ))
+        Ok(spoke_alpn(accepted.map_err(|error| error.to_string())?.get_ref().1))
     }
 }
 
@@ -91,11 +81,7 @@ async fn modes_look_at_what_they_say() {
         ("own", VerifyFull, Some("own.crt"), "any.example", false),
     ] {
         let outcome = made.handshake(server, mode, root, host).await;
-        assert_eq!(
-            outcome.is_ok(),
-            good,
-            "{server} {mode:?} {root:?} {host}: {outcome:?}"
-        );
+        assert_eq!(outcome.is_ok(), good, "{server} {mode:?} {root:?} {host}: {outcome:?}");
         assert!(outcome.unwrap_or(true), "ALPN is spoken");
     }
     assert!(client_side(UpstreamMode::Disable, None).unwrap().is_none());
@@ -108,8 +94,7 @@ async fn records_towards_clients_fit_libpq() {
     let (a, b) = tokio::io::duplex(1 << 20);
     let client = client_side(UpstreamMode::Require, None).unwrap().unwrap();
     let accept = TlsAcceptor::from(made.server("db").config).accept(b);
-    let connect =
-        TlsConnector::from(client).connect(ServerName::try_from("db.example").unwrap(), a);
+    let connect = TlsConnector::from(client).connect(ServerName::try_from("db.example").unwrap(), a);
     let (server, client) = tokio::join!(accept, connect);
     let (mut server, client) = (server.unwrap(), client.unwrap());
     server.write_all(&[7; 40_000]).await.unwrap();
@@ -127,20 +112,14 @@ async fn records_towards_clients_fit_libpq() {
         total += length - 17;
     }
     assert_eq!(total, 40_000);
-    assert!(
-        largest <= RECORD_PLAINTEXT_MAX && largest > 8_000,
-        "{largest}"
-    );
+    assert!(largest <= RECORD_PLAINTEXT_MAX && largest > 8_000, "{largest}");
 }
 
 #[test]
 fn files_are_checked() {
     let made = Made::new();
     made.write("empty.pem", "");
-    made.write(
-        "locked.key",
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-    );
+    made.write("locked.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
     for (cert, key, expected) in [
         ("none.crt", "db.key", "cannot be read"),
         ("empty.pem", "db.key", "there is no certificate in it"),

@@ -1,14 +1,99 @@
-//! Where the gateway authenticates clients itself: SCRAM towards the client, a secret of its own towards the server.
+//! Where the gateway authenticates clients itself: SCRAM towards the client, a secret of its own towards
+//! the server (PostgreSQL docs, 55.2.1 and 55.3).
 
-use super::{Greeting, Side, Startup, Turned, Reply, sqlstate};
+use super::super::auth::{AuthError, Channel, Mock, Offer, UpstreamAuth, UpstreamReply};
 use super::super::config::{UpstreamLogin, Users};
-use super::super::tls::ServerSide;
+use super::super::net::{Raw, Stream};
+use super::super::tls::{self, ServerSide};
+use super::{Greeting, Side, Startup, Turned, by_server, greeting, read_answer, read_frame, unexpected};
+use crate::kernel::wire::frame::{HEADER, server as tags};
+use crate::kernel::wire::message::{self, Reader};
+use crate::kernel::wire::reply::{Reply, sqlstate};
 
-/// Authenticates the client against the users file.
-pub(super) async fn client(_c: &mut Side, _s: &Startup, _u: &Users, _t: Option<&ServerSide>) -> Result<&'static str, Turned> {
-    Err(Turned::Away(Reply::fatal(sqlstate::FEATURE_NOT_SUPPORTED, "not yet")))
+const SASL: i32 = 10;
+const SASL_CONTINUE: i32 = 11;
+const SASL_FINAL: i32 = 12;
+
+impl From<AuthError> for Turned {
+    fn from(error: AuthError) -> Self {
+        Self::Away(Reply::fatal(error.sqlstate(), error.to_string()))
+    }
 }
-/// Logs in to the server.
-pub(super) async fn server(_s: &mut Side, _c: &mut Side, _a: &UpstreamLogin, _u: &str) -> Result<Greeting, Turned> {
-    Err(Turned::Away(Reply::fatal(sqlstate::FEATURE_NOT_SUPPORTED, "not yet")))
+
+/// Who may come in: verifiers, and what stands in for users that do not exist.
+pub(super) struct Book<'a> {
+    pub(super) users: &'a Users,
+    pub(super) mock: &'a Mock,
+}
+
+/// Authenticates the client against the users file. The name is that of the method, for the record.
+pub(super) async fn client(
+    client: &mut Side,
+    startup: &Startup,
+    book: Book<'_>,
+    tls: Option<&ServerSide>,
+) -> Result<&'static str, Turned> {
+    let end_point = tls.filter(|_| client.stream.is_tls()).and_then(|tls| tls.end_point.clone());
+    let offer = Offer::new(&startup.user, book.users, book.mock, end_point);
+    message::put_authentication(&mut client.out, SASL, &offer.mechanisms());
+    client.drain().await?;
+    let first = read_answer(client).await?;
+    let mut random = [0; 18];
+    getrandom::fill(&mut random).map_err(|error| {
+        tracing::error!(%error, "no randomness");
+        Turned::Away(Reply::fatal(sqlstate::CANNOT_CONNECT_NOW, "the gateway cannot authenticate now"))
+    })?;
+    let (challenge, data) = offer.initial(first.get(HEADER..).unwrap_or_default(), random)?;
+    message::put_authentication(&mut client.out, SASL_CONTINUE, &data);
+    client.drain().await?;
+    let second = read_answer(client).await?;
+    let authenticated = challenge.finish(second.get(HEADER..).unwrap_or_default())?;
+    message::put_authentication(&mut client.out, SASL_FINAL, &authenticated.last);
+    Ok("scram-sha-256")
+}
+
+/// Logs in to the server as configured; its AuthenticationOk and greeting go to the client.
+pub(super) async fn server(
+    server: &mut Side,
+    client: &mut Side,
+    account: &UpstreamLogin,
+    user: &str,
+) -> Result<Greeting, Turned> {
+    let mut login = UpstreamAuth::new(user, account, channel(&server.stream));
+    loop {
+        let (tag, frame) = read_frame(&mut server.stream).await?;
+        let body = frame.get(HEADER..).unwrap_or_default();
+        match tag {
+            tags::AUTHENTICATION => match login.answer(body)? {
+                UpstreamReply::Send(data) => {
+                    message::put_password(&mut server.out, &data);
+                    server.drain().await?;
+                }
+                UpstreamReply::Wait => {}
+                UpstreamReply::Done => {
+                    client.out.extend_from_slice(&frame);
+                    return greeting(client, server).await;
+                }
+            },
+            // The client's version was settled with it already; a server that knows less only has shorter keys.
+            tags::NEGOTIATE_VERSION => {
+                let _ = Reader::new(body).int32();
+            }
+            tags::ERROR => return Err(by_server(client, &frame)),
+            tags::NOTICE => client.out.extend_from_slice(&frame),
+            tag => return Err(unexpected(tag)),
+        }
+    }
+}
+
+fn channel(stream: &Stream) -> Channel {
+    match stream {
+        Stream::Plain(Raw::Tcp(_)) => Channel::default(),
+        Stream::Plain(Raw::Unix(_)) | Stream::Server(_) => Channel { private: true, end_point: None },
+        Stream::Client(stream) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let end_point = certificates.and_then(<[_]>::first).and_then(tls::server_end_point);
+            Channel { private: true, end_point }
+        }
+    }
 }
