@@ -151,7 +151,32 @@ mod tests {
     /// As PostgreSQL 15.18 chose them.
     #[test]
     fn long_and_multibyte() {
-        let cases: &[(&str, &[&str], &[&str], &str)] = &[];
+        let cases: &[(&str, &[&str], &[&str], &str)] = &[
+            (
+                "x1ä ääZba漢漢 ä 😀😀 漢__b1Z105",
+                &["x1ää ä 漢Zb11Z1_1漢😀漢😀bZ 1漢ä"],
+                &[],
+                "x1ä ääZba漢漢 ä 😀_x1ää ä 漢Zb11Z1_1漢😀_idx",
+            ),
+            (
+                "xä漢 漢aZ 1Z_漢1a b1ZZ1😀1_Z_115",
+                &["x漢漢Zä _漢😀漢bbbä😀1Z😀Z漢漢_1😀1_ 11"],
+                &[],
+                "xä漢 漢aZ 1Z_漢1a b1ZZ1_x漢漢Zä _漢😀漢bbbä_idx",
+            ),
+            (
+                "x1 bb漢Za Za ä1bb😀133",
+                &["x1aa😀漢Z漢Zb1a äaääb😀漢漢1 _ a", "x 漢bäbäb😀aZ 漢ä1ä漢a__1a1_äaa_ b1😀a_11a"],
+                &[],
+                "x1 bb漢Za Za ä1bb😀133_x1aa😀漢Z漢Zb1a äaääb😀_idx",
+            ),
+            (
+                "xZä😀1b1 _Z 1ZZZ Z1a11ZäbaZ😀😀_ 1ää äb_142",
+                &["x1漢ZZäb_1ä1漢b   b😀😀 11_1ä😀b漢漢_bZ_a1 äa "],
+                &[],
+                "xZä😀1b1 _Z 1ZZZ Z1a11Zäb_x1漢ZZäb_1ä1漢b   b😀_idx",
+            ),
+        ];
         for (table, parts, taken, expected) in cases {
             assert_eq!(&index(table, parts, taken), expected);
         }

@@ -37,7 +37,8 @@ impl Known {
             Err(error) => (String::from_utf8_lossy(bytes).into(), Err(error)),
         };
         let shown = match &reading {
-            Ok(_) => read::shown(&text),
+            Ok(_) if read::may_hold_secrets(&text) => read::shown(&text),
+            Ok(_) => text.to_string(),
             Err(_) => read::unreadable(&text),
         };
         let shown = if *shown == *text { Arc::clone(&text) } else { shown.into() };

@@ -50,13 +50,18 @@ const SECRET_FUNCTIONS: &[&str] = &["crypt", "hmac", "digest", "encrypt", "decry
 /// The text for people and records.
 #[must_use]
 pub fn shown(text: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let hinted = HINTS.iter().any(|hint| memchr::memmem::find(lower.as_bytes(), hint.as_bytes()).is_some());
     match parse(text, bounds::TEXT_BYTES_MAX) {
         Err(_) => unreadable(text),
-        Ok(_) if !hinted => text.to_owned(),
-        Ok(tree) => hide(text, &tree),
+        Ok(tree) if may_hold_secrets(text) => hide(text, &tree),
+        Ok(_) => text.to_owned(),
     }
+}
+
+/// Whether a text that can be read needs a closer look before it is shown.
+#[must_use]
+pub fn may_hold_secrets(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    HINTS.iter().any(|hint| memchr::memmem::find(lower.as_bytes(), hint.as_bytes()).is_some())
 }
 
 /// What is kept of a text that cannot be read.
