@@ -10,6 +10,7 @@ use super::plan::names::Names;
 use super::plan::{Mode, Plan, as_is, guarded, tag};
 use super::rules::subject::{Earlier, Hazard, Subject};
 use super::rules::{Finding, RULES, Rule, brief_lock};
+use super::sql::agree::{Agreement, agreement};
 use super::sql::statement::{
     AlterKind, AlterTable, Change, DropKind, LockMode, Parsed, Reading, Statement, TransactionControl,
 };
@@ -63,7 +64,9 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         let names = RefCell::new(Names::new(&facts));
         let judged = Judged { statement, change, text: part(text, &parsed.span), facts: &facts, earlier: &earlier };
         let (found, mut assessed) = judged.assess(&names);
-        if shares_text || !reading.exact_names {
+        let disagrees = || matches!(agreement(part(text, &parsed.span), change), Agreement::Disagrees(_));
+        // The second reader can only take a plan away, never add one.
+        if shares_text || !reading.exact_names || (assessed.safe.is_some() && disagrees()) {
             assessed.safe = None;
         }
         findings.extend(told(found, &assessed, reading.exact_names));
