@@ -1,8 +1,25 @@
-//! Statements and facts make findings.
+//! Statements and facts make findings, and with them the forms in which each statement can run.
+//! Decides nothing: that is the policy's.
 
-use super::facts::{Facts, Wanted};
-use super::rules::Finding;
-use super::sql::statement::Reading;
+use std::cell::RefCell;
+use std::ops::Range;
+
+use super::facts::Facts;
+use super::plan::combine::{self, Part};
+use super::plan::names::Names;
+use super::plan::{Mode, Plan, as_is, guarded, tag};
+use super::rules::subject::{Earlier, Hazard, Subject};
+use super::rules::{Finding, RULES, Rule, brief_lock};
+use super::sql::statement::{
+    AlterKind, AlterTable, Change, DropKind, LockMode, Parsed, Reading, Statement, TransactionControl,
+};
+
+mod want;
+
+#[cfg(test)]
+pub(super) mod cases;
+
+pub use want::wanted;
 
 /// What was found in one message, and what it was found from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,18 +27,317 @@ pub struct Assessment {
     pub text: String,
     pub findings: Vec<Finding>,
     pub facts: Facts,
+    /// One for each change of the reading, in order.
+    pub changes: Vec<Assessed>,
+    /// Statements in the text, changes or not.
+    pub statements: usize,
 }
 
-/// What has to be looked up before [`assess`] can answer.
-#[must_use]
-pub fn wanted(reading: &Reading) -> Wanted {
-    let _ = reading;
-    Wanted::default()
+/// One change, and the forms in which it can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assessed {
+    /// Index of its statement in the message, as in [`Finding::statement`].
+    pub statement: usize,
+    /// The safe form of all of it.
+    pub safe: Option<Plan>,
+    /// The statement itself under a short lock timeout: it takes a strong lock on what others use.
+    pub guarded: Option<(Finding, Plan)>,
+    /// The statement itself, for an approval without a safe form.
+    pub as_is: Plan,
+    /// All its work is brief: inside a transaction block a bounded lock timeout is all it needs.
+    pub brief: bool,
 }
 
 /// All hazards of a message.
 #[must_use]
 pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
-    let _ = reading;
-    Assessment { text: text.to_owned(), findings: Vec::new(), facts }
+    let mut findings = Vec::new();
+    let mut changes = Vec::new();
+    let mut earlier = Earlier::default();
+    for (statement, parsed) in reading.statements.iter().enumerate() {
+        let Statement::Change(change) = &parsed.statement else {
+            blur_by_statement(&parsed.statement, &mut earlier);
+            continue;
+        };
+        let shares_text = reading.statements.iter().filter(|other| other.span == parsed.span).count() > 1;
+        let names = RefCell::new(Names::new(&facts));
+        let judged = Judged { statement, change, text: part(text, &parsed.span), facts: &facts, earlier: &earlier };
+        let (found, mut assessed) = judged.assess(&names);
+        if shares_text || !reading.exact_names {
+            assessed.safe = None;
+        }
+        findings.extend(told(found, &assessed, reading.exact_names));
+        changes.push(assessed);
+        remember(change, &facts, &mut earlier);
+    }
+    let statements = count(&reading.statements);
+    Assessment { text: text.to_owned(), findings, facts, changes, statements }
+}
+
+/// A text the grammar of record cannot read: nothing is known of it, so nothing needs to be looked up.
+#[must_use]
+pub fn unreadable(text: &str, why: &str) -> Assessment {
+    let change = Statement::Change(Change::Unreadable { why: why.to_owned() });
+    let reading = Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
+    assess(text, &reading, Facts::default())
+}
+
+/// Findings that had a plan of their own get the one of the whole statement, or lose it.
+fn told(found: Vec<Finding>, assessed: &Assessed, exact_names: bool) -> Vec<Finding> {
+    let mut found = found;
+    for finding in &mut found {
+        if finding.plan.is_none() {
+            continue;
+        }
+        finding.plan.clone_from(&assessed.safe);
+        if !exact_names {
+            finding.message.push_str("; its names are not in UTF8, so nothing can be written in its place");
+        } else if assessed.safe.is_none() {
+            finding.message.push_str("; together with the rest of the statement it cannot be done in steps");
+        }
+    }
+    if found.is_empty()
+        && let Some((finding, plan)) = &assessed.guarded
+    {
+        found.push(Finding { plan: Some(plan.clone()), ..finding.clone() });
+    }
+    found
+}
+
+fn count(statements: &[Parsed]) -> usize {
+    let mut spans: Vec<&Range<usize>> = statements.iter().map(|parsed| &parsed.span).collect();
+    spans.dedup();
+    spans.len()
+}
+
+fn part<'a>(text: &'a str, span: &Range<usize>) -> &'a str {
+    text.get(span.clone()).unwrap_or(text)
+}
+
+fn blur_by_statement(statement: &Statement, earlier: &mut Earlier) {
+    match statement {
+        // An EXECUTE runs what only the session knows.
+        Statement::Execute { .. } => earlier.blurred = true,
+        // Takes back what was made, and perhaps what was renamed.
+        Statement::Transaction(TransactionControl::Rollback | TransactionControl::Savepoint) => {
+            earlier.created.clear();
+            earlier.blurred = true;
+        }
+        Statement::Ordinary
+        | Statement::Transaction(
+            TransactionControl::Begin | TransactionControl::Commit | TransactionControl::TwoPhase,
+        )
+        | Statement::Prepare { .. }
+        | Statement::Deallocate { .. }
+        | Statement::Change(_) => {}
+    }
+}
+
+fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
+    match change {
+        // With IF NOT EXISTS it makes nothing where something stands already; a temporary table hides that.
+        Change::CreateTable(table) => {
+            let free =
+                matches!(facts.relation(&table.relation), Some(None)) || earlier.dropped.contains(&table.relation);
+            if (free && !earlier.blurred) || (table.temporary && table.relation.schema.is_none()) {
+                earlier.created.push(table.relation.clone());
+            }
+        }
+        Change::Rename(_)
+        | Change::Setting(_)
+        | Change::Opaque(_)
+        | Change::Other { .. }
+        | Change::Privilege(_)
+        | Change::Unreadable { .. } => earlier.blurred = true,
+        Change::Drop(drop) => {
+            earlier.created.retain(|made| !drop.relations.iter().any(|gone| gone.name == made.name));
+            earlier.dropped.extend(drop.relations.iter().cloned());
+            earlier.blurred |= drop.kind == DropKind::Schema;
+        }
+        Change::CreateIndex(_)
+        | Change::AlterTable(_)
+        | Change::Truncate { .. }
+        | Change::MassWrite { .. }
+        | Change::Reindex { .. }
+        | Change::RewriteTable { .. }
+        | Change::RefreshMatview { .. }
+        | Change::LockTable { .. }
+        | Change::Brief { .. } => {}
+    }
+}
+
+/// One change on its way through the rules.
+struct Judged<'a> {
+    statement: usize,
+    change: &'a Change,
+    text: &'a str,
+    facts: &'a Facts,
+    earlier: &'a Earlier,
+}
+
+impl<'a> Judged<'a> {
+    fn assess(&self, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Assessed) {
+        let (findings, safe) = if let Change::AlterTable(alter) = self.change {
+            self.alter(alter, names)
+        } else {
+            let found = self.check(&Subject::new(self.change, None, self.facts, self.earlier, names));
+            let every = !found.is_empty() && found.iter().all(|finding| finding.plan.is_some());
+            let safe = if every { found.first().and_then(|finding| finding.plan.clone()) } else { None };
+            (found, safe)
+        };
+        let guarded = self.guarded(names);
+        let assessed = Assessed {
+            statement: self.statement,
+            safe,
+            brief: findings.is_empty() || self.brief_as_written(&findings),
+            as_is: self.as_is(guarded.as_ref()),
+            guarded,
+        };
+        (findings, assessed)
+    }
+
+    fn alter(&self, alter: &'a AlterTable, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Option<Plan>) {
+        let mut findings = Vec::new();
+        let mut parts = Vec::new();
+        let mut possible = true;
+        if self.refused_at_once(alter) {
+            return (findings, None);
+        }
+        for action in &alter.actions {
+            let found = self.check(&Subject::new(self.change, Some(action), self.facts, self.earlier, names));
+            let pass = combine::pass(&action.kind);
+            match found.iter().find_map(|finding| finding.plan.clone()) {
+                _ if found.is_empty() => {
+                    parts.push((pass, Part::Brief(action.sql.clone(), brief_lock::action_lock(&action.kind))));
+                }
+                Some(plan) if found.iter().all(|finding| finding.plan.is_some()) => {
+                    parts.push((pass, Part::Plan(plan)));
+                }
+                _ => possible = false,
+            }
+            findings.extend(found);
+        }
+        let table = match self.facts.relation(&alter.relation) {
+            Some(Some(table)) if possible && !findings.is_empty() => table,
+            _ => return (findings, None),
+        };
+        let mut plan = combine::plan(alter, table, parts);
+        plan.tag = tag::of(self.change);
+        (findings, Some(plan))
+    }
+
+    /// The server answers with an error before it does anything long; in steps, half of it would stay.
+    fn refused_at_once(&self, alter: &AlterTable) -> bool {
+        let Some(Some(table)) = self.facts.relation(&alter.relation) else { return false };
+        let drops = |kind: &AlterKind| matches!(kind, AlterKind::DropColumn { .. } | AlterKind::DropConstraint { .. });
+        if self.earlier.blurred || alter.actions.iter().any(|action| drops(&action.kind)) {
+            return false;
+        }
+        let added = |name: &str| {
+            alter.actions.iter().any(|action| matches!(&action.kind, AlterKind::AddColumn(c) if c.name == name))
+        };
+        let missing = |name: &str| table.column(name).is_none() && !added(name);
+        alter.actions.iter().any(|action| match &action.kind {
+            AlterKind::AddColumn(column) => !column.if_not_exists && table.column(&column.name).is_some(),
+            AlterKind::SetNotNull { column }
+            | AlterKind::DropNotNull { column }
+            | AlterKind::SetDefault { column }
+            | AlterKind::DropDefault { column }
+            | AlterKind::AlterType { column, .. } => missing(column),
+            AlterKind::ValidateConstraint { name } => table.constraint(name).is_none(),
+            AlterKind::AddConstraint(constraint) => {
+                constraint.name.as_ref().is_some_and(|name| table.constraint(name).is_some())
+            }
+            AlterKind::DropColumn { .. }
+            | AlterKind::DropConstraint { .. }
+            | AlterKind::AddConstraintUsingIndex { .. }
+            | AlterKind::AttachPartition { .. }
+            | AlterKind::DetachPartition { .. }
+            | AlterKind::WeakLock { .. }
+            | AlterKind::BriefLock { .. }
+            | AlterKind::Rewrites { .. }
+            | AlterKind::Security { .. }
+            | AlterKind::Weakens { .. }
+            | AlterKind::Other { .. } => false,
+        })
+    }
+
+    fn check(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        let rules = RULES.iter().filter(|rule| rule.id != brief_lock::RULE.id);
+        rules.flat_map(|rule| (rule.check)(subject).into_iter().map(|hazard| self.finding(rule, hazard))).collect()
+    }
+
+    fn finding(&self, rule: &Rule, hazard: Hazard) -> Finding {
+        Finding {
+            rule: rule.rule_id(),
+            statement: self.statement,
+            relation: hazard.relation,
+            lock: hazard.lock,
+            message: hazard.message,
+            instead: hazard.instead.unwrap_or_else(|| rule.doc.instead.to_owned()),
+            plan: hazard.plan,
+            rows: hazard.rows,
+            bytes: hazard.bytes,
+            only_lock: hazard.only_lock,
+        }
+    }
+
+    /// DROP INDEX hurts only by its place in the queue.
+    fn brief_as_written(&self, findings: &[Finding]) -> bool {
+        findings.iter().all(|finding| finding.rule.0 == "drop-index")
+    }
+
+    fn guarded(&self, names: &'a RefCell<Names<'a>>) -> Option<(Finding, Plan)> {
+        let subject = Subject::new(self.change, None, self.facts, self.earlier, names);
+        let hazard = (brief_lock::RULE.check)(&subject).into_iter().next()?;
+        let finding = self.finding(&brief_lock::RULE, hazard);
+        let lock = finding.lock.unwrap_or(LockMode::AccessExclusive);
+        let plan = guarded::plan(self.text, tag::of(self.change), finding.relation.clone(), lock);
+        Some((finding, plan))
+    }
+
+    fn as_is(&self, guarded: Option<&(Finding, Plan)>) -> Plan {
+        let relation = guarded.and_then(|(finding, _)| finding.relation.clone());
+        let lock = brief_lock::locks(self.change).into_iter().map(|(_, lock)| lock).max();
+        as_is::plan(self.text, tag::of(self.change), relation, run_mode(self.change, lock))
+    }
+}
+
+/// How an approved statement runs: under a short lock timeout where its work is brief once it has its locks.
+fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
+    let lock = lock.unwrap_or(LockMode::AccessShare);
+    let brief = match change {
+        Change::Drop(drop) => !drop.concurrently && drop.kind != DropKind::Database,
+        Change::Truncate { .. } | Change::Rename(_) => true,
+        Change::AlterTable(alter) => alter.actions.iter().all(|action| quick(&action.kind)),
+        Change::CreateIndex(_)
+        | Change::CreateTable(_)
+        | Change::MassWrite { .. }
+        | Change::Privilege(_)
+        | Change::Setting(_)
+        | Change::Opaque(_)
+        | Change::Reindex { .. }
+        | Change::RewriteTable { .. }
+        | Change::RefreshMatview { .. }
+        | Change::LockTable { .. }
+        | Change::Brief { .. }
+        | Change::Other { .. }
+        | Change::Unreadable { .. } => false,
+    };
+    (if brief { Mode::Brief } else { Mode::AsIs }, lock)
+}
+
+fn quick(kind: &AlterKind) -> bool {
+    matches!(
+        kind,
+        AlterKind::DropColumn { .. }
+            | AlterKind::DropConstraint { .. }
+            | AlterKind::Security { .. }
+            | AlterKind::Weakens { .. }
+            | AlterKind::DropNotNull { .. }
+            | AlterKind::SetDefault { .. }
+            | AlterKind::DropDefault { .. }
+            | AlterKind::BriefLock { .. }
+            | AlterKind::WeakLock { .. }
+    )
 }

@@ -2,11 +2,21 @@
 
 use std::collections::BTreeMap;
 
+mod pattern;
+mod profile;
+mod wayout;
+
+#[cfg(test)]
+mod tests;
+
+pub mod explain;
+
 use serde::{Deserialize, Serialize};
 
-use super::assess::Assessment;
-use super::plan::Plan;
-use super::rules::{Finding, Response, RuleId};
+use super::assess::{Assessed, Assessment};
+use super::plan::{Mode, Plan, as_is};
+use super::rules::{self, Finding, Response, RuleId, brief_lock};
+use super::sql::statement::{LockMode, Reading, Statement};
 
 /// An ordered list of entries; the last matches everything (checked when the configuration is read).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +77,26 @@ pub struct Clearance(());
 #[must_use]
 pub enum Verdict {
     /// Forward as it is; the findings are told as WARNINGs.
-    Pass { clearance: Clearance, warnings: Vec<Finding> },
+    Pass {
+        clearance: Clearance,
+        warnings: Vec<Finding>,
+    },
     /// Forward as it is under a bounded `lock_timeout`: several statements, or inside a transaction block.
-    Bounded { clearance: Clearance, warnings: Vec<Finding> },
+    Bounded {
+        clearance: Clearance,
+        warnings: Vec<Finding>,
+    },
     /// Run this plan instead.
-    Rewrite { plan: Box<Plan>, clearance: Clearance, findings: Vec<Finding> },
+    Rewrite {
+        plan: Box<Plan>,
+        clearance: Clearance,
+        findings: Vec<Finding>,
+    },
+    /// Observe mode: forward as it is; `would` is what would have become of it.
+    Observed {
+        clearance: Clearance,
+        would: Box<Verdict>,
+    },
     Hold(Box<Draft>),
     Refuse(Box<Refusal>),
 }
@@ -95,6 +120,214 @@ pub struct Refusal {
 
 /// The verdict on an assessed message.
 pub fn judge(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> Verdict {
-    let _ = (policy, who, place, assessment);
-    Verdict::Pass { clearance: Clearance(()), warnings: Vec::new() }
+    let verdict = decide(policy, who, place, assessment);
+    if !policy.observe {
+        return verdict;
+    }
+    match verdict {
+        Verdict::Pass { .. } => verdict,
+        Verdict::Bounded { .. }
+        | Verdict::Rewrite { .. }
+        | Verdict::Observed { .. }
+        | Verdict::Hold(_)
+        | Verdict::Refuse(_) => Verdict::Observed { clearance: Clearance(()), would: Box::new(verdict) },
+    }
+}
+
+/// What the policy answers to one finding.
+struct Answer<'a> {
+    response: Response,
+    finding: &'a Finding,
+    change: &'a Assessed,
+}
+
+fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> Verdict {
+    let answers: Vec<Answer<'_>> =
+        assessment.changes.iter().flat_map(|change| answers(policy, who, assessment, change)).collect();
+    let Some(strictest) = answers.iter().map(|answer| answer.response).max() else {
+        return Verdict::Pass { clearance: Clearance(()), warnings: Vec::new() };
+    };
+    let told = |least: Response| -> Vec<Finding> {
+        let kept = answers.iter().filter(|answer| answer.response >= least && !is_guard(answer.finding));
+        kept.map(|answer| answer.finding.clone()).collect()
+    };
+    match strictest {
+        Response::Pass => Verdict::Pass { clearance: Clearance(()), warnings: Vec::new() },
+        Response::Warn => Verdict::Pass { clearance: Clearance(()), warnings: told(Response::Warn) },
+        Response::Rewrite => rewrite(place, assessment, &answers, told(Response::Warn)),
+        Response::Hold => hold(place, assessment, &answers),
+        Response::Refuse => Verdict::Refuse(Box::new(wayout::never(
+            answers.iter().filter(|answer| answer.response == Response::Refuse).map(|answer| answer.finding),
+        ))),
+    }
+}
+
+/// The answers to the findings of one change. Small tables are not bothered with safe forms: their
+/// statement runs as it is, only never waiting long in the queue for its lock.
+fn answers<'a>(policy: &Policy, who: &Who, assessment: &'a Assessment, change: &'a Assessed) -> Vec<Answer<'a>> {
+    let mut answers = Vec::new();
+    let mut as_written = true;
+    for finding in assessment.findings.iter().filter(|finding| finding.statement == change.statement) {
+        if is_guard(finding) {
+            continue;
+        }
+        let entry = policy.entry(who, finding);
+        if finding.only_lock && entry.is_some_and(|entry| is_small(entry, finding)) {
+            continue;
+        }
+        let response = respond(entry, finding);
+        // Told to let a long one through: then it must not be cut short either.
+        as_written &= response == Response::Pass && change.brief;
+        answers.push(Answer { response, finding, change });
+    }
+    if let Some((finding, _)) = change.guarded.as_ref().filter(|_| as_written) {
+        let response = respond(policy.entry(who, finding), finding);
+        answers.push(Answer { response, finding, change });
+    }
+    answers
+}
+
+fn respond(entry: Option<&Entry>, finding: &Finding) -> Response {
+    let said = entry.and_then(|entry| entry.responses.get(&finding.rule)).copied();
+    let default = rules::find(&finding.rule.0).map_or(Response::Hold, |rule| rule.default);
+    match said.unwrap_or(default) {
+        Response::Rewrite if finding.plan.is_none() && !is_guard(finding) => Response::Hold,
+        response => response,
+    }
+}
+
+fn is_guard(finding: &Finding) -> bool {
+    finding.rule.0 == brief_lock::RULE.id
+}
+
+/// Sizes that are not known count as large.
+fn is_small(entry: &Entry, finding: &Finding) -> bool {
+    finding.rows.is_some_and(|rows| rows <= entry.small_rows)
+        && finding.bytes.is_some_and(|bytes| bytes <= entry.small_bytes)
+}
+
+/// Alone in its message, outside any transaction, with all of its text in it.
+fn stands_alone(place: Place, assessment: &Assessment) -> bool {
+    !place.in_transaction
+        && !place.several
+        && !place.parameters
+        && assessment.statements == 1
+        && assessment.changes.len() == 1
+}
+
+fn rewrite(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findings: Vec<Finding>) -> Verdict {
+    let clearance = Clearance(());
+    let rewritten = || answers.iter().filter(|answer| answer.response == Response::Rewrite);
+    if stands_alone(place, assessment)
+        && let Some(answer) = rewritten().next()
+    {
+        let guarded = answer.change.guarded.as_ref().map(|(_, plan)| plan);
+        let plan = if is_guard(answer.finding) { guarded } else { answer.change.safe.as_ref() };
+        if let Some(plan) = plan {
+            return Verdict::Rewrite { plan: Box::new(plan.clone()), clearance, findings };
+        }
+    }
+    if rewritten().all(|answer| is_guard(answer.finding) || answer.change.brief) {
+        let warnings = answers.iter().filter(|answer| answer.response == Response::Warn);
+        return Verdict::Bounded { clearance, warnings: warnings.map(|answer| answer.finding.clone()).collect() };
+    }
+    let heavy = rewritten().filter(|answer| !is_guard(answer.finding) && !answer.change.brief);
+    Verdict::Refuse(Box::new(wayout::not_here(place, heavy.map(|answer| answer.finding))))
+}
+
+fn hold(place: Place, assessment: &Assessment, answers: &[Answer<'_>]) -> Verdict {
+    let stops = || answers.iter().filter(|answer| answer.response >= Response::Rewrite && !is_guard(answer.finding));
+    let alone = stands_alone(place, assessment);
+    // Something that has a safe form is not approved in its harmful one: it must come out of its company first.
+    let safe_elsewhere = |answer: &&Answer<'_>| !alone && answer.change.safe.is_some() && !answer.change.brief;
+    if stops().any(|answer| safe_elsewhere(&answer)) {
+        let heavy = stops().filter(safe_elsewhere);
+        return Verdict::Refuse(Box::new(wayout::not_here(place, heavy.map(|answer| answer.finding))));
+    }
+    let findings: Vec<Finding> = stops().map(|answer| answer.finding.clone()).collect();
+    let guards = answers.iter().filter(|answer| is_guard(answer.finding) && answer.response == Response::Hold);
+    let findings = if findings.is_empty() { guards.map(|a| a.finding.clone()).collect() } else { findings };
+    let held = answers.iter().find(|answer| answer.response == Response::Hold).map(|answer| answer.change);
+    let plan = match held {
+        Some(change) if alone => change.safe.clone().unwrap_or_else(|| change.as_is.clone()),
+        Some(change) if assessment.statements == 1 && assessment.changes.len() == 1 && !place.parameters => {
+            change.as_is.clone()
+        }
+        Some(_) | None => whole_message(assessment),
+    };
+    Verdict::Hold(Box::new(Draft { findings, plan }))
+}
+
+/// The message as the client sent it: several statements, or parameters, which no step of ours has.
+fn whole_message(assessment: &Assessment) -> Plan {
+    let first = assessment.changes.first().map(|change| &change.as_is);
+    let tag = first.map_or_else(String::new, |plan| plan.tag.clone());
+    let relation = first.and_then(|plan| plan.relation.clone());
+    let lock = assessment.findings.iter().filter_map(|finding| finding.lock).max();
+    as_is::plan(&assessment.text, tag, relation, (Mode::AsIs, lock.unwrap_or(LockMode::AccessShare)))
+}
+
+impl Policy {
+    /// The first entry that matches a finding. A finding without a relation matches no table pattern.
+    #[must_use]
+    pub fn entry(&self, who: &Who, finding: &Finding) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.matches.fits(who, finding.relation.as_ref()))
+    }
+
+    /// The default: what has a safe form runs in it, what loses something waits.
+    #[must_use]
+    pub fn standard() -> Self {
+        profile::standard()
+    }
+
+    /// Nothing is changed without approval, and what has no place here is refused.
+    #[must_use]
+    pub fn strict() -> Self {
+        profile::strict()
+    }
+
+    /// The standard, judged and recorded only.
+    #[must_use]
+    pub fn observe() -> Self {
+        Self { name: "observe".to_owned(), observe: true, ..profile::standard() }
+    }
+}
+
+impl Clearance {
+    /// For a reading in which nothing is a change: no look-up, no judging.
+    #[must_use]
+    pub fn ordinary(reading: &Reading) -> Option<Self> {
+        let harmless = reading.statements.iter().all(|parsed| match &parsed.statement {
+            Statement::Ordinary
+            | Statement::Transaction(_)
+            | Statement::Prepare { .. }
+            | Statement::Deallocate { .. } => true,
+            Statement::Execute { .. } | Statement::Change(_) => false,
+        });
+        harmless.then_some(Self(()))
+    }
+
+    /// For an EXECUTE whose prepared text is ordinary; the caller gives what every name stands for.
+    #[must_use]
+    pub fn executing(reading: &Reading, stands_for: impl Fn(&str) -> Option<Statement>) -> Option<Self> {
+        let harmless = reading.statements.iter().all(|parsed| match &parsed.statement {
+            Statement::Execute { name } => {
+                // A name nobody knows is the server's to answer: it has no such statement.
+                !matches!(stands_for(name), Some(Statement::Change(_) | Statement::Execute { .. }))
+            }
+            Statement::Ordinary
+            | Statement::Transaction(_)
+            | Statement::Prepare { .. }
+            | Statement::Deallocate { .. } => true,
+            Statement::Change(_) => false,
+        });
+        harmless.then_some(Self(()))
+    }
+
+    /// For the steps of a plan that a verdict permits, or an approval has permitted.
+    #[must_use]
+    pub fn of_plan(plan: &Plan) -> Self {
+        let _ = plan;
+        Self(())
+    }
 }

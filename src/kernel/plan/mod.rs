@@ -1,9 +1,27 @@
 //! A plan is data: the ordered steps that run instead of a statement. The same value is shown to the
 //! reviewer, approved, stored and executed. Recipes, one file each, make plans; nothing here runs them.
 
+pub mod add_column;
+pub mod add_constraint;
+pub mod add_index_constraint;
+pub mod as_is;
+pub mod combine;
+pub mod create_index;
+pub mod drop_index;
+pub mod guarded;
+pub mod names;
+pub mod quote;
+pub mod reindex;
+pub mod serial;
+pub mod set_not_null;
+pub mod tag;
+
 use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{LockMode, RelationName};
+
+/// Time a batch of a backfill should take.
+pub const BATCH_MS: u32 = 500;
 
 /// What runs instead of one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,10 +41,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether it may run inside a transaction block: a single brief step.
+    /// Whether it may run inside a transaction block: one statement that is brief, or that was approved as it is.
     #[must_use]
     pub fn fits_in_transaction(&self) -> bool {
-        matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::Brief, .. }))
+        matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::Brief | Mode::AsIs, .. }))
+    }
+
+    /// Whether the client's own message is forwarded instead of a step of ours: it may return rows, carry
+    /// parameters, or hold several statements.
+    #[must_use]
+    pub fn forwards_message(&self) -> bool {
+        matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::AsIs, .. }))
     }
 }
 
@@ -50,10 +75,17 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    Sql { sql: String, mode: Mode },
+    Sql {
+        sql: String,
+        mode: Mode,
+    },
     /// `CREATE INDEX CONCURRENTLY`: no transaction, no lock timeout; a failed build leaves an INVALID
     /// index which `cleanup` drops before the next try, if `leftover` (a boolean query) finds it.
-    BuildIndex { sql: String, leftover: String, cleanup: String },
+    BuildIndex {
+        sql: String,
+        leftover: String,
+        cleanup: String,
+    },
     Backfill(Backfill),
 }
 
@@ -86,4 +118,36 @@ pub struct Backfill {
     pub rows_estimate: u64,
     /// Time a batch should take, milliseconds.
     pub batch_ms: u32,
+}
+
+impl Step {
+    /// A statement that needs a strong lock for a moment.
+    #[must_use]
+    pub fn brief(name: &str, sql: String, lock: LockMode) -> Self {
+        Self::sql(name, sql, Mode::Brief, lock)
+    }
+
+    /// A long scan under a lock that lets readers and writers go on.
+    #[must_use]
+    pub fn scan(name: &str, sql: String) -> Self {
+        Self { scans: true, ..Self::sql(name, sql, Mode::Scan, LockMode::ShareUpdateExclusive) }
+    }
+
+    /// One statement without a probe and without an undo.
+    #[must_use]
+    pub fn sql(name: &str, sql: String, mode: Mode, lock: LockMode) -> Self {
+        Self { name: name.to_owned(), action: Action::Sql { sql, mode }, lock, scans: false, probe: None, undo: None }
+    }
+
+    /// With the query that tells whether it is done.
+    #[must_use]
+    pub fn probed(self, probe: String) -> Self {
+        Self { probe: Some(probe), ..self }
+    }
+
+    /// With what takes it back.
+    #[must_use]
+    pub fn undone_by(self, undo: String) -> Self {
+        Self { undo: Some(undo), ..self }
+    }
 }

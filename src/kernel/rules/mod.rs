@@ -1,5 +1,44 @@
 //! Hazards. A rule says what a change would do to the people using the database; it decides nothing.
 
+pub mod add_check;
+pub mod add_column_constraint;
+pub mod add_column_not_null;
+pub mod add_column_rewrite;
+pub mod add_column_volatile;
+pub mod add_exclusion;
+pub mod add_foreign_key;
+pub mod add_primary_key;
+pub mod add_unique;
+pub mod attach_partition;
+pub mod brief_lock;
+pub mod change_type;
+pub mod create_index;
+pub mod disable_trigger;
+pub mod drop_column;
+pub mod drop_database;
+pub mod drop_index;
+pub mod drop_object;
+pub mod drop_schema;
+pub mod drop_table;
+pub mod lock_table;
+pub mod mass_delete;
+pub mod mass_update;
+pub mod opaque_code;
+pub mod opaque_function;
+pub mod opaque_server;
+pub mod other_ddl;
+pub mod privilege;
+pub mod refresh_matview;
+pub mod reindex;
+pub mod rename;
+pub mod rewrite_table;
+pub mod set_not_null;
+pub mod setting;
+pub mod subject;
+pub mod truncate;
+pub mod unreadable;
+pub mod validate_with_others;
+
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
@@ -53,4 +92,89 @@ pub struct Finding {
     pub bytes: Option<u64>,
     /// The hazard is a lock or a scan, not lost data or rights: small tables are not bothered.
     pub only_lock: bool,
+}
+
+/// A rule: one file of this folder.
+#[derive(Debug)]
+pub struct Rule {
+    /// As written in policies; equals the file's name.
+    pub id: &'static str,
+    /// One sentence for people.
+    pub hazard: &'static str,
+    /// The strongest lock the statement itself would take on a table that exists.
+    pub lock: Option<LockMode>,
+    /// The answer where a policy says nothing.
+    pub default: Response,
+    pub doc: Doc,
+    pub check: fn(&subject::Subject<'_>) -> Vec<subject::Hazard>,
+}
+
+/// The page of a rule, in four parts.
+#[derive(Debug)]
+pub struct Doc {
+    pub what: &'static str,
+    pub why: &'static str,
+    pub instead: &'static str,
+    pub versions: &'static str,
+}
+
+impl Rule {
+    #[must_use]
+    pub fn rule_id(&self) -> RuleId {
+        RuleId(self.id.to_owned())
+    }
+}
+
+/// All rules, by id.
+pub const RULES: &[&Rule] = &[
+    &add_check::RULE,
+    &add_column_constraint::RULE,
+    &add_column_not_null::RULE,
+    &add_column_rewrite::RULE,
+    &add_column_volatile::RULE,
+    &add_exclusion::RULE,
+    &add_foreign_key::RULE,
+    &add_primary_key::RULE,
+    &add_unique::RULE,
+    &attach_partition::RULE,
+    &brief_lock::RULE,
+    &change_type::RULE,
+    &create_index::RULE,
+    &disable_trigger::RULE,
+    &drop_column::RULE,
+    &drop_database::RULE,
+    &drop_index::RULE,
+    &drop_object::RULE,
+    &drop_schema::RULE,
+    &drop_table::RULE,
+    &lock_table::RULE,
+    &mass_delete::RULE,
+    &mass_update::RULE,
+    &opaque_code::RULE,
+    &opaque_function::RULE,
+    &opaque_server::RULE,
+    &other_ddl::RULE,
+    &privilege::RULE,
+    &refresh_matview::RULE,
+    &reindex::RULE,
+    &rename::RULE,
+    &rewrite_table::RULE,
+    &set_not_null::RULE,
+    &setting::RULE,
+    &truncate::RULE,
+    &unreadable::RULE,
+    &validate_with_others::RULE,
+];
+
+/// The rule of this id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.id == id)
+}
+
+/// The known id that is closest to an unknown one, for messages.
+#[must_use]
+pub fn nearest(id: &str) -> &'static str {
+    let nearest = RULES.iter().min_by_key(|rule| strsim::damerau_levenshtein(rule.id, id));
+    nearest.map_or("", |rule| rule.id)
 }

@@ -2,6 +2,8 @@
 
 pub mod agree;
 pub mod bounds;
+pub mod encoding;
+pub mod names;
 pub mod read;
 pub mod remember;
 pub mod statement;

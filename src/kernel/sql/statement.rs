@@ -10,7 +10,12 @@ use serde::{Deserialize, Serialize};
 /// What the parser of record made of one text: its statements, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
+    /// One text statement may stand here more than once, with the same span: once for each thing it
+    /// would do (`WITH a AS (DELETE …) SELECT … INTO …`, the elements of a CREATE SCHEMA).
     pub statements: Vec<Parsed>,
+    /// Names and literals are the client's own characters. False when bytes of another encoding were
+    /// read one to one ([`super::encoding`]): the kinds are right, but nothing may be rewritten from it.
+    pub exact_names: bool,
 }
 
 /// One statement and where it stands in the text.

@@ -1,0 +1,357 @@
+//! The cases of all rules, run the same way. A case is a block of `rules/cases/<rule>.sql` that begins with
+//! `-- bad`, `-- good` or `-- bad: rule, rule` (others that fire as well), and may say `-- version: 18`.
+//! Its tables are those of [`catalog`].
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::{Assessment, assess, unreadable, wanted};
+use crate::kernel::facts::{
+    ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
+};
+use crate::kernel::plan::{Action, Plan};
+use crate::kernel::policy::explain;
+use crate::kernel::rules::{RULES, find, nearest};
+use crate::kernel::sql::read::read;
+use crate::kernel::sql::statement::{AlterKind, Callee, Change, ConstraintKind, RelationName, Statement};
+
+/// What the cases know: `orders` and `customers` are large, `small`, `empty`, `temporary` and `fresh` (new in
+/// this transaction) are what they are called, `parts` is partitioned and `part_1` its partition.
+pub(crate) fn catalog(version: u32) -> Facts {
+    let mut facts = Facts::default();
+    facts.server_version = version * 10_000;
+    facts.current_role = "owner".to_owned();
+    facts.search_path = "public".to_owned();
+    let large = (5_000_000, 1 << 30);
+    put(&mut facts, table("orders", large));
+    put(&mut facts, table("customers", large));
+    put(&mut facts, table("small", (100, 8192)));
+    put(&mut facts, table("empty", (0, 0)));
+    put(&mut facts, RelationFacts { indexes: Vec::new(), constraints: Vec::new(), ..table("keyless", large) });
+    put(&mut facts, RelationFacts { persistence: Persistence::Temporary, ..table("temporary", large) });
+    put(&mut facts, RelationFacts { new_in_transaction: true, ..table("fresh", large) });
+    let parts = RelationFacts { has_children: true, has_default_partition: true, ..table("parts", large) };
+    put(&mut facts, RelationFacts { kind: RelationKind::PartitionedTable, ..parts });
+    put(&mut facts, RelationFacts { is_partition: true, ..table("part_1", large) });
+    let view = RelationFacts { indexes: Vec::new(), constraints: Vec::new(), ..table("report", (0, 0)) };
+    put(&mut facts, RelationFacts { kind: RelationKind::View, ..view.clone() });
+    put(&mut facts, RelationFacts { kind: RelationKind::Sequence, name: "numbers".to_owned(), ..view.clone() });
+    let matview = RelationFacts { name: "totals".to_owned(), heap_bytes: 1 << 30, rows: Some(5_000_000), ..view };
+    put(&mut facts, RelationFacts { kind: RelationKind::MaterializedView, ..matview });
+    for owner in ["orders", "customers"] {
+        table(owner, large).indexes.into_iter().for_each(|index| put(&mut facts, index_of(owner, index)));
+    }
+    facts
+}
+
+fn index_of(owner: &str, index: IndexFacts) -> RelationFacts {
+    RelationFacts {
+        kind: RelationKind::Index,
+        index_of: Some(name(owner)),
+        name: index.name.clone(),
+        indexes: vec![index],
+        constraints: Vec::new(),
+        columns: Vec::new(),
+        ..table(owner, (5_000_000, 1 << 30))
+    }
+}
+
+fn name(name: &str) -> RelationName {
+    RelationName { schema: Some("public".to_owned()), name: name.to_owned() }
+}
+
+fn put(facts: &mut Facts, relation: RelationFacts) {
+    let bare = RelationName { schema: None, name: relation.name.clone() };
+    facts.put_relation(&bare, Some(relation.clone()));
+    facts.put_relation(&name(&relation.name), Some(relation));
+}
+
+fn column(name: &str, type_sql: &str, not_null: bool) -> ColumnFacts {
+    ColumnFacts {
+        name: name.to_owned(),
+        type_sql: type_sql.to_owned(),
+        type_oid: 0,
+        type_modifier: -1,
+        not_null,
+        has_default: false,
+        generated: false,
+        identity: false,
+    }
+}
+
+fn index(table: &str, name: &str, columns: &[&str], constraint: bool) -> IndexFacts {
+    IndexFacts {
+        oid: 1,
+        name: name.to_owned(),
+        valid: true,
+        ready: true,
+        unique: constraint,
+        primary: name.ends_with("_pkey"),
+        columns: columns.iter().map(|&c| c.to_owned()).collect(),
+        definition: format!("CREATE INDEX {name} ON public.{table} USING btree ({})", columns.join(", ")),
+        expression_or_partial: false,
+        constraint: constraint.then(|| name.to_owned()),
+        bytes: 1 << 20,
+    }
+}
+
+fn constraint(name: &str, kind: char, columns: &[&str], definition: &str) -> ConstraintFacts {
+    ConstraintFacts {
+        name: name.to_owned(),
+        kind,
+        validated: true,
+        columns: columns.iter().map(|&c| c.to_owned()).collect(),
+        definition: definition.to_owned(),
+    }
+}
+
+/// Columns id (key), a, b (not null), c (proven not null), d (in a CHECK), v, n, at.
+fn table(name: &str, size: (u64, u64)) -> RelationFacts {
+    RelationFacts {
+        oid: 1,
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+        kind: RelationKind::Table,
+        persistence: Persistence::Permanent,
+        owner: "owner".to_owned(),
+        rows: Some(size.0),
+        heap_bytes: size.1,
+        total_bytes: size.1,
+        new_in_transaction: false,
+        is_partition: false,
+        has_children: false,
+        has_default_partition: false,
+        columns: vec![
+            column("id", "bigint", true),
+            column("a", "integer", false),
+            column("b", "integer", true),
+            column("c", "text", false),
+            column("d", "character varying(20)", false),
+            column("v", "character varying(20)", false),
+            column("n", "numeric(10,2)", false),
+            column("at", "timestamp without time zone", false),
+        ],
+        indexes: vec![
+            index(name, &format!("{name}_pkey"), &["id"], true),
+            index(name, &format!("{name}_a_idx"), &["a"], false),
+        ],
+        constraints: vec![
+            constraint(&format!("{name}_pkey"), 'p', &["id"], "PRIMARY KEY (id)"),
+            constraint("c_filled", 'c', &["c"], "CHECK ((c IS NOT NULL))"),
+            constraint("b_filled", 'c', &["b"], "CHECK ((b IS NOT NULL))"),
+            constraint("d_long", 'c', &["d"], "CHECK ((length((d)::text) > 3))"),
+        ],
+        dependents: Vec::new(),
+        index_of: None,
+        published: false,
+    }
+}
+
+/// What the look-up would answer: names nobody knows do not exist, functions are as in a fresh database.
+fn answered(text: &str, version: u32, mut facts: Facts) -> Assessment {
+    let reading = match read(text) {
+        Ok(reading) => reading,
+        Err(error) => return unreadable(text, &error.why),
+    };
+    let asked = wanted(&reading);
+    for relation in &asked.relations {
+        if facts.relation(relation).is_none() {
+            facts.put_relation(relation, None);
+        }
+    }
+    for callee in asked.callees {
+        let known = ["now", "lower", "length", "abs"];
+        if matches!(&callee, Callee::Function { name, .. } if !known.contains(&name.as_str())) {
+            facts.put_volatile(callee);
+        }
+    }
+    for of in &asked.types {
+        let type_sql = match of.name.as_str() {
+            "int4" => "integer".to_owned(),
+            "int8" => "bigint".to_owned(),
+            "varchar" => of.sql.replace("varchar", "character varying"),
+            "timestamptz" => "timestamp with time zone".to_owned(),
+            _ => of.sql.clone(),
+        };
+        let domain = of.name.starts_with("checked");
+        let described = TypeFacts {
+            oid: 1,
+            type_sql,
+            is_domain: domain,
+            constrained_domain: domain,
+            domain_default: false,
+            is_array: of.sql.ends_with("[]"),
+        };
+        facts.put_type(of, described);
+    }
+    facts.server_version = version * 10_000;
+    assess(text, &reading, facts)
+}
+
+/// An assessment against [`catalog`], as if it had been looked up.
+pub(crate) fn assessed(text: &str) -> Assessment {
+    answered(text, 15, catalog(15))
+}
+
+struct Case {
+    bad: bool,
+    expected: BTreeSet<String>,
+    version: u32,
+    sql: String,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/kernel/rules"))
+}
+
+fn cases(rule: &str) -> Vec<Case> {
+    let path = folder().join("cases").join(format!("{}.sql", rule.replace('-', "_")));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut cases: Vec<Case> = Vec::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("-- bad") {
+            let also = rest.trim_start_matches(':').split(',').map(|id| id.trim().to_owned());
+            let mut expected: BTreeSet<String> = also.filter(|id| !id.is_empty()).collect();
+            expected.insert(rule.to_owned());
+            cases.push(Case { bad: true, expected, version: 15, sql: String::new() });
+        } else if line.starts_with("-- good") {
+            cases.push(Case { bad: false, expected: BTreeSet::new(), version: 15, sql: String::new() });
+        } else if let (Some(version), Some(case)) = (line.strip_prefix("-- version: "), cases.last_mut()) {
+            case.version = version.trim().parse().unwrap();
+        } else if let Some(case) = cases.last_mut() {
+            case.sql.push_str(line);
+            case.sql.push('\n');
+        }
+    }
+    cases
+}
+
+#[test]
+fn every_file_is_a_rule_and_every_rule_has_its_cases() {
+    let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+    let mut files: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter_map(|name| name.strip_suffix(".rs").map(|stem| stem.replace('_', "-")))
+        .filter(|stem| stem != "mod" && stem != "subject")
+        .collect();
+    files.sort();
+    assert_eq!(ids, files);
+    for rule in RULES {
+        let cases = cases(rule.id);
+        assert!(cases.iter().any(|case| case.bad), "{} has no bad case", rule.id);
+        assert!(cases.iter().any(|case| !case.bad), "{} has no good case", rule.id);
+        for text in [rule.hazard, rule.doc.what, rule.doc.why, rule.doc.instead, rule.doc.versions] {
+            assert!(text.ends_with('.'), "{}: not a sentence: {text}", rule.id);
+        }
+    }
+}
+
+#[test]
+fn ids_are_found_and_suggested() {
+    assert!(find("create-index").is_some() && find("create_index").is_none());
+    assert_eq!(nearest("create_index"), "create-index");
+    assert_eq!(nearest("drop-tabel"), "drop-table");
+}
+
+#[test]
+fn bad_cases_are_found_and_good_ones_are_not() {
+    let mut shown = String::new();
+    for rule in RULES {
+        for case in cases(rule.id) {
+            let assessment = answered(&case.sql, case.version, catalog(case.version));
+            let found: BTreeSet<String> = assessment.findings.iter().map(|finding| finding.rule.0.clone()).collect();
+            if case.bad {
+                assert_eq!(found, case.expected, "{}: {}", rule.id, case.sql);
+            } else {
+                assert!(!found.contains(rule.id), "{}: {}", rule.id, case.sql);
+            }
+            show(&mut shown, &case, &assessment);
+        }
+    }
+    insta::assert_snapshot!("findings", shown);
+}
+
+fn show(shown: &mut String, case: &Case, assessment: &Assessment) {
+    let version = if case.version == 15 { String::new() } else { format!(" (version {})", case.version) };
+    let _ = writeln!(shown, "{}{version}", case.sql.trim());
+    for finding in &assessment.findings {
+        let lock = finding.lock.map_or("no lock", explain::lock_words);
+        let _ = writeln!(shown, "    {} [{lock}]: {}", finding.rule, finding.message);
+    }
+    let plans = assessment.changes.iter().filter_map(|change| change.safe.as_ref());
+    for line in plans.flat_map(explain::plan).skip(1) {
+        let _ = writeln!(shown, "    {line}");
+    }
+}
+
+/// The fix test: what a recipe writes is read again and must have no hazard left.
+#[test]
+fn plans_have_no_hazard_themselves() {
+    let mut seen = 0;
+    for case in RULES.iter().flat_map(|rule| cases(rule.id)) {
+        let assessment = answered(&case.sql, case.version, catalog(case.version));
+        for plan in assessment.changes.iter().filter_map(|change| change.safe.as_ref()) {
+            seen += 1;
+            harmless(plan, case.version);
+        }
+    }
+    assert!(seen >= 30, "only {seen} plans");
+}
+
+fn harmless(plan: &Plan, version: u32) {
+    let mut facts = catalog(version);
+    assert!(!plan.steps.is_empty());
+    for step in &plan.steps {
+        let sql = match &step.action {
+            Action::Sql { sql, .. } => sql,
+            Action::BuildIndex { sql, leftover, cleanup } => {
+                assert_eq!(read(leftover).unwrap().statements.len(), 1);
+                assert!(answered(cleanup, version, facts.clone()).findings.is_empty(), "{cleanup}");
+                sql
+            }
+            Action::Backfill(_) => continue,
+        };
+        if let Some(probe) = &step.probe {
+            assert_eq!(read(probe).unwrap().statements.len(), 1, "{probe}");
+        }
+        let again = answered(sql, version, facts.clone());
+        let hazards: Vec<_> = again.findings.iter().filter(|finding| finding.rule.0 != "brief-lock").collect();
+        assert!(hazards.is_empty(), "{sql}: {hazards:#?}");
+        apply(&mut facts, sql);
+    }
+}
+
+/// What a step changes, as far as later steps depend on it.
+fn apply(facts: &mut Facts, sql: &str) {
+    for parsed in read(sql).unwrap().statements {
+        let Statement::Change(Change::AlterTable(alter)) = parsed.statement else { continue };
+        let Some(Some(mut table)) = facts.relation(&alter.relation).map(Option::<&RelationFacts>::cloned) else {
+            continue;
+        };
+        for action in alter.actions {
+            match action.kind {
+                AlterKind::AddColumn(added) => {
+                    let not_null = added.not_null.is_some();
+                    table.columns.push(column(&added.name, &added.type_name.sql, not_null));
+                }
+                AlterKind::AddConstraint(added) if matches!(added.kind, ConstraintKind::Check { .. }) => {
+                    let of: Vec<&str> = added.columns.iter().map(String::as_str).collect();
+                    let text = format!("CHECK (({} IS NOT NULL))", of.join(", "));
+                    let mut made = constraint(added.name.as_deref().unwrap_or_default(), 'c', &of, &text);
+                    made.validated = false;
+                    table.constraints.push(made);
+                }
+                AlterKind::ValidateConstraint { name } => {
+                    table.constraints.iter_mut().filter(|c| c.name == name).for_each(|c| c.validated = true);
+                }
+                AlterKind::SetNotNull { column } => {
+                    table.columns.iter_mut().filter(|c| c.name == column).for_each(|c| c.not_null = true);
+                }
+                _ => {}
+            }
+        }
+        put(facts, table);
+    }
+}

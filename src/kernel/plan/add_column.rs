@@ -1,0 +1,249 @@
+//! ADD COLUMN in steps: expand (column and default in one ALTER, so that no new row lacks the default),
+//! backfill, NOT NULL, and the inline constraints one after the other.
+
+use super::names::Names;
+use super::{
+    Action, BATCH_MS, Backfill, Plan, Step, add_constraint, add_index_constraint, quote, serial, set_not_null,
+};
+use crate::kernel::facts::{Facts, RelationFacts, RelationKind, TypeFacts};
+use crate::kernel::sql::statement::{
+    AddColumn, ConstraintKind, DefaultExpression, Generated, LockMode, TableConstraint,
+};
+
+/// The recipe's name.
+pub const RECIPE: &str = "add-column";
+
+/// Whether filling the rows that exist takes a rewrite: every row gets a value of its own.
+#[must_use]
+pub fn volatile(column: &AddColumn, facts: &Facts) -> bool {
+    // What a generated column computes is immutable, and it is no default.
+    column.serial.is_some()
+        || column.generated.is_none() && column.default.as_ref().is_some_and(|d| volatile_default(d, facts))
+}
+
+fn volatile_default(default: &DefaultExpression, facts: &Facts) -> bool {
+    !default.is_null && default.callees.iter().any(|callee| facts.may_be_volatile(callee))
+}
+
+/// The safe form, or why there is none.
+///
+/// # Errors
+/// A clause for people that says why the column cannot be added in steps.
+pub fn plan(
+    table: &RelationFacts,
+    column: &AddColumn,
+    facts: &Facts,
+    names: &mut Names<'_>,
+) -> Result<Plan, &'static str> {
+    let type_facts = facts.type_facts(&column.type_name).ok_or("its type could not be looked up")?;
+    possible(table, column, type_facts, facts)?;
+    let is_volatile = volatile(column, facts);
+    let mut steps = if is_volatile {
+        filled(table, column, (type_facts, facts), names)?
+    } else {
+        vec![plain(table, column, type_facts)]
+    };
+    let mut constraints: Vec<&TableConstraint> = column.constraints.iter().collect();
+    constraints.sort_by_key(|constraint| !builds_index(&constraint.kind));
+    for constraint in constraints {
+        let more = if builds_index(&constraint.kind) {
+            add_index_constraint::steps(table, constraint, facts.major(), names)
+        } else {
+            add_constraint::steps(table, constraint, names)
+        };
+        steps.extend(more.ok_or("one of its constraints has no form that lets others go on")?.1);
+    }
+    Ok(Plan {
+        recipe: RECIPE.to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: summary(table, column, is_volatile),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: Some(format!("every value of column {}", column.name)),
+    })
+}
+
+fn summary(table: &RelationFacts, column: &AddColumn, is_volatile: bool) -> String {
+    let how = if is_volatile {
+        "is added with its default and filled in batches"
+    } else {
+        "is added first and its constraints afterwards"
+    };
+    format!(
+        "Column {} {how} while readers and writers of {}.{} go on, because ADD COLUMN would keep everybody out \
+         until every row is done.",
+        column.name, table.schema, table.name
+    )
+}
+
+fn possible(table: &RelationFacts, column: &AddColumn, of: &TypeFacts, facts: &Facts) -> Result<(), &'static str> {
+    match table.kind {
+        RelationKind::Table | RelationKind::PartitionedTable => {}
+        RelationKind::Index
+        | RelationKind::PartitionedIndex
+        | RelationKind::View
+        | RelationKind::MaterializedView
+        | RelationKind::Sequence
+        | RelationKind::ForeignTable
+        | RelationKind::CompositeType
+        | RelationKind::Toast => return Err("it is not an ordinary table"),
+    }
+    if of.constrained_domain {
+        return Err("every row is checked against the domain's constraint");
+    }
+    if of.domain_default && column.default.is_none() {
+        return Err("the domain's own default may differ from row to row");
+    }
+    if column.identity_sql.is_some() {
+        return Err("an identity's sequence cannot be filled and handed over with the same result");
+    }
+    if let Some(generated) = column.generated {
+        return match generated {
+            Generated::Virtual => Err("a virtual column cannot be checked in steps"),
+            Generated::Unsaid if facts.major() >= 18 => Err("a virtual column cannot be checked in steps"),
+            Generated::Stored | Generated::Unsaid => Err("a stored generated column is always written into every row"),
+        };
+    }
+    if volatile(column, facts) {
+        if table.has_children && table.kind == RelationKind::Table {
+            return Err("tables that inherit from it have keys of their own");
+        }
+        if table.kind == RelationKind::PartitionedTable && key(table).is_empty() {
+            return Err("a partitioned table without a key cannot be filled in batches");
+        }
+    } else if same_value_twice(column) {
+        return Err("every row gets the same value, which the constraint forbids");
+    }
+    if table.kind == RelationKind::PartitionedTable && column.constraints.iter().any(|c| !plain_check(&c.kind)) {
+        return Err("the table is partitioned");
+    }
+    Ok(())
+}
+
+fn plain_check(kind: &ConstraintKind) -> bool {
+    matches!(kind, ConstraintKind::Check { .. })
+}
+
+fn builds_index(kind: &ConstraintKind) -> bool {
+    matches!(kind, ConstraintKind::Unique { .. } | ConstraintKind::PrimaryKey { .. })
+}
+
+fn same_value_twice(column: &AddColumn) -> bool {
+    column.default.as_ref().is_some_and(|d| !d.is_null) && column.constraints.iter().any(|c| builds_index(&c.kind))
+}
+
+/// `x type options COLLATE c`.
+fn definition(column: &AddColumn) -> String {
+    let mut sql = format!("{} {}", quote::identifier(&column.name), column.type_name.sql);
+    if let Some(options) = &column.options_sql {
+        sql.push(' ');
+        sql.push_str(options);
+    }
+    if let Some(collation) = &column.collation_sql {
+        sql.push_str(" COLLATE ");
+        sql.push_str(collation);
+    }
+    sql
+}
+
+fn expand(table: &RelationFacts, column: &AddColumn, rest: &str, probe: String) -> Step {
+    let relation = quote::table(table);
+    let skip = if column.if_not_exists { "IF NOT EXISTS " } else { "" };
+    Step::brief(
+        "expand",
+        format!("ALTER TABLE {relation} ADD COLUMN {skip}{}{rest}", definition(column)),
+        LockMode::AccessExclusive,
+    )
+    .probed(probe)
+    .undone_by(format!("ALTER TABLE {relation} DROP COLUMN IF EXISTS {}", quote::identifier(&column.name)))
+}
+
+/// The column with all that costs nothing: constant default and NOT NULL.
+fn plain(table: &RelationFacts, column: &AddColumn, of: &TypeFacts) -> Step {
+    let mut rest = String::new();
+    let mut wanted = Vec::new();
+    if let Some(default) = &column.default {
+        rest = format!(" DEFAULT ({})", default.sql);
+        if !default.is_null {
+            wanted.push("a.atthasdef");
+        }
+    }
+    if let Some(not_null) = &column.not_null {
+        if let Some(name) = &not_null.name {
+            rest.push_str(" CONSTRAINT ");
+            rest.push_str(&quote::identifier(name));
+        }
+        rest.push_str(" NOT NULL");
+        wanted.push("a.attnotnull");
+    }
+    let probe = quote::column_probe(table, &column.name, Some(&of.type_sql), &wanted.join(" AND "));
+    expand(table, column, &rest, probe)
+}
+
+/// The column with a default that differs from row to row, filled, and NOT NULL where that is wanted.
+fn filled(
+    table: &RelationFacts,
+    column: &AddColumn,
+    of: (&TypeFacts, &Facts),
+    names: &mut Names<'_>,
+) -> Result<Vec<Step>, &'static str> {
+    let (type_facts, facts) = of;
+    let sequence = match column.serial {
+        Some(_) => Some(serial::sequence(table, column, facts, names)?),
+        None => None,
+    };
+    let default = match (&sequence, &column.default) {
+        (Some(sequence), _) => sequence.default_sql.clone(),
+        (None, Some(default)) => default.sql.clone(),
+        (None, None) => return Err("it has no default"),
+    };
+    let name = quote::identifier(&column.name);
+    let rest = format!(", ALTER COLUMN {name} SET DEFAULT {default}");
+    let probe = quote::column_probe(table, &column.name, Some(&type_facts.type_sql), "a.atthasdef");
+    let mut steps = Vec::new();
+    let mut owned = Vec::new();
+    if let Some(sequence) = sequence {
+        steps.push(sequence.create);
+        owned.push(sequence.own);
+    }
+    steps.push(expand(table, column, &rest, probe));
+    steps.extend(owned);
+    steps.push(backfill(table, &column.name, default));
+    let primary = column.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. }));
+    if column.not_null.is_some() || column.serial.is_some() || primary {
+        let written = column.not_null.as_ref().and_then(|n| n.name.as_deref());
+        steps.extend(set_not_null::steps(table, &column.name, written, (facts.major(), names)));
+    }
+    Ok(steps)
+}
+
+fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step {
+    let pending_sql = format!("{} IS NULL", quote::identifier(column));
+    Step {
+        name: "backfill".to_owned(),
+        probe: Some(format!("SELECT NOT EXISTS (SELECT FROM {} WHERE {pending_sql})", quote::table(table))),
+        action: Action::Backfill(Backfill {
+            relation: table.qualified(),
+            column: column.to_owned(),
+            expression_sql,
+            pending_sql,
+            key: key(table),
+            rows_estimate: table.rows_at_most(),
+            batch_ms: BATCH_MS,
+        }),
+        lock: LockMode::RowExclusive,
+        scans: true,
+        undo: None,
+    }
+}
+
+/// Columns of a key by which rows can be paged: the primary key, or a unique index over columns that are never null.
+fn key(table: &RelationFacts) -> Vec<String> {
+    let usable = |index: &&crate::kernel::facts::IndexFacts| {
+        let never_null = |name: &String| table.column(name).is_some_and(|column| column.not_null);
+        index.valid && index.unique && !index.expression_or_partial && index.columns.iter().all(never_null)
+    };
+    let primary = table.indexes.iter().find(|index| index.primary && index.valid);
+    let chosen = primary.or_else(|| table.indexes.iter().find(usable));
+    chosen.map_or_else(Vec::new, |index| index.columns.clone())
+}

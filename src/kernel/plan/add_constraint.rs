@@ -1,0 +1,91 @@
+//! CHECK and FOREIGN KEY as NOT VALID and then VALIDATE CONSTRAINT.
+
+use super::names::{Names, joined};
+use super::{Plan, Step, quote};
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::sql::statement::{ConstraintKind, LockMode, TableConstraint};
+
+/// The safe form of adding a CHECK or a FOREIGN KEY; nothing for other kinds.
+#[must_use]
+pub fn plan(table: &RelationFacts, constraint: &TableConstraint, names: &mut Names<'_>) -> Option<Plan> {
+    let (recipe, what) = match &constraint.kind {
+        ConstraintKind::Check { .. } => ("add-check", "every row is read while nobody else may use the table"),
+        ConstraintKind::ForeignKey { .. } => {
+            ("add-foreign-key", "every row is looked up while nobody may write to either table")
+        }
+        ConstraintKind::Unique { .. }
+        | ConstraintKind::PrimaryKey { .. }
+        | ConstraintKind::Exclude
+        | ConstraintKind::NotNull => return None,
+    };
+    let (name, steps) = steps(table, constraint, names)?;
+    Some(Plan {
+        recipe: recipe.to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: format!(
+            "Constraint {name} is added NOT VALID and validated in a second step under a lock that lets readers \
+             and writers go on, because otherwise {what}."
+        ),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: None,
+    })
+}
+
+/// The constraint's final name and the two steps.
+#[must_use]
+pub fn steps(
+    table: &RelationFacts,
+    constraint: &TableConstraint,
+    names: &mut Names<'_>,
+) -> Option<(String, Vec<Step>)> {
+    let (kind, lock) = match &constraint.kind {
+        ConstraintKind::Check { .. } => ('c', LockMode::AccessExclusive),
+        ConstraintKind::ForeignKey { .. } => ('f', LockMode::ShareRowExclusive),
+        ConstraintKind::Unique { .. }
+        | ConstraintKind::PrimaryKey { .. }
+        | ConstraintKind::Exclude
+        | ConstraintKind::NotNull => return None,
+    };
+    let name = name_of(table, constraint, names)?;
+    let relation = quote::table(table);
+    let quoted = quote::identifier(&name);
+    let steps = vec![
+        Step::brief(
+            "expand",
+            format!("ALTER TABLE {relation} ADD CONSTRAINT {quoted} {} NOT VALID", constraint.definition_sql),
+            lock,
+        )
+        .probed(quote::constraint_probe(table, &name, kind, ""))
+        .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {quoted}")),
+        Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {quoted}"))
+            .probed(quote::constraint_probe(table, &name, kind, "c.convalidated")),
+    ];
+    Some((name, steps))
+}
+
+/// The name as written, or as PostgreSQL would choose it.
+#[must_use]
+pub fn name_of(table: &RelationFacts, constraint: &TableConstraint, names: &mut Names<'_>) -> Option<String> {
+    if let Some(name) = &constraint.name {
+        return Some(name.clone());
+    }
+    match &constraint.kind {
+        ConstraintKind::Check { .. } => {
+            // With several columns, or none, the server leaves them out.
+            let middle = match constraint.columns.as_slice() {
+                [only] => only.as_str(),
+                _ => "",
+            };
+            Some(names.constraint(table, middle, "check"))
+        }
+        ConstraintKind::ForeignKey { .. } => {
+            let middle = joined(constraint.columns.iter().map(String::as_str));
+            Some(names.constraint(table, &middle, "fkey"))
+        }
+        ConstraintKind::Unique { .. }
+        | ConstraintKind::PrimaryKey { .. }
+        | ConstraintKind::Exclude
+        | ConstraintKind::NotNull => None,
+    }
+}

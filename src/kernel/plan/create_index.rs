@@ -1,0 +1,58 @@
+//! CREATE INDEX as CREATE INDEX CONCURRENTLY: left-over away, build, verify.
+
+use super::names::{Names, index_middle};
+use super::{Action, Plan, Step, quote};
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::sql::statement::{CreateIndex, LockMode};
+
+/// The index's name: as written, or as PostgreSQL would choose it.
+#[must_use]
+pub fn name_of(index: &CreateIndex, table: &RelationFacts, names: &mut Names<'_>) -> String {
+    if let Some(name) = &index.name {
+        return name.clone();
+    }
+    let middle = index_middle(index.elements.iter().map(|e| e.name_part.as_str()));
+    names.relation(table, &middle, "idx")
+}
+
+/// The safe form of one index on one plain table or materialized view.
+#[must_use]
+pub fn plan(index: &CreateIndex, table: &RelationFacts, names: &mut Names<'_>) -> Plan {
+    let name = name_of(index, table, names);
+    Plan {
+        recipe: "create-index".to_owned(),
+        tag: "CREATE INDEX".to_owned(),
+        summary: format!(
+            "Index {name} is built with CREATE INDEX CONCURRENTLY, because CREATE INDEX blocks every write to \
+             {}.{} until it is built.",
+            table.schema, table.name
+        ),
+        relation: Some(table.qualified()),
+        steps: vec![build(table, &name, index.unique, &index.body_sql)],
+        undo_loses: None,
+    }
+}
+
+/// The step that builds one index without blocking writers, whatever an earlier try has left.
+#[must_use]
+pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) -> Step {
+    let unique = if unique { "UNIQUE " } else { "" };
+    let qualified = quote::qualified(&table.schema, name);
+    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
+    Step {
+        name: "build index".to_owned(),
+        action: Action::BuildIndex {
+            sql: format!(
+                "CREATE {unique}INDEX CONCURRENTLY {} ON {} {body_sql}",
+                quote::identifier(name),
+                quote::table(table)
+            ),
+            leftover: quote::index_probe(table, name, "NOT i.indisvalid"),
+            cleanup: drop.clone(),
+        },
+        lock: LockMode::ShareUpdateExclusive,
+        scans: true,
+        probe: Some(quote::index_probe(table, name, "i.indisvalid AND i.indisready")),
+        undo: Some(drop),
+    }
+}

@@ -1,0 +1,219 @@
+//! The names PostgreSQL would choose, and names for our own helpers. Knows nothing of statements.
+//!
+//! Mirrors `makeObjectName`, `ChooseIndexColumnNames`, `ChooseIndexNameAddition` and
+//! `ChooseConstraintName` of the server, so that a safe form leaves the name a client expects.
+
+use std::collections::BTreeSet;
+
+use crate::kernel::facts::{Facts, RelationFacts};
+use crate::kernel::sql::statement::RelationName;
+
+/// Bytes of an identifier at most (NAMEDATALEN - 1).
+pub const NAME_BYTES: usize = 63;
+
+/// How many numbered candidates are looked up before a name counts as found.
+const CANDIDATES: usize = 4;
+
+/// Names that are taken: by the catalog, and by what this message has been given so far.
+#[derive(Debug)]
+pub struct Names<'a> {
+    facts: &'a Facts,
+    given: BTreeSet<String>,
+}
+
+impl<'a> Names<'a> {
+    #[must_use]
+    pub fn new(facts: &'a Facts) -> Self {
+        Self { facts, given: BTreeSet::new() }
+    }
+
+    /// A free name for a relation (an index, a sequence) in the schema of `table`.
+    pub fn relation(&mut self, table: &RelationFacts, middle: &str, label: &str) -> String {
+        self.choose(table, middle, label, |names, name| names.relation_taken(table, name))
+    }
+
+    /// A free name for an index that belongs to a constraint: both name spaces must be free.
+    pub fn index_constraint(&mut self, table: &RelationFacts, middle: &str, label: &str) -> String {
+        self.choose(table, middle, label, |names, name| {
+            names.relation_taken(table, name) || table.constraint(name).is_some()
+        })
+    }
+
+    /// A free name for a constraint of `table`.
+    pub fn constraint(&mut self, table: &RelationFacts, middle: &str, label: &str) -> String {
+        self.choose(table, middle, label, |_, name| table.constraint(name).is_some())
+    }
+
+    fn choose(
+        &mut self,
+        table: &RelationFacts,
+        middle: &str,
+        label: &str,
+        taken: impl Fn(&Self, &str) -> bool,
+    ) -> String {
+        let mut number = 0_usize;
+        loop {
+            let numbered = if number == 0 { label.to_owned() } else { format!("{label}{number}") };
+            let name = object_name(&table.name, middle, &numbered);
+            if !self.given.contains(&name) && !taken(self, &name) {
+                self.given.insert(name.clone());
+                return name;
+            }
+            number += 1;
+        }
+    }
+
+    fn relation_taken(&self, table: &RelationFacts, name: &str) -> bool {
+        // An index without a table that could own it is looked up as a relation of the same schema;
+        // an INVALID one of this table is a left-over of our own and is cleaned up first.
+        if let Some(index) = table.index(name) {
+            return index.valid;
+        }
+        let asked = [None, Some(table.schema.clone())];
+        asked.into_iter().any(|schema| {
+            let written = RelationName { schema, name: name.to_owned() };
+            matches!(self.facts.relation(&written), Some(Some(found)) if found.schema == table.schema)
+        })
+    }
+}
+
+/// `name1_name2_label`, shortened alternately to fit (`makeObjectName`).
+#[must_use]
+pub fn object_name(name1: &str, name2: &str, label: &str) -> String {
+    let overhead = 1 + label.len() + usize::from(!name2.is_empty());
+    let available = NAME_BYTES.saturating_sub(overhead);
+    let (mut first, mut second) = (name1.len(), name2.len());
+    while first + second > available {
+        if first > second {
+            first -= 1;
+        } else {
+            second -= 1;
+        }
+    }
+    let first = clip(name1, first);
+    let second = clip(name2, second);
+    if name2.is_empty() { format!("{first}_{label}") } else { format!("{first}_{second}_{label}") }
+}
+
+/// At most `bytes` bytes, cut at a character boundary.
+#[must_use]
+pub fn clip(name: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(name.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.get(..end).unwrap_or_default()
+}
+
+/// The middle of an index's name: its columns' names, made different from each other.
+#[must_use]
+pub fn index_middle<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let mut chosen: Vec<String> = Vec::new();
+    for part in parts {
+        let mut name = part.to_owned();
+        let mut number = 1_usize;
+        while chosen.contains(&name) {
+            let digits = number.to_string();
+            name = format!("{}{digits}", clip(part, NAME_BYTES - digits.len()));
+            number += 1;
+        }
+        chosen.push(name);
+    }
+    joined(chosen.iter().map(String::as_str))
+}
+
+/// The columns of the INCLUDE clause in an index's text, `USING btree (a) INCLUDE (b, "C")`: they count for its name.
+#[must_use]
+pub fn included(index_sql: &str) -> Vec<String> {
+    let Some((_, rest)) = index_sql.split_once(") INCLUDE (") else { return Vec::new() };
+    let mut names = Vec::new();
+    let mut name = String::new();
+    let mut quoted = false;
+    let mut characters = rest.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                name.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' | ')' if !quoted => {
+                names.push(std::mem::take(&mut name));
+                if character == ')' {
+                    break;
+                }
+            }
+            ' ' if !quoted => {}
+            other => name.push(other),
+        }
+    }
+    names
+}
+
+/// Names joined by underscores, no longer than the server's buffer allows.
+#[must_use]
+pub fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let mut text = String::new();
+    for part in parts {
+        if !text.is_empty() {
+            text.push('_');
+        }
+        text.push_str(part);
+        if text.len() > NAME_BYTES {
+            break;
+        }
+    }
+    text
+}
+
+/// Relations to look up before a name for `table` can be chosen.
+#[must_use]
+pub fn candidates(table: &RelationName, middle: &str, label: &str) -> Vec<RelationName> {
+    (0..CANDIDATES)
+        .map(|number| {
+            let numbered = if number == 0 { label.to_owned() } else { format!("{label}{number}") };
+            RelationName { schema: table.schema.clone(), name: object_name(&table.name, middle, &numbered) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_are_joined() {
+        assert_eq!(object_name("t", "a_b", "idx"), "t_a_b_idx");
+        assert_eq!(object_name("t", "", "pkey"), "t_pkey");
+    }
+
+    /// The server's own answer, taken from PostgreSQL 15.
+    #[test]
+    fn long_names_are_shortened_alternately() {
+        let name = object_name(
+            "a_very_long_table_name_that_is_long_enough_to_be_cut",
+            "another_quite_long_column_name_here",
+            "idx",
+        );
+        assert_eq!(name.len(), 63);
+        assert!(name.ends_with("_idx"), "{name}");
+    }
+
+    #[test]
+    fn included_columns_are_found_in_the_text() {
+        let text = "USING btree (a) INCLUDE (b, \"C, \"\"d\"\")\") WITH (fillfactor=80)";
+        assert_eq!(included(text), ["b", "C, \"d\")"]);
+        assert!(included("USING btree (a)").is_empty());
+    }
+
+    #[test]
+    fn a_name_is_cut_between_characters() {
+        assert_eq!(clip("ääää", 3), "ä");
+        assert!(object_name(&"ä".repeat(60), "b", "idx").len() <= 63);
+    }
+
+    #[test]
+    fn repeated_columns_are_numbered() {
+        assert_eq!(index_middle(["a", "a", "expr", "expr"].into_iter()), "a_a1_expr_expr1");
+    }
+}

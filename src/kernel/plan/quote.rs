@@ -1,0 +1,82 @@
+//! Small pieces of SQL text for recipes: quoted names and catalog probes. Decides nothing.
+
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::sql::write;
+
+/// An identifier.
+#[must_use]
+pub fn identifier(name: &str) -> String {
+    write::quote_ident(name)
+}
+
+/// A string constant.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    write::quote_literal(text)
+}
+
+/// `schema.table`, quoted where needed.
+#[must_use]
+pub fn table(facts: &RelationFacts) -> String {
+    qualified(&facts.schema, &facts.name)
+}
+
+/// `schema.name`, quoted where needed.
+#[must_use]
+pub fn qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", identifier(schema), identifier(name))
+}
+
+/// The table's oid, in a probe: null when it is gone.
+#[must_use]
+pub fn oid(facts: &RelationFacts) -> String {
+    format!("pg_catalog.to_regclass({})", literal(&table(facts)))
+}
+
+/// Probe: the column exists, has this type, and satisfies `more` (over `a`, empty for nothing more).
+#[must_use]
+pub fn column_probe(facts: &RelationFacts, column: &str, type_sql: Option<&str>, more: &str) -> String {
+    let of_type = type_sql.map_or_else(String::new, |type_sql| {
+        format!(" AND pg_catalog.format_type(a.atttypid, a.atttypmod) = {}", literal(type_sql))
+    });
+    let more = if more.is_empty() { String::new() } else { format!(" AND {more}") };
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = {} AND a.attname = {} \
+         AND NOT a.attisdropped{of_type}{more})",
+        oid(facts),
+        literal(column)
+    )
+}
+
+/// Probe: a constraint of this name and kind exists and satisfies `more` (over `c`).
+#[must_use]
+pub fn constraint_probe(facts: &RelationFacts, name: &str, kind: char, more: &str) -> String {
+    let more = if more.is_empty() { String::new() } else { format!(" AND {more}") };
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid = {} AND c.conname = {} \
+         AND c.contype = '{kind}'{more})",
+        oid(facts),
+        literal(name)
+    )
+}
+
+/// Probe: no constraint of this name.
+#[must_use]
+pub fn no_constraint_probe(facts: &RelationFacts, name: &str) -> String {
+    format!(
+        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid = {} AND c.conname = {})",
+        oid(facts),
+        literal(name)
+    )
+}
+
+/// Probe: an index of this name on this table satisfies `more` (over `i`).
+#[must_use]
+pub fn index_probe(facts: &RelationFacts, name: &str, more: &str) -> String {
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = {} \
+         AND i.indexrelid = pg_catalog.to_regclass({}) AND {more})",
+        oid(facts),
+        literal(&qualified(&facts.schema, name))
+    )
+}

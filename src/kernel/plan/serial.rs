@@ -1,0 +1,58 @@
+//! The sequence behind smallserial, serial and bigserial, made as PostgreSQL makes it.
+
+use super::names::Names;
+use super::{Step, quote};
+use crate::kernel::facts::{Facts, RelationFacts};
+use crate::kernel::sql::statement::{AddColumn, LockMode, Serial};
+
+/// What a serial column needs besides the column.
+#[derive(Debug)]
+pub struct Sequence {
+    pub create: Step,
+    /// Must come after the column.
+    pub own: Step,
+    pub default_sql: String,
+}
+
+/// The sequence of a serial column.
+///
+/// # Errors
+/// A clause for people: the sequence would get another owner than the table has.
+pub fn sequence(
+    table: &RelationFacts,
+    column: &AddColumn,
+    facts: &Facts,
+    names: &mut Names<'_>,
+) -> Result<Sequence, &'static str> {
+    if table.owner != facts.current_role {
+        return Err("its sequence must belong to the table's owner, who is somebody else");
+    }
+    let of_type = match column.serial {
+        Some(Serial::Small) => "smallint",
+        Some(Serial::Int) => "integer",
+        Some(Serial::Big) => "bigint",
+        None => return Err("it is not a serial column"),
+    };
+    let name = names.relation(table, &column.name, "seq");
+    let qualified = quote::qualified(&table.schema, &name);
+    let drop = format!("DROP SEQUENCE IF EXISTS {qualified}");
+    let oid = format!("pg_catalog.to_regclass({})", quote::literal(&qualified));
+    let create = Step::brief("sequence", format!("CREATE SEQUENCE {qualified} AS {of_type}"), LockMode::AccessShare)
+        .probed(format!("SELECT {oid} IS NOT NULL"))
+        .undone_by(drop);
+    let own = Step::brief(
+        "own",
+        format!("ALTER SEQUENCE {qualified} OWNED BY {}.{}", quote::table(table), quote::identifier(&column.name)),
+        LockMode::AccessShare,
+    )
+    .probed(format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid \
+         AND a.attnum = d.refobjsubid WHERE d.objid = {oid} AND d.deptype = 'a' AND d.refobjid = {} \
+         AND a.attname = {})",
+        quote::oid(table),
+        quote::literal(&column.name)
+    ))
+    .undone_by(format!("ALTER SEQUENCE {qualified} OWNED BY NONE"));
+    let default_sql = format!("pg_catalog.nextval({}::pg_catalog.regclass)", quote::literal(&qualified));
+    Ok(Sequence { create, own, default_sql })
+}

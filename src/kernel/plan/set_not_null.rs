@@ -1,0 +1,88 @@
+//! SET NOT NULL without a scan under ACCESS EXCLUSIVE: a CHECK proves it first (12 to 17), or the
+//! NOT NULL constraint itself is added NOT VALID and validated (18).
+
+use super::names::{Names, object_name};
+use super::{Plan, Step, quote};
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::sql::statement::LockMode;
+
+/// The version from which NOT NULL is a constraint with a name and can be NOT VALID.
+pub const NAMED_FROM: u32 = 18;
+
+/// The safe form of SET NOT NULL on one column.
+#[must_use]
+pub fn plan(table: &RelationFacts, column: &str, major: u32, names: &mut Names<'_>) -> Plan {
+    Plan {
+        recipe: "set-not-null".to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: format!(
+            "Column {column} of {}.{} is proven to hold no nulls while readers and writers go on, and only then \
+             set NOT NULL, because SET NOT NULL reads the whole table while nobody else may use it.",
+            table.schema, table.name
+        ),
+        relation: Some(table.qualified()),
+        steps: steps(table, column, None, (major, names)),
+        undo_loses: None,
+    }
+}
+
+/// Guard, validate, seal, tidy; on 18 only guard and validate. `name` is the constraint's, where one was
+/// written and is kept.
+#[must_use]
+pub fn steps(table: &RelationFacts, column: &str, name: Option<&str>, by: (u32, &mut Names<'_>)) -> Vec<Step> {
+    let (major, names) = by;
+    if major >= NAMED_FROM {
+        let name = name.map_or_else(|| names.constraint(table, column, "not_null"), str::to_owned);
+        return named(table, column, &name);
+    }
+    let name = names.constraint(table, column, "nn");
+    let quoted = (quote::table(table), quote::identifier(column), quote::identifier(&name));
+    let (relation, target, helper) = (&quoted.0, &quoted.1, &quoted.2);
+    let drop = format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {helper}");
+    let sealed = quote::column_probe(table, column, None, "a.attnotnull");
+    let unless_sealed = |probe: String| format!("SELECT ({probe}) OR ({sealed})");
+    vec![
+        Step::brief(
+            "guard",
+            format!("ALTER TABLE {relation} ADD CONSTRAINT {helper} CHECK ({target} IS NOT NULL) NOT VALID"),
+            LockMode::AccessExclusive,
+        )
+        .probed(unless_sealed(quote::constraint_probe(table, &name, 'c', "")))
+        .undone_by(drop.clone()),
+        Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {helper}"))
+            .probed(unless_sealed(quote::constraint_probe(table, &name, 'c', "c.convalidated"))),
+        Step::brief(
+            "seal",
+            format!("ALTER TABLE {relation} ALTER COLUMN {target} SET NOT NULL"),
+            LockMode::AccessExclusive,
+        )
+        .probed(sealed.clone())
+        .undone_by(format!("ALTER TABLE {relation} ALTER COLUMN {target} DROP NOT NULL")),
+        Step::brief("tidy", drop, LockMode::AccessExclusive).probed(quote::no_constraint_probe(table, &name)),
+    ]
+}
+
+fn named(table: &RelationFacts, column: &str, name: &str) -> Vec<Step> {
+    let relation = quote::table(table);
+    let constraint = quote::identifier(name);
+    vec![
+        Step::brief(
+            "guard",
+            format!(
+                "ALTER TABLE {relation} ADD CONSTRAINT {constraint} NOT NULL {} NOT VALID",
+                quote::identifier(column)
+            ),
+            LockMode::AccessExclusive,
+        )
+        .probed(quote::constraint_probe(table, name, 'n', ""))
+        .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {constraint}")),
+        Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {constraint}"))
+            .probed(quote::constraint_probe(table, name, 'n', "c.convalidated")),
+    ]
+}
+
+/// The name 18 gives to a NOT NULL nobody named.
+#[must_use]
+pub fn default_name(table: &str, column: &str) -> String {
+    object_name(table, column, "not_null")
+}

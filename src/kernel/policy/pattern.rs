@@ -1,0 +1,74 @@
+//! Patterns of a policy entry: `*` stands for any text, `?` for one character.
+
+use super::{Match, Who};
+use crate::kernel::sql::statement::RelationName;
+
+impl Match {
+    /// Whether the entry is about this.
+    #[must_use]
+    pub fn fits(&self, who: &Who, relation: Option<&RelationName>) -> bool {
+        any(&self.targets, &who.target)
+            && any(&self.roles, &who.role)
+            && any(&self.applications, &who.application)
+            && (self.tables.is_empty() || relation.is_some_and(|name| any(&self.tables, &dotted(name))))
+    }
+}
+
+fn dotted(name: &RelationName) -> String {
+    match &name.schema {
+        Some(schema) => format!("{schema}.{}", name.name),
+        None => name.name.clone(),
+    }
+}
+
+fn any(patterns: &[String], text: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, text))
+}
+
+/// Goes back at most to the last `*`, so the time is bounded by the product of the lengths.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut at, mut position) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(&character) = text.get(position) {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, position));
+                at += 1;
+            }
+            Some(&expected) if expected == '?' || expected == character => {
+                at += 1;
+                position += 1;
+            }
+            Some(_) | None => {
+                let Some((star_at, taken)) = star else { return false };
+                star = Some((star_at, taken + 1));
+                at = star_at + 1;
+                position = taken + 1;
+            }
+        }
+    }
+    pattern.iter().skip(at).all(|&rest| rest == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text) in [("*", ""), ("public.*", "public.t"), ("?a*c", "xabbc"), ("*.audit_*", "a.b.audit_x")] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("", "a"), ("a?", "a"), ("public.*", "Public.t"), ("*b", "abc")] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn many_stars_end_soon() {
+        assert!(!matches(&"*a".repeat(50), &"a".repeat(49)));
+        assert!(!matches(&format!("{}b", "*a".repeat(200)), &"a".repeat(5_000)));
+    }
+}

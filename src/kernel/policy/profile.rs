@@ -1,0 +1,38 @@
+//! The shipped profiles, as data.
+
+use std::collections::BTreeMap;
+
+use super::{Entry, Match, Policy};
+use crate::kernel::rules::{RULES, Response, brief_lock};
+
+/// Rows and bytes up to which a table is small: a scan or a build then takes some milliseconds.
+const SMALL_ROWS: u64 = 10_000;
+const SMALL_BYTES: u64 = 8 << 20;
+
+/// What nobody should do through here at all.
+const NEVER: &[&str] = &["drop-database", "drop-schema", "opaque-server", "opaque-function", "setting", "unreadable"];
+
+pub(super) fn standard() -> Policy {
+    one_entry("standard", SMALL_ROWS, SMALL_BYTES, BTreeMap::new())
+}
+
+pub(super) fn strict() -> Policy {
+    let responses = RULES.iter().filter(|rule| rule.id != brief_lock::RULE.id).map(|rule| {
+        let response = if NEVER.contains(&rule.id) { Response::Refuse } else { rule.default.max(Response::Hold) };
+        (rule.rule_id(), response)
+    });
+    one_entry("strict", 0, 0, responses.collect())
+}
+
+fn one_entry(
+    name: &str,
+    small_rows: u64,
+    small_bytes: u64,
+    responses: BTreeMap<crate::kernel::rules::RuleId, Response>,
+) -> Policy {
+    Policy {
+        name: name.to_owned(),
+        entries: vec![Entry { matches: Match::default(), small_rows, small_bytes, responses }],
+        observe: false,
+    }
+}

@@ -1,0 +1,154 @@
+//! One line a verdict.
+
+use super::*;
+use crate::kernel::assess::cases::assessed;
+
+const ALONE: Place = Place { in_transaction: false, several: false, parameters: false };
+const IN_TRANSACTION: Place = Place { in_transaction: true, several: false, parameters: false };
+const SEVERAL: Place = Place { in_transaction: false, several: true, parameters: false };
+
+fn verdict(policy: &Policy, place: Place, text: &str) -> Verdict {
+    judge(policy, &Who::default(), place, &assessed(text))
+}
+
+fn word(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Pass { warnings, .. } => format!("pass {}", warnings.len()),
+        Verdict::Bounded { .. } => "bounded".to_owned(),
+        Verdict::Rewrite { plan, .. } => format!("rewrite {}", plan.recipe),
+        Verdict::Observed { would, .. } => format!("observed {}", word(would)),
+        Verdict::Hold(draft) => format!("hold {}", draft.plan.recipe),
+        Verdict::Refuse(_) => "refuse".to_owned(),
+    }
+}
+
+fn check(policy: &Policy, place: Place, expected: &str, text: &str) {
+    assert_eq!(word(&verdict(policy, place, text)), expected, "{place:?} {text}");
+}
+
+#[test]
+fn by_itself() {
+    let standard = Policy::standard();
+    for (expected, text) in [
+        ("pass 0", "SELECT 1"),
+        ("rewrite create-index", "CREATE INDEX ON orders (a)"),
+        ("rewrite guarded", "CREATE INDEX ON small (a)"),
+        ("pass 0", "CREATE INDEX ON fresh (a)"),
+        ("rewrite add-column", "ALTER TABLE orders ADD COLUMN x uuid DEFAULT gen_random_uuid()"),
+        ("rewrite guarded", "ALTER TABLE orders ADD COLUMN x int"),
+        ("rewrite guarded", "ALTER TABLE small ADD COLUMN x uuid DEFAULT gen_random_uuid()"),
+        ("refuse", "ALTER TABLE orders ADD COLUMN x int NOT NULL"),
+        ("hold as-is", "DROP TABLE orders"),
+        ("hold as-is", "DROP TABLE small"),
+        ("rewrite guarded", "DROP TABLE empty"),
+        ("pass 0", "DROP TABLE IF EXISTS nowhere"),
+        ("hold as-is", "ALTER TABLE orders ALTER COLUMN a TYPE bigint"),
+        ("hold as-is", "UPDATE orders SET a = 1"),
+        ("rewrite drop-index", "DROP INDEX orders_a_idx"),
+        ("hold as-is", "ALTER TABLE orders DROP COLUMN a, ADD COLUMN x uuid DEFAULT gen_random_uuid()"),
+        ("pass 0", "CREATE INDEX CONCURRENTLY ON orders (a)"),
+    ] {
+        check(&standard, ALONE, expected, text);
+    }
+}
+
+#[test]
+fn in_company() {
+    let standard = Policy::standard();
+    for place in [IN_TRANSACTION, SEVERAL] {
+        for (expected, text) in [
+            ("refuse", "CREATE INDEX ON orders (a)"),
+            ("bounded", "CREATE INDEX ON small (a)"),
+            ("bounded", "ALTER TABLE orders ADD COLUMN x int"),
+            ("bounded", "DROP INDEX orders_a_idx"),
+            ("hold as-is", "DROP TABLE orders"),
+            ("pass 0", "SELECT 1"),
+        ] {
+            check(&standard, place, expected, text);
+        }
+    }
+    check(&standard, ALONE, "refuse", "CREATE INDEX ON orders (a); SELECT 1");
+    check(&standard, ALONE, "refuse", "CREATE INDEX ON orders (a); DROP TABLE customers");
+    check(&standard, ALONE, "hold as-is", "ALTER TABLE orders ADD COLUMN x int; DROP TABLE customers");
+    check(&standard, ALONE, "bounded", "ALTER TABLE orders ADD COLUMN x int; ALTER TABLE orders ADD COLUMN y int");
+}
+
+#[test]
+fn a_name_that_may_have_changed_its_meaning_is_not_trusted() {
+    let standard = Policy::standard();
+    check(&standard, ALONE, "hold as-is", "ALTER TABLE small RENAME TO nowhere; DROP TABLE nowhere");
+    check(&standard, ALONE, "pass 0", "CREATE TABLE made (a int); DROP TABLE made");
+    check(
+        &standard,
+        ALONE,
+        "pass 0",
+        "DROP TABLE IF EXISTS nowhere; CREATE TABLE nowhere (a int); CREATE INDEX ON nowhere (a)",
+    );
+    check(&standard, ALONE, "bounded", "DROP TABLE empty; CREATE TABLE empty (a int); CREATE INDEX ON empty (a)");
+    check(&standard, ALONE, "pass 0", "CREATE TEMP TABLE orders (a int); DELETE FROM orders");
+    for text in [
+        "CREATE TABLE IF NOT EXISTS orders (a int); DROP TABLE orders",
+        "BEGIN; CREATE TEMP TABLE orders (a int); ROLLBACK; DROP TABLE orders",
+        "BEGIN; SAVEPOINT s; CREATE TEMP TABLE orders (a int); ROLLBACK TO s; DROP TABLE orders",
+        "DROP TABLE IF EXISTS nowhere; DROP TABLE orders",
+        "DROP TABLE IF EXISTS nowhere; DROP TABLE IF EXISTS nowhere",
+    ] {
+        check(&standard, ALONE, "hold as-is", text);
+    }
+}
+
+#[test]
+fn a_plan_for_a_transaction_fits_into_one() {
+    let Verdict::Hold(draft) = verdict(&Policy::standard(), IN_TRANSACTION, "DROP TABLE orders") else {
+        panic!("not held");
+    };
+    assert!(draft.plan.fits_in_transaction());
+}
+
+#[test]
+fn what_is_held_although_it_has_a_safe_form_is_approved_in_that() {
+    check(&Policy::strict(), ALONE, "hold create-index", "CREATE INDEX ON orders (a)");
+    check(&Policy::strict(), IN_TRANSACTION, "refuse", "CREATE INDEX ON orders (a)");
+    check(&Policy::strict(), ALONE, "refuse", "DROP DATABASE shop");
+}
+
+#[test]
+fn observing_changes_nothing_and_says_what_would_have_been() {
+    let observe = Policy::observe();
+    check(&observe, ALONE, "pass 0", "SELECT 1");
+    check(&observe, ALONE, "observed hold as-is", "DROP TABLE orders");
+    check(&observe, IN_TRANSACTION, "observed refuse", "CREATE INDEX ON orders (a)");
+}
+
+#[test]
+fn the_first_entry_that_matches_decides() {
+    let mut policy = Policy::standard();
+    let mut entry = policy.entries[0].clone();
+    entry.matches.tables = vec!["public.ord*".to_owned()];
+    entry.responses.insert(RuleId("drop-table".to_owned()), Response::Warn);
+    entry.responses.insert(RuleId("create-index".to_owned()), Response::Warn);
+    policy.entries.insert(0, entry);
+    check(&policy, ALONE, "pass 1", "DROP TABLE orders");
+    check(&policy, ALONE, "hold as-is", "DROP TABLE customers");
+    check(&policy, ALONE, "hold as-is", "DROP TABLE orders, customers");
+    check(&policy, ALONE, "pass 1", "CREATE INDEX ON orders (a)");
+}
+
+#[test]
+fn a_refusal_names_the_way_out() {
+    let Verdict::Refuse(refusal) = verdict(&Policy::standard(), IN_TRANSACTION, "CREATE INDEX ON orders (a)") else {
+        panic!("not refused");
+    };
+    assert!(refusal.detail.contains("create-index") && refusal.detail.contains("public.orders"), "{}", refusal.detail);
+    for word in ["disable_ddl_transaction!", "atomic = False", "autocommit_block()", "-- no-transaction"] {
+        assert!(refusal.hint.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn only_what_changes_nothing_is_cleared_unseen() {
+    let cleared = |text: &str| Clearance::ordinary(&crate::kernel::sql::read::read(text).unwrap()).is_some();
+    assert!(cleared("SELECT 1; BEGIN; COMMIT"));
+    assert!(!cleared("SELECT 1; DROP TABLE t"));
+    assert!(!cleared("EXECUTE anything"));
+}

@@ -1,0 +1,58 @@
+//! What a refused client is told: what would happen, why not here, and exactly how it can be done.
+
+use super::{Place, Refusal};
+use crate::kernel::rules::Finding;
+
+/// How migration tools leave their transaction, one line each.
+const TOOLS: &[&str] = &[
+    "psql: leave out -1 and BEGIN, and send the statement by itself",
+    "Alembic: with op.get_context().autocommit_block(): around it (or transaction_per_migration=True and a migration of its own)",
+    "Django: atomic = False in the Migration class",
+    "Rails: disable_ddl_transaction! in the migration",
+    "Flyway: executeInTransaction=false in the script's .conf file",
+    "Liquibase: runInTransaction=\"false\" on the changeSet",
+    "Prisma: a migration file of its own with this one statement",
+    "sqlx: -- no-transaction as the first line of the file",
+    "node-pg-migrate: pgm.noTransaction()",
+    "Knex: exports.config = { transaction: false }",
+    "goose: -- +goose NO TRANSACTION at the top of the file",
+    "golang-migrate: a migration file of its own with this one statement",
+];
+
+/// It can be done safely, but not in this company.
+pub(super) fn not_here<'a>(place: Place, findings: impl Iterator<Item = &'a Finding>) -> Refusal {
+    let findings: Vec<Finding> = findings.cloned().collect();
+    let (company, way) = if place.in_transaction {
+        ("inside a transaction block", "Send it outside a transaction block, by itself")
+    } else if place.parameters {
+        ("with bound parameters", "Send it without parameters")
+    } else {
+        ("together with other statements in one message", "Send it in a message of its own")
+    };
+    let what = findings.first().and_then(|finding| finding.plan.as_ref()).map_or("this change", |plan| &plan.tag);
+    Refusal {
+        message: format!("{what} cannot run safely {company}"),
+        detail: detail(&findings),
+        hint: format!("{way}; it is then run in its safe form. {}.", TOOLS.join(". ")),
+        findings,
+    }
+}
+
+/// The policy forbids it.
+pub(super) fn never<'a>(findings: impl Iterator<Item = &'a Finding>) -> Refusal {
+    let findings: Vec<Finding> = findings.cloned().collect();
+    let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.0.as_str()).collect();
+    let mut advice: Vec<&str> = findings.iter().map(|finding| finding.instead.as_str()).collect();
+    advice.dedup();
+    Refusal {
+        message: format!("refused by policy: {}", rules.join(", ")),
+        detail: detail(&findings),
+        hint: advice.join(" "),
+        findings,
+    }
+}
+
+fn detail(findings: &[Finding]) -> String {
+    let lines: Vec<String> = findings.iter().map(|finding| format!("{}: {}.", finding.rule, finding.message)).collect();
+    lines.join("\n")
+}

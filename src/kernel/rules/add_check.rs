@@ -1,0 +1,37 @@
+//! Adding a CHECK reads the whole table while nobody may use it.
+
+use super::subject::{Hazard, Subject, UNKNOWN};
+use super::{Doc, Response, Rule};
+use crate::kernel::plan::add_constraint;
+use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "add-check",
+    hazard: "Adding a CHECK reads the whole table while nobody may use it.",
+    lock: Some(LockMode::AccessExclusive),
+    default: Response::Rewrite,
+    doc: Doc {
+        what: "ADD CONSTRAINT … CHECK without NOT VALID.",
+        why: "Every row is checked under ACCESS EXCLUSIVE.",
+        instead: "ADD CONSTRAINT … CHECK (…) NOT VALID, and then VALIDATE CONSTRAINT in a transaction of its own.",
+        versions: "All supported versions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Some((alter, AlterKind::AddConstraint(constraint))) = subject.alter() else { return Vec::new() };
+    let ConstraintKind::Check { .. } = constraint.kind else { return Vec::new() };
+    if constraint.not_valid || constraint.not_enforced {
+        return Vec::new();
+    }
+    let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
+    let message = format!("ADD CHECK reads all of {} while nobody may use it", target.described());
+    let plan = match target.facts {
+        Some(_) if alter.only => Err("ONLY does not go with constraints that children inherit"),
+        Some(table) => add_constraint::plan(table, constraint, &mut subject.names.borrow_mut()).ok_or("of its kind"),
+        None => Err(UNKNOWN),
+    };
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(plan)]
+}

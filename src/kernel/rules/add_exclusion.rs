@@ -1,0 +1,30 @@
+//! Adding an EXCLUDE constraint builds its index while nobody may use the table.
+
+use super::subject::{Hazard, Subject};
+use super::{Doc, Response, Rule};
+use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "add-exclusion",
+    hazard: "Adding an EXCLUDE constraint builds its index while nobody may use the table.",
+    lock: Some(LockMode::AccessExclusive),
+    default: Response::Hold,
+    doc: Doc {
+        what: "ADD CONSTRAINT … EXCLUDE.",
+        why: "The index is built under ACCESS EXCLUSIVE, and it can neither be built concurrently nor be NOT VALID.",
+        instead: "Plan a quiet moment, or a new table with the constraint that takes over the rows.",
+        versions: "All supported versions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Some((alter, AlterKind::AddConstraint(constraint))) = subject.alter() else { return Vec::new() };
+    if constraint.kind != ConstraintKind::Exclude {
+        return Vec::new();
+    }
+    let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
+    let message = format!("ADD EXCLUDE builds an index over {} while nobody may use it", target.described());
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message)]
+}

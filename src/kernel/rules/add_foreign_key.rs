@@ -1,0 +1,47 @@
+//! Adding a foreign key looks up every row while nobody may write to either table.
+
+use super::subject::{Hazard, Subject, UNKNOWN, written};
+use super::{Doc, Response, Rule};
+use crate::kernel::facts::RelationKind;
+use crate::kernel::plan::add_constraint;
+use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "add-foreign-key",
+    hazard: "Adding a foreign key looks up every row while nobody may write to either table.",
+    lock: Some(LockMode::ShareRowExclusive),
+    default: Response::Rewrite,
+    doc: Doc {
+        what: "ADD FOREIGN KEY without NOT VALID.",
+        why: "Both tables are locked SHARE ROW EXCLUSIVE while every row is looked up: writers to both wait.",
+        instead: "ADD CONSTRAINT … FOREIGN KEY (…) REFERENCES … NOT VALID, and then VALIDATE CONSTRAINT in a transaction of its own.",
+        versions: "All supported versions; from a partitioned table NOT VALID works from 18.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Some((alter, AlterKind::AddConstraint(constraint))) = subject.alter() else { return Vec::new() };
+    let ConstraintKind::ForeignKey { references } = &constraint.kind else { return Vec::new() };
+    if constraint.not_valid || constraint.not_enforced {
+        return Vec::new();
+    }
+    let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+    let referenced = subject.shared(references);
+    let message = format!(
+        "ADD FOREIGN KEY looks up every row of {} while nobody may write to it or to {}",
+        target.described(),
+        written(references)
+    );
+    let plan = match target.facts {
+        Some(table) if table.kind == RelationKind::PartitionedTable && subject.facts.major() < 18 => {
+            Err("before version 18 a partitioned table cannot have it NOT VALID")
+        }
+        Some(_) if alter.only => Err("ONLY"),
+        Some(table) => add_constraint::plan(table, constraint, &mut subject.names.borrow_mut()).ok_or("of its kind"),
+        None => Err(UNKNOWN),
+    };
+    let hazard = Hazard::lock(&target, LockMode::ShareRowExclusive, message).with(plan);
+    vec![hazard.and_size_of(referenced.as_ref())]
+}

@@ -1,0 +1,51 @@
+//! Adding a PRIMARY KEY builds its index, and may read every row, while nobody may use the table.
+
+use super::subject::{Hazard, Subject, Target, UNKNOWN};
+use super::{Doc, Response, Rule};
+use crate::kernel::facts::{RelationFacts, RelationKind};
+use crate::kernel::plan::{Plan, add_index_constraint};
+use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode, TableConstraint};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "add-primary-key",
+    hazard: "Adding a PRIMARY KEY builds its index, and may read every row, while nobody may use the table.",
+    lock: Some(LockMode::AccessExclusive),
+    default: Response::Rewrite,
+    doc: Doc {
+        what: "ADD PRIMARY KEY that is not made of an index which exists already.",
+        why: "The table is locked ACCESS EXCLUSIVE until its rows are sorted: nobody can read or write.",
+        instead: "CREATE UNIQUE INDEX CONCURRENTLY under the constraint’s name, then ADD CONSTRAINT … PRIMARY KEY USING INDEX. Make its columns NOT NULL first by way of a validated CHECK.",
+        versions: "All supported versions, but not on the parent of partitions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Some((alter, AlterKind::AddConstraint(constraint))) = subject.alter() else { return Vec::new() };
+    let ConstraintKind::PrimaryKey { .. } = constraint.kind else { return Vec::new() };
+    let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
+    if target.facts.is_some_and(has_primary_key) {
+        return Vec::new();
+    }
+    let message = format!("ADD PRIMARY KEY builds an index over {} while nobody may use it", target.described());
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(subject, constraint, &target))]
+}
+
+/// A second one is refused by the server at once.
+fn has_primary_key(table: &RelationFacts) -> bool {
+    table.indexes.iter().any(|index| index.primary)
+}
+
+fn safe(subject: &Subject<'_>, constraint: &TableConstraint, target: &Target<'_>) -> Result<Plan, &'static str> {
+    let table = target.facts.ok_or(UNKNOWN)?;
+    if table.kind != RelationKind::Table {
+        return Err("an index of a partitioned table cannot be built concurrently");
+    }
+    let taken = |name: &String| table.index(name).is_some_and(|index| index.valid) || table.constraint(name).is_some();
+    if constraint.name.as_ref().is_some_and(taken) {
+        return Err("its name is taken");
+    }
+    let mut names = subject.names.borrow_mut();
+    add_index_constraint::plan(table, constraint, subject.facts.major(), &mut names).ok_or("of its kind")
+}

@@ -1,0 +1,8 @@
+-- bad
+ALTER TABLE orders ADD FOREIGN KEY (a) REFERENCES customers (id);
+-- bad
+ALTER TABLE orders ADD CONSTRAINT whose FOREIGN KEY (a) REFERENCES customers ON DELETE CASCADE;
+-- bad
+ALTER TABLE parts ADD FOREIGN KEY (a) REFERENCES customers (id);
+-- good
+ALTER TABLE orders ADD FOREIGN KEY (a) REFERENCES customers (id) NOT VALID;

@@ -1,0 +1,4 @@
+-- bad
+ALTER TABLE orders DISABLE TRIGGER ALL;
+-- good
+ALTER TABLE orders ENABLE TRIGGER ALL;

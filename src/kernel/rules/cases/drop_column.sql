@@ -1,0 +1,8 @@
+-- bad
+ALTER TABLE orders DROP COLUMN a;
+-- bad
+ALTER TABLE small DROP COLUMN IF EXISTS a CASCADE, ADD COLUMN z int;
+-- good
+ALTER TABLE orders DROP COLUMN IF EXISTS nowhere;
+-- good
+ALTER TABLE empty DROP COLUMN a;

@@ -1,0 +1,4 @@
+-- bad
+DROP DATABASE shop;
+-- good
+CREATE SCHEMA shop;

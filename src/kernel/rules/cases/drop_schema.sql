@@ -1,0 +1,4 @@
+-- bad
+DROP SCHEMA shop CASCADE;
+-- good
+CREATE SCHEMA shop;

@@ -1,0 +1,14 @@
+-- bad
+DROP TABLE orders;
+-- bad
+DROP TABLE IF EXISTS public.orders, nowhere CASCADE;
+-- bad
+DROP MATERIALIZED VIEW totals;
+-- bad
+DROP TABLE small;
+-- good
+DROP TABLE empty;
+-- good
+DROP TABLE temporary, fresh;
+-- good
+DROP TABLE IF EXISTS nowhere;

@@ -1,0 +1,4 @@
+-- bad
+SELECT query_to_xml('DROP TABLE orders', true, true, '');
+-- good
+SELECT price(1);

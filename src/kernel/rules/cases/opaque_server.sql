@@ -1,0 +1,4 @@
+-- bad
+COPY orders TO PROGRAM 'cat';
+-- good
+COPY orders TO STDOUT;

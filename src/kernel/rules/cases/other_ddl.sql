@@ -1,0 +1,4 @@
+-- bad
+CREATE RULE quiet AS ON DELETE TO orders DO INSTEAD NOTHING;
+-- good
+CREATE VIEW seen AS SELECT 1;

@@ -1,0 +1,8 @@
+-- bad
+GRANT SELECT ON orders TO public;
+-- bad
+ALTER ROLE bob SUPERUSER;
+-- bad
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+-- good
+SELECT 1;

@@ -1,0 +1,10 @@
+-- bad
+VACUUM FULL orders;
+-- bad
+CLUSTER orders USING orders_pkey;
+-- bad
+ALTER TABLE orders SET UNLOGGED;
+-- good
+VACUUM orders;
+-- good
+ALTER TABLE empty SET UNLOGGED;

@@ -1,0 +1,16 @@
+-- bad
+ALTER TABLE orders ALTER COLUMN a SET NOT NULL;
+-- bad
+-- version: 18
+ALTER TABLE orders ALTER COLUMN a SET NOT NULL;
+-- bad
+-- version: 18
+ALTER TABLE orders ADD CONSTRAINT filled NOT NULL a;
+-- bad
+ALTER TABLE orders ALTER a SET NOT NULL, ALTER v SET NOT NULL;
+-- good
+ALTER TABLE orders ALTER COLUMN b SET NOT NULL;
+-- good
+ALTER TABLE orders ALTER COLUMN c SET NOT NULL;
+-- good
+ALTER TABLE orders ALTER COLUMN nowhere SET NOT NULL;

@@ -1,0 +1,4 @@
+-- bad
+DROP TABEL orders;
+-- good
+SELECT 1;

@@ -1,0 +1,4 @@
+-- bad
+ALTER TABLE orders VALIDATE CONSTRAINT d_long, ADD COLUMN x int;
+-- good
+ALTER TABLE orders VALIDATE CONSTRAINT d_long;

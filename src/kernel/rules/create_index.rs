@@ -1,0 +1,64 @@
+//! Building an index blocks every write to the table until it is built.
+
+use super::subject::{Hazard, Known, Subject, Target, UNKNOWN};
+use super::{Doc, Response, Rule};
+use crate::kernel::facts::RelationKind;
+use crate::kernel::plan::{Plan, create_index};
+use crate::kernel::sql::statement::{Change, CreateIndex, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "create-index",
+    hazard: "Building an index blocks every write to the table until it is built.",
+    lock: Some(LockMode::Share),
+    default: Response::Rewrite,
+    doc: Doc {
+        what: "CREATE INDEX without CONCURRENTLY on a table that others use.",
+        why: "It takes SHARE: INSERT, UPDATE and DELETE wait until the whole table is read and sorted.",
+        instead: "CREATE INDEX CONCURRENTLY, alone and outside a transaction block.",
+        versions: "CONCURRENTLY exists in all supported versions, but not for the parent of partitions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Change::CreateIndex(index) = subject.change else { return Vec::new() };
+    let Some(target) = subject.shared(&index.relation) else { return Vec::new() };
+    if index.concurrently || (index.only && is_parent(&target)) || server_answers(index, &target, subject) {
+        return Vec::new();
+    }
+    let message = format!("CREATE INDEX blocks every write to {} until the index is built", target.described());
+    vec![Hazard::lock(&target, LockMode::Share, message).with(safe(index, &target, subject))]
+}
+
+fn is_parent(target: &Target<'_>) -> bool {
+    target.facts.is_some_and(|facts| facts.kind == RelationKind::PartitionedTable)
+}
+
+/// The name is taken by something sound: an error, or a NOTICE with IF NOT EXISTS. Nothing is built.
+fn server_answers(index: &CreateIndex, target: &Target<'_>, subject: &Subject<'_>) -> bool {
+    let (Some(name), Some(table)) = (&index.name, target.facts) else { return false };
+    if let Some(found) = table.index(name) {
+        return found.valid;
+    }
+    let written =
+        crate::kernel::sql::statement::RelationName { schema: index.relation.schema.clone(), name: name.clone() };
+    matches!(subject.known(&written), Known::Exists(found) if found.schema == table.schema)
+}
+
+fn safe(index: &CreateIndex, target: &Target<'_>, subject: &Subject<'_>) -> Result<Plan, &'static str> {
+    let table = target.facts.ok_or(UNKNOWN)?;
+    match table.kind {
+        RelationKind::Table | RelationKind::MaterializedView => {
+            Ok(create_index::plan(index, table, &mut subject.names.borrow_mut()))
+        }
+        RelationKind::PartitionedTable => Err("CONCURRENTLY does not work on the parent of partitions"),
+        RelationKind::Index
+        | RelationKind::PartitionedIndex
+        | RelationKind::View
+        | RelationKind::Sequence
+        | RelationKind::ForeignTable
+        | RelationKind::CompositeType
+        | RelationKind::Toast => Err("it is not a table"),
+    }
+}

@@ -1,0 +1,27 @@
+//! Triggers, rules or the replica identity are weakened.
+
+use super::subject::{Hazard, Subject};
+use super::{Doc, Response, Rule};
+use crate::kernel::sql::statement::{AlterKind, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "disable-trigger",
+    hazard: "Triggers, rules or the replica identity are weakened.",
+    lock: Some(LockMode::ShareRowExclusive),
+    default: Response::Hold,
+    doc: Doc {
+        what: "DISABLE TRIGGER, DISABLE RULE, REPLICA IDENTITY NOTHING and the like.",
+        why: "What they guard is not guarded any more: DISABLE TRIGGER ALL switches foreign keys off as well.",
+        instead: "Leave them on, and let the change pass through them.",
+        versions: "All supported versions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Some((alter, AlterKind::Weakens { command })) = subject.alter() else { return Vec::new() };
+    let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+    let message = format!("{command}: what guards {} is weakened", target.described());
+    vec![Hazard::loss(&target, LockMode::ShareRowExclusive, message)]
+}

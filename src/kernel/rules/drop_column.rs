@@ -1,0 +1,32 @@
+//! Dropping a column loses its data.
+
+use super::subject::{Hazard, Subject};
+use super::{Doc, Response, Rule};
+use crate::kernel::sql::statement::{AlterKind, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "drop-column",
+    hazard: "Dropping a column loses its data.",
+    lock: Some(LockMode::AccessExclusive),
+    default: Response::Hold,
+    doc: Doc {
+        what: "ALTER TABLE … DROP COLUMN.",
+        why: "Its values, its indexes and its constraints are gone with the commit, and whatever still names the column fails.",
+        instead: "Stop using it first; drop it when nothing has read or written it for a while.",
+        versions: "All supported versions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Some((alter, AlterKind::DropColumn { column, cascade, .. })) = subject.alter() else { return Vec::new() };
+    let target = if *cascade { subject.shared(&alter.relation) } else { subject.with_data(&alter.relation) };
+    let Some(target) = target else { return Vec::new() };
+    if target.facts.is_some_and(|table| table.column(column).is_none()) {
+        return Vec::new();
+    }
+    let also = if *cascade { ", and whatever depends on it" } else { "" };
+    let message = format!("all values of column {column} of {} are lost{also}", target.described());
+    vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+}

@@ -1,0 +1,71 @@
+//! Dropping a view, type, function, sequence or constraint breaks what uses it.
+
+use super::subject::{Hazard, Subject, written};
+use super::{Doc, Response, Rule};
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::sql::statement::{AlterKind, Change, DropKind, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "drop-object",
+    hazard: "Dropping a view, type, function, sequence or constraint breaks what uses it.",
+    lock: None,
+    default: Response::Hold,
+    doc: Doc {
+        what: "DROP of anything but tables, columns, indexes, schemas and databases; DROP CONSTRAINT.",
+        why: "Whatever still names it fails, and a constraint that is gone lets wrong rows in.",
+        instead: "Stop using it first. To replace a function or a view, CREATE OR REPLACE it.",
+        versions: "All supported versions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    match (subject.change, subject.alter()) {
+        (Change::Drop(drop), _) => dropped(subject, drop),
+        (_, Some((alter, AlterKind::DropConstraint { name, cascade, .. }))) => {
+            let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+            if !cascade && target.facts.is_some_and(|table| says_nothing(table, name)) {
+                return Vec::new();
+            }
+            let message = format!("constraint {name} of {} no longer holds", target.described());
+            vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Missing, or a CHECK that repeats what NOT NULL says already: nothing is lost with it.
+fn says_nothing(table: &RelationFacts, name: &str) -> bool {
+    let Some(constraint) = table.constraint(name) else { return true };
+    table.columns.iter().any(|column| {
+        column.not_null
+            && super::set_not_null::proves(constraint.definition.trim_end_matches(" NOT VALID"), &column.name)
+    })
+}
+
+fn dropped(subject: &Subject<'_>, drop: &crate::kernel::sql::statement::Drop) -> Vec<Hazard> {
+    let what = match drop.kind {
+        DropKind::View => "view",
+        DropKind::Sequence => "sequence",
+        DropKind::Other(name) => name,
+        DropKind::Table
+        | DropKind::Index
+        | DropKind::MaterializedView
+        | DropKind::Schema
+        | DropKind::Database
+        | DropKind::ForeignTable => return Vec::new(),
+    };
+    let also = if drop.cascade { ", and whatever depends on it" } else { "" };
+    if drop.relations.is_empty() {
+        return vec![Hazard::plain(format!("{what} {} is gone{also}", drop.objects.join(", ")))];
+    }
+    drop.relations
+        .iter()
+        .filter_map(|name| subject.shared(name))
+        .map(|target| {
+            let message = format!("{what} {} is gone{also}", written(&target.name));
+            Hazard::loss(&target, LockMode::AccessExclusive, message)
+        })
+        .collect()
+}

@@ -1,0 +1,45 @@
+//! Dropping a table loses its data.
+
+use super::subject::{Hazard, Subject};
+use super::{Doc, Response, Rule};
+use crate::kernel::sql::statement::{Change, DropKind, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "drop-table",
+    hazard: "Dropping a table loses its data.",
+    lock: Some(LockMode::AccessExclusive),
+    default: Response::Hold,
+    doc: Doc {
+        what: "DROP TABLE, DROP FOREIGN TABLE or DROP MATERIALIZED VIEW of a relation that is not empty.",
+        why: "The data is gone with the commit, and whatever still reads the table fails. The tables it references are locked too.",
+        instead: "Rename it aside, or revoke its use, wait until nobody misses it, and drop it then.",
+        versions: "All supported versions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Change::Drop(drop) = subject.change else { return Vec::new() };
+    let any_size = match drop.kind {
+        DropKind::Table | DropKind::MaterializedView => false,
+        DropKind::ForeignTable => true,
+        DropKind::Index
+        | DropKind::View
+        | DropKind::Sequence
+        | DropKind::Schema
+        | DropKind::Database
+        | DropKind::Other(_) => return Vec::new(),
+    };
+    let dropped = drop
+        .relations
+        .iter()
+        .filter_map(|name| if any_size || drop.cascade { subject.shared(name) } else { subject.with_data(name) });
+    dropped
+        .map(|target| {
+            let cascade = if drop.cascade { ", and whatever depends on it" } else { "" };
+            let message = format!("all data of {} is lost{cascade}", target.described());
+            Hazard::loss(&target, LockMode::AccessExclusive, message)
+        })
+        .collect()
+}

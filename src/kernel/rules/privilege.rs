@@ -1,0 +1,34 @@
+//! A change of rights, roles, ownership or row security.
+
+use super::subject::{Hazard, Subject, written};
+use super::{Doc, Response, Rule};
+use crate::kernel::sql::statement::{AlterKind, Change, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "privilege",
+    hazard: "A change of rights, roles, ownership or row security.",
+    lock: None,
+    default: Response::Hold,
+    doc: Doc {
+        what: "GRANT, REVOKE, CREATE/ALTER/DROP ROLE, OWNER TO, policies, row level security, default privileges, security labels.",
+        why: "It changes who may do what: too much is a breach, too little is an outage.",
+        instead: "Have it approved by somebody who knows the roles.",
+        versions: "All supported versions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    match (subject.change, subject.alter()) {
+        (Change::Privilege(privilege), _) if !privilege.own_password => {
+            vec![Hazard::plain(format!("{} changes who may do what", privilege.command))]
+        }
+        (_, Some((alter, AlterKind::Security { command }))) => {
+            let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+            let message = format!("{command} changes who may do what with {}", written(&target.name));
+            vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+        }
+        _ => Vec::new(),
+    }
+}

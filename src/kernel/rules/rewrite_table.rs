@@ -1,0 +1,34 @@
+//! The whole table is written anew while nobody may use it.
+
+use super::subject::{Hazard, Subject};
+use super::{Doc, Response, Rule};
+use crate::kernel::sql::statement::{AlterKind, Change, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "rewrite-table",
+    hazard: "The whole table is written anew while nobody may use it.",
+    lock: Some(LockMode::AccessExclusive),
+    default: Response::Hold,
+    doc: Doc {
+        what: "VACUUM FULL, CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION.",
+        why: "Nobody can even read the table until it is done, and it needs its size again on disk.",
+        instead: "Plain VACUUM; or a tool that copies the table and swaps it.",
+        versions: "All supported versions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let (command, name) = match (subject.change, subject.alter()) {
+        (Change::RewriteTable { command, relation: Some(relation) }, _) => (*command, relation),
+        (Change::RewriteTable { command, relation: None }, _) => {
+            return vec![Hazard::plain(format!("{command} writes every table anew while nobody may use it"))];
+        }
+        (_, Some((alter, AlterKind::Rewrites { command }))) => (*command, &alter.relation),
+        _ => return Vec::new(),
+    };
+    let Some(target) = subject.shared(name).filter(|target| !target.is_empty()) else { return Vec::new() };
+    let message = format!("{command} writes {} anew while nobody may use it", target.described());
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message)]
+}

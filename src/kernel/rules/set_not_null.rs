@@ -1,0 +1,76 @@
+//! SET NOT NULL reads the whole table while nobody may use it.
+
+use super::subject::{Hazard, Subject, Target, UNKNOWN};
+use super::{Doc, Response, Rule};
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::plan::{Plan, quote, set_not_null};
+use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "set-not-null",
+    hazard: "SET NOT NULL reads the whole table while nobody may use it.",
+    lock: Some(LockMode::AccessExclusive),
+    default: Response::Rewrite,
+    doc: Doc {
+        what: "SET NOT NULL, or ADD CONSTRAINT … NOT NULL, on a column that no valid CHECK proves to be filled.",
+        why: "Every row is read under ACCESS EXCLUSIVE.",
+        instead: "ADD CONSTRAINT … CHECK (x IS NOT NULL) NOT VALID, VALIDATE CONSTRAINT, SET NOT NULL, DROP CONSTRAINT, each by itself.",
+        versions: "12 and later take a validated CHECK as proof; from 18 the NOT NULL constraint itself can be NOT VALID.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Some((alter, kind)) = subject.alter() else { return Vec::new() };
+    let (column, name) = match kind {
+        AlterKind::SetNotNull { column } => (column, None),
+        AlterKind::AddConstraint(constraint) if constraint.kind == ConstraintKind::NotNull && !constraint.not_valid => {
+            let Some(column) = constraint.columns.first() else { return Vec::new() };
+            (column, constraint.name.as_deref())
+        }
+        _ => return Vec::new(),
+    };
+    let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+    if target.is_empty() || target.facts.is_some_and(|table| nothing_to_read(table, column)) {
+        return Vec::new();
+    }
+    let message = format!("SET NOT NULL on {column} reads all of {} while nobody may use it", target.described());
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(subject, alter, &target, (column, name)))]
+}
+
+/// Already NOT NULL, or proven by a valid CHECK of exactly this; a missing column is the server's to answer.
+fn nothing_to_read(table: &RelationFacts, column: &str) -> bool {
+    let Some(found) = table.column(column) else { return false };
+    found.not_null || table.constraints.iter().any(|c| c.validated && proves(&c.definition, column))
+}
+
+/// Whether a CHECK's text, as the server prints it, is `column IS NOT NULL`.
+pub(super) fn proves(definition: &str, column: &str) -> bool {
+    definition == format!("CHECK (({} IS NOT NULL))", quote::identifier(column))
+}
+
+fn safe(
+    subject: &Subject<'_>,
+    alter: &AlterTable,
+    target: &Target<'_>,
+    column: (&str, Option<&str>),
+) -> Result<Plan, &'static str> {
+    let (column, name) = column;
+    let table = target.facts.ok_or(UNKNOWN)?;
+    if alter.only {
+        return Err("ONLY does not go with a CHECK that children inherit");
+    }
+    if table.column(column).is_none() {
+        return Err("the column is not there yet");
+    }
+    if subject.facts.major() < 12 {
+        return Err("before version 12 nothing proves it");
+    }
+    let mut names = subject.names.borrow_mut();
+    let mut plan = set_not_null::plan(table, column, subject.facts.major(), &mut names);
+    if name.is_some() {
+        plan.steps = set_not_null::steps(table, column, name, (subject.facts.major(), &mut names));
+    }
+    Ok(plan)
+}

@@ -1,0 +1,258 @@
+//! What a rule looks at, and what it says. Looks nothing up: everything is in the facts.
+
+use std::cell::{OnceCell, RefCell};
+
+use crate::kernel::facts::{Facts, Persistence, RelationFacts};
+use crate::kernel::plan::names::Names;
+use crate::kernel::plan::{Plan, add_column};
+use crate::kernel::sql::statement::{AddColumn, AlterAction, AlterKind, AlterTable, Change, LockMode, RelationName};
+
+/// One statement, or one subcommand of an ALTER TABLE, and all that is known about it.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    pub change: &'a Change,
+    /// The subcommand that is looked at.
+    pub action: Option<&'a AlterAction>,
+    pub facts: &'a Facts,
+    pub earlier: &'a Earlier,
+    pub names: &'a RefCell<Names<'a>>,
+    /// Several rules look at one ADD COLUMN; its plan is made once, so that names are given once.
+    column_plan: OnceCell<Result<Plan, &'static str>>,
+}
+
+/// What earlier statements of the same message have done to names.
+#[derive(Clone, Debug, Default)]
+pub struct Earlier {
+    /// Tables made by them.
+    pub created: Vec<RelationName>,
+    /// Relations dropped by them: a name may then mean another one, further down the search path.
+    pub dropped: Vec<RelationName>,
+    /// Something in them could make a name mean another object than was looked up.
+    pub blurred: bool,
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'a> {
+    Exists(&'a RelationFacts),
+    /// Temporary, or made by the open transaction or earlier in the message: nobody else sees it.
+    Own,
+    Missing,
+    /// Not looked up, or the look-up cannot be trusted any more.
+    Unknown,
+}
+
+/// A relation that others use.
+#[derive(Clone, Debug)]
+pub struct Target<'a> {
+    /// Absent when it could not be looked up.
+    pub facts: Option<&'a RelationFacts>,
+    pub name: RelationName,
+}
+
+/// What a rule found. The id and the default advice are the rule's.
+#[derive(Clone, Debug)]
+pub struct Hazard {
+    pub relation: Option<RelationName>,
+    pub lock: Option<LockMode>,
+    pub message: String,
+    /// Replaces the rule's advice where there is a better one for this case.
+    pub instead: Option<String>,
+    pub plan: Option<Plan>,
+    pub rows: Option<u64>,
+    pub bytes: Option<u64>,
+    pub only_lock: bool,
+}
+
+impl<'a> Subject<'a> {
+    #[must_use]
+    pub fn new(
+        change: &'a Change,
+        action: Option<&'a AlterAction>,
+        facts: &'a Facts,
+        earlier: &'a Earlier,
+        names: &'a RefCell<Names<'a>>,
+    ) -> Self {
+        Self { change, action, facts, earlier, names, column_plan: OnceCell::new() }
+    }
+
+    #[must_use]
+    pub fn known(&self, name: &RelationName) -> Known<'a> {
+        if self.earlier.created.contains(name) {
+            return Known::Own;
+        }
+        if self.earlier.blurred || self.earlier.dropped.iter().any(|gone| gone.name == name.name) {
+            return Known::Unknown;
+        }
+        match self.facts.relation(name) {
+            None => Known::Unknown,
+            Some(None) => Known::Missing,
+            Some(Some(found)) if found.persistence == Persistence::Temporary || found.new_in_transaction => Known::Own,
+            Some(Some(found)) => Known::Exists(found),
+        }
+    }
+
+    /// The relation, if others can be hurt by a lock on it.
+    #[must_use]
+    pub fn shared(&self, name: &RelationName) -> Option<Target<'a>> {
+        match self.known(name) {
+            Known::Exists(found) => Some(Target { facts: Some(found), name: found.qualified() }),
+            Known::Unknown => Some(Target { facts: None, name: name.clone() }),
+            Known::Own | Known::Missing => None,
+        }
+    }
+
+    /// The relation, if it holds data that others could miss.
+    #[must_use]
+    pub fn with_data(&self, name: &RelationName) -> Option<Target<'a>> {
+        self.shared(name).filter(|target| target.facts.is_none_or(|facts| facts.heap_bytes > 0))
+    }
+
+    /// The ALTER TABLE and the subcommand that is looked at.
+    #[must_use]
+    pub fn alter(&self) -> Option<(&'a AlterTable, &'a AlterKind)> {
+        match (self.change, self.action) {
+            (Change::AlterTable(alter), Some(action)) => Some((alter, &action.kind)),
+            _ => None,
+        }
+    }
+
+    /// An ADD COLUMN of a column that is not there yet, on a table that others use.
+    #[must_use]
+    pub fn new_column(&self) -> Option<(&'a AddColumn, Target<'a>)> {
+        let (alter, kind) = self.alter()?;
+        let AlterKind::AddColumn(column) = kind else { return None };
+        let target = self.shared(&alter.relation)?;
+        // A column that exists is the server's to answer, with an error or a NOTICE.
+        if target.facts.is_some_and(|facts| facts.column(&column.name).is_some()) {
+            return None;
+        }
+        Some((column, target))
+    }
+
+    /// The steps for the ADD COLUMN that is looked at, or why there are none.
+    pub fn column_plan(&self, column: &AddColumn, target: &Target<'_>) -> Result<Plan, &'static str> {
+        let make = || match target.facts {
+            Some(table) => add_column::plan(table, column, self.facts, &mut self.names.borrow_mut()),
+            None => Err(UNKNOWN),
+        };
+        self.column_plan.get_or_init(make).clone()
+    }
+}
+
+/// Why there is no plan for something that could not be looked up.
+pub const UNKNOWN: &str = "the table could not be looked up reliably";
+
+impl Target<'_> {
+    /// `public.orders (about 5000000 rows, 1.2 GB)`.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let name = written(&self.name);
+        match self.facts {
+            Some(facts) => format!("{name} ({}, {})", rows(facts), bytes(facts.total_bytes)),
+            None => format!("{name} (not looked up)"),
+        }
+    }
+
+    /// Empty, as far as is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_some_and(|facts| facts.heap_bytes == 0)
+    }
+}
+
+fn rows(facts: &RelationFacts) -> String {
+    match facts.rows {
+        Some(rows) => format!("about {rows} rows"),
+        None => format!("at most {} rows", facts.rows_at_most()),
+    }
+}
+
+/// Bytes for people.
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
+    let units = [("GB", 1_u64 << 30), ("MB", 1 << 20), ("kB", 1 << 10)];
+    for (unit, size) in units {
+        if bytes >= size {
+            let tenths = bytes.saturating_mul(10) / size;
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+/// A name for people: `public.orders`.
+#[must_use]
+pub fn written(name: &RelationName) -> String {
+    match &name.schema {
+        Some(schema) => format!("{schema}.{}", name.name),
+        None => name.name.clone(),
+    }
+}
+
+impl Hazard {
+    /// A lock or a scan on a relation that others use.
+    #[must_use]
+    pub fn lock(target: &Target<'_>, lock: LockMode, message: String) -> Self {
+        Self { lock: Some(lock), only_lock: true, ..Self::about(Some(target), message) }
+    }
+
+    /// Data or an object is lost.
+    #[must_use]
+    pub fn loss(target: &Target<'_>, lock: LockMode, message: String) -> Self {
+        Self { lock: Some(lock), ..Self::about(Some(target), message) }
+    }
+
+    /// Nothing to do with a table.
+    #[must_use]
+    pub fn plain(message: String) -> Self {
+        Self::about(None, message)
+    }
+
+    fn about(target: Option<&Target<'_>>, message: String) -> Self {
+        let facts = target.and_then(|target| target.facts);
+        Self {
+            relation: target.map(|target| target.name.clone()),
+            lock: None,
+            message,
+            instead: None,
+            plan: None,
+            rows: facts.map(RelationFacts::rows_at_most),
+            bytes: facts.map(|facts| facts.heap_bytes),
+            only_lock: false,
+        }
+    }
+
+    /// With its safe form, or with the reason why there is none.
+    #[must_use]
+    pub fn with(mut self, plan: Result<Plan, &str>) -> Self {
+        match plan {
+            Ok(plan) => self.plan = Some(plan),
+            Err(why) => {
+                self.message.push_str("; it cannot be done in steps here: ");
+                self.message.push_str(why);
+            }
+        }
+        self
+    }
+
+    /// With other advice than the rule's.
+    #[must_use]
+    pub fn instead(self, advice: &str) -> Self {
+        Self { instead: Some(advice.to_owned()), ..self }
+    }
+
+    /// Sizes of a second table concerned: the larger of the two counts.
+    #[must_use]
+    pub fn and_size_of(mut self, other: Option<&Target<'_>>) -> Self {
+        let Some(other) = other else { return self };
+        match other.facts {
+            Some(facts) => {
+                self.rows = self.rows.map(|rows| rows.max(facts.rows_at_most()));
+                self.bytes = self.bytes.map(|bytes| bytes.max(facts.heap_bytes));
+            }
+            None => (self.rows, self.bytes) = (None, None),
+        }
+        self
+    }
+}

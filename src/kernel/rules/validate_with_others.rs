@@ -1,0 +1,59 @@
+//! VALIDATE CONSTRAINT together with other subcommands reads the table under their lock.
+
+use super::subject::{Hazard, Subject, UNKNOWN};
+use super::{Doc, Response, Rule};
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::plan::{Plan, Step, quote};
+use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "validate-with-others",
+    hazard: "VALIDATE CONSTRAINT together with other subcommands reads the table under their lock.",
+    lock: Some(LockMode::AccessExclusive),
+    default: Response::Rewrite,
+    doc: Doc {
+        what: "VALIDATE CONSTRAINT in the same ALTER TABLE as something else.",
+        why: "The strongest lock of all subcommands is held during the scan.",
+        instead: "VALIDATE CONSTRAINT by itself.",
+        versions: "All supported versions.",
+    },
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    let Some((alter, AlterKind::ValidateConstraint { name })) = subject.alter() else { return Vec::new() };
+    if alter.actions.iter().all(|action| weak(&action.kind)) {
+        return Vec::new();
+    }
+    let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
+    let message = format!(
+        "VALIDATE CONSTRAINT {name} reads all of {} under the lock of the other subcommands",
+        target.described()
+    );
+    let plan = target.facts.ok_or(UNKNOWN).map(|table| safe(alter, table, name));
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(plan)]
+}
+
+fn weak(kind: &AlterKind) -> bool {
+    matches!(kind, AlterKind::ValidateConstraint { .. } | AlterKind::WeakLock { .. })
+}
+
+fn safe(alter: &AlterTable, table: &RelationFacts, name: &str) -> Plan {
+    let only = if alter.only { "ONLY " } else { "" };
+    let sql = format!("ALTER TABLE {only}{} VALIDATE CONSTRAINT {}", quote::table(table), quote::identifier(name));
+    let validated = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid = {} AND c.conname = {} \
+         AND c.convalidated)",
+        quote::oid(table),
+        quote::literal(name)
+    );
+    Plan {
+        recipe: "validate".to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: format!("Constraint {name} is validated by itself, under a lock that lets readers and writers go on."),
+        relation: Some(table.qualified()),
+        steps: vec![Step::scan("validate", sql).probed(validated)],
+        undo_loses: None,
+    }
+}

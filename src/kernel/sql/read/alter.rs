@@ -1,0 +1,203 @@
+//! `ALTER TABLE` and what shares its node: every subcommand by its number.
+
+use pg_raw_parse::raw::{AlterTableType as At, ConstrType, DropBehavior, ObjectType};
+use pg_raw_parse::{Node, nodes};
+
+use super::super::statement::{AlterAction, AlterKind, AlterObject, AlterTable, Change, LockMode, RelationName};
+use super::Unreadable;
+use super::classify::Found;
+use super::{column, fragment, objects, walk};
+
+pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Result<(), Unreadable> {
+    let Some(on) = statement.relation() else {
+        found.other("ALTER TABLE");
+        return Ok(());
+    };
+    let object = match statement.objtype {
+        ObjectType::OBJECT_TABLE => AlterObject::Table,
+        ObjectType::OBJECT_INDEX => AlterObject::Index,
+        ObjectType::OBJECT_VIEW => AlterObject::View,
+        ObjectType::OBJECT_MATVIEW => AlterObject::MaterializedView,
+        ObjectType::OBJECT_SEQUENCE => AlterObject::Sequence,
+        ObjectType::OBJECT_FOREIGN_TABLE => AlterObject::ForeignTable,
+        _ => AlterObject::Type,
+    };
+    let mut actions = Vec::with_capacity(statement.cmds().len());
+    for node in statement.cmds() {
+        let Node::AlterTableCmd(command) = node else {
+            return Err(Unreadable::bounds("an ALTER TABLE with a subcommand of an unknown kind"));
+        };
+        expressions(command, found)?;
+        let sql = fragment::action(statement, command)?;
+        actions.push(AlterAction { kind: kind(command)?, sql });
+    }
+    found.add(Change::AlterTable(AlterTable {
+        relation: objects::relation(on),
+        object,
+        if_exists: statement.missing_ok,
+        only: !on.inh && object != AlterObject::Type,
+        actions,
+    }));
+    Ok(())
+}
+
+/// What the expressions of a subcommand call, and that they are shallow enough to be written back.
+fn expressions(command: &nodes::AlterTableCmd, found: &mut Found) -> Result<(), Unreadable> {
+    let mut roots = Vec::new();
+    match command.def() {
+        Node::ColumnDef(column) => {
+            roots.push(column.raw_default());
+            for node in column.constraints() {
+                if let Node::Constraint(constraint) = node {
+                    roots.push(constraint.raw_expr());
+                }
+            }
+        }
+        Node::Constraint(constraint) => {
+            roots.push(constraint.raw_expr());
+            roots.push(constraint.where_clause());
+        }
+        Node::PartitionCmd(partition) => {
+            if let Some(bound) = partition.bound() {
+                roots.extend([bound.listdatums(), bound.lowerdatums(), bound.upperdatums()].map(Node::NodeList));
+            }
+        }
+        node if matches!(command.subtype, At::AT_ColumnDefault | At::AT_SetExpression) => roots.push(node),
+        _ => {}
+    }
+    for root in roots {
+        fragment::shallow(root)?;
+        walk::query(root, found)?;
+    }
+    Ok(())
+}
+
+fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
+    let name = || command.name().unwrap_or_default().to_owned();
+    let cascade = command.behavior == DropBehavior::DROP_CASCADE;
+    let if_exists = command.missing_ok;
+    Ok(match command.subtype {
+        At::AT_AddColumn => match command.def() {
+            Node::ColumnDef(definition) => AlterKind::AddColumn(column::add(definition, command.missing_ok)?),
+            _ => AlterKind::Other { command: "ADD COLUMN" },
+        },
+        At::AT_DropColumn => AlterKind::DropColumn { column: name(), if_exists, cascade },
+        At::AT_SetNotNull => AlterKind::SetNotNull { column: name() },
+        At::AT_DropNotNull => AlterKind::DropNotNull { column: name() },
+        At::AT_ColumnDefault if matches!(command.def(), Node::None) => AlterKind::DropDefault { column: name() },
+        At::AT_ColumnDefault => AlterKind::SetDefault { column: name() },
+        At::AT_AlterColumnType => alter_type(command)?,
+        At::AT_AddConstraint => match command.def() {
+            Node::Constraint(constraint) => add_constraint(constraint)?,
+            _ => AlterKind::Other { command: "ADD CONSTRAINT" },
+        },
+        At::AT_ValidateConstraint => AlterKind::ValidateConstraint { name: name() },
+        At::AT_DropConstraint => AlterKind::DropConstraint { name: name(), if_exists, cascade },
+        At::AT_AttachPartition | At::AT_DetachPartition | At::AT_DetachPartitionFinalize => partition(command),
+        other => by_lock(other),
+    })
+}
+
+fn alter_type(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
+    let Node::ColumnDef(definition) = command.def() else {
+        return Ok(AlterKind::Other { command: "ALTER COLUMN TYPE" });
+    };
+    let Some(type_name) = definition.type_name() else {
+        return Ok(AlterKind::Other { command: "ALTER COLUMN TYPE" });
+    };
+    let using_sql = match definition.raw_default() {
+        Node::None => None,
+        expression => Some(fragment::expression(expression)?),
+    };
+    Ok(AlterKind::AlterType {
+        column: command.name().unwrap_or_default().to_owned(),
+        type_name: column::type_name(type_name)?,
+        using_sql,
+        collation: definition.coll_clause().map(fragment::collation),
+    })
+}
+
+fn add_constraint(constraint: &nodes::Constraint) -> Result<AlterKind, Unreadable> {
+    if let Some(index) = constraint.indexname() {
+        return Ok(AlterKind::AddConstraintUsingIndex {
+            name: constraint.conname().map(str::to_owned),
+            index: index.to_owned(),
+            primary_key: constraint.contype == ConstrType::CONSTR_PRIMARY,
+        });
+    }
+    column::table_constraint(constraint).map(AlterKind::AddConstraint)
+}
+
+fn partition(command: &nodes::AlterTableCmd) -> AlterKind {
+    let Node::PartitionCmd(partition) = command.def() else {
+        return AlterKind::Other { command: "ATTACH or DETACH PARTITION" };
+    };
+    let name = partition.name().map_or_else(|| RelationName { schema: None, name: String::new() }, objects::relation);
+    match command.subtype {
+        At::AT_AttachPartition => AlterKind::AttachPartition { partition: name },
+        subtype => AlterKind::DetachPartition {
+            partition: name,
+            concurrently: partition.concurrent,
+            finalize: subtype == At::AT_DetachPartitionFinalize,
+        },
+    }
+}
+
+/// The rest by what it takes (PostgreSQL's AlterTableGetLockLevel).
+fn by_lock(subtype: At::Type) -> AlterKind {
+    let brief = |command| AlterKind::BriefLock { command, lock: LockMode::AccessExclusive };
+    let triggers = |command| AlterKind::BriefLock { command, lock: LockMode::ShareRowExclusive };
+    let weak = |command| AlterKind::WeakLock { command };
+    match subtype {
+        At::AT_SetStatistics => weak("SET STATISTICS"),
+        At::AT_SetOptions => weak("SET (column options)"),
+        At::AT_ResetOptions => weak("RESET (column options)"),
+        At::AT_SetRelOptions => weak("SET (storage parameters)"),
+        At::AT_ResetRelOptions => weak("RESET (storage parameters)"),
+        At::AT_ClusterOn => weak("CLUSTER ON"),
+        At::AT_DropCluster => weak("SET WITHOUT CLUSTER"),
+        At::AT_SetStorage => brief("SET STORAGE"),
+        At::AT_SetCompression => brief("SET COMPRESSION"),
+        At::AT_DropExpression => brief("DROP EXPRESSION"),
+        At::AT_AlterConstraint => brief("ALTER CONSTRAINT"),
+        At::AT_AlterColumnGenericOptions => brief("OPTIONS"),
+        At::AT_GenericOptions => brief("OPTIONS"),
+        At::AT_AddInherit => brief("INHERIT"),
+        At::AT_DropInherit => brief("NO INHERIT"),
+        At::AT_AddOf => brief("OF"),
+        At::AT_DropOf => brief("NOT OF"),
+        At::AT_AddIdentity => brief("ADD GENERATED AS IDENTITY"),
+        At::AT_SetIdentity => brief("SET GENERATED"),
+        At::AT_DropIdentity => brief("DROP IDENTITY"),
+        At::AT_DropOids => brief("SET WITHOUT OIDS"),
+        At::AT_EnableTrig | At::AT_EnableTrigAll | At::AT_EnableTrigUser => triggers("ENABLE TRIGGER"),
+        At::AT_EnableAlwaysTrig => triggers("ENABLE ALWAYS TRIGGER"),
+        At::AT_EnableRule => brief("ENABLE RULE"),
+        At::AT_EnableAlwaysRule => brief("ENABLE ALWAYS RULE"),
+        other => by_reach(other),
+    }
+}
+
+/// What weakens, rewrites, or is about rights.
+fn by_reach(subtype: At::Type) -> AlterKind {
+    match subtype {
+        At::AT_EnableReplicaTrig => AlterKind::Weakens { command: "ENABLE REPLICA TRIGGER" },
+        At::AT_DisableTrig | At::AT_DisableTrigAll | At::AT_DisableTrigUser => {
+            AlterKind::Weakens { command: "DISABLE TRIGGER" }
+        }
+        At::AT_EnableReplicaRule => AlterKind::Weakens { command: "ENABLE REPLICA RULE" },
+        At::AT_DisableRule => AlterKind::Weakens { command: "DISABLE RULE" },
+        At::AT_ReplicaIdentity => AlterKind::Weakens { command: "REPLICA IDENTITY" },
+        At::AT_SetLogged => AlterKind::Rewrites { command: "SET LOGGED" },
+        At::AT_SetUnLogged => AlterKind::Rewrites { command: "SET UNLOGGED" },
+        At::AT_SetTableSpace => AlterKind::Rewrites { command: "SET TABLESPACE" },
+        At::AT_SetAccessMethod => AlterKind::Rewrites { command: "SET ACCESS METHOD" },
+        At::AT_SetExpression => AlterKind::Rewrites { command: "SET EXPRESSION" },
+        At::AT_ChangeOwner => AlterKind::Security { command: "OWNER TO" },
+        At::AT_EnableRowSecurity => AlterKind::Security { command: "ENABLE ROW LEVEL SECURITY" },
+        At::AT_DisableRowSecurity => AlterKind::Security { command: "DISABLE ROW LEVEL SECURITY" },
+        At::AT_ForceRowSecurity => AlterKind::Security { command: "FORCE ROW LEVEL SECURITY" },
+        At::AT_NoForceRowSecurity => AlterKind::Security { command: "NO FORCE ROW LEVEL SECURITY" },
+        _ => AlterKind::Other { command: "ALTER TABLE subcommand of an unknown kind" },
+    }
+}

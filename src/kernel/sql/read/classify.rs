@@ -1,0 +1,393 @@
+//! One statement by its node kind. Every statement kind of the grammar is named here; a kind that is not
+//! is [`Change::Other`], which policies close by default.
+
+use pg_raw_parse::raw::{DiscardMode, TransactionStmtKind};
+use pg_raw_parse::{Node, nodes};
+
+use super::super::statement::{Change, Opaque, OpaqueKind, Privilege, Statement, TransactionControl};
+use super::objects::{self, relation};
+use super::{Unreadable, alter, calls, create, index, settings, walk};
+
+/// What was found in one statement so far. Nothing found means ordinary.
+#[derive(Default)]
+pub(super) struct Found {
+    statements: Vec<Statement>,
+}
+
+impl Found {
+    pub(super) fn add(&mut self, change: Change) {
+        self.push(Statement::Change(change));
+    }
+
+    pub(super) fn push(&mut self, statement: Statement) {
+        // The same call a hundred times in one query is one thing to say.
+        if self.statements.len() < 64 && !self.statements.contains(&statement) {
+            self.statements.push(statement);
+        }
+    }
+
+    pub(super) fn brief(&mut self, command: &'static str, on: Option<&nodes::RangeVar>) {
+        self.add(Change::Brief { command, relation: on.map(relation) });
+    }
+
+    pub(super) fn other(&mut self, command: &'static str) {
+        self.add(Change::Other { command });
+    }
+
+    pub(super) fn privilege(&mut self, command: &'static str) {
+        self.add(Change::Privilege(Privilege { command, own_password: false }));
+    }
+
+    pub(super) fn opaque(&mut self, what: impl Into<String>, kind: OpaqueKind) {
+        self.add(Change::Opaque(Opaque { what: what.into(), kind }));
+    }
+
+    pub(super) fn into_statements(self) -> Vec<Statement> {
+        if self.statements.is_empty() { vec![Statement::Ordinary] } else { self.statements }
+    }
+
+    /// The one that matters most, for `PREPARE`, which has room for one.
+    fn into_worst(self) -> Statement {
+        self.statements.into_iter().min_by_key(weight).unwrap_or(Statement::Ordinary)
+    }
+}
+
+/// Least is worst: what nobody can read before what loses data before what only locks.
+fn weight(statement: &Statement) -> u8 {
+    match statement {
+        Statement::Change(change) => match change {
+            Change::Unreadable { .. } => 0,
+            Change::Opaque(_) => 1,
+            Change::Setting(_) | Change::Privilege(_) => 2,
+            Change::Other { .. } => 3,
+            Change::MassWrite { .. } | Change::Drop(_) | Change::Truncate { .. } => 4,
+            Change::AlterTable(_)
+            | Change::CreateIndex(_)
+            | Change::CreateTable(_)
+            | Change::Rename(_)
+            | Change::Reindex { .. }
+            | Change::RewriteTable { .. }
+            | Change::RefreshMatview { .. }
+            | Change::LockTable { .. } => 5,
+            Change::Brief { .. } => 6,
+        },
+        Statement::Execute { .. } => 7,
+        Statement::Prepare { .. } | Statement::Deallocate { .. } | Statement::Transaction(_) => 8,
+        Statement::Ordinary => 9,
+    }
+}
+
+/// Adds what one statement would do.
+pub(super) fn statement(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
+    match node {
+        // Nearly all traffic.
+        Node::SelectStmt(_) | Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => {
+            walk::query(node, found)
+        }
+        Node::TransactionStmt(control) => {
+            found.push(Statement::Transaction(transaction(control)));
+            Ok(())
+        }
+        Node::VariableSetStmt(set) => {
+            settings::set(set, found);
+            Ok(())
+        }
+        // Utilities no rule is about.
+        Node::VariableShowStmt(_)
+        | Node::FetchStmt(_)
+        | Node::ClosePortalStmt(_)
+        | Node::NotifyStmt(_)
+        | Node::ListenStmt(_)
+        | Node::UnlistenStmt(_)
+        | Node::CheckPointStmt(_)
+        | Node::ConstraintsSetStmt(_) => Ok(()),
+        Node::PrepareStmt(_)
+        | Node::ExecuteStmt(_)
+        | Node::DeallocateStmt(_)
+        | Node::DiscardStmt(_)
+        | Node::DeclareCursorStmt(_)
+        | Node::ExplainStmt(_)
+        | Node::CopyStmt(_)
+        | Node::DoStmt(_)
+        | Node::CallStmt(_)
+        | Node::LoadStmt(_)
+        | Node::LockStmt(_)
+        | Node::VacuumStmt(_)
+        | Node::ClusterStmt(_)
+        | Node::ReindexStmt(_) => utility(node, found),
+        _ => definition(node, found),
+    }
+}
+
+fn transaction(control: &nodes::TransactionStmt) -> TransactionControl {
+    match control.kind {
+        TransactionStmtKind::TRANS_STMT_BEGIN | TransactionStmtKind::TRANS_STMT_START => TransactionControl::Begin,
+        TransactionStmtKind::TRANS_STMT_COMMIT => TransactionControl::Commit,
+        TransactionStmtKind::TRANS_STMT_ROLLBACK => TransactionControl::Rollback,
+        TransactionStmtKind::TRANS_STMT_SAVEPOINT
+        | TransactionStmtKind::TRANS_STMT_RELEASE
+        | TransactionStmtKind::TRANS_STMT_ROLLBACK_TO => TransactionControl::Savepoint,
+        // PREPARE TRANSACTION and its kin; an unknown kind is at least not treated as harmless.
+        _ => TransactionControl::TwoPhase,
+    }
+}
+
+/// Statements that run, wrap or lock something without defining anything.
+fn utility(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
+    match node {
+        Node::PrepareStmt(prepare) => {
+            let mut inner = Found::default();
+            statement(prepare.query(), &mut inner)?;
+            let name = prepare.name().unwrap_or_default().to_owned();
+            found.push(Statement::Prepare { name, inner: Box::new(inner.into_worst()) });
+        }
+        Node::ExecuteStmt(execute) => {
+            walk::query(Node::NodeList(execute.params()), found)?;
+            found.push(Statement::Execute { name: execute.name().unwrap_or_default().to_owned() });
+        }
+        Node::DeallocateStmt(deallocate) => {
+            let name = if deallocate.isall { None } else { deallocate.name().map(str::to_owned) };
+            found.push(Statement::Deallocate { name });
+        }
+        Node::DiscardStmt(discard) => {
+            if discard.target == DiscardMode::DISCARD_ALL {
+                found.push(Statement::Deallocate { name: None });
+            }
+        }
+        // Judged here: the FETCH that runs it says nothing.
+        Node::DeclareCursorStmt(cursor) => statement(cursor.query(), found)?,
+        Node::ExplainStmt(explain) => {
+            if explain
+                .options()
+                .iter()
+                .any(|option| option.defname() == Some("analyze") && objects::may_be_true(option))
+            {
+                statement(explain.query(), found)?;
+            }
+        }
+        Node::CopyStmt(copy) => copy_statement(copy, found)?,
+        Node::DoStmt(_) => found.opaque("DO", OpaqueKind::Code),
+        Node::CallStmt(call) => {
+            let name = call.funccall().map(|call| objects::dotted(call.funcname())).unwrap_or_default();
+            found.opaque(format!("CALL {name}"), OpaqueKind::Code);
+        }
+        Node::LoadStmt(_) => found.opaque("LOAD", OpaqueKind::Server),
+        Node::LockStmt(lock) => objects::lock(lock, found),
+        Node::VacuumStmt(vacuum) => objects::vacuum(vacuum, found),
+        Node::ClusterStmt(cluster) => {
+            found.add(Change::RewriteTable { command: "CLUSTER", relation: cluster.relation().map(relation) });
+        }
+        Node::ReindexStmt(reindex) => objects::reindex(reindex, found),
+        _ => found.other("utility"),
+    }
+    Ok(())
+}
+
+fn copy_statement(copy: &nodes::CopyStmt, found: &mut Found) -> Result<(), Unreadable> {
+    if copy.is_program {
+        found.opaque("COPY … PROGRAM", OpaqueKind::Server);
+    } else if copy.filename().is_some() {
+        found.opaque("COPY with a file of the server", OpaqueKind::Server);
+    }
+    if copy.is_from {
+        walk::written(copy.relation(), "COPY", found);
+    }
+    if !matches!(copy.query(), Node::None) {
+        statement(copy.query(), found)?;
+    }
+    if !matches!(copy.where_clause(), Node::None) {
+        walk::query(copy.where_clause(), found)?;
+    }
+    Ok(())
+}
+
+/// Schema changes on relations.
+fn definition(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
+    match node {
+        Node::IndexStmt(statement) => index::create(statement, found)?,
+        Node::AlterTableStmt(statement) => alter::table(statement, found)?,
+        Node::CreateStmt(statement) => create::table(statement, found)?,
+        Node::CreateTableAsStmt(statement) => create::table_as(statement, found)?,
+        Node::ViewStmt(view) => {
+            found.brief("CREATE VIEW", view.view());
+            walk::query(view.query(), found)?;
+        }
+        Node::CreateSchemaStmt(schema) => {
+            found.brief("CREATE SCHEMA", None);
+            for element in schema.schema_elts() {
+                statement(element, found)?;
+            }
+        }
+        Node::DropStmt(drop) => objects::drop(drop, found),
+        Node::TruncateStmt(truncate) => objects::truncate(truncate, found),
+        Node::RenameStmt(rename) => objects::rename(rename, found),
+        Node::AlterObjectSchemaStmt(set) => objects::set_schema(set, found),
+        Node::RefreshMatViewStmt(refresh) => {
+            if !refresh.concurrent
+                && let Some(on) = refresh.relation()
+            {
+                found.add(Change::RefreshMatview { relation: relation(on) });
+            }
+        }
+        Node::CreateSeqStmt(sequence) => found.brief("CREATE SEQUENCE", sequence.sequence()),
+        Node::AlterSeqStmt(sequence) => found.brief("ALTER SEQUENCE", sequence.sequence()),
+        Node::CreateTrigStmt(trigger) => {
+            found.brief("CREATE TRIGGER", trigger.relation());
+            expression(trigger.when_clause(), found)?;
+        }
+        // A rule turns innocent statements into others; what it does is read here for nobody.
+        Node::RuleStmt(_) => found.other("CREATE RULE"),
+        Node::CreateStatsStmt(statistics) => found.brief("CREATE STATISTICS", statistics.relations().first()),
+        Node::AlterStatsStmt(_) => found.brief("ALTER STATISTICS", None),
+        Node::CommentStmt(_) => found.brief("COMMENT", None),
+        Node::CreateFunctionStmt(function) => create::function(function, found)?,
+        Node::AlterFunctionStmt(function) => create::alter_function(function, found),
+        _ => {
+            if !rights(node, found) && !server(node, found) {
+                type_or_other(node, found)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds what the functions of an optional expression would do.
+pub(super) fn expression(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
+    match node {
+        Node::None => Ok(()),
+        node => walk::query(node, found),
+    }
+}
+
+/// Rights, roles and ownership.
+fn rights(node: Node<'_>, found: &mut Found) -> bool {
+    let command = match node {
+        Node::GrantStmt(grant) if grant.is_grant => "GRANT",
+        Node::GrantStmt(_) => "REVOKE",
+        Node::GrantRoleStmt(grant) if grant.is_grant => "GRANT",
+        Node::GrantRoleStmt(_) => "REVOKE",
+        Node::AlterDefaultPrivilegesStmt(_) => "ALTER DEFAULT PRIVILEGES",
+        Node::CreateRoleStmt(_) => "CREATE ROLE",
+        Node::AlterRoleStmt(role) => {
+            let own_password = settings::own_password_only(role);
+            found.add(Change::Privilege(Privilege { command: "ALTER ROLE", own_password }));
+            return true;
+        }
+        Node::AlterRoleSetStmt(set) => {
+            settings::stored("ALTER ROLE SET", set.setstmt(), found);
+            return true;
+        }
+        Node::AlterDatabaseSetStmt(set) => {
+            settings::stored("ALTER DATABASE SET", set.setstmt(), found);
+            return true;
+        }
+        Node::AlterSystemStmt(_) => "ALTER SYSTEM",
+        Node::AlterOwnerStmt(_) => "ALTER … OWNER",
+        Node::ReassignOwnedStmt(_) => "REASSIGN OWNED",
+        Node::CreatePolicyStmt(_) => "CREATE POLICY",
+        Node::AlterPolicyStmt(_) => "ALTER POLICY",
+        Node::SecLabelStmt(_) => "SECURITY LABEL",
+        Node::CreateEventTrigStmt(_) => "CREATE EVENT TRIGGER",
+        Node::AlterEventTrigStmt(_) => "ALTER EVENT TRIGGER",
+        Node::DropRoleStmt(drop) => {
+            objects::drop_named("ROLE", objects::role_names(drop.roles()), drop.missing_ok, found);
+            return true;
+        }
+        Node::DropOwnedStmt(drop) => {
+            objects::drop_named("OWNED", objects::role_names(drop.roles()), false, found);
+            return true;
+        }
+        _ => return false,
+    };
+    found.privilege(command);
+    true
+}
+
+/// What loads code or reaches other servers, databases and files.
+fn server(node: Node<'_>, found: &mut Found) -> bool {
+    let (what, kind) = match node {
+        Node::CreateExtensionStmt(extension) => {
+            (format!("CREATE EXTENSION {}", extension.extname().unwrap_or_default()), OpaqueKind::Code)
+        }
+        Node::AlterExtensionStmt(extension) => {
+            (format!("ALTER EXTENSION {}", extension.extname().unwrap_or_default()), OpaqueKind::Code)
+        }
+        Node::AlterExtensionContentsStmt(_) => ("ALTER EXTENSION".to_owned(), OpaqueKind::Code),
+        Node::CreatePLangStmt(_) => ("CREATE LANGUAGE".to_owned(), OpaqueKind::Code),
+        Node::CreateAmStmt(_) => ("CREATE ACCESS METHOD".to_owned(), OpaqueKind::Code),
+        Node::CreateFdwStmt(_) => ("CREATE FOREIGN DATA WRAPPER".to_owned(), OpaqueKind::Server),
+        Node::AlterFdwStmt(_) => ("ALTER FOREIGN DATA WRAPPER".to_owned(), OpaqueKind::Server),
+        Node::CreateForeignServerStmt(_) => ("CREATE SERVER".to_owned(), OpaqueKind::Server),
+        Node::AlterForeignServerStmt(_) => ("ALTER SERVER".to_owned(), OpaqueKind::Server),
+        Node::CreateUserMappingStmt(_) => ("CREATE USER MAPPING".to_owned(), OpaqueKind::Server),
+        Node::AlterUserMappingStmt(_) => ("ALTER USER MAPPING".to_owned(), OpaqueKind::Server),
+        Node::ImportForeignSchemaStmt(_) => ("IMPORT FOREIGN SCHEMA".to_owned(), OpaqueKind::Server),
+        Node::CreateSubscriptionStmt(_) => ("CREATE SUBSCRIPTION".to_owned(), OpaqueKind::Server),
+        Node::AlterSubscriptionStmt(_) => ("ALTER SUBSCRIPTION".to_owned(), OpaqueKind::Server),
+        Node::CreateTableSpaceStmt(_) => ("CREATE TABLESPACE".to_owned(), OpaqueKind::Server),
+        Node::DropSubscriptionStmt(drop) => {
+            objects::drop_named("SUBSCRIPTION", names(drop.subname()), drop.missing_ok, found);
+            return true;
+        }
+        Node::DropUserMappingStmt(drop) => {
+            objects::drop_named("USER MAPPING", names(drop.servername()), drop.missing_ok, found);
+            return true;
+        }
+        Node::DropTableSpaceStmt(drop) => {
+            objects::drop_named("TABLESPACE", names(drop.tablespacename()), drop.missing_ok, found);
+            return true;
+        }
+        Node::DropdbStmt(drop) => {
+            objects::drop_database(drop, found);
+            return true;
+        }
+        _ => return false,
+    };
+    found.opaque(what, kind);
+    true
+}
+
+fn names(name: Option<&str>) -> Vec<String> {
+    name.map(str::to_owned).into_iter().collect()
+}
+
+/// Types, operators, text search; and what is known but modelled by nobody.
+fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
+    match node {
+        Node::CompositeTypeStmt(_) | Node::CreateEnumStmt(_) | Node::CreateRangeStmt(_) => {
+            found.brief("CREATE TYPE", None);
+        }
+        Node::AlterEnumStmt(change) => objects::alter_enum(change, found),
+        Node::CreateDomainStmt(domain) => {
+            found.brief("CREATE DOMAIN", None);
+            for constraint in domain.constraints() {
+                expression(constraint.raw_expr(), found)?;
+            }
+        }
+        Node::AlterDomainStmt(change) => objects::alter_domain(change, found)?,
+        Node::DefineStmt(define) => create::define(define, found),
+        Node::CreateOpClassStmt(_) => found.brief("CREATE OPERATOR CLASS", None),
+        Node::CreateOpFamilyStmt(_) => found.brief("CREATE OPERATOR FAMILY", None),
+        Node::AlterOpFamilyStmt(_) => found.brief("ALTER OPERATOR FAMILY", None),
+        Node::AlterOperatorStmt(_) => found.brief("ALTER OPERATOR", None),
+        Node::AlterTypeStmt(_) => found.other("ALTER TYPE"),
+        Node::CreateCastStmt(_) => found.other("CREATE CAST"),
+        Node::CreateConversionStmt(_) => found.other("CREATE CONVERSION"),
+        Node::CreateTransformStmt(_) => found.other("CREATE TRANSFORM"),
+        Node::AlterCollationStmt(_) => found.brief("ALTER COLLATION", None),
+        Node::AlterTSDictionaryStmt(_) => found.brief("ALTER TEXT SEARCH DICTIONARY", None),
+        Node::AlterTSConfigurationStmt(_) => found.brief("ALTER TEXT SEARCH CONFIGURATION", None),
+        Node::AlterObjectDependsStmt(_) => found.brief("ALTER … DEPENDS ON EXTENSION", None),
+        Node::CreatePublicationStmt(_) => found.other("CREATE PUBLICATION"),
+        Node::AlterPublicationStmt(_) => found.other("ALTER PUBLICATION"),
+        Node::CreatedbStmt(_) => found.other("CREATE DATABASE"),
+        Node::AlterDatabaseStmt(_) => found.other("ALTER DATABASE"),
+        Node::AlterDatabaseRefreshCollStmt(_) => found.other("ALTER DATABASE REFRESH COLLATION VERSION"),
+        Node::AlterTableSpaceOptionsStmt(_) => found.other("ALTER TABLESPACE"),
+        Node::AlterTableMoveAllStmt(_) => found.other("ALTER … ALL IN TABLESPACE"),
+        Node::CallStmt(_) => found.opaque(calls::CALL, OpaqueKind::Code),
+        // Also what the tree's own types leave out: CREATE FOREIGN TABLE.
+        _ => found.other("statement of a kind that is not modelled"),
+    }
+    Ok(())
+}

@@ -1,0 +1,379 @@
+//! How a text is shown and kept: secrets replaced by `***`, found by where the grammar has them.
+//! What cannot be read is not shown at all: nobody knows what is in it.
+
+use std::ops::Range;
+
+use pg_raw_parse::list::NodeList;
+use pg_raw_parse::{Node, StmtList, nodes};
+use sha2::{Digest, Sha256};
+
+use super::literals::{Literal, literals};
+use super::{bounds, objects, parse, trimmed, walk};
+
+/// What replaces a secret.
+const HIDDEN: &str = "'***'";
+
+/// A text without any of these holds no secret we know.
+const HINTS: &[&str] = &[
+    "passw",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "dblink",
+    "://",
+    "connection",
+    "conninfo",
+    "crypt",
+    "options",
+    "pgp_",
+    "hmac",
+];
+
+/// Parts of names of columns and settings that hold secrets.
+const SECRET_NAMES: &[&str] = &[
+    "passw",
+    "pwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "private_key",
+    "encryption_key",
+    "conninfo",
+    "credential",
+];
+
+/// Functions whose literals are secrets.
+const SECRET_FUNCTIONS: &[&str] = &["crypt", "hmac", "digest", "encrypt", "decrypt", "encrypt_iv", "decrypt_iv"];
+
+/// The text for people and records.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let hinted = HINTS.iter().any(|hint| memchr::memmem::find(lower.as_bytes(), hint.as_bytes()).is_some());
+    match parse(text, bounds::TEXT_BYTES_MAX) {
+        Err(_) => unreadable(text),
+        Ok(_) if !hinted => text.to_owned(),
+        Ok(tree) => hide(text, &tree),
+    }
+}
+
+/// What is kept of a text that cannot be read.
+#[must_use]
+pub fn unreadable(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("<unreadable statement, {} bytes, sha256 {digest}…>", text.len())
+}
+
+fn hide(text: &str, tree: &StmtList) -> String {
+    let literals = literals(text);
+    let mut secrets = Secrets::default();
+    for raw in tree.iter() {
+        let span = trimmed(text, raw.stmt_location, raw.stmt_len);
+        secrets.within = span.clone();
+        secrets.statement(raw.stmt());
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for literal in &literals {
+        let Some(replacement) = secrets.replacement(text, literal) else {
+            continue;
+        };
+        out.push_str(text.get(from..literal.span.start).unwrap_or_default());
+        out.push_str(&replacement);
+        from = literal.span.end;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
+}
+
+/// What of a text is secret.
+#[derive(Default)]
+struct Secrets {
+    /// The statement that is looked at.
+    within: Range<usize>,
+    /// Every literal that starts here is secret.
+    spans: Vec<Range<usize>>,
+    /// The literal at this place is secret.
+    places: Vec<usize>,
+    /// Literals that start here are code: what is quoted in them is hidden if they speak of secrets.
+    code: Vec<Range<usize>>,
+}
+
+impl Secrets {
+    fn all(&mut self) {
+        self.spans.push(self.within.clone());
+    }
+
+    fn statement(&mut self, node: Node<'_>) {
+        match node {
+            Node::CreateRoleStmt(role) => self.all_if(role.options().iter().any(has_password)),
+            Node::AlterRoleStmt(role) => self.all_if(role.options().iter().any(has_password)),
+            Node::CreateSubscriptionStmt(_)
+            | Node::AlterSubscriptionStmt(_)
+            | Node::CreateUserMappingStmt(_)
+            | Node::AlterUserMappingStmt(_)
+            | Node::CreateForeignServerStmt(_)
+            | Node::AlterForeignServerStmt(_)
+            | Node::CreateFdwStmt(_)
+            | Node::AlterFdwStmt(_)
+            | Node::Invalid(_) => self.all(),
+            Node::DoStmt(_) | Node::CreateFunctionStmt(_) => self.code.push(self.within.clone()),
+            Node::VariableSetStmt(set) => self.setting(Some(set)),
+            Node::AlterSystemStmt(set) => self.setting(set.setstmt()),
+            Node::AlterRoleSetStmt(set) => self.setting(set.setstmt()),
+            Node::AlterDatabaseSetStmt(set) => self.setting(set.setstmt()),
+            Node::ExplainStmt(explain) => self.statement(explain.query()),
+            Node::PrepareStmt(prepare) => self.statement(prepare.query()),
+            Node::DeclareCursorStmt(cursor) => self.statement(cursor.query()),
+            Node::CreateTableAsStmt(create) => self.statement(create.query()),
+            Node::ViewStmt(view) => self.statement(view.query()),
+            Node::CopyStmt(copy) => self.statement(copy.query()),
+            Node::CallStmt(call) => {
+                if let Some(call) = call.funccall() {
+                    self.query(Node::FuncCall(call));
+                }
+            }
+            Node::ExecuteStmt(execute) => self.query(Node::NodeList(execute.params())),
+            Node::SelectStmt(_)
+            | Node::InsertStmt(_)
+            | Node::UpdateStmt(_)
+            | Node::DeleteStmt(_)
+            | Node::MergeStmt(_) => self.query(node),
+            _ => {}
+        }
+    }
+
+    fn all_if(&mut self, secret: bool) {
+        if secret {
+            self.all();
+        }
+    }
+
+    fn setting(&mut self, set: Option<&nodes::VariableSetStmt>) {
+        self.all_if(set.and_then(|set| set.name()).is_some_and(is_secret));
+    }
+
+    fn query(&mut self, root: Node<'_>) {
+        let walked = walk::each(root, |node| match node {
+            Node::FuncCall(call) => self.call(call),
+            Node::A_Expr(expression) => {
+                if names_secret(expression.lexpr()) {
+                    self.constants(expression.rexpr());
+                } else if names_secret(expression.rexpr()) {
+                    self.constants(expression.lexpr());
+                }
+            }
+            Node::UpdateStmt(update) => self.targets(update.target_list().iter()),
+            Node::OnConflictClause(conflict) => self.targets(conflict.target_list().iter()),
+            Node::InsertStmt(insert) => self.inserted(insert),
+            _ => {}
+        });
+        if walked.is_err() {
+            self.all();
+        }
+    }
+
+    fn call(&mut self, call: &nodes::FuncCall) {
+        let Some(name) = objects::last_name(call.funcname()) else {
+            return;
+        };
+        let secret = name.starts_with("dblink") || name.starts_with("pgp_") || SECRET_FUNCTIONS.contains(&name);
+        let secret_setting =
+            name == "set_config" && call.args().first().and_then(objects::literal).is_some_and(|name| is_secret(&name));
+        if secret {
+            self.constants(Node::NodeList(call.args()));
+        } else if secret_setting {
+            call.args().iter().skip(1).for_each(|argument| self.constants(argument));
+        }
+    }
+
+    fn targets<'a>(&mut self, targets: impl Iterator<Item = &'a nodes::ResTarget>) {
+        for target in targets {
+            if target.name().is_some_and(is_secret) {
+                self.constants(target.val());
+            }
+        }
+    }
+
+    /// Values under a column whose name says secret.
+    fn inserted(&mut self, insert: &nodes::InsertStmt) {
+        let Node::SelectStmt(select) = insert.select_stmt() else {
+            return;
+        };
+        let secret = insert.cols().iter().map(|column| match column {
+            Node::ResTarget(column) => column.name().is_some_and(is_secret),
+            _ => false,
+        });
+        for (index, _) in secret.enumerate().filter(|(_, secret)| *secret) {
+            for row in select.values_lists() {
+                if let Some(value) = row.as_node_list().and_then(|row: &NodeList| row.get(index)) {
+                    self.constants(value);
+                }
+            }
+            if let Some(value) = select.target_list().get(index) {
+                self.constants(value.val());
+            }
+        }
+    }
+
+    fn constants(&mut self, root: Node<'_>) {
+        let walked = walk::each(root, |node| {
+            if let Node::A_Const(constant) = node
+                && let Ok(place) = usize::try_from(constant.location)
+            {
+                self.places.push(place);
+            }
+        });
+        if walked.is_err() {
+            self.all();
+        }
+    }
+
+    /// What stands instead of this literal, if anything does.
+    fn replacement(&self, text: &str, literal: &Literal) -> Option<String> {
+        let content = text.get(literal.span.clone()).unwrap_or_default();
+        let starts_in = |spans: &[Range<usize>]| spans.iter().any(|span| span.contains(&literal.span.start));
+        let placed = self.places.iter().any(|place| literal.span.contains(place));
+        if placed || starts_in(&self.spans) || is_connection(content) {
+            return Some(HIDDEN.to_owned());
+        }
+        if !starts_in(&self.code) || !speaks_of_secrets(content) {
+            return None;
+        }
+        match &literal.body {
+            Some(body) => Some(without_literals(text, literal, body)),
+            None => Some(HIDDEN.to_owned()),
+        }
+    }
+}
+
+/// A dollar-quoted body with everything quoted in it hidden.
+fn without_literals(text: &str, literal: &Literal, body: &Range<usize>) -> String {
+    let code = text.get(body.clone()).unwrap_or_default();
+    let mut out = text.get(literal.span.start..body.start).unwrap_or_default().to_owned();
+    let mut from = 0;
+    for inner in literals(code) {
+        out.push_str(code.get(from..inner.span.start).unwrap_or_default());
+        out.push_str(HIDDEN);
+        from = inner.span.end;
+    }
+    out.push_str(code.get(from..).unwrap_or_default());
+    out.push_str(text.get(body.end..literal.span.end).unwrap_or_default());
+    out
+}
+
+fn has_password(option: &nodes::DefElem) -> bool {
+    option.defname() == Some("password")
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
+fn names_secret(node: Node<'_>) -> bool {
+    matches!(node, Node::ColumnRef(column) if objects::last_name(column.fields()).is_some_and(is_secret))
+}
+
+fn speaks_of_secrets(content: &str) -> bool {
+    let content = content.to_ascii_lowercase();
+    SECRET_NAMES.iter().chain(&["dblink", "crypt", "connection"]).any(|part| content.contains(part))
+}
+
+/// A connection string with a password: `password=…`, `postgres://user:pw@host`.
+fn is_connection(content: &str) -> bool {
+    let content = content.to_ascii_lowercase();
+    let key = content
+        .match_indices("password")
+        .any(|(at, word)| content.get(at + word.len()..).is_some_and(|rest| rest.trim_start().starts_with('=')));
+    let url = content.match_indices("://").any(|(at, mark)| {
+        let rest = content.get(at + mark.len()..).unwrap_or_default();
+        let authority = rest.split(['/', '?', ' ', '\'']).next().unwrap_or_default();
+        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+    });
+    key || url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(shown(text), expected, "{text}");
+    }
+
+    #[test]
+    fn roles() {
+        check("select 1", "select 1");
+        check("ALTER USER me PASSWORD 'hunter2'", "ALTER USER me PASSWORD '***'");
+        check("alter role \"x\" with encrypted password $$hunter2$$", "alter role \"x\" with encrypted password '***'");
+        check("create user x createdb password E'hunter\\'2'", "create user x createdb password '***'");
+        check(
+            "create role x password U&'hunter2' valid until '2030-01-01'",
+            "create role x password '***' valid until '***'",
+        );
+        check(
+            "ALTER USER me PASSWORD 'SCRAM-SHA-256$4096:x$y:z'; select 'a'",
+            "ALTER USER me PASSWORD '***'; select 'a'",
+        );
+        check("alter user me password 'hunter'\n  '2'", "alter user me password '***'");
+        check("alter role me password null", "alter role me password null");
+    }
+
+    #[test]
+    fn servers() {
+        check(
+            "create subscription s connection 'host=a password=hunter2' publication p",
+            "create subscription s connection '***' publication p",
+        );
+        check(
+            "create user mapping for x server s options (user 'u', password 'hunter2')",
+            "create user mapping for x server s options (user '***', password '***')",
+        );
+        check("select dblink_connect('c', 'host=a password=hunter2')", "select dblink_connect('***', '***')");
+        check("explain analyze select dblink('pw', 'b'), 'c'", "explain analyze select dblink('***', '***'), 'c'");
+        check("copy t from program 'curl https://u:hunter2@host/x'", "copy t from program '***'");
+        check("copy t from program 'cat /x'", "copy t from program 'cat /x'");
+        check("alter system set primary_conninfo = 'hunter2'", "alter system set primary_conninfo = '***'");
+    }
+
+    #[test]
+    fn settings_and_data() {
+        check(
+            "select set_config('app.jwt_secret', 'hunter2', false)",
+            "select set_config('app.jwt_secret', '***', false)",
+        );
+        check("set app.api_key = 'hunter2'", "set app.api_key = '***'");
+        check(
+            "insert into u (a, password) values ('x', 'hunter2'), ('y', crypt('hunter2', 's'))",
+            "insert into u (a, password) values ('x', '***'), ('y', crypt('***', '***'))",
+        );
+        check(
+            "update u set password_hash = 'hunter2' where name = 'x'",
+            "update u set password_hash = '***' where name = 'x'",
+        );
+        check("select 1 from u where token = 'hunter2'", "select 1 from u where token = '***'");
+    }
+
+    #[test]
+    fn code() {
+        check(
+            "do $x$ begin execute 'alter role a password ''hunter2'''; end $x$",
+            "do $x$ begin execute '***'; end $x$",
+        );
+        check("do $$ begin perform f('x'); end $$ -- key", "do $$ begin perform f('x'); end $$ -- key");
+        check(
+            "create function f() returns int language sql as 'alter role a password ''hunter2'''",
+            "create function f() returns int language sql as '***'",
+        );
+    }
+
+    #[test]
+    fn unreadable_texts() {
+        let kept = shown("alter role x passwrod 'hunter2'");
+        assert!(kept.starts_with("<unreadable statement, 31 bytes, sha256 ") && !kept.contains("hunter"), "{kept}");
+    }
+}
