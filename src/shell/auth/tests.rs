@@ -6,9 +6,11 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::shell::config::{Secret, UpstreamLogin, Users};
 
+/// Made once: deriving a verifier is slow on purpose.
 fn users() -> Users {
-    Users::parse(&format!("{}\n{}", verifier("alice", b"wonder"), verifier("bo\"b", "pa\u{df}wort".as_bytes())))
-        .unwrap()
+    static USERS: std::sync::OnceLock<Users> = std::sync::OnceLock::new();
+    let text = || format!("{}\n{}", verifier("alice", b"wonder"), verifier("bo\"b", "pa\u{df}wort".as_bytes()));
+    USERS.get_or_init(|| Users::parse(&text()).unwrap()).clone()
 }
 
 fn mock() -> Mock {
