@@ -75,11 +75,7 @@ async fn relations<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, Da
 }
 
 /// Runs a query so that nothing of it stays in the client's transaction.
-async fn aside<D: Database>(
-    db: &mut D,
-    sql: &str,
-    parameters: &[Option<&str>],
-) -> Result<Vec<Row>, DatabaseError> {
+async fn aside<D: Database>(db: &mut D, sql: &str, parameters: &[Option<&str>]) -> Result<Vec<Row>, DatabaseError> {
     match db.transaction_status() {
         // A transaction of its own, in which also the local lock timeout ends.
         TransactionStatus::Idle => db.query(sql, parameters).await,

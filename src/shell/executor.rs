@@ -23,8 +23,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use self::control::Control;
-pub use self::report::{Blocker, Limits, Outcome, Progress, Report, StepReport, Stopped};
 pub(super) use self::holders::quoted;
+pub use self::report::{Blocker, Limits, Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
 pub(super) use self::steps::{begin, end};
 use super::backfill;

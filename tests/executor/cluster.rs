@@ -23,7 +23,10 @@ pub(crate) fn all() -> Vec<Cluster> {
             bins.push((major, bin));
         }
     }
-    assert!(!bins.is_empty(), "no PostgreSQL server: install one, or name its programs' folder in LOCKKEEPER_PG_15_BIN");
+    assert!(
+        !bins.is_empty(),
+        "no PostgreSQL server: install one, or name its programs' folder in LOCKKEEPER_PG_15_BIN"
+    );
     bins.into_iter().map(|(major, bin)| Cluster::start(major, bin)).collect()
 }
 

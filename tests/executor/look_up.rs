@@ -243,13 +243,16 @@ async fn volatility_and_types(cluster: &Cluster) {
 async fn hostile_search_path(cluster: &Cluster) {
     let mut db = session(cluster, "evil").await;
     db.run("CREATE TABLE t (a int)").await;
-    for (left, right) in [("oid", "oid"), ("name", "name"), ("text", "text"), ("\"char\"", "\"char\""), ("int2", "int2")] {
+    for (left, right) in
+        [("oid", "oid"), ("name", "name"), ("text", "text"), ("\"char\"", "\"char\""), ("int2", "int2")]
+    {
         db.run(&format!(
             "CREATE FUNCTION evil({left}, {right}) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trap''; END'"
         ))
         .await;
         for operator in ["=", "<>", ">"] {
-            db.run(&format!("CREATE OPERATOR {operator} (FUNCTION = evil, LEFTARG = {left}, RIGHTARG = {right})")).await;
+            db.run(&format!("CREATE OPERATOR {operator} (FUNCTION = evil, LEFTARG = {left}, RIGHTARG = {right})"))
+                .await;
         }
     }
     db.run("CREATE FUNCTION to_regclass(text) RETURNS regclass LANGUAGE sql AS 'SELECT NULL::regclass'").await;

@@ -70,7 +70,9 @@ pub(crate) fn fill(table: &str, key: &[&str], expression: &str, rows: u64) -> St
 pub(crate) fn add_column(table: &str, key: &[&str], rows: u64) -> Plan {
     let not_null = column_probe(table, "x", "attnotnull");
     let or_sealed = |probe: String| {
-        format!("{probe} OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('{table}') AND attname = 'x' AND attnotnull)")
+        format!(
+            "{probe} OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('{table}') AND attname = 'x' AND attnotnull)"
+        )
     };
     plan(
         table,
@@ -86,7 +88,11 @@ pub(crate) fn add_column(table: &str, key: &[&str], rows: u64) -> Plan {
             ),
             fill(table, key, "gen_random_uuid()", rows),
             probed(
-                sql("guard", &format!("ALTER TABLE {table} ADD CONSTRAINT nn CHECK (x IS NOT NULL) NOT VALID"), Mode::Brief),
+                sql(
+                    "guard",
+                    &format!("ALTER TABLE {table} ADD CONSTRAINT nn CHECK (x IS NOT NULL) NOT VALID"),
+                    Mode::Brief,
+                ),
                 &or_sealed(constraint_probe(table, "nn", "true")),
                 &format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS nn"),
             ),

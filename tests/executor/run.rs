@@ -121,8 +121,7 @@ async fn keys_of_any_type(cluster: &Cluster) {
         db.run(&format!("CREATE TABLE t ({columns}, x int, PRIMARY KEY ({key}))")).await;
         db.run(&format!("INSERT INTO t SELECT {values}, NULL FROM generate_series(1, 3000) n")).await;
         db.log.clear();
-        let names: Vec<String> =
-            key.split(", ").map(|k| k.trim_matches('"').replace("\"\"", "\"")).collect();
+        let names: Vec<String> = key.split(", ").map(|k| k.trim_matches('"').replace("\"\"", "\"")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let outcome = go(&mut db, &plan("keys.t", vec![fill("keys.t", &names, "1", 3000)])).await;
         assert!(is_done(&outcome), "{columns}: {outcome:?}");
@@ -164,7 +163,9 @@ async fn locked_rows_get_their_turn(cluster: &Cluster) {
 /// Cuts the connection before every single statement of a plan and runs the plan again.
 async fn lost_anywhere_and_run_again(cluster: &Cluster) {
     let mut db = session(cluster, "lost").await;
-    for make in [|| add_column("lost.t", &["id"], 600), || add_check("lost.t", "id > 0"), || index("lost.t", "UNIQUE", "v")] {
+    for make in
+        [|| add_column("lost.t", &["id"], 600), || add_check("lost.t", "id > 0"), || index("lost.t", "UNIQUE", "v")]
+    {
         let mut cut = 0;
         loop {
             table(&mut db, 600).await;
@@ -196,7 +197,10 @@ async fn failures_leave_nothing(cluster: &Cluster) {
     let stopped = failed(go(&mut db, &add_check("failing.t", "id < 900")).await);
     assert_eq!(stopped.error.code(), Some("23514"));
     assert!(stopped.state.contains("taken back (guard)"), "{stopped:?}");
-    assert_eq!(db.one("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND conname = 'ck'").await, "0");
+    assert_eq!(
+        db.one("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND conname = 'ck'").await,
+        "0"
+    );
     db.run("UPDATE t SET v = 'same' WHERE id IN (5, 6)").await;
     let stopped = failed(go(&mut db, &index("failing.t", "UNIQUE", "v")).await);
     assert_eq!(stopped.error.code(), Some("23505"));
@@ -332,7 +336,11 @@ async fn cancelled_anywhere(cluster: &Cluster) {
         }
         assert!(matches!(outcome, Outcome::Cancelled(..)), "{outcome:?}");
         assert_eq!(db.one("SELECT count(to_regclass('t_i'))").await, "0", "{outcome:?}");
-        assert_eq!(db.one("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND conname IN ('nn', 'ck')").await, "0");
+        assert_eq!(
+            db.one("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND conname IN ('nn', 'ck')")
+                .await,
+            "0"
+        );
         assert_eq!(
             db.one("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'x'").await,
             "0",

@@ -41,9 +41,9 @@ async fn measure(cluster: &Cluster, db: &mut Wire, name: &str, plan: Option<Plan
     let stop = Arc::new(AtomicBool::new(false));
     let mut readers = Vec::new();
     for sql in [
-        "SELECT v FROM t WHERE id = 1 + (random() * 999999)::int",
+        "SELECT v FROM t WHERE id = (SELECT 1 + (random() * 999999)::int)",
         // Hot rows: everybody writes the same hundred.
-        "UPDATE t SET n = n + 1 WHERE id = 1 + (random() * 99)::int * 10000",
+        "UPDATE t SET n = n + 1 WHERE id = (SELECT 1 + (random() * 99)::int * 10000)",
     ] {
         let (stop, mut other) = (stop.clone(), session(cluster, "stall").await);
         readers.push(tokio::spawn(async move {

@@ -76,10 +76,7 @@ impl Keys {
     }
 
     /// The greatest key there is now; absent if the table is empty.
-    pub(super) async fn last<D: Database>(
-        &self,
-        db: &mut D,
-    ) -> Result<Option<Vec<String>>, DatabaseError> {
+    pub(super) async fn last<D: Database>(&self, db: &mut D) -> Result<Option<Vec<String>>, DatabaseError> {
         let order: Vec<String> = self.columns.iter().map(|(name, _)| format!("{name} DESC")).collect();
         let sql = format!("SELECT {} FROM {} ORDER BY {} LIMIT 1", self.texts(), self.relation, order.join(", "));
         exact(db, &sql, &[]).await

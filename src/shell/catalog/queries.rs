@@ -12,10 +12,7 @@ pub(super) const TYPES: &str = include_str!("types.sql");
 
 /// Schemas and names.
 pub(super) fn relation_arrays(relations: &[RelationName]) -> [String; 2] {
-    [
-        array(relations.iter().map(|r| r.schema.as_deref())),
-        array(relations.iter().map(|r| Some(r.name.as_str()))),
-    ]
+    [array(relations.iter().map(|r| r.schema.as_deref())), array(relations.iter().map(|r| Some(r.name.as_str())))]
 }
 
 /// Kinds, schemas and names.

@@ -95,7 +95,8 @@ impl<D: Database> Runner<'_, D> {
             return Ok(());
         }
         if !self.drop_concurrently(build.cleanup).await? {
-            let text = format!("An INVALID index is left, because its removal waits for others. Run: {}", build.cleanup);
+            let text =
+                format!("An INVALID index is left, because its removal waits for others. Run: {}", build.cleanup);
             (self.tell)(Progress::Note(text));
         }
         Ok(())
@@ -106,10 +107,8 @@ impl<D: Database> Runner<'_, D> {
         let until = Instant::now() + self.limits.cleanup_budget;
         loop {
             let lock = format!("SELECT pg_catalog.set_config('lock_timeout', '{CLEANUP_LOCK_MS}', false)");
-            let back = format!(
-                "SELECT pg_catalog.set_config('lock_timeout', '{}', false)",
-                self.session.get("lock_timeout")
-            );
+            let back =
+                format!("SELECT pg_catalog.set_config('lock_timeout', '{}', false)", self.session.get("lock_timeout"));
             self.session.lift(self.db).await?;
             let mut result = self.db.query(&lock, &[]).await.map(|_| ());
             if result.is_ok() {

@@ -50,16 +50,37 @@ impl Default for Limits {
 /// Told as it happens.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
-    StepStarted { step: usize, name: String },
-    StepDone { step: usize, name: String, ms: u64 },
+    StepStarted {
+        step: usize,
+        name: String,
+    },
+    StepDone {
+        step: usize,
+        name: String,
+        ms: u64,
+    },
     /// Its probe says that the step was done before.
-    AlreadyDone { step: usize, name: String },
+    AlreadyDone {
+        step: usize,
+        name: String,
+    },
     /// The lock was not to be had, or is not worth queueing for.
-    Retrying { attempt: u32, wait_ms: u64, blockers: Vec<Blocker> },
-    Backfill { done: u64, estimate: u64, rows_per_second: u64, left: Option<Duration> },
+    Retrying {
+        attempt: u32,
+        wait_ms: u64,
+        blockers: Vec<Blocker>,
+    },
+    Backfill {
+        done: u64,
+        estimate: u64,
+        rows_per_second: u64,
+        left: Option<Duration>,
+    },
     /// An index build waits for transactions that are older than it. Sent by the session, which can
     /// look at `pg_stat_progress_create_index` from a second connection.
-    WaitingForSnapshots { blockers: Vec<Blocker> },
+    WaitingForSnapshots {
+        blockers: Vec<Blocker>,
+    },
     Note(String),
 }
 

@@ -156,8 +156,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
         let (Outcome::Failed(_, stopped) | Outcome::Unknown(_, stopped)) = outcome else { panic!() };
         assert_eq!(stopped.name, "bad");
         assert_eq!(db.count("ALTER undo earlier"), 0);
-        let order: Vec<&str> =
-            db.log.iter().map(|(_, sql)| sql.as_str()).filter(|sql| sql.contains("undo")).collect();
+        let order: Vec<&str> = db.log.iter().map(|(_, sql)| sql.as_str()).filter(|sql| sql.contains("undo")).collect();
         if undos == 2 {
             assert_eq!(order, ["ALTER undo two", "ALTER undo two", "ALTER undo one"]);
         } else {
