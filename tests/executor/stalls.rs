@@ -13,22 +13,25 @@ use crate::plans::{add_check, add_column, index};
 use crate::session;
 use crate::wire::Wire;
 
+/// Or as many as `LOCKKEEPER_STALLS` says, if that is more than 1.
 const ROWS: u64 = 1_000_000;
 /// Generous, for machines that are noisy; the figures printed are what counts.
 const BOUND: Duration = Duration::from_millis(400);
 
 pub(crate) async fn all(cluster: &Cluster) {
+    let said = std::env::var("LOCKKEEPER_STALLS").ok().and_then(|text| text.parse().ok());
+    let rows: u64 = said.filter(|rows| *rows > 1).unwrap_or(ROWS);
     let mut db = session(cluster, "stall").await;
     db.run("CREATE TABLE t (id bigint PRIMARY KEY, v text, n int NOT NULL DEFAULT 0)").await;
-    db.run(&format!("INSERT INTO t SELECT n, md5(n::text) FROM generate_series(1, {ROWS}) n")).await;
+    db.run(&format!("INSERT INTO t SELECT n, md5(n::text) FROM generate_series(1, {rows}) n")).await;
     db.run("VACUUM ANALYZE t").await;
     measure(cluster, &mut db, "nothing", None).await;
-    let mut without_key = add_column("stall.t", &[], ROWS);
+    let mut without_key = add_column("stall.t", &[], rows);
     without_key.summary = "by pages".to_owned();
     for (name, plan) in [
         ("CREATE INDEX", index("stall.t", "UNIQUE", "v, id")),
         ("ADD CHECK", add_check("stall.t", "n >= 0")),
-        ("ADD COLUMN, by key", add_column("stall.t", &["id"], ROWS)),
+        ("ADD COLUMN, by key", add_column("stall.t", &["id"], rows)),
     ] {
         measure(cluster, &mut db, name, Some(plan)).await;
     }
@@ -41,9 +44,9 @@ async fn measure(cluster: &Cluster, db: &mut Wire, name: &str, plan: Option<Plan
     let stop = Arc::new(AtomicBool::new(false));
     let mut readers = Vec::new();
     for sql in [
-        "SELECT v FROM t WHERE id = 1 + (random() * 999999)::int",
+        "SELECT v FROM t WHERE id = (SELECT 1 + (random() * 999999)::int)",
         // Hot rows: everybody writes the same hundred.
-        "UPDATE t SET n = n + 1 WHERE id = 1 + (random() * 99)::int * 10000",
+        "UPDATE t SET n = n + 1 WHERE id = (SELECT 1 + (random() * 99)::int * 1000)",
     ] {
         let (stop, mut other) = (stop.clone(), session(cluster, "stall").await);
         readers.push(tokio::spawn(async move {

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::holders::quoted;
 use super::retry::Retry;
-use super::{Progress, Runner, error, is_contention, is_lost, yes};
+use super::settings::Settings;
+use super::{CANCELED, Progress, Runner, error, is_contention, is_lost, yes};
 use crate::kernel::plan::Step;
 use crate::shell::database::{Database, DatabaseError};
 
@@ -105,28 +106,25 @@ impl<D: Database> Runner<'_, D> {
     /// Runs a `DROP INDEX CONCURRENTLY` within the clean-up budget, also when cancelled. True: dropped.
     pub(super) async fn drop_concurrently(&mut self, sql: &str) -> Result<bool, DatabaseError> {
         let until = Instant::now() + self.limits.cleanup_budget;
+        let mut cancels = 0;
         loop {
-            let lock = format!("SELECT pg_catalog.set_config('lock_timeout', '{CLEANUP_LOCK_MS}', false)");
-            let back =
-                format!("SELECT pg_catalog.set_config('lock_timeout', '{}', false)", self.session.get("lock_timeout"));
             self.session.lift(self.db).await?;
-            let mut result = self.db.query(&lock, &[]).await.map(|_| ());
-            if result.is_ok() {
-                result = self.db.execute(sql).await.map(|_| ());
-            }
+            Settings::set_lock(self.db, CLEANUP_LOCK_MS).await?;
+            let result = self.db.execute(sql).await;
             if let Err(failure) = &result
                 && is_lost(failure)
             {
-                return result.map(|()| false);
+                return result.map(|_| false);
             }
-            self.db.query(&back, &[]).await?;
+            Settings::set_lock(self.db, self.session.get("lock_timeout")).await?;
             self.session.put_back(self.db).await?;
             match result {
-                Ok(()) => return Ok(true),
+                Ok(_) => return Ok(true),
+                // The cancel that stopped the plan may come as late as this; a second one is meant.
+                Err(failure) if failure.code() == Some(CANCELED) && cancels == 0 => cancels += 1,
                 Err(failure) if is_contention(&failure) && Instant::now() < until => {
                     tokio::time::sleep(self.limits.backoff_min).await;
                 }
-                // Also a second cancel: the client does not want to wait for it.
                 Err(_) => return Ok(false),
             }
         }

@@ -69,15 +69,15 @@ impl Settings {
 
     /// Puts the session's own values back. A cancel that comes late and hits this is ignored.
     pub(crate) async fn put_back<D: Database>(&self, db: &mut D) -> Result<(), DatabaseError> {
-        let Some(sql) = self.for_session(|value| value) else { return Ok(()) };
-        let mut last = db.query(&sql, &[]).await.map(|_| ());
-        for _ in 0..3 {
-            match &last {
-                Err(error) if error.code() == Some(CANCELED) => last = db.query(&sql, &[]).await.map(|_| ()),
-                Ok(()) | Err(_) => break,
-            }
+        match self.for_session(|value| value) {
+            Some(sql) => insist(db, &sql).await,
+            None => Ok(()),
         }
-        last
+    }
+
+    /// Sets the lock timeout for the session.
+    pub(crate) async fn set_lock<D: Database>(db: &mut D, ms: u64) -> Result<(), DatabaseError> {
+        insist(db, &format!("SELECT {}", call("lock_timeout", ms, false))).await
     }
 
     fn for_session(&self, value: impl Fn(u64) -> u64) -> Option<String> {
@@ -85,6 +85,18 @@ impl Settings {
         let calls: Vec<String> = set.map(|(name, now)| call(name, value(now), false)).collect();
         (!calls.is_empty()).then(|| format!("SELECT {}", calls.join(", ")))
     }
+}
+
+/// Runs a query of our own again if a late cancel hits it.
+async fn insist<D: Database>(db: &mut D, sql: &str) -> Result<(), DatabaseError> {
+    for _ in 0..3 {
+        match db.query(sql, &[]).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.code() == Some(CANCELED) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    db.query(sql, &[]).await.map(|_| ())
 }
 
 fn call(name: &str, ms: u64, local: bool) -> String {
