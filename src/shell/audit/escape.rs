@@ -46,10 +46,7 @@ pub(super) fn json_fragment(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut copied = 0;
     let mut at = 0;
-    while let Some(found) = bytes
-        .get(at..)
-        .and_then(|rest| rest.iter().position(|b| CLASS[usize::from(*b)] != 0))
-    {
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|b| CLASS[usize::from(*b)] != 0)) {
         at += found;
         let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else {
             break;
@@ -166,9 +163,6 @@ mod tests {
 
     #[test]
     fn a_terminal_gets_one_line() {
-        assert_eq!(
-            for_terminal("a\n\n\t  b\x1b[31m\u{202e}"),
-            "a b\\u{1b}[31m\\u{202e}"
-        );
+        assert_eq!(for_terminal("a\n\n\t  b\x1b[31m\u{202e}"), "a b\\u{1b}[31m\\u{202e}");
     }
 }

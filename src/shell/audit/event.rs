@@ -13,9 +13,7 @@ use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::RuleId;
 
 /// The number of a session, counted from 1 since the gateway started.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionNumber(pub u64);
 
@@ -244,10 +242,7 @@ impl SqlState {
     #[must_use]
     pub fn new(code: &str) -> Option<Self> {
         let bytes: [u8; 5] = code.as_bytes().try_into().ok()?;
-        bytes
-            .iter()
-            .all(u8::is_ascii_alphanumeric)
-            .then_some(Self(bytes))
+        bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
     }
 
     pub(super) const fn bytes(&self) -> &[u8; 5] {

@@ -15,11 +15,7 @@ use super::{OpenError, Settings, now};
 pub(super) type Create = fn(&Path) -> io::Result<File>;
 
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// The files of a record directory, oldest first.
@@ -27,11 +23,7 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        if path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(is_record_name)
-        {
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(is_record_name) {
             files.push(path);
         }
     }
@@ -87,23 +79,11 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn open(settings: &Settings, create: Create) -> Result<Self, OpenError> {
         let path = settings.directory.clone();
-        let failed = |source| OpenError::Directory {
-            directory: path.clone(),
-            source,
-        };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&path)
-            .map_err(failed)?;
+        let failed = |source| OpenError::Directory { directory: path.clone(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(failed)?;
         let lock_path = lock_path(&path);
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(lock_path)
-            .map_err(failed)?;
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock_path).map_err(failed)?;
         match patiently(&lock) {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(path)),
@@ -111,20 +91,8 @@ impl Directory {
         }
         let newest = list(&path).map_err(failed)?.pop();
         let (stamp, next) = first_name(newest.as_deref());
-        let Settings {
-            rotate_bytes,
-            keep_files,
-            ..
-        } = *settings;
-        Ok(Self {
-            path,
-            create,
-            rotate_bytes,
-            keep_files,
-            stamp,
-            next,
-            _lock: lock,
-        })
+        let Settings { rotate_bytes, keep_files, .. } = *settings;
+        Ok(Self { path, create, rotate_bytes, keep_files, stamp, next, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -141,28 +109,16 @@ impl Directory {
                 return Ok(Last { torn_bytes, ..last });
             }
         }
-        Ok(Last {
-            torn_bytes,
-            ..Last::default()
-        })
+        Ok(Last { torn_bytes, ..Last::default() })
     }
 
     /// Starts the next file.
     pub(super) fn next_file(&mut self) -> io::Result<RecordFile> {
-        let path = self
-            .path
-            .join(format!("record-{}-{:06}.jsonl", self.stamp, self.next));
+        let path = self.path.join(format!("record-{}-{:06}.jsonl", self.stamp, self.next));
         let file = (self.create)(&path)?;
         self.next += 1;
         let inode = file.metadata()?.ino();
-        let made = RecordFile {
-            file,
-            path,
-            inode,
-            len: 0,
-            synced: 0,
-            rotate_bytes: self.rotate_bytes,
-        };
+        let made = RecordFile { file, path, inode, len: 0, synced: 0, rotate_bytes: self.rotate_bytes };
         if let Err(error) = File::open(&self.path).and_then(|directory| directory.sync_all()) {
             made.abandon();
             return Err(error);
@@ -177,10 +133,7 @@ impl Directory {
             return;
         }
         let files = list(&self.path).unwrap_or_default();
-        for path in files
-            .iter()
-            .take(files.len().saturating_sub(self.keep_files))
-        {
+        for path in files.iter().take(files.len().saturating_sub(self.keep_files)) {
             if let Err(error) = fs::remove_file(path) {
                 tracing::warn!(path = %path.display(), %error, "an old file of the record cannot be deleted");
             }
@@ -190,19 +143,10 @@ impl Directory {
 
 /// A name that sorts after the newest file, also when the clock was set back.
 fn first_name(newest: Option<&Path>) -> (String, u64) {
-    let stamp = jiff::Timestamp::from_microsecond(now().0)
-        .unwrap_or_default()
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string();
-    let newest = newest
-        .and_then(Path::file_stem)
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let stamp = jiff::Timestamp::from_microsecond(now().0).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let newest = newest.and_then(Path::file_stem).and_then(|name| name.to_str()).unwrap_or_default();
     let mut parts = newest.split('-').skip(1);
-    match (
-        parts.next(),
-        parts.next().and_then(|n| n.parse::<u64>().ok()),
-    ) {
+    match (parts.next(), parts.next().and_then(|n| n.parse::<u64>().ok())) {
         (Some(old), Some(n)) if *old >= *stamp => (old.to_owned(), n + 1),
         (Some(_) | None, Some(_) | None) => (stamp, 1),
     }
@@ -248,11 +192,7 @@ impl RecordFile {
     /// will not say so twice): it is cut off as far as possible, and written again to a new file.
     pub(super) fn abandon(self) {
         let cut = self.file.set_len(self.synced);
-        let removed = if self.synced == 0 {
-            fs::remove_file(&self.path)
-        } else {
-            Ok(())
-        };
+        let removed = if self.synced == 0 { fs::remove_file(&self.path) } else { Ok(()) };
         if let Err(error) = cut.and(removed) {
             tracing::warn!(path = %self.path.display(), %error, "the abandoned file of the record keeps an unfinished end");
         }
@@ -273,20 +213,12 @@ fn last_line(path: &Path) -> io::Result<Last> {
         let from = size.saturating_sub(window);
         let mut tail = Vec::new();
         file.seek(SeekFrom::Start(from))?;
-        Read::by_ref(&mut file)
-            .take(size - from)
-            .read_to_end(&mut tail)?;
+        Read::by_ref(&mut file).take(size - from).read_to_end(&mut tail)?;
         if let Some((last, end)) = last_in(&tail, from == 0) {
-            return Ok(Last {
-                torn_bytes: tail.len() as u64 - end,
-                ..last
-            });
+            return Ok(Last { torn_bytes: tail.len() as u64 - end, ..last });
         }
         if from == 0 {
-            return Ok(Last {
-                torn_bytes: size,
-                ..Last::default()
-            });
+            return Ok(Last { torn_bytes: size, ..Last::default() });
         }
         window *= 16;
     }
@@ -296,24 +228,13 @@ fn last_in(tail: &[u8], is_whole: bool) -> Option<(Last, u64)> {
     let mut end = tail.len();
     loop {
         let line_end = tail.get(..end)?.iter().rposition(|b| *b == b'\n')?;
-        let start = tail
-            .get(..line_end)?
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .map_or(0, |at| at + 1);
+        let start = tail.get(..line_end)?.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         if start == 0 && !is_whole {
             return None;
         }
         let line = tail.get(start..line_end)?;
         if let Ok(Seq { seq }) = serde_json::from_slice(line) {
-            return Some((
-                Last {
-                    seq,
-                    hash: Sha256::digest(line).into(),
-                    torn_bytes: 0,
-                },
-                line_end as u64 + 1,
-            ));
+            return Some((Last { seq, hash: Sha256::digest(line).into(), torn_bytes: 0 }, line_end as u64 + 1));
         }
         if start == 0 {
             return None;
@@ -329,14 +250,8 @@ mod tests {
     #[test]
     fn names_sort_after_the_newest() {
         let future = Path::new("/x/record-99991231T000000Z-000041.jsonl");
-        assert_eq!(
-            first_name(Some(future)),
-            ("99991231T000000Z".to_owned(), 42)
-        );
-        assert_eq!(
-            first_name(Some(Path::new("/x/record-20000101T000000Z-000041.jsonl"))).1,
-            1
-        );
+        assert_eq!(first_name(Some(future)), ("99991231T000000Z".to_owned(), 42));
+        assert_eq!(first_name(Some(Path::new("/x/record-20000101T000000Z-000041.jsonl"))).1, 1);
         assert_eq!(first_name(None).1, 1);
     }
 
@@ -350,11 +265,7 @@ mod tests {
             let last = last_line(&path).unwrap();
             let whole = lines[..cut].iter().filter(|b| **b == b'\n').count();
             assert_eq!(last.seq, whole as u64, "cut at {cut}");
-            let torn = cut
-                - lines[..cut]
-                    .iter()
-                    .rposition(|b| *b == b'\n')
-                    .map_or(0, |at| at + 1);
+            let torn = cut - lines[..cut].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
             assert_eq!(last.torn_bytes, torn as u64);
         }
     }
@@ -363,14 +274,7 @@ mod tests {
     fn a_line_longer_than_the_window_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
-        fs::write(
-            &path,
-            format!(
-                "{{\"seq\":1}}\n{{\"seq\":2,\"text\":\"{}\"}}\n",
-                "x".repeat(200_000)
-            ),
-        )
-        .unwrap();
+        fs::write(&path, format!("{{\"seq\":1}}\n{{\"seq\":2,\"text\":\"{}\"}}\n", "x".repeat(200_000))).unwrap();
         assert_eq!(last_line(&path).unwrap().seq, 2);
     }
 }

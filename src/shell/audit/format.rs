@@ -23,34 +23,18 @@ pub(super) struct Chain {
 
 impl Chain {
     pub(super) fn new(boot: &str, last: (u64, [u8; 32]), text_limit: usize) -> Self {
-        Self {
-            seq: last.0,
-            prev: last.1,
-            boot: boot.to_owned(),
-            stamp: Stamp::default(),
-            text_limit,
-        }
+        Self { seq: last.0, prev: last.1, boot: boot.to_owned(), stamp: Stamp::default(), text_limit }
     }
 
     /// Appends the line of a statement.
-    pub(super) fn statement(
-        &mut self,
-        out: &mut Vec<u8>,
-        who: (SessionNumber, u64),
-        record: &StatementRecord,
-    ) {
+    pub(super) fn statement(&mut self, out: &mut Vec<u8>, who: (SessionNumber, u64), record: &StatementRecord) {
         let start = self.head(out, record.at);
         statement(out, who, record, self.text_limit);
         self.close(out, start);
     }
 
     /// Appends the line of any other event. An event that cannot be written leaves nothing behind.
-    pub(super) fn event(
-        &mut self,
-        out: &mut Vec<u8>,
-        at: Instant,
-        event: &Event,
-    ) -> io::Result<()> {
+    pub(super) fn event(&mut self, out: &mut Vec<u8>, at: Instant, event: &Event) -> io::Result<()> {
         let start = self.head(out, at);
         let mut fields = Vec::with_capacity(512);
         let mut serializer = serde_json::Serializer::with_formatter(&mut fields, Harmless);
@@ -102,22 +86,14 @@ fn statement(out: &mut Vec<u8>, who: (SessionNumber, u64), record: &StatementRec
         number(out, full);
     }
     if let Some(parameters) = &record.parameters {
-        list(
-            out,
-            b",\"parameters\":[",
-            parameters.iter().map(|p| p.as_deref()),
-        );
+        list(out, b",\"parameters\":[", parameters.iter().map(|p| p.as_deref()));
     }
     word(out, b",\"decision\":\"", record.decision.word());
     if record.change {
         out.extend_from_slice(b",\"change\":true");
     }
     if let Some(rules) = record.rules.as_deref().filter(|rules| !rules.is_empty()) {
-        list(
-            out,
-            b",\"rules\":[",
-            rules.iter().map(|rule| Some(rule.0.as_str())),
-        );
+        list(out, b",\"rules\":[", rules.iter().map(|rule| Some(rule.0.as_str())));
     }
     if let Some(ticket) = record.ticket {
         out.extend_from_slice(b",\"ticket\":");
@@ -234,11 +210,7 @@ pub fn timestamp(at: Instant) -> String {
 struct Harmless;
 
 impl serde_json::ser::Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut safe = Vec::with_capacity(fragment.len());
         json_fragment(&mut safe, fragment);
         writer.write_all(&safe)
@@ -265,26 +237,16 @@ mod tests {
             bytes: 10,
             tag: "ALTER TABLE".into(),
             sqlstate: SqlState::new("42P01"),
-            rules: Some(Arc::from(vec![
-                RuleId("create-index".into()),
-                RuleId("a\"b".into()),
-            ])),
+            rules: Some(Arc::from(vec![RuleId("create-index".into()), RuleId("a\"b".into())])),
             ticket: Some(TicketId(7)),
             parameters: Some(Box::from([None, Some("x\n\u{202e}".to_owned())])),
-            ..StatementRecord::new(
-                Instant(1_763_736_497_000_123),
-                Arc::from("alter \"t\"\n\u{2028}é"),
-            )
+            ..StatementRecord::new(Instant(1_763_736_497_000_123), Arc::from("alter \"t\"\n\u{2028}é"))
         }
     }
 
     fn written(record: &StatementRecord, limit: usize) -> String {
         let mut out = Vec::new();
-        Chain::new("b00t", (41, [0xab; 32]), limit).statement(
-            &mut out,
-            (SessionNumber(3), 9),
-            record,
-        );
+        Chain::new("b00t", (41, [0xab; 32]), limit).statement(&mut out, (SessionNumber(3), 9), record);
         String::from_utf8(out).unwrap()
     }
 
@@ -294,9 +256,7 @@ mod tests {
             let by_hand = written(&record, 1000);
             let line: Line = serde_json::from_str(&by_hand).unwrap();
             let mut by_serde = Vec::new();
-            Chain::new("b00t", (41, [0xab; 32]), 1000)
-                .event(&mut by_serde, record.at, &line.event)
-                .unwrap();
+            Chain::new("b00t", (41, [0xab; 32]), 1000).event(&mut by_serde, record.at, &line.event).unwrap();
             assert_eq!(by_hand, String::from_utf8(by_serde).unwrap());
             assert_eq!((line.seq, line.boot.as_str()), (42, "b00t"));
         }
@@ -304,11 +264,8 @@ mod tests {
 
     #[test]
     fn a_line_is_as_documented() {
-        let record = StatementRecord {
-            tag: "SELECT 1".into(),
-            rows: 1,
-            ..StatementRecord::new(Instant(0), "select 1".into())
-        };
+        let record =
+            StatementRecord { tag: "SELECT 1".into(), rows: 1, ..StatementRecord::new(Instant(0), "select 1".into()) };
         insta::assert_snapshot!(written(&record, 1000).trim_end(), @r#"{"seq":42,"prev":"abababababababababababababababababababababababababababababababab","boot":"b00t","at":"1970-01-01T00:00:00.000000Z","event":"statement","session":3,"n":9,"path":"simple","text":"select 1","decision":"pass","tx":"idle","rows":1,"bytes":0,"duration_us":0,"tag":"SELECT 1"}"#);
     }
 
@@ -316,12 +273,7 @@ mod tests {
     fn long_text_is_cut_between_characters() {
         let record = StatementRecord::new(Instant(0), Arc::from("ab漢字"));
         let line: Line = serde_json::from_str(&written(&record, 4)).unwrap();
-        let Event::Statement(Statement {
-            text, text_bytes, ..
-        }) = line.event
-        else {
-            panic!()
-        };
+        let Event::Statement(Statement { text, text_bytes, .. }) = line.event else { panic!() };
         assert_eq!((text.as_str(), text_bytes), ("ab", Some(8)));
     }
 
@@ -343,10 +295,7 @@ mod tests {
 
     #[test]
     fn times_are_rfc_3339() {
-        assert_eq!(
-            timestamp(Instant(1_763_736_497_000_123)),
-            "2025-11-21T14:48:17.000123Z"
-        );
+        assert_eq!(timestamp(Instant(1_763_736_497_000_123)), "2025-11-21T14:48:17.000123Z");
         assert_eq!(timestamp(Instant(-1)), "1969-12-31T23:59:59.999999Z");
     }
 }

@@ -30,9 +30,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use event::{
-    Arrival, Counts, Decision, DecisionRecord, EndReason, Event, FindingLine, Intent, LoginFailed,
-    SessionInfo, SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent,
-    Transaction,
+    Arrival, Counts, Decision, DecisionRecord, EndReason, Event, FindingLine, Intent, LoginFailed, SessionInfo,
+    SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent, Transaction,
 };
 pub use format::timestamp;
 pub use parameters::ParameterMode;
@@ -95,17 +94,11 @@ impl Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the record directory {directory} cannot be used: {source}")]
-    Directory {
-        directory: PathBuf,
-        source: std::io::Error,
-    },
+    Directory { directory: PathBuf, source: std::io::Error },
     #[error("another gateway writes to the record directory {0}")]
     InUse(PathBuf),
     #[error("the record in {directory} cannot be continued: {source}")]
-    Continue {
-        directory: PathBuf,
-        source: std::io::Error,
-    },
+    Continue { directory: PathBuf, source: std::io::Error },
     #[error("no randomness: {0}")]
     Random(getrandom::Error),
     #[error("the record's thread cannot be started: {0}")]
@@ -146,12 +139,7 @@ struct Shared {
 
 impl Shared {
     fn failure(&self) -> RecordError {
-        RecordError::Failed(
-            self.failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
-        )
+        RecordError::Failed(self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     fn set_failure(&self, why: String) {
@@ -168,11 +156,7 @@ impl WriterThread {
     /// Whether everything is on disk.
     fn stop(&self) -> bool {
         self.shared.queue.stop();
-        let handle = self
-            .handle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
         handle.is_none_or(|handle| handle.join().unwrap_or_default())
     }
 }
@@ -191,10 +175,8 @@ impl Audit {
 
     fn open_with(settings: &Settings, create: file::Create) -> Result<Self, OpenError> {
         let mut directory = file::Directory::open(settings, create)?;
-        let last = directory.last().map_err(|source| OpenError::Continue {
-            directory: settings.directory.clone(),
-            source,
-        })?;
+        let last =
+            directory.last().map_err(|source| OpenError::Continue { directory: settings.directory.clone(), source })?;
         let boot: Arc<str> = Arc::from(random_name()?);
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.memory_bytes),
@@ -209,14 +191,9 @@ impl Audit {
         let chain = format::Chain::new(&boot, (last.seq, last.hash), settings.text_limit);
         let writer = writer::Writer::new(Arc::clone(&shared), directory, chain, settings.stdout)?;
         let thread = std::thread::Builder::new().name("record".into());
-        let handle = thread
-            .spawn(move || writer.run())
-            .map_err(OpenError::Thread)?;
+        let handle = thread.spawn(move || writer.run()).map_err(OpenError::Thread)?;
         shared.queue.set_writer(handle.thread().clone());
-        let thread = Arc::new(WriterThread {
-            shared: Arc::clone(&shared),
-            handle: Mutex::new(Some(handle)),
-        });
+        let thread = Arc::new(WriterThread { shared: Arc::clone(&shared), handle: Mutex::new(Some(handle)) });
         let audit = Self { shared, thread };
         audit.event(Event::GatewayStarted(GatewayStarted {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -230,10 +207,7 @@ impl Audit {
     #[must_use]
     pub fn begin(&self, info: SessionInfo) -> SessionLog {
         let session = SessionNumber(self.shared.sessions.fetch_add(1, Ordering::Relaxed) + 1);
-        self.push_event(
-            session.0,
-            Event::SessionStarted(SessionStarted { session, info }),
-        );
+        self.push_event(session.0, Event::SessionStarted(SessionStarted { session, info }));
         SessionLog::new(self.clone(), session)
     }
 
@@ -278,33 +252,19 @@ impl Audit {
     /// Writes everything that is left, syncs it and stops the writer: blocks until then. What sessions
     /// still record afterwards is lost, so end them first.
     pub fn close(&self, reason: &str) -> Result<(), RecordError> {
-        self.event(Event::GatewayStopped {
-            reason: reason.to_owned(),
-        });
-        if self.thread.stop() {
-            Ok(())
-        } else {
-            Err(self.shared.failure())
-        }
+        self.event(Event::GatewayStopped { reason: reason.to_owned() });
+        if self.thread.stop() { Ok(()) } else { Err(self.shared.failure()) }
     }
 
     fn push_event(&self, key: u64, event: Event) {
-        self.shared.queue.push(
-            key,
-            Item::Event {
-                at: now(),
-                event: Box::new(event),
-            },
-        );
+        self.shared.queue.push(key, Item::Event { at: now(), event: Box::new(event) });
     }
 }
 
 /// The wall clock, as records use it.
 #[must_use]
 pub fn now() -> Instant {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 

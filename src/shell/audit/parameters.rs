@@ -31,11 +31,7 @@ impl Parameters {
     pub(super) fn new(mode: ParameterMode, text_limit: usize) -> Result<Self, OpenError> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(OpenError::Random)?;
-        Ok(Self {
-            mode,
-            key,
-            limit: text_limit.min(VALUE_MAX),
-        })
+        Ok(Self { mode, key, limit: text_limit.min(VALUE_MAX) })
     }
 
     pub(super) fn record<'a>(
@@ -47,9 +43,7 @@ impl Parameters {
             ParameterMode::Hash => |this, bytes, _| this.hashed(bytes),
             ParameterMode::Text => |this, bytes, is_text| this.shown(bytes, is_text),
         };
-        let list: Box<[_]> = values
-            .map(|(value, is_text)| value.map(|bytes| one(self, bytes, is_text)))
-            .collect();
+        let list: Box<[_]> = values.map(|(value, is_text)| value.map(|bytes| one(self, bytes, is_text))).collect();
         (!list.is_empty()).then_some(list)
     }
 
@@ -60,14 +54,8 @@ impl Parameters {
             block.iter_mut().zip(self.key).for_each(|(b, k)| *b ^= k);
             block
         };
-        let inner = Sha256::new()
-            .chain_update(pad(0x36))
-            .chain_update(bytes)
-            .finalize();
-        let outer = Sha256::new()
-            .chain_update(pad(0x5c))
-            .chain_update(inner)
-            .finalize();
+        let inner = Sha256::new().chain_update(pad(0x36)).chain_update(bytes).finalize();
+        let outer = Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
         let hex: String = outer.iter().take(8).map(|b| hex(*b)).collect();
         format!("hmac:{hex}:{}", bytes.len())
     }
@@ -76,19 +64,12 @@ impl Parameters {
         match std::str::from_utf8(bytes) {
             Ok(text) if is_text => {
                 let shown = cut(text, self.limit);
-                if shown.len() == text.len() {
-                    shown.to_owned()
-                } else {
-                    format!("{shown}… ({} bytes)", text.len())
-                }
+                if shown.len() == text.len() { shown.to_owned() } else { format!("{shown}… ({} bytes)", text.len()) }
             }
             Ok(_) | Err(_) => {
                 let shown: String = bytes.iter().take(self.limit / 2).map(|b| hex(*b)).collect();
-                let more = if bytes.len() > self.limit / 2 {
-                    format!("… ({} bytes)", bytes.len())
-                } else {
-                    String::new()
-                };
+                let more =
+                    if bytes.len() > self.limit / 2 { format!("… ({} bytes)", bytes.len()) } else { String::new() };
                 format!("\\x{shown}{more}")
             }
         }
@@ -96,50 +77,31 @@ impl Parameters {
 }
 
 fn hex(byte: u8) -> String {
-    HEX[usize::from(byte)]
-        .iter()
-        .copied()
-        .map(char::from)
-        .collect()
+    HEX[usize::from(byte)].iter().copied().map(char::from).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn record(
-        mode: ParameterMode,
-        values: &[(Option<&[u8]>, bool)],
-    ) -> Option<Box<[Option<String>]>> {
-        Parameters::new(mode, 8)
-            .unwrap()
-            .record(values.iter().copied())
+    fn record(mode: ParameterMode, values: &[(Option<&[u8]>, bool)]) -> Option<Box<[Option<String>]>> {
+        Parameters::new(mode, 8).unwrap().record(values.iter().copied())
     }
 
     #[test]
     fn nothing_by_default() {
-        assert_eq!(
-            record(ParameterMode::default(), &[(Some(b"secret"), true)]),
-            None
-        );
+        assert_eq!(record(ParameterMode::default(), &[(Some(b"secret"), true)]), None);
     }
 
     #[test]
     fn hashes_recognise_and_hide() {
         let list = record(
             ParameterMode::Hash,
-            &[
-                (Some(b"secret"), true),
-                (Some(b"secret"), false),
-                (None, true),
-                (Some(b""), true),
-            ],
+            &[(Some(b"secret"), true), (Some(b"secret"), false), (None, true), (Some(b""), true)],
         )
         .unwrap();
         assert_eq!(list[0], list[1]);
-        assert!(
-            list[0].as_ref().unwrap().ends_with(":6") && !format!("{list:?}").contains("secret")
-        );
+        assert!(list[0].as_ref().unwrap().ends_with(":6") && !format!("{list:?}").contains("secret"));
         assert_eq!(list[2], None);
         let other_run = record(ParameterMode::Hash, &[(Some(b"secret"), true)]).unwrap();
         assert_ne!(list[0], other_run[0]);
@@ -147,15 +109,9 @@ mod tests {
 
     #[test]
     fn text_is_shown_and_cut() {
-        let list = record(
-            ParameterMode::Text,
-            &[
-                (Some(b"abc"), true),
-                (Some(b"0123456789"), true),
-                (Some(&[1, 255]), false),
-            ],
-        )
-        .unwrap();
+        let list =
+            record(ParameterMode::Text, &[(Some(b"abc"), true), (Some(b"0123456789"), true), (Some(&[1, 255]), false)])
+                .unwrap();
         assert_eq!(list[0].as_deref(), Some("abc"));
         assert_eq!(list[1].as_deref(), Some("01234567… (10 bytes)"));
         assert_eq!(list[2].as_deref(), Some("\\x01ff"));

@@ -41,11 +41,7 @@ impl Item {
         let more = match self {
             Self::Statement { record, .. } => {
                 let parameters = record.parameters.as_deref().unwrap_or_default();
-                record.text.len()
-                    + parameters
-                        .iter()
-                        .map(|p| 24 + p.as_ref().map_or(0, String::len))
-                        .sum::<usize>()
+                record.text.len() + parameters.iter().map(|p| 24 + p.as_ref().map_or(0, String::len)).sum::<usize>()
             }
             Self::Event { .. } | Self::Durable { .. } => 1024,
         };
@@ -127,15 +123,10 @@ impl Queue {
         if durable || (before < half && before + bytes >= half) {
             self.urgent.store(true, Ordering::Release);
             self.wake();
-        } else if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed)
-        {
+        } else if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
             self.wake();
         }
-        if before + bytes < self.shard_bytes {
-            Fill::Room
-        } else {
-            Fill::Full
-        }
+        if before + bytes < self.shard_bytes { Fill::Room } else { Fill::Full }
     }
 
     /// Whether the shard holds twice what it may: then not even a refused statement gets a record.
@@ -148,11 +139,7 @@ impl Queue {
     }
 
     pub(super) fn fill(&self, key: u64) -> Fill {
-        if self.fill_bytes(key) < self.shard_bytes {
-            Fill::Room
-        } else {
-            Fill::Full
-        }
+        if self.fill_bytes(key) < self.shard_bytes { Fill::Room } else { Fill::Full }
     }
 
     /// Returns when the shard may have room, or the health of the record has changed. Cancel safe.
@@ -233,9 +220,7 @@ impl Queue {
     }
 
     fn is_empty(&self) -> bool {
-        self.shards
-            .iter()
-            .all(|shard| shard.lock().items.is_empty())
+        self.shards.iter().all(|shard| shard.lock().items.is_empty())
     }
 
     /// Tells pushers to wake the writer, unless there is something to do already.

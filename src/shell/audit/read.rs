@@ -34,21 +34,12 @@ pub fn lines<E: From<io::Error>>(
     let mut line = 0;
     loop {
         text.clear();
-        let read = Read::by_ref(&mut reader)
-            .take(LINE_MAX as u64)
-            .read_until(b'\n', &mut text)?;
+        let read = Read::by_ref(&mut reader).take(LINE_MAX as u64).read_until(b'\n', &mut text)?;
         if read == 0 {
             return Ok(());
         }
         line += 1;
         let is_torn = text.pop_if(|last| *last == b'\n').is_none();
-        take(
-            Place {
-                file: path,
-                line,
-                is_torn,
-            },
-            &text,
-        )?;
+        take(Place { file: path, line, is_torn }, &text)?;
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::event::{
-    Counts, Decision, DecisionRecord, EndReason, Event, Intent, LogGap, SessionEnded,
-    SessionNumber, StatementRecord, Step,
+    Counts, Decision, DecisionRecord, EndReason, Event, Intent, LogGap, SessionEnded, SessionNumber, StatementRecord,
+    Step,
 };
 use super::format::{cut, timestamp};
 use super::queue::{Fill, Item};
@@ -62,10 +62,7 @@ impl SessionLog {
 
     #[must_use]
     pub fn id(&self) -> SessionId {
-        SessionId {
-            boot: Arc::clone(&self.audit.shared.boot),
-            number: self.number,
-        }
+        SessionId { boot: Arc::clone(&self.audit.shared.boot), number: self.number }
     }
 
     /// The record this session writes to.
@@ -132,9 +129,7 @@ impl SessionLog {
     pub async fn intent(&mut self, mut intent: Intent) -> Result<(), RecordError> {
         intent.session = Some(self.number);
         intent.text = self.shown(&intent.text);
-        self.audit
-            .durable(self.number.0, Event::Intent(intent))
-            .await
+        self.audit.durable(self.number.0, Event::Intent(intent)).await
     }
 
     /// Says why the session ends; call it before dropping the handle.
@@ -166,11 +161,7 @@ impl SessionLog {
         }
         let at = record.at;
         if self.fill == Fill::Room && self.missed.is_none() {
-            let item = Item::Statement {
-                session: self.number,
-                n: self.n,
-                record,
-            };
+            let item = Item::Statement { session: self.number, n: self.n, record };
             self.fill = self.audit.shared.queue.push(self.number.0, item);
             return;
         }
@@ -188,11 +179,7 @@ impl SessionLog {
         if self.audit.shared.queue.is_overfull(self.number.0) {
             return self.miss(at);
         }
-        let item = Item::Statement {
-            session: self.number,
-            n: self.n,
-            record,
-        };
+        let item = Item::Statement { session: self.number, n: self.n, record };
         self.fill = self.audit.shared.queue.push(self.number.0, item);
     }
 
@@ -202,14 +189,7 @@ impl SessionLog {
                 missed.records += 1;
                 missed.to = at;
             }
-            None => {
-                self.missed = Some(Missed {
-                    first_n: self.n,
-                    records: 1,
-                    from: at,
-                    to: at,
-                })
-            }
+            None => self.missed = Some(Missed { first_n: self.n, records: 1, from: at, to: at }),
         }
     }
 
@@ -228,10 +208,7 @@ impl SessionLog {
     }
 
     fn event(&mut self, event: Event) {
-        let item = Item::Event {
-            at: now(),
-            event: Box::new(event),
-        };
+        let item = Item::Event { at: now(), event: Box::new(event) };
         self.fill = self.audit.shared.queue.push(self.number.0, item);
     }
 }
@@ -239,11 +216,7 @@ impl SessionLog {
 impl Drop for SessionLog {
     fn drop(&mut self) {
         self.tell_missed();
-        let ended = SessionEnded {
-            session: self.number,
-            reason: self.reason,
-            counts: self.counts,
-        };
+        let ended = SessionEnded { session: self.number, reason: self.reason, counts: self.counts };
         self.event(Event::SessionEnded(ended));
     }
 }
@@ -255,14 +228,7 @@ impl Audit {
             return Err(self.shared.failure());
         }
         let (done, written) = oneshot::channel();
-        self.shared.queue.push(
-            key,
-            Item::Durable {
-                at: now(),
-                event: Box::new(event),
-                done,
-            },
-        );
+        self.shared.queue.push(key, Item::Durable { at: now(), event: Box::new(event), done });
         let answer = async {
             tokio::select! {
                 biased;

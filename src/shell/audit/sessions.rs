@@ -16,13 +16,7 @@ use super::{Decision, file, read, show};
 #[command(args_conflicts_with_subcommands = false)]
 pub struct Args {
     /// The gateway's data directory
-    #[arg(
-        long,
-        global = true,
-        env = "LOCKKEEPER_DATA_DIR",
-        default_value = "./lockkeeper-data",
-        value_name = "DIR"
-    )]
+    #[arg(long, global = true, env = "LOCKKEEPER_DATA_DIR", default_value = "./lockkeeper-data", value_name = "DIR")]
     pub data_dir: PathBuf,
     /// Where the record is, when it is not in the data directory
     #[arg(long, global = true, value_name = "DIR")]
@@ -55,10 +49,7 @@ pub enum Command {
 #[derive(Debug, thiserror::Error)]
 pub enum SessionsError {
     #[error("the record in {} cannot be read: {source}", directory.display())]
-    Read {
-        directory: PathBuf,
-        source: io::Error,
-    },
+    Read { directory: PathBuf, source: io::Error },
     #[error("no session {0} in the record; `lockkeeper sessions` lists them")]
     Unknown(String),
     #[error("the record is NOT whole: {0}")]
@@ -69,10 +60,7 @@ pub enum SessionsError {
 
 /// Does what the arguments say. The caller prints the error and exits with 1.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), SessionsError> {
-    let directory = args
-        .record_dir
-        .clone()
-        .unwrap_or_else(|| args.data_dir.join("record"));
+    let directory = args.record_dir.clone().unwrap_or_else(|| args.data_dir.join("record"));
     let result = match &args.command {
         None => list(args, &directory, out),
         Some(Command::Show { id }) => show::show(&directory, id, args.json, out),
@@ -88,8 +76,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), SessionsError> {
 fn whole(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), SessionsError> {
     let report = verify(directory).map_err(SessionsError::NotWhole)?;
     if args.json {
-        let json =
-            serde_json::to_string(&report).map_err(|error| SessionsError::Output(error.into()))?;
+        let json = serde_json::to_string(&report).map_err(|error| SessionsError::Output(error.into()))?;
         return writeln!(out, "{json}").map_err(SessionsError::Output);
     }
     let mut text = format!(
@@ -100,10 +87,7 @@ fn whole(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), Sessi
         text += "Lines before the first were deleted with their files (retention).\n";
     }
     if report.torn > 0 {
-        text += &format!(
-            "{} unfinished lines at the end of files: a crash, or being written now.\n",
-            report.torn
-        );
+        text += &format!("{} unfinished lines at the end of files: a crash, or being written now.\n", report.torn);
     }
     if report.repeated > 0 {
         text += &format!(
@@ -111,8 +95,7 @@ fn whole(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), Sessi
             report.repeated
         );
     }
-    out.write_all(text.as_bytes())
-        .map_err(SessionsError::Output)
+    out.write_all(text.as_bytes()).map_err(SessionsError::Output)
 }
 
 /// What the list needs of any line; everything else is skipped unread.
@@ -171,10 +154,7 @@ impl List {
         let key = (brief.boot.to_owned(), session);
         match brief.event {
             "statement" => {
-                let summary = self
-                    .sessions
-                    .entry(key)
-                    .or_insert_with(|| Summary::nameless(&brief, session));
+                let summary = self.sessions.entry(key).or_insert_with(|| Summary::nameless(&brief, session));
                 summary.statements += 1;
                 summary.changes += u64::from(brief.change);
                 summary.held += u64::from(brief.decision == Some(Decision::Hold));
@@ -192,13 +172,7 @@ impl List {
         };
         let id = format!("{}-{}", key.0, key.1);
         if let Event::SessionStarted(started) = line.event {
-            let summary = Summary {
-                id,
-                info: started.info,
-                started: line.at,
-                live: true,
-                ..Summary::default()
-            };
+            let summary = Summary { id, info: started.info, started: line.at, live: true, ..Summary::default() };
             self.sessions.insert(key, summary);
         } else if let Event::SessionEnded(SessionEnded { reason, counts, .. }) = line.event {
             let summary = self.sessions.entry(key.clone()).or_default();
@@ -226,12 +200,8 @@ impl List {
     /// What the run before left open ended with it.
     fn new_boot(&mut self, boot: &str) {
         boot.clone_into(&mut self.newest_boot);
-        let open: Vec<_> = self
-            .sessions
-            .iter()
-            .filter(|(_, summary)| summary.live)
-            .map(|(key, _)| key.clone())
-            .collect();
+        let open: Vec<_> =
+            self.sessions.iter().filter(|(_, summary)| summary.live).map(|(key, _)| key.clone()).collect();
         for key in open {
             if let Some(summary) = self.sessions.get_mut(&key) {
                 summary.live = false;
@@ -262,14 +232,8 @@ impl Summary {
 }
 
 fn list(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), SessionsError> {
-    let failed = |source| SessionsError::Read {
-        directory: directory.to_owned(),
-        source,
-    };
-    let mut list = List {
-        limit: args.limit,
-        ..List::default()
-    };
+    let failed = |source| SessionsError::Read { directory: directory.to_owned(), source };
+    let mut list = List { limit: args.limit, ..List::default() };
     for path in read::files(directory).map_err(failed)? {
         read::lines(&path, |_, text| {
             list.take(text);
@@ -280,22 +244,13 @@ fn list(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), Sessio
     if !file::is_in_use(directory) {
         list.new_boot("");
     }
-    let mut sessions: Vec<_> = list
-        .sessions
-        .into_values()
-        .filter(|summary| summary.live || !args.live)
-        .collect();
+    let mut sessions: Vec<_> = list.sessions.into_values().filter(|summary| summary.live || !args.live).collect();
     sessions.sort_by(|a, b| a.started.cmp(&b.started).then(a.id.cmp(&b.id)));
-    let skipped = if args.limit > 0 {
-        sessions.len().saturating_sub(args.limit)
-    } else {
-        0
-    };
+    let skipped = if args.limit > 0 { sessions.len().saturating_sub(args.limit) } else { 0 };
     let sessions = sessions.get(skipped..).unwrap_or_default();
     if args.json {
         for summary in sessions {
-            let json = serde_json::to_string(summary)
-                .map_err(|error| SessionsError::Output(error.into()))?;
+            let json = serde_json::to_string(summary).map_err(|error| SessionsError::Output(error.into()))?;
             writeln!(out, "{json}").map_err(SessionsError::Output)?;
         }
         return Ok(());
@@ -303,18 +258,8 @@ fn list(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), Sessio
     table(sessions, out).map_err(SessionsError::Output)
 }
 
-const HEADS: [&str; 10] = [
-    "ID",
-    "WHO",
-    "FROM",
-    "TARGET",
-    "APPLICATION",
-    "STARTED (UTC)",
-    "ENDED",
-    "STATEMENTS",
-    "CHANGES",
-    "REFUSED",
-];
+const HEADS: [&str; 10] =
+    ["ID", "WHO", "FROM", "TARGET", "APPLICATION", "STARTED (UTC)", "ENDED", "STATEMENTS", "CHANGES", "REFUSED"];
 
 fn table(sessions: &[Summary], out: &mut dyn Write) -> io::Result<()> {
     if sessions.is_empty() {
@@ -333,10 +278,8 @@ fn table(sessions: &[Summary], out: &mut dyn Write) -> io::Result<()> {
 
 fn row(summary: &Summary) -> [String; 10] {
     let info = &summary.info;
-    let target: BTreeSet<&str> = [info.target.as_str(), info.database.as_str()]
-        .into_iter()
-        .filter(|name| !name.is_empty())
-        .collect();
+    let target: BTreeSet<&str> =
+        [info.target.as_str(), info.database.as_str()].into_iter().filter(|name| !name.is_empty()).collect();
     let target: Vec<&str> = target.into_iter().collect();
     [
         summary.id.clone(),
@@ -356,11 +299,7 @@ fn line(out: &mut dyn Write, cells: &[String; 10], widths: &[usize; 10]) -> io::
     let mut text = String::new();
     for (i, (cell, width)) in cells.iter().zip(widths).enumerate() {
         // Numbers are easier to compare when they end at the same place.
-        text += &if i < 7 {
-            format!("{cell:<width$}  ")
-        } else {
-            format!("{cell:>width$}  ")
-        };
+        text += &if i < 7 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
     }
     writeln!(out, "{}", text.trim_end())
 }

@@ -6,9 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::escape::for_terminal;
-use super::event::{
-    DecisionRecord, Event, Intent, Line, SessionEnded, SessionStarted, Statement, Step,
-};
+use super::event::{DecisionRecord, Event, Intent, Line, SessionEnded, SessionStarted, Statement, Step};
 use super::read;
 use super::sessions::SessionsError;
 
@@ -26,35 +24,21 @@ impl Owner<'_> {
 }
 
 /// Prints all lines of a session.
-pub(super) fn show(
-    directory: &Path,
-    id: &str,
-    json: bool,
-    out: &mut dyn Write,
-) -> Result<(), SessionsError> {
-    let failed = |source| SessionsError::Read {
-        directory: directory.to_owned(),
-        source,
-    };
+pub(super) fn show(directory: &Path, id: &str, json: bool, out: &mut dyn Write) -> Result<(), SessionsError> {
+    let failed = |source| SessionsError::Read { directory: directory.to_owned(), source };
     let files = read::files(directory).map_err(failed)?;
     let unknown = || SessionsError::Unknown(for_terminal(id));
     let (boot, number) = match id.rsplit_once('-') {
         Some((boot, number)) => (boot.to_owned(), number.parse().map_err(|_| unknown())?),
         None => {
             let number = id.parse().map_err(|_| unknown())?;
-            (
-                newest_boot(&files, number)
-                    .map_err(failed)?
-                    .ok_or_else(unknown)?,
-                number,
-            )
+            (newest_boot(&files, number).map_err(failed)?.ok_or_else(unknown)?, number)
         }
     };
     let mut found = false;
     for path in &files {
         read::lines(path, |_, text| {
-            let is_ours = serde_json::from_slice::<Owner<'_>>(text)
-                .is_ok_and(|owner| owner.is(&boot, number));
+            let is_ours = serde_json::from_slice::<Owner<'_>>(text).is_ok_and(|owner| owner.is(&boot, number));
             if !is_ours {
                 return Ok(());
             }
@@ -131,10 +115,7 @@ fn print(text: &[u8], json: bool, out: &mut dyn Write) -> io::Result<()> {
 
 fn head(line: &Line, started: &SessionStarted) -> String {
     let info = &started.info;
-    let tls = info
-        .tls
-        .as_deref()
-        .map_or("no TLS".to_owned(), for_terminal);
+    let tls = info.tls.as_deref().map_or("no TLS".to_owned(), for_terminal);
     format!(
         "session      {}-{}\nwho          {} ({}), application {}\nfrom         {} ({}, {tls})\nto           {} database {}, backend {}\n\n{}  session started\n",
         for_terminal(&line.boot),
@@ -146,18 +127,13 @@ fn head(line: &Line, started: &SessionStarted) -> String {
         for_terminal(&info.transport),
         for_terminal(&info.target),
         for_terminal(&info.database),
-        info.backend_pid
-            .map_or("unknown".to_owned(), |pid| pid.to_string()),
+        info.backend_pid.map_or("unknown".to_owned(), |pid| pid.to_string()),
         day_and_clock(&line.at),
     )
 }
 
 fn quoted(text: &str) -> String {
-    if text.is_empty() {
-        "unnamed".into()
-    } else {
-        format!("\"{}\"", for_terminal(text))
-    }
+    if text.is_empty() { "unnamed".into() } else { format!("\"{}\"", for_terminal(text)) }
 }
 
 fn told(statement: &Statement) -> String {
@@ -177,21 +153,14 @@ fn told(statement: &Statement) -> String {
         text += &format!(" … ({full} bytes)");
     }
     if !statement.rules.is_empty() {
-        let rules: Vec<String> = statement
-            .rules
-            .iter()
-            .map(|rule| for_terminal(&rule.0))
-            .collect();
+        let rules: Vec<String> = statement.rules.iter().map(|rule| for_terminal(&rule.0)).collect();
         text += &format!("  [{}]", rules.join(", "));
     }
     if let Some(ticket) = statement.ticket {
         text += &format!("  ticket {}", ticket.0);
     }
     if let Some(parameters) = &statement.parameters {
-        let values: Vec<String> = parameters
-            .iter()
-            .map(|p| p.as_deref().map_or("NULL".into(), for_terminal))
-            .collect();
+        let values: Vec<String> = parameters.iter().map(|p| p.as_deref().map_or("NULL".into(), for_terminal)).collect();
         text += &format!("  parameters ({})", values.join(", "));
     }
     text
@@ -206,12 +175,7 @@ fn decided(decision: &DecisionRecord) -> String {
         text += &format!(", ticket {}", ticket.0);
     }
     for finding in &decision.findings {
-        text += &format!(
-            "\n{:20}{}: {}",
-            "",
-            for_terminal(&finding.rule.0),
-            for_terminal(&finding.message)
-        );
+        text += &format!("\n{:20}{}: {}", "", for_terminal(&finding.rule.0), for_terminal(&finding.message));
     }
     text
 }
@@ -222,22 +186,12 @@ fn intended(intent: &Intent) -> String {
         text += &format!(", ticket {}", ticket.0);
     }
     if !intent.approvers.is_empty() {
-        let approvers: Vec<String> = intent
-            .approvers
-            .iter()
-            .map(|name| for_terminal(name))
-            .collect();
+        let approvers: Vec<String> = intent.approvers.iter().map(|name| for_terminal(name)).collect();
         text += &format!(", approved by {}", approvers.join(", "));
     }
     text += &format!(": {}", for_terminal(&intent.text));
     for (i, step) in intent.plan.steps.iter().enumerate() {
-        text += &format!(
-            "\n{:20}{}. {} ({:?})",
-            "",
-            i + 1,
-            for_terminal(&step.name),
-            step.lock
-        );
+        text += &format!("\n{:20}{}. {} ({})", "", i + 1, for_terminal(&step.name), step.lock);
     }
     text
 }
@@ -251,12 +205,12 @@ fn stepped(step: &Step) -> String {
         super::StepOutcome::Unknown => "outcome UNKNOWN",
     };
     let mut text = format!(
-        "{:>4}  step {} {}: {outcome} in {}, {} tries, {} rows",
+        "{:>4}  step {} {}: {outcome} in {}{}, {} rows",
         step.n,
         step.step,
         for_terminal(&step.name),
         duration(step.duration_us),
-        step.tries,
+        tries(step.tries),
         step.rows
     );
     if let Some(error) = &step.error {
@@ -269,10 +223,7 @@ fn closed(ended: &SessionEnded) -> String {
     let counts = ended.counts;
     format!(
         "session ended ({}): {} statements, {} changes, {} held, {} refused, {} errors, {} rows, {} bytes in, {} out",
-        serde_json::to_string(&ended.reason)
-            .unwrap_or_default()
-            .trim_matches('"')
-            .replace('_', " "),
+        words(&ended.reason),
         counts.statements,
         counts.changes,
         counts.held,
@@ -282,6 +233,15 @@ fn closed(ended: &SessionEnded) -> String {
         counts.bytes_in,
         counts.bytes_out
     )
+}
+
+/// As the record writes it, without underscores.
+fn words(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default().trim_matches('"').replace('_', " ")
+}
+
+fn tries(count: u64) -> String {
+    if count > 1 { format!(", {count} tries") } else { String::new() }
 }
 
 fn duration(us: u64) -> String {
@@ -311,8 +271,7 @@ pub(super) fn day_and_clock(at: &str) -> String {
 /// `14:48:17`.
 pub(super) fn clock(at: &str) -> String {
     let text = day_and_clock(at);
-    text.split_once(' ')
-        .map_or(text.clone(), |(_, clock)| clock.to_owned())
+    text.split_once(' ').map_or(text.clone(), |(_, clock)| clock.to_owned())
 }
 
 fn clock_ms(at: &str) -> String {

@@ -38,11 +38,7 @@ pub enum VerifyError {
     #[error("{}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{} line {line}: {problem}", path.display())]
-    Broken {
-        path: PathBuf,
-        line: u64,
-        problem: String,
-    },
+    Broken { path: PathBuf, line: u64, problem: String },
     #[error("there is no record in {0}")]
     Empty(PathBuf),
     #[error(transparent)]
@@ -67,23 +63,16 @@ struct Verifier {
 
 /// Checks every line of the record in `directory`.
 pub fn verify(directory: &Path) -> Result<Report, VerifyError> {
-    let at = |path: &Path, source| VerifyError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let at = |path: &Path, source| VerifyError::Read { path: path.to_owned(), source };
     let files = read::files(directory).map_err(|source| at(directory, source))?;
     let mut verifier = Verifier::default();
     for path in &files {
         verifier.report.files += 1;
         verifier.starts_file = true;
-        read::lines(path, |place, text| verifier.line(place, text)).map_err(
-            |error| match error {
-                VerifyError::Io(source) => at(path, source),
-                other @ (VerifyError::Read { .. }
-                | VerifyError::Broken { .. }
-                | VerifyError::Empty(_)) => other,
-            },
-        )?;
+        read::lines(path, |place, text| verifier.line(place, text)).map_err(|error| match error {
+            VerifyError::Io(source) => at(path, source),
+            other @ (VerifyError::Read { .. } | VerifyError::Broken { .. } | VerifyError::Empty(_)) => other,
+        })?;
     }
     let Some((last_seq, hash)) = verifier.recent.back() else {
         return Err(VerifyError::Empty(directory.to_owned()));
@@ -95,17 +84,13 @@ pub fn verify(directory: &Path) -> Result<Report, VerifyError> {
 
 impl Verifier {
     fn line(&mut self, place: read::Place<'_>, text: &[u8]) -> Result<(), VerifyError> {
-        let broken = |problem: String| VerifyError::Broken {
-            path: place.file.to_owned(),
-            line: place.line,
-            problem,
-        };
+        let broken = |problem: String| VerifyError::Broken { path: place.file.to_owned(), line: place.line, problem };
         if place.is_torn {
             self.report.torn += 1;
             return Ok(());
         }
-        let Link { seq, prev } = serde_json::from_slice(text)
-            .map_err(|error| broken(format!("not a record: {error}")))?;
+        let Link { seq, prev } =
+            serde_json::from_slice(text).map_err(|error| broken(format!("not a record: {error}")))?;
         if std::mem::take(&mut self.starts_file) {
             self.go_back(seq);
         }
@@ -117,9 +102,7 @@ impl Verifier {
                 )));
             }
             Some((last, hash)) if prev != hex(hash) => {
-                return Err(broken(format!(
-                    "line number {last} is not the one that was recorded"
-                )));
+                return Err(broken(format!("line number {last} is not the one that was recorded")));
             }
             Some(_) => {}
         }
@@ -128,9 +111,7 @@ impl Verifier {
         }
         let this = (seq, Sha256::digest(text).into());
         if self.again.pop_front().is_some_and(|first| first != this) {
-            return Err(broken(
-                "it differs from the same line in the file before".into(),
-            ));
+            return Err(broken("it differs from the same line in the file before".into()));
         }
         self.report.lines += 1;
         self.recent.push_back(this);
@@ -142,12 +123,7 @@ impl Verifier {
 
     /// A file that follows an abandoned one starts with the lines that were not known to be on disk.
     fn go_back(&mut self, seq: u64) {
-        let repeated = self
-            .recent
-            .iter()
-            .rev()
-            .take_while(|(recent, _)| *recent >= seq)
-            .count();
+        let repeated = self.recent.iter().rev().take_while(|(recent, _)| *recent >= seq).count();
         if repeated == 0 || (repeated == self.recent.len() && seq != self.report.first_seq) {
             return;
         }

@@ -52,9 +52,7 @@ impl Writer {
         chain: Chain,
         stdout: bool,
     ) -> Result<Self, OpenError> {
-        let file = directory
-            .next_file()
-            .map_err(|source| directory.failed(source))?;
+        let file = directory.next_file().map_err(|source| directory.failed(source))?;
         Ok(Self {
             shared,
             directory,
@@ -100,12 +98,7 @@ impl Writer {
             }
             self.synced_at = Clock::now();
         }
-        let until = Clock::now()
-            + if self.failed.is_some() {
-                RETRY_AFTER
-            } else {
-                GATHER
-            };
+        let until = Clock::now() + if self.failed.is_some() { RETRY_AFTER } else { GATHER };
         while !queue.take_urgent() && !queue.is_stopping() {
             let left = until.saturating_duration_since(Clock::now());
             if left.is_zero() {
@@ -141,9 +134,7 @@ impl Writer {
     fn format(&mut self, item: Item) {
         let lines = &mut self.lines;
         match item {
-            Item::Statement { session, n, record } => {
-                self.chain.statement(lines, (session, n), &record)
-            }
+            Item::Statement { session, n, record } => self.chain.statement(lines, (session, n), &record),
             Item::Event { at, event } => {
                 if let Err(error) = self.chain.event(lines, at, &event) {
                     tracing::error!(%error, "an event cannot be formatted");
@@ -216,8 +207,7 @@ impl Writer {
         }
         self.written = 0;
         self.retry_at = Some(Clock::now() + RETRY_AFTER);
-        self.failed
-            .get_or_insert_with(|| (now(), error.to_string()));
+        self.failed.get_or_insert_with(|| (now(), error.to_string()));
         self.refuse_waiting();
     }
 
@@ -238,10 +228,7 @@ impl Writer {
         };
         self.retry_at = None;
         tracing::info!("the record can be written again");
-        let event = Event::RecordResumed {
-            reason,
-            failed_at: timestamp(at),
-        };
+        let event = Event::RecordResumed { reason, failed_at: timestamp(at) };
         if let Err(error) = self.chain.event(&mut self.lines, now(), &event) {
             tracing::error!(%error, "an event cannot be formatted");
         }
@@ -262,10 +249,7 @@ impl Writer {
 
 impl Directory {
     fn failed(&self, source: io::Error) -> OpenError {
-        OpenError::Directory {
-            directory: self.path().to_owned(),
-            source,
-        }
+        OpenError::Directory { directory: self.path().to_owned(), source }
     }
 }
 
@@ -292,18 +276,11 @@ fn copier() -> Result<SyncSender<Vec<u8>>, OpenError> {
     let work = move || {
         let mut stdout = io::stdout();
         for batch in batches {
-            if stdout
-                .write_all(&batch)
-                .and_then(|()| stdout.flush())
-                .is_err()
-            {
+            if stdout.write_all(&batch).and_then(|()| stdout.flush()).is_err() {
                 break;
             }
         }
     };
-    std::thread::Builder::new()
-        .name("record-copy".into())
-        .spawn(work)
-        .map_err(OpenError::Thread)?;
+    std::thread::Builder::new().name("record-copy".into()).spawn(work).map_err(OpenError::Thread)?;
     Ok(sender)
 }

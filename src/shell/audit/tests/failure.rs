@@ -21,20 +21,10 @@ fn dev_full(_: &FilePath) -> io::Result<File> {
 #[tokio::test]
 async fn a_full_disk_refuses_changes_at_once_and_statements_when_memory_is_full() {
     let directory = tempfile::tempdir().unwrap();
-    let audit = Audit::open_with(
-        &Settings {
-            memory_bytes: 0,
-            ..settings(directory.path())
-        },
-        dev_full,
-    )
-    .unwrap();
+    let audit = Audit::open_with(&Settings { memory_bytes: 0, ..settings(directory.path()) }, dev_full).unwrap();
     let mut log = audit.begin(info());
     let error = log.intent(intent("drop table t")).await.unwrap_err();
-    assert!(
-        matches!(&error, RecordError::Failed(why) if why.contains("space")),
-        "{error}"
-    );
+    assert!(matches!(&error, RecordError::Failed(why) if why.contains("space")), "{error}");
     assert!(!audit.is_healthy());
     let start = Clock::now();
     log.intent(intent("drop table t")).await.unwrap_err();
@@ -52,22 +42,14 @@ async fn a_full_disk_refuses_changes_at_once_and_statements_when_memory_is_full(
 static DISK_IS_FULL: AtomicBool = AtomicBool::new(false);
 
 fn sometimes_full(path: &FilePath) -> io::Result<File> {
-    if DISK_IS_FULL.load(Ordering::SeqCst) {
-        dev_full(path)
-    } else {
-        file::create(path)
-    }
+    if DISK_IS_FULL.load(Ordering::SeqCst) { dev_full(path) } else { file::create(path) }
 }
 
 #[tokio::test]
 async fn going_on_without_a_record_leaves_an_exact_gap() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        memory_bytes: 0,
-        rotate_bytes: 1,
-        on_failure: OnFailure::Continue,
-        ..settings(directory.path())
-    };
+    let settings =
+        Settings { memory_bytes: 0, rotate_bytes: 1, on_failure: OnFailure::Continue, ..settings(directory.path()) };
     let audit = Audit::open_with(&settings, sometimes_full).unwrap();
     let mut log = audit.begin(info());
     log.intent(intent("a")).await.unwrap();
@@ -94,10 +76,7 @@ async fn going_on_without_a_record_leaves_an_exact_gap() {
                 next += 1;
             }
             Event::LogGap(gap) => {
-                assert_eq!(
-                    (gap.first_n, gap.last_n - gap.first_n + 1),
-                    (next, gap.records)
-                );
+                assert_eq!((gap.first_n, gap.last_n - gap.first_n + 1), (next, gap.records));
                 next = gap.last_n + 1;
                 gaps += gap.records;
             }
@@ -126,11 +105,5 @@ async fn a_directory_that_vanishes_is_noticed_before_a_change_runs() {
     drop(log);
     audit.close("test").unwrap();
     verify(&settings.directory).unwrap();
-    assert_eq!(
-        events(directory.path())
-            .iter()
-            .filter(|event| matches!(event, Event::Intent(_)))
-            .count(),
-        3
-    );
+    assert_eq!(events(directory.path()).iter().filter(|event| matches!(event, Event::Intent(_))).count(), 3);
 }

@@ -14,10 +14,7 @@ use super::*;
 use crate::kernel::plan::Plan;
 
 fn settings(directory: &FilePath) -> Settings {
-    Settings {
-        intent_timeout: Duration::from_secs(5),
-        ..Settings::new(directory.join("record"))
-    }
+    Settings { intent_timeout: Duration::from_secs(5), ..Settings::new(directory.join("record")) }
 }
 
 fn info() -> SessionInfo {
@@ -69,15 +66,10 @@ fn events(directory: &FilePath) -> Vec<Event> {
 
 fn texts(directory: &FilePath) -> Vec<(u64, u64, String)> {
     let statement = |event| match event {
-        Event::Statement(Statement {
-            session, n, text, ..
-        }) => Some((session.0, n, text)),
+        Event::Statement(Statement { session, n, text, .. }) => Some((session.0, n, text)),
         _ => None,
     };
-    events(directory)
-        .into_iter()
-        .filter_map(statement)
-        .collect()
+    events(directory).into_iter().filter_map(statement).collect()
 }
 
 #[test]
@@ -96,25 +88,16 @@ fn what_sessions_say_is_what_the_files_hold() {
             })
         })
         .collect();
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
     audit.close("test").unwrap();
     let texts = texts(directory.path());
     assert_eq!(texts.len(), 20_000);
     for session in 1..=4 {
         let own: Vec<_> = texts.iter().filter(|t| t.0 == session).collect();
-        assert!(
-            own.iter()
-                .enumerate()
-                .all(|(i, (_, n, text))| *n == i as u64 + 1 && *text == format!("select {n}"))
-        );
+        assert!(own.iter().enumerate().all(|(i, (_, n, text))| *n == i as u64 + 1 && *text == format!("select {n}")));
     }
     let report = verify(&directory.path().join("record")).unwrap();
-    assert_eq!(
-        (report.lines, report.first_seq, report.torn),
-        (20_000 + 8 + 2, 1, 0)
-    );
+    assert_eq!((report.lines, report.first_seq, report.torn), (20_000 + 8 + 2, 1, 0));
 }
 
 #[test]
@@ -122,32 +105,18 @@ fn a_dropped_handle_ends_the_session() {
     let directory = tempfile::tempdir().unwrap();
     let audit = Audit::open(&settings(directory.path())).unwrap();
     let mut log = audit.begin(info());
-    log.statement(StatementRecord {
-        change: true,
-        decision: Decision::Refuse,
-        rows: 3,
-        ..record("drop table t")
-    });
+    log.statement(StatementRecord { change: true, decision: Decision::Refuse, rows: 3, ..record("drop table t") });
     log.add_bytes(10, 20);
     drop(log);
     drop(audit);
-    let ended = events(directory.path())
-        .into_iter()
-        .find_map(|event| match event {
-            Event::SessionEnded(ended) => Some(ended),
-            _ => None,
-        });
+    let ended = events(directory.path()).into_iter().find_map(|event| match event {
+        Event::SessionEnded(ended) => Some(ended),
+        _ => None,
+    });
     let ended = ended.unwrap();
     assert_eq!(ended.reason, EndReason::Dropped);
-    let expected = Counts {
-        statements: 1,
-        changes: 1,
-        refused: 1,
-        rows: 3,
-        bytes_in: 10,
-        bytes_out: 20,
-        ..Counts::default()
-    };
+    let expected =
+        Counts { statements: 1, changes: 1, refused: 1, rows: 3, bytes_in: 10, bytes_out: 20, ..Counts::default() };
     assert_eq!(ended.counts, expected);
 }
 
@@ -159,20 +128,8 @@ async fn an_intent_is_on_disk_when_it_is_answered() {
     log.statement(record("select 1"));
     log.intent(intent("drop table t")).await.unwrap();
     let events = events(directory.path());
-    assert!(
-        matches!(
-            events.last(),
-            Some(Event::Intent(Intent {
-                session: Some(SessionNumber(1)),
-                ..
-            }))
-        ),
-        "{events:?}"
-    );
-    assert!(matches!(
-        events.iter().rev().nth(1),
-        Some(Event::Statement(_))
-    ));
+    assert!(matches!(events.last(), Some(Event::Intent(Intent { session: Some(SessionNumber(1)), .. }))), "{events:?}");
+    assert!(matches!(events.iter().rev().nth(1), Some(Event::Statement(_))));
 }
 
 #[test]
@@ -181,40 +138,19 @@ fn one_record_is_one_line() {
     let audit = Audit::open(&settings(directory.path())).unwrap();
     drop(audit.begin(info()));
     drop(audit);
-    let path = read::files(&directory.path().join("record"))
-        .unwrap()
-        .pop()
-        .unwrap();
+    let path = read::files(&directory.path().join("record")).unwrap().pop().unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 3);
-    assert!(
-        !text
-            .lines()
-            .any(|line| line.chars().any(escape::is_harmful))
-    );
+    assert!(!text.lines().any(|line| line.chars().any(escape::is_harmful)));
     use std::os::unix::fs::PermissionsExt;
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
-    assert_eq!(
-        fs::metadata(path.parent().unwrap())
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o700
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[tokio::test]
 async fn a_full_queue_makes_sessions_wait_and_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let audit = Audit::open(&Settings {
-        memory_bytes: 0,
-        ..settings(directory.path())
-    })
-    .unwrap();
+    let audit = Audit::open(&Settings { memory_bytes: 0, ..settings(directory.path()) }).unwrap();
     let mut log = audit.begin(info());
     let mut waited = 0;
     for n in 0..500 {
@@ -235,10 +171,7 @@ fn a_directory_that_cannot_be_used_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let settings = settings(directory.path());
     fs::write(&settings.directory, "a file").unwrap();
-    assert!(matches!(
-        Audit::open(&settings),
-        Err(OpenError::Directory { .. })
-    ));
+    assert!(matches!(Audit::open(&settings), Err(OpenError::Directory { .. })));
     fs::remove_file(&settings.directory).unwrap();
     let first = Audit::open(&settings).unwrap();
     assert!(matches!(Audit::open(&settings), Err(OpenError::InUse(_))));
@@ -249,11 +182,7 @@ fn a_directory_that_cannot_be_used_is_an_error() {
 #[test]
 fn files_rotate_and_the_chain_goes_on_over_files_and_restarts() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        rotate_bytes: 1000,
-        keep_files: 3,
-        ..settings(directory.path())
-    };
+    let settings = Settings { rotate_bytes: 1000, keep_files: 3, ..settings(directory.path()) };
     for _ in 0..5 {
         let audit = Audit::open(&settings).unwrap();
         let mut log = audit.begin(info());
@@ -263,10 +192,7 @@ fn files_rotate_and_the_chain_goes_on_over_files_and_restarts() {
     }
     assert_eq!(read::files(&settings.directory).unwrap().len(), 3);
     let report = verify(&settings.directory).unwrap();
-    assert_eq!(
-        (report.files, report.first_seq, report.last_seq),
-        (3, 11, 25)
-    );
+    assert_eq!((report.files, report.first_seq, report.last_seq), (3, 11, 25));
 }
 
 #[test]
@@ -281,18 +207,13 @@ fn a_torn_end_is_told_and_followed() {
     drop(Audit::open(&settings).unwrap());
     let report = verify(&settings.directory).unwrap();
     assert_eq!((report.lines, report.torn), (2, 1));
-    assert!(
-        matches!(&events(directory.path())[1], Event::GatewayStarted(started) if started.torn_bytes == 13)
-    );
+    assert!(matches!(&events(directory.path())[1], Event::GatewayStarted(started) if started.torn_bytes == 13));
 }
 
 #[test]
 fn every_alteration_is_found() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        rotate_bytes: 1,
-        ..settings(directory.path())
-    };
+    let settings = Settings { rotate_bytes: 1, ..settings(directory.path()) };
     for _ in 0..3 {
         let audit = Audit::open(&settings).unwrap();
         let mut log = audit.begin(info());
@@ -315,53 +236,35 @@ fn every_alteration_is_found() {
         assert_ne!(edited, one[at]);
         one[at] = &edited;
         changed(&one);
-        assert!(
-            matches!(verify(&settings.directory), Err(VerifyError::Broken { .. })),
-            "edited {at}"
-        );
+        assert!(matches!(verify(&settings.directory), Err(VerifyError::Broken { .. })), "edited {at}");
         let mut one = lines.clone();
         one.remove(at);
         changed(&one);
-        assert!(
-            matches!(verify(&settings.directory), Err(VerifyError::Broken { .. })),
-            "removed {at}"
-        );
+        assert!(matches!(verify(&settings.directory), Err(VerifyError::Broken { .. })), "removed {at}");
         let mut one = lines.clone();
         one.insert(at, lines[at]);
         changed(&one);
-        assert!(
-            matches!(verify(&settings.directory), Err(VerifyError::Broken { .. })),
-            "doubled {at}"
-        );
+        assert!(matches!(verify(&settings.directory), Err(VerifyError::Broken { .. })), "doubled {at}");
     }
     changed(&lines);
     verify(&settings.directory).unwrap();
     fs::remove_file(path).unwrap();
-    assert!(matches!(
-        verify(&settings.directory),
-        Err(VerifyError::Broken { .. })
-    ));
+    assert!(matches!(verify(&settings.directory), Err(VerifyError::Broken { .. })));
 }
 
 #[test]
 fn a_long_text_does_not_stay_in_memory() {
     let directory = tempfile::tempdir().unwrap();
-    let audit = Audit::open(&Settings {
-        text_limit: 10,
-        ..settings(directory.path())
-    })
-    .unwrap();
+    let audit = Audit::open(&Settings { text_limit: 10, ..settings(directory.path()) }).unwrap();
     let text: Arc<str> = Arc::from("x".repeat(1 << 20));
     let mut log = audit.begin(info());
     log.statement(StatementRecord::new(now(), Arc::clone(&text)));
     assert_eq!(Arc::strong_count(&text), 1);
     drop(log);
     audit.close("test").unwrap();
-    let found = events(directory.path())
-        .into_iter()
-        .find_map(|event| match event {
-            Event::Statement(statement) => Some((statement.text.len(), statement.text_bytes)),
-            _ => None,
-        });
+    let found = events(directory.path()).into_iter().find_map(|event| match event {
+        Event::Statement(statement) => Some((statement.text.len(), statement.text_bytes)),
+        _ => None,
+    });
     assert_eq!(found, Some((10, Some(1 << 20))));
 }

@@ -6,14 +6,7 @@ use super::*;
 use crate::shell::audit::sessions::{Args, Command, SessionsError, run};
 
 fn args(directory: &Path, command: Option<Command>) -> Args {
-    Args {
-        data_dir: directory.to_owned(),
-        record_dir: None,
-        json: false,
-        live: false,
-        limit: 100,
-        command,
-    }
+    Args { data_dir: directory.to_owned(), record_dir: None, json: false, live: false, limit: 100, command }
 }
 
 fn show(id: &str) -> Option<Command> {
@@ -35,11 +28,7 @@ fn some_work(audit: &Audit) -> SessionLog {
         application: "psql".into(),
         ..SessionInfo::default()
     });
-    log.statement(StatementRecord {
-        rows: 1,
-        tag: "SELECT 1".into(),
-        ..record("select\n  1")
-    });
+    log.statement(StatementRecord { rows: 1, tag: "SELECT 1".into(), ..record("select\n  1") });
     log.statement(StatementRecord {
         change: true,
         decision: Decision::Refuse,
@@ -55,17 +44,9 @@ fn two_sessions(directory: &Path) -> (Audit, SessionLog) {
     drop(some_work(&audit));
     let live = some_work(&audit);
     // The queue of a session is written before an event that comes after it.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let reloaded = Event::GatewayReloaded {
-        settings: "x".into(),
-        error: None,
-    };
-    runtime
-        .block_on(audit.event_durable(reloaded.clone()))
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let reloaded = Event::GatewayReloaded { settings: "x".into(), error: None };
+    runtime.block_on(audit.event_durable(reloaded.clone())).unwrap();
     runtime.block_on(audit.event_durable(reloaded)).unwrap();
     (audit, live)
 }
@@ -77,28 +58,14 @@ fn sessions_are_listed() {
     let listed = said(&args(directory.path(), None));
     let lines: Vec<&str> = listed.lines().collect();
     assert_eq!(lines.len(), 3, "{listed}");
-    assert!(
-        lines[1].starts_with(&format!("{}-1  ann\\u{{1b}}[2J", audit.boot())),
-        "{listed}"
-    );
+    assert!(lines[1].starts_with(&format!("{}-1  ann\\u{{1b}}[2J", audit.boot())), "{listed}");
     assert!(lines[1].ends_with("2        1        1"), "{listed}");
-    assert!(
-        lines[2].contains("main/shop") && lines[2].contains("  live  "),
-        "{listed}"
-    );
+    assert!(lines[2].contains("main/shop") && lines[2].contains("  live  "), "{listed}");
 
-    let only_live = said(&Args {
-        live: true,
-        json: true,
-        ..args(directory.path(), None)
-    });
+    let only_live = said(&Args { live: true, json: true, ..args(directory.path(), None) });
     assert_eq!(only_live.lines().count(), 1);
     let json: serde_json::Value = serde_json::from_str(&only_live).unwrap();
-    let said_of_it = (
-        json["user"].as_str(),
-        json["changes"].as_u64(),
-        json["live"].as_bool(),
-    );
+    let said_of_it = (json["user"].as_str(), json["changes"].as_u64(), json["live"].as_bool());
     assert_eq!(said_of_it, (Some("ann\x1b[2J"), Some(1), Some(true)));
     drop(live);
     drop(audit);
@@ -110,28 +77,13 @@ fn a_session_is_shown() {
     let directory = tempfile::tempdir().unwrap();
     let (audit, _live) = two_sessions(directory.path());
     let shown = said(&args(directory.path(), show("1")));
-    assert!(
-        shown.contains("select 1") && shown.contains("LK002") && shown.contains("refuse"),
-        "{shown}"
-    );
+    assert!(shown.contains("select 1") && shown.contains("LK002") && shown.contains("refuse"), "{shown}");
     assert!(!shown.contains('\x1b'));
-    assert_eq!(
-        shown,
-        said(&args(
-            directory.path(),
-            show(&format!("{}-1", audit.boot()))
-        ))
-    );
-    let raw = said(&Args {
-        json: true,
-        ..args(directory.path(), show("1"))
-    });
+    assert_eq!(shown, said(&args(directory.path(), show(&format!("{}-1", audit.boot())))));
+    let raw = said(&Args { json: true, ..args(directory.path(), show("1")) });
     assert_eq!(raw.lines().count(), 4);
     let whole = said(&args(directory.path(), Some(Command::Verify)));
-    assert!(
-        whole.starts_with("The record is whole: 10 lines in 1 files"),
-        "{whole}"
-    );
+    assert!(whole.starts_with("The record is whole: 10 lines in 1 files"), "{whole}");
 }
 
 #[test]
@@ -150,13 +102,6 @@ fn only_the_newest_are_kept_in_memory() {
     let audit = Audit::open(&settings(directory.path())).unwrap();
     (0..10).for_each(|_| drop(some_work(&audit)));
     drop(audit);
-    let listed = said(&Args {
-        limit: 2,
-        json: true,
-        ..args(directory.path(), None)
-    });
-    assert!(
-        listed.lines().count() == 2 && listed.contains("-9\"") && listed.contains("-10\""),
-        "{listed}"
-    );
+    let listed = said(&Args { limit: 2, json: true, ..args(directory.path(), None) });
+    assert!(listed.lines().count() == 2 && listed.contains("-9\"") && listed.contains("-10\""), "{listed}");
 }
