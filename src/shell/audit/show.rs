@@ -191,7 +191,7 @@ fn intended(intent: &Intent) -> String {
     }
     text += &format!(": {}", for_terminal(&intent.text));
     for (i, step) in intent.plan.steps.iter().enumerate() {
-        text += &format!("\n{:20}{}. {} ({})", "", i + 1, for_terminal(&step.name), step.lock);
+        text += &format!("\n{:20}{}. {} ({})", "", i + 1, for_terminal(&step.name), words(&step.lock));
     }
     text
 }
