@@ -191,7 +191,7 @@ fn intended(intent: &Intent) -> String {
     }
     text += &format!(": {}", for_terminal(&intent.text));
     for (i, step) in intent.plan.steps.iter().enumerate() {
-        text += &format!("\n{:20}{}. {} ({:?})", "", i + 1, for_terminal(&step.name), step.lock);
+        text += &format!("\n{:20}{}. {} ({})", "", i + 1, for_terminal(&step.name), words(&step.lock));
     }
     text
 }
@@ -205,12 +205,12 @@ fn stepped(step: &Step) -> String {
         super::StepOutcome::Unknown => "outcome UNKNOWN",
     };
     let mut text = format!(
-        "{:>4}  step {} {}: {outcome} in {}, {} tries, {} rows",
+        "{:>4}  step {} {}: {outcome} in {}{}, {} rows",
         step.n,
         step.step,
         for_terminal(&step.name),
         duration(step.duration_us),
-        step.tries,
+        tries(step.tries),
         step.rows
     );
     if let Some(error) = &step.error {
@@ -223,7 +223,7 @@ fn closed(ended: &SessionEnded) -> String {
     let counts = ended.counts;
     format!(
         "session ended ({}): {} statements, {} changes, {} held, {} refused, {} errors, {} rows, {} bytes in, {} out",
-        serde_json::to_string(&ended.reason).unwrap_or_default().trim_matches('"').replace('_', " "),
+        words(&ended.reason),
         counts.statements,
         counts.changes,
         counts.held,
@@ -233,6 +233,15 @@ fn closed(ended: &SessionEnded) -> String {
         counts.bytes_in,
         counts.bytes_out
     )
+}
+
+/// As the record writes it, without underscores.
+fn words(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default().trim_matches('"').replace('_', " ")
+}
+
+fn tries(count: u64) -> String {
+    if count > 1 { format!(", {count} tries") } else { String::new() }
 }
 
 fn duration(us: u64) -> String {
