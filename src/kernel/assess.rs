@@ -4,19 +4,22 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::facts::{Facts, Wanted};
+use super::facts::Facts;
 use super::plan::combine::{self, Part};
-use super::plan::names::{Names, candidates, index_middle};
+use super::plan::names::Names;
 use super::plan::{Mode, Plan, as_is, guarded, tag};
 use super::rules::subject::{Earlier, Hazard, Subject};
 use super::rules::{Finding, RULES, Rule, brief_lock};
 use super::sql::statement::{
-    AlterKind, AlterTable, Change, ConstraintKind, LockMode, Parsed, Reading, RelationName, Statement,
-    TransactionControl,
+    AlterKind, AlterTable, Change, DropKind, LockMode, Parsed, Reading, Statement, TransactionControl,
 };
+
+mod want;
 
 #[cfg(test)]
 pub(super) mod cases;
+
+pub use want::wanted;
 
 /// What was found in one message, and what it was found from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,111 +48,6 @@ pub struct Assessed {
     pub brief: bool,
 }
 
-/// What has to be looked up before [`assess`] can answer.
-#[must_use]
-pub fn wanted(reading: &Reading) -> Wanted {
-    let mut wanted = Wanted::default();
-    for parsed in &reading.statements {
-        if let Statement::Change(change) = &parsed.statement {
-            want_change(change, &mut wanted);
-        }
-    }
-    wanted.relations.sort();
-    wanted.relations.dedup();
-    wanted.callees.sort();
-    wanted.callees.dedup();
-    wanted
-}
-
-fn want_change(change: &Change, wanted: &mut Wanted) {
-    wanted.relations.extend(brief_lock::locks(change).into_iter().map(|(name, _)| name.clone()));
-    match change {
-        Change::CreateIndex(index) => {
-            wanted.relations.push(index.relation.clone());
-            match &index.name {
-                Some(name) => {
-                    let schema = index.relation.schema.clone();
-                    wanted.relations.push(RelationName { schema, name: name.clone() });
-                }
-                None => {
-                    let middle = index_middle(index.elements.iter().map(|e| e.name_part.as_str()));
-                    wanted.relations.extend(candidates(&index.relation, &middle, "idx"));
-                }
-            }
-        }
-        Change::AlterTable(alter) => want_alter(alter, wanted),
-        Change::Drop(drop) => wanted.relations.extend(drop.relations.iter().cloned()),
-        Change::CreateTable(_)
-        | Change::Truncate { .. }
-        | Change::MassWrite { .. }
-        | Change::Rename(_)
-        | Change::Privilege(_)
-        | Change::Setting(_)
-        | Change::Opaque(_)
-        | Change::Reindex { .. }
-        | Change::RewriteTable { .. }
-        | Change::RefreshMatview { .. }
-        | Change::LockTable { .. }
-        | Change::Brief { .. }
-        | Change::Other { .. }
-        | Change::Unreadable { .. } => {}
-    }
-}
-
-fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
-    let table = &alter.relation;
-    for action in &alter.actions {
-        match &action.kind {
-            AlterKind::AddColumn(column) => {
-                wanted.types.push(column.type_name.clone());
-                wanted.callees.extend(column.default.iter().flat_map(|default| default.callees.iter().cloned()));
-                if column.serial.is_some() {
-                    wanted.relations.extend(candidates(table, &column.name, "seq"));
-                }
-                for constraint in &column.constraints {
-                    want_constraint_names(table, &constraint.kind, &constraint.columns, wanted);
-                }
-            }
-            AlterKind::AlterType { type_name, .. } => wanted.types.push(type_name.clone()),
-            AlterKind::AddConstraint(constraint) => {
-                want_constraint_names(table, &constraint.kind, &constraint.columns, wanted);
-                let named = constraint.name.iter();
-                wanted
-                    .relations
-                    .extend(named.map(|name| RelationName { schema: table.schema.clone(), name: name.clone() }));
-            }
-            AlterKind::DropColumn { .. }
-            | AlterKind::SetNotNull { .. }
-            | AlterKind::DropNotNull { .. }
-            | AlterKind::SetDefault { .. }
-            | AlterKind::DropDefault { .. }
-            | AlterKind::ValidateConstraint { .. }
-            | AlterKind::DropConstraint { .. }
-            | AlterKind::AddConstraintUsingIndex { .. }
-            | AlterKind::AttachPartition { .. }
-            | AlterKind::DetachPartition { .. }
-            | AlterKind::WeakLock { .. }
-            | AlterKind::BriefLock { .. }
-            | AlterKind::Rewrites { .. }
-            | AlterKind::Security { .. }
-            | AlterKind::Weakens { .. }
-            | AlterKind::Other { .. } => {}
-        }
-    }
-}
-
-fn want_constraint_names(table: &RelationName, kind: &ConstraintKind, columns: &[String], wanted: &mut Wanted) {
-    let (middle, label) = match kind {
-        ConstraintKind::Unique { .. } => (index_middle(columns.iter().map(String::as_str)), "key"),
-        ConstraintKind::PrimaryKey { .. } => (String::new(), "pkey"),
-        ConstraintKind::Check { .. }
-        | ConstraintKind::ForeignKey { .. }
-        | ConstraintKind::Exclude
-        | ConstraintKind::NotNull => return,
-    };
-    wanted.relations.extend(candidates(table, &middle, label));
-}
-
 /// All hazards of a message.
 #[must_use]
 pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
@@ -170,7 +68,7 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         }
         findings.extend(told(found, &assessed, reading.exact_names));
         changes.push(assessed);
-        remember(change, &mut earlier);
+        remember(change, &facts, &mut earlier);
     }
     let statements = count(&reading.statements);
     Assessment { text: text.to_owned(), findings, facts, changes, statements }
@@ -180,8 +78,7 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
 #[must_use]
 pub fn unreadable(text: &str, why: &str) -> Assessment {
     let change = Statement::Change(Change::Unreadable { why: why.to_owned() });
-    let reading =
-        Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
+    let reading = Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
     assess(text, &reading, Facts::default())
 }
 
@@ -219,14 +116,16 @@ fn part<'a>(text: &'a str, span: &Range<usize>) -> &'a str {
 
 fn blur_by_statement(statement: &Statement, earlier: &mut Earlier) {
     match statement {
-        // An EXECUTE runs what only the session knows; a ROLLBACK takes back what was made.
-        Statement::Execute { .. } | Statement::Transaction(TransactionControl::Rollback) => earlier.blurred = true,
+        // An EXECUTE runs what only the session knows.
+        Statement::Execute { .. } => earlier.blurred = true,
+        // Takes back what was made, and perhaps what was renamed.
+        Statement::Transaction(TransactionControl::Rollback | TransactionControl::Savepoint) => {
+            earlier.created.clear();
+            earlier.blurred = true;
+        }
         Statement::Ordinary
         | Statement::Transaction(
-            TransactionControl::Begin
-            | TransactionControl::Commit
-            | TransactionControl::Savepoint
-            | TransactionControl::TwoPhase,
+            TransactionControl::Begin | TransactionControl::Commit | TransactionControl::TwoPhase,
         )
         | Statement::Prepare { .. }
         | Statement::Deallocate { .. }
@@ -234,16 +133,27 @@ fn blur_by_statement(statement: &Statement, earlier: &mut Earlier) {
     }
 }
 
-fn remember(change: &Change, earlier: &mut Earlier) {
+fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
     match change {
-        Change::CreateTable(table) => earlier.created.push(table.relation.clone()),
+        // With IF NOT EXISTS it makes nothing where something stands already; a temporary table hides that.
+        Change::CreateTable(table) => {
+            let free =
+                matches!(facts.relation(&table.relation), Some(None)) || earlier.dropped.contains(&table.relation);
+            if (free && !earlier.blurred) || (table.temporary && table.relation.schema.is_none()) {
+                earlier.created.push(table.relation.clone());
+            }
+        }
         Change::Rename(_)
         | Change::Setting(_)
         | Change::Opaque(_)
         | Change::Other { .. }
-        | Change::Drop(_)
         | Change::Privilege(_)
         | Change::Unreadable { .. } => earlier.blurred = true,
+        Change::Drop(drop) => {
+            earlier.created.retain(|made| !drop.relations.iter().any(|gone| gone.name == made.name));
+            earlier.dropped.extend(drop.relations.iter().cloned());
+            earlier.blurred |= drop.kind == DropKind::Schema;
+        }
         Change::CreateIndex(_)
         | Change::AlterTable(_)
         | Change::Truncate { .. }
@@ -267,14 +177,13 @@ struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     fn assess(&self, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Assessed) {
-        let (findings, safe) = match self.change {
-            Change::AlterTable(alter) => self.alter(alter, names),
-            _ => {
-                let found = self.check(&Subject::new(self.change, None, self.facts, self.earlier, names));
-                let every = !found.is_empty() && found.iter().all(|finding| finding.plan.is_some());
-                let safe = if every { found.first().and_then(|finding| finding.plan.clone()) } else { None };
-                (found, safe)
-            }
+        let (findings, safe) = if let Change::AlterTable(alter) = self.change {
+            self.alter(alter, names)
+        } else {
+            let found = self.check(&Subject::new(self.change, None, self.facts, self.earlier, names));
+            let every = !found.is_empty() && found.iter().all(|finding| finding.plan.is_some());
+            let safe = if every { found.first().and_then(|finding| finding.plan.clone()) } else { None };
+            (found, safe)
         };
         let guarded = self.guarded(names);
         let assessed = Assessed {
@@ -398,7 +307,7 @@ impl<'a> Judged<'a> {
 fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
     let lock = lock.unwrap_or(LockMode::AccessShare);
     let brief = match change {
-        Change::Drop(drop) => !drop.concurrently && !matches!(drop.kind, super::sql::statement::DropKind::Database),
+        Change::Drop(drop) => !drop.concurrently && drop.kind != DropKind::Database,
         Change::Truncate { .. } | Change::Rename(_) => true,
         Change::AlterTable(alter) => alter.actions.iter().all(|action| quick(&action.kind)),
         Change::CreateIndex(_)

@@ -396,7 +396,9 @@ fn optional(text: Option<String>) -> Result<Option<String>, Rejection> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-fn approver(state: &State) -> String {
+/// Who approved it, if somebody has.
+#[must_use]
+pub fn approver(state: &State) -> String {
     match state {
         State::Approved { by, .. } => by.clone(),
         State::Running { approved_by, .. }

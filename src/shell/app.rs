@@ -58,7 +58,7 @@ pub fn run(settings: Settings, load: Load) -> Result<(), AppError> {
 async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), AppError> {
     let directory = DataDirectory::take(&settings.data_dir)?;
     let store = Store::open(&directory.path().join(store::FILE)).await?;
-    let lost = store.recover(store::now()).await?;
+    let lost = store.recover(&directory, store::now()).await?;
     let audit = Audit::open(&record_settings(&settings))?;
     for ticket in lost {
         tracing::warn!(ticket = ticket.id.0, "was running when the gateway stopped: its outcome is unknown");
@@ -68,7 +68,6 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let (drain, draining) = watch::channel(false);
     let shared = Shared { settings: published, tickets: tickets.clone(), draining };
     tokio::spawn(tickets.clone().expire_forever());
-    tokio::spawn(super::console::ledger::follow(tickets.clone(), audit.clone()));
     let admin = open_admin(&publish.borrow().clone(), &directory, tickets).await?;
     let open = Arc::new(Open::new(&publish.borrow()));
     listen(&publish.borrow().clone(), &shared, &audit, (workers, &open)).await?;
@@ -258,7 +257,7 @@ async fn too_many(raw: Raw) {
     Reply::fatal(sqlstate::TOO_MANY_CONNECTIONS, "too many connections through the gateway")
         .hint("Raise limits.connections_max, or use fewer connections.")
         .put(&mut side.out);
-    super::session::wire::farewell_in_clear(&mut side).await;
+    super::session::farewell(&mut side).await;
 }
 
 async fn pause(error: &io::Error) {

@@ -1,1 +1,72 @@
-//! To be written.
+//! Who the client is, and how the gateway logs in to the server: state machines over message bodies.
+//!
+//! No sockets here: the session reads and writes the frames. Passwords are seen only as [`Secret`]s.
+//!
+//! [`Secret`]: super::config::Secret
+
+mod client;
+mod server;
+
+pub use client::{Channel, UpstreamAuth, UpstreamReply};
+pub use server::{Authenticated, Challenge, Mock, Offer};
+
+/// The mechanisms' names (PostgreSQL docs, 55.3 SASL Authentication).
+pub const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
+pub const SCRAM_SHA_256_PLUS: &str = "SCRAM-SHA-256-PLUS";
+
+/// Why somebody was not let in. The text may be told to a client: it does not say which part was wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// The message is not what the protocol has here.
+    #[error("malformed authentication message: {0}")]
+    Malformed(&'static str),
+    /// Unknown user or wrong password.
+    #[error("password authentication failed for user \"{0}\"")]
+    Failed(String),
+    /// The client is at the end of another TLS channel than ours, or was made to believe so.
+    #[error("SCRAM channel binding failed: {0}")]
+    Binding(&'static str),
+    /// The server asked for something the gateway does not answer.
+    #[error("cannot log in to the server: {0}")]
+    Upstream(String),
+}
+
+impl AuthError {
+    /// As PostgreSQL reports the same thing.
+    #[must_use]
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "08P01",
+            Self::Failed(_) => "28P01",
+            Self::Binding(_) => "28000",
+            Self::Upstream(_) => "08001",
+        }
+    }
+}
+
+/// A users file's line for a user: it holds a verifier, not the password.
+#[must_use]
+pub fn verifier(user: &str, password: &[u8]) -> String {
+    let verifier = postgres_protocol::password::scram_sha_256(password);
+    format!("\"{}\" \"{verifier}\"", user.replace('"', "\"\""))
+}
+
+/// The mechanism list of an AuthenticationSASL body (after its code) without channel binding, for a relay:
+/// client and server are on different channels, which binding exists to find out.
+#[must_use]
+pub fn strip_plus(mechanisms: &[u8]) -> Vec<u8> {
+    let names = mechanisms
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
+    let kept = names.filter(|name| !name.ends_with(b"-PLUS"));
+    let mut list = Vec::with_capacity(mechanisms.len());
+    for name in kept {
+        list.extend_from_slice(name);
+        list.push(0);
+    }
+    list.push(0);
+    list
+}
+
+#[cfg(test)]
+mod tests;

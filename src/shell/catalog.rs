@@ -1,1 +1,112 @@
-//! To be written.
+//! Looks up, on the client's own session, what the rules need to know.
+//!
+//! The answers hold for the role, the search path and the transaction of the client, since its own
+//! session is asked. Two things must never happen here. A look-up must not hang: functions that report
+//! sizes or definitions take ACCESS SHARE and would queue behind an ACCESS EXCLUSIVE lock, so they run
+//! under a lock timeout and are then left out (sizes come from the statistics instead). And a look-up
+//! must not be deceived or leave a trace: every name is written out, because the search path may shadow
+//! functions, operators and types alike, names arrive as parameters, and a look-up inside a transaction
+//! block runs under a savepoint that is rolled back, whether it failed or not.
+
+mod answer;
+mod modifier;
+mod queries;
+
+use std::time::Duration;
+
+use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
+use crate::kernel::facts::{Facts, Wanted};
+
+/// How long a look-up waits for a lock before it does without what needs it.
+const LOCK_TIMEOUT_MS: &str = "50";
+/// Tries with sizes and definitions before the look-up does without them.
+const CAREFUL_TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(100);
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// Not like any name an application would choose.
+const SAVEPOINT: &str = "lockkeeper_look_up";
+
+/// Asks the catalog for everything in `wanted`. One query for the relations and the session, and one
+/// more if callees or types are asked for. Not cancel safe.
+///
+/// # Errors
+/// What the server answered, or that the connection is lost. The session's state is as before, except
+/// when the connection is lost.
+pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, DatabaseError> {
+    let mut facts = relations(db, wanted).await?;
+    if !wanted.callees.is_empty() {
+        let [kinds, schemas, names] = queries::callee_arrays(&wanted.callees);
+        let parameters = [Some(kinds.as_str()), Some(schemas.as_str()), Some(names.as_str())];
+        let rows = aside(db, queries::CALLEES, &parameters).await?;
+        answer::put_callees(&mut facts, &wanted.callees, &rows);
+    }
+    if !wanted.types.is_empty() {
+        let texts = queries::array(wanted.types.iter().map(|t| Some(t.sql.as_str())));
+        match aside(db, queries::TYPES, &[Some(texts.as_str())]).await {
+            Ok(rows) => answer::put_types(&mut facts, &wanted.types, &rows),
+            // A type that cannot be named (up to version 15 this is an error, later no answer): the
+            // rules treat a type without facts as unknown.
+            Err(DatabaseError::Server(message)) if message.code.starts_with("42") => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(facts)
+}
+
+/// Names as a text array in the server's input form.
+pub(super) fn text_array(names: &[String]) -> String {
+    queries::array(names.iter().map(|name| Some(name.as_str())))
+}
+
+async fn relations<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, DatabaseError> {
+    let [schemas, names] = queries::relation_arrays(&wanted.relations);
+    for attempt in 1..=CAREFUL_TRIES + 1 {
+        let careful = if attempt <= CAREFUL_TRIES { "t" } else { "f" };
+        let parameters = [Some(LOCK_TIMEOUT_MS), Some(schemas.as_str()), Some(names.as_str()), Some(careful)];
+        match aside(db, queries::RELATIONS, &parameters).await {
+            Ok(rows) => return answer::facts(&wanted.relations, &rows).map_err(unreadable),
+            Err(error) if error.code() == Some(LOCK_NOT_AVAILABLE) && attempt <= CAREFUL_TRIES => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(unreadable("the catalog could not be read".to_owned()))
+}
+
+/// Runs a query so that nothing of it stays in the client's transaction.
+async fn aside<D: Database>(
+    db: &mut D,
+    sql: &str,
+    parameters: &[Option<&str>],
+) -> Result<Vec<Row>, DatabaseError> {
+    match db.transaction_status() {
+        // A transaction of its own, in which also the local lock timeout ends.
+        TransactionStatus::Idle => db.query(sql, parameters).await,
+        TransactionStatus::Block => {
+            db.execute(&format!("SAVEPOINT {SAVEPOINT}")).await?;
+            let answer = db.query(sql, parameters).await;
+            if let Err(DatabaseError::Lost(why)) = answer {
+                return Err(DatabaseError::Lost(why));
+            }
+            db.execute(&format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")).await?;
+            db.execute(&format!("RELEASE SAVEPOINT {SAVEPOINT}")).await?;
+            answer
+        }
+        TransactionStatus::Failed => Err(DatabaseError::Server(Box::new(ServerMessage {
+            severity: "ERROR".to_owned(),
+            code: "25P02".to_owned(),
+            message: "current transaction is aborted, commands ignored until end of transaction block".to_owned(),
+            ..ServerMessage::default()
+        }))),
+    }
+}
+
+fn unreadable(why: String) -> DatabaseError {
+    DatabaseError::Server(Box::new(ServerMessage {
+        severity: "ERROR".to_owned(),
+        code: "LK008".to_owned(),
+        message: format!("the catalog's answer could not be read: {why}"),
+        ..ServerMessage::default()
+    }))
+}

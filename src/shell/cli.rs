@@ -8,10 +8,10 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use super::app;
-use super::audit::sessions::{self, SessionsArgs};
+use super::audit::sessions;
 use super::config::{self, Overrides, Settings};
 use super::console::cli::{self as tickets, TicketCommand};
-use super::demo::{self, DemoArgs};
+use super::demo;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed or was refused, as said on standard error; 2 the command line is wrong; 3 the gateway cannot be reached.";
 
@@ -33,14 +33,14 @@ enum Verb {
     Check {
         /// The configuration file
         #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        config: Option<PathBuf>,
     },
     #[command(flatten)]
     Tickets(TicketCommand),
     /// List recorded sessions, show one, or verify the record
-    Sessions(SessionsArgs),
+    Sessions(sessions::Args),
     /// Start a throw-away server with live traffic behind a gateway, to try everything out
-    Demo(DemoArgs),
+    Demo(demo::Args),
     /// Print the users-file line of a user whose password is read from standard input
     User {
         /// The user's name
@@ -77,12 +77,16 @@ pub fn run() -> ExitCode {
     let mut out = io::stdout();
     match cli.verb {
         Verb::Serve(args) => serve(args),
-        Verb::Check { config } => config::run_check(&config, &mut out),
+        Verb::Check { config } => config::run_check(config.as_deref(), &mut out),
         Verb::Tickets(command) => told(
             tickets::run(&command, command.connection(), &mut out).map_err(|e| (e.exit_code(), e.printable())),
         ),
-        Verb::Sessions(args) => sessions::run(&args, &mut out),
-        Verb::Demo(args) => demo::run(&args),
+        Verb::Sessions(args) => told(sessions::run(&args, &mut out).map_err(|error| (1, error.to_string()))),
+        Verb::Demo(args) => match demo::run(&args, &mut out) {
+            // The normal end of a demo that a person looks at.
+            Err(demo::DemoError::Interrupted) if !args.script => ExitCode::SUCCESS,
+            ended => told(ended.map_err(|error| (1, error.to_string()))),
+        },
         Verb::User { name } => user(&name, &mut out),
     }
 }

@@ -146,6 +146,7 @@ async fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), DemoErro
     let server = find::server(stage.args.postgres.as_deref(), account.as_ref()).await?;
     screen.say(&format!("Starting a throw-away {} ({}) …", server.version, server.bin.display()))?;
     let cluster = stage.cluster.insert(Cluster::start(server, account, &stage.directory).await?);
+    cluster.wait_until_ready().await?;
     let rows = stage.args.rows;
     screen.say(&format!("Creating the table orders with {} rows …", summary::thousands(rows)))?;
     let shop = cluster.create_shop().await?;
@@ -153,6 +154,7 @@ async fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), DemoErro
     if stage.args.script {
         return script::play(stage, screen).await;
     }
+    table::create(&shop, live::OLD_TABLE, rows / 10).await?;
     let gateway = stage.gateway.insert(Gateway::start(cluster.address(), &stage.directory).await?);
     let traffic = traffic::Traffic::start(&cluster.application(gateway.address()), "orders", rows).await?;
     live::invite(screen, cluster, gateway)?;

@@ -1,1 +1,236 @@
-//! To be written.
+//! Runs a plan on the client's own session, step by step, so that nobody is blocked for long and any
+//! step may fail, be cancelled or lose its connection without leaving the application worse off.
+//!
+//! It decides nothing about what should run: the plan says that. A step whose probe is true is done
+//! already and is skipped, so running a plan twice equals running it once; that is also how a plan goes
+//! on after a crash. It must never take a strong lock without a short `lock_timeout`, never leave a
+//! setting of the session changed, and never leave a failed change half done without saying so.
+
+mod block;
+mod control;
+mod holders;
+mod index;
+mod report;
+mod retry;
+mod settings;
+mod steps;
+mod stop;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use self::control::Control;
+pub use self::report::{Blocker, Limits, Outcome, Progress, Report, StepReport, Stopped};
+pub(super) use self::holders::quoted;
+use self::settings::Settings;
+pub(super) use self::steps::{begin, end};
+use super::backfill;
+use super::database::{Database, DatabaseError, ServerMessage, TransactionStatus};
+use crate::kernel::plan::{Action, Mode, Plan, Step};
+
+pub(super) const CANCELED: &str = "57014";
+
+/// Runs `plan` to its end, or says where and why it stopped. Not cancel safe: to stop it, cancel
+/// `control` and send the server a CancelRequest, then await the end.
+pub async fn run<D: Database>(
+    db: &mut D,
+    plan: &Plan,
+    limits: &Limits,
+    control: &Control,
+    tell: &mut (dyn FnMut(Progress) + Send),
+) -> Outcome {
+    let mut runner = Runner {
+        db,
+        plan,
+        limits,
+        control,
+        tell,
+        session: Settings::default(),
+        report: Report::default(),
+        applied: Vec::new(),
+        blockers: Vec::new(),
+        at: 0,
+        verifying: false,
+    };
+    match runner.run().await {
+        Ok(()) => Outcome::Done(runner.report),
+        Err(error) => runner.stop(error).await,
+    }
+}
+
+struct Runner<'a, D> {
+    db: &'a mut D,
+    plan: &'a Plan,
+    limits: &'a Limits,
+    control: &'a Control,
+    tell: &'a mut (dyn FnMut(Progress) + Send),
+    session: Settings,
+    report: Report,
+    /// Steps that this run did, and so may take back.
+    applied: Vec<usize>,
+    /// Who was last seen in the way.
+    blockers: Vec<Blocker>,
+    /// The step at work.
+    at: usize,
+    /// All steps have run, and the probes are asked once more.
+    verifying: bool,
+}
+
+impl<D: Database> Runner<'_, D> {
+    async fn run(&mut self) -> Result<(), DatabaseError> {
+        let plan = self.plan;
+        match self.db.transaction_status() {
+            TransactionStatus::Idle => {}
+            TransactionStatus::Block => return self.run_in_block().await,
+            TransactionStatus::Failed => {
+                let text = "current transaction is aborted, commands ignored until end of transaction block";
+                return Err(error("25P02", text));
+            }
+        }
+        if plan.steps.iter().any(|step| !as_is(step)) {
+            self.session = Settings::read(self.db).await?;
+        }
+        for (at, step) in plan.steps.iter().enumerate() {
+            self.at = at;
+            self.step(step).await?;
+        }
+        self.verify().await
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), DatabaseError> {
+        self.check_cancelled()?;
+        (self.tell)(Progress::StepStarted { step: self.at, name: step.name.clone() });
+        let started = Instant::now();
+        let already_done = self.is_done(step).await?;
+        let attempts = if already_done { 0 } else { self.act(step).await? };
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let name = step.name.clone();
+        self.report.steps.push(StepReport { name: name.clone(), ms, already_done, attempts });
+        if already_done {
+            (self.tell)(Progress::AlreadyDone { step: self.at, name });
+        } else {
+            self.applied.push(self.at);
+            (self.tell)(Progress::StepDone { step: self.at, name, ms });
+        }
+        Ok(())
+    }
+
+    /// Runs the step's action and tells how many attempts it took.
+    async fn act(&mut self, step: &Step) -> Result<u32, DatabaseError> {
+        match &step.action {
+            Action::Sql { sql, mode: Mode::Brief } => self.brief(step, sql).await,
+            Action::Sql { sql, mode: Mode::Scan } => self.scan(step, sql).await,
+            Action::Sql { sql, mode: Mode::NoTransaction } => self.outside_transaction(step, sql).await,
+            Action::Sql { sql, mode: Mode::AsIs } => self.as_is(sql).await,
+            Action::BuildIndex { sql, leftover, cleanup } => {
+                self.build_index(step, index::Build { sql, leftover, cleanup }).await
+            }
+            Action::Backfill(job) => {
+                let bounds = backfill::Bounds {
+                    batch: Duration::from_millis(match u64::from(job.batch_ms) {
+                        0 => self.limits.batch_ms,
+                        planned => planned,
+                    }),
+                    pause_ratio: self.limits.batch_pause_ratio,
+                    lock_timeout_ms: self.session.lock_ms(self.limits.lock_timeout_ms),
+                    budget: self.limits.budget,
+                    long_read: self.session.local(self.limits.scan_lock_timeout_ms, 0),
+                };
+                let rows = backfill::fill(self.db, job, &bounds, self.control, self.tell).await?;
+                self.report.rows += rows;
+                Ok(1)
+            }
+        }
+    }
+
+    async fn is_done(&mut self, step: &Step) -> Result<bool, DatabaseError> {
+        let Some(probe) = &step.probe else { return Ok(false) };
+        match &step.action {
+            // Reads the whole table if nothing is left to do, so the session's timeouts are not for it.
+            Action::Backfill(_) => self.long_probe(probe).await,
+            Action::Sql { .. } | Action::BuildIndex { .. } => yes(self.db, probe).await,
+        }
+    }
+
+    /// The end state, as the probes see it. A backfill has proved its own end, and its probe may be false
+    /// by now for rows the application has written meanwhile.
+    async fn verify(&mut self) -> Result<(), DatabaseError> {
+        let plan = self.plan;
+        self.verifying = true;
+        for (at, step) in plan.steps.iter().enumerate() {
+            if matches!(step.action, Action::Backfill(_)) {
+                continue;
+            }
+            let Some(probe) = &step.probe else { continue };
+            self.at = at;
+            if !yes(self.db, probe).await? {
+                let text = format!("after all steps ran, step \"{}\" turns out not to be in effect", step.name);
+                return Err(error("55000", &text));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_cancelled(&self) -> Result<(), DatabaseError> {
+        if self.control.is_cancelled() { Err(cancelled()) } else { Ok(()) }
+    }
+
+    /// Sleeps, or stops with the cancel.
+    async fn pause(&mut self, duration: Duration) -> Result<(), DatabaseError> {
+        if self.control.sleep(duration).await { Ok(()) } else { Err(cancelled()) }
+    }
+
+    /// Keeps the server's words about the client's own statement: those of a plan of one step.
+    fn keep(&mut self, done: super::database::Done) {
+        if self.plan.steps.len() == 1 {
+            self.report.tag = Some(done.tag);
+            self.report.notices.extend(done.notices);
+        }
+    }
+}
+
+fn as_is(step: &Step) -> bool {
+    matches!(step.action, Action::Sql { mode: Mode::AsIs, .. })
+}
+
+/// A query of one boolean.
+async fn yes<D: Database>(db: &mut D, sql: &str) -> Result<bool, DatabaseError> {
+    let rows = db.query(sql, &[]).await?;
+    let answer = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
+    Ok(matches!(answer, Some("t" | "true")))
+}
+
+/// An error of ours in the server's form.
+pub(super) fn error(code: &str, message: &str) -> DatabaseError {
+    let fields = [(b'S', "ERROR"), (b'V', "ERROR"), (b'C', code), (b'M', message)];
+    DatabaseError::Server(Box::new(ServerMessage {
+        severity: "ERROR".to_owned(),
+        code: code.to_owned(),
+        message: message.to_owned(),
+        detail: None,
+        hint: None,
+        fields: fields.into_iter().map(|(key, value)| (key, value.to_owned())).collect(),
+    }))
+}
+
+pub(super) fn cancelled() -> DatabaseError {
+    error(CANCELED, "canceling statement due to user request")
+}
+
+/// Whether the server is gone, whatever the last words were.
+pub(super) fn is_lost(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::Lost(_) => true,
+        DatabaseError::Server(message) => {
+            message.code.starts_with("08") || matches!(message.code.as_str(), "57P01" | "57P02" | "57P03")
+        }
+    }
+}
+
+/// Whether the same step may succeed later: a lock was not to be had, or a deadlock was broken.
+pub(super) fn is_contention(error: &DatabaseError) -> bool {
+    matches!(error.code(), Some("55P03" | "40P01"))
+}

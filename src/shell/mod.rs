@@ -3,6 +3,7 @@
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod backfill;
 pub mod cancel;
 pub mod catalog;
 pub mod cli;

@@ -10,11 +10,13 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use super::audit::{Audit, Event, LoginFailed, SessionInfo};
+use super::audit::event::{Event, LoginFailed, SessionInfo};
+use super::audit::Audit;
 use super::cancel::Cancels;
-use super::config::{Auth, FunctionCalls, ListenerTls, Settings, Target};
+use super::config::{Auth, FunctionCalls, ListenerTls, Parameters, Settings, Target};
 use super::net::{Raw, Stream};
-use super::session::wire::{Side, farewell};
+use super::session::farewell;
+use super::session::wire::Side;
 use super::session::{Identity, Session, Shared};
 use super::tls::{self, ListenerMode, ServerSide};
 use super::upstream::Upstream;
@@ -246,7 +248,7 @@ impl Gate {
         let settings = self.shared.settings.borrow().clone();
         let limits = relay::Limits {
             function_calls: function_calls(&identity.target),
-            values_max: if self.audit.keeps_parameters() { GREETING_MAX } else { 0 },
+            values_max: if settings.record.parameters == Parameters::None { 0 } else { GREETING_MAX },
             text_max: settings.limits.statement_bytes_max,
         };
         let log = self.audit.begin(SessionInfo {

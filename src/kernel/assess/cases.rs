@@ -39,19 +39,22 @@ pub(crate) fn catalog(version: u32) -> Facts {
     put(&mut facts, RelationFacts { kind: RelationKind::Sequence, name: "numbers".to_owned(), ..view.clone() });
     let matview = RelationFacts { name: "totals".to_owned(), heap_bytes: 1 << 30, rows: Some(5_000_000), ..view };
     put(&mut facts, RelationFacts { kind: RelationKind::MaterializedView, ..matview });
-    for index in table("orders", large).indexes {
-        let one = RelationFacts {
-            kind: RelationKind::Index,
-            index_of: Some(name("orders")),
-            name: index.name.clone(),
-            indexes: vec![index],
-            constraints: Vec::new(),
-            columns: Vec::new(),
-            ..table("orders", large)
-        };
-        put(&mut facts, one);
+    for owner in ["orders", "customers"] {
+        table(owner, large).indexes.into_iter().for_each(|index| put(&mut facts, index_of(owner, index)));
     }
     facts
+}
+
+fn index_of(owner: &str, index: IndexFacts) -> RelationFacts {
+    RelationFacts {
+        kind: RelationKind::Index,
+        index_of: Some(name(owner)),
+        name: index.name.clone(),
+        indexes: vec![index],
+        constraints: Vec::new(),
+        columns: Vec::new(),
+        ..table(owner, (5_000_000, 1 << 30))
+    }
 }
 
 fn name(name: &str) -> RelationName {

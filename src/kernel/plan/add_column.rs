@@ -16,7 +16,9 @@ pub const RECIPE: &str = "add-column";
 /// Whether filling the rows that exist takes a rewrite: every row gets a value of its own.
 #[must_use]
 pub fn volatile(column: &AddColumn, facts: &Facts) -> bool {
-    column.serial.is_some() || column.default.as_ref().is_some_and(|d| volatile_default(d, facts))
+    // What a generated column computes is immutable, and it is no default.
+    column.serial.is_some()
+        || column.generated.is_none() && column.default.as_ref().is_some_and(|d| volatile_default(d, facts))
 }
 
 fn volatile_default(default: &DefaultExpression, facts: &Facts) -> bool {

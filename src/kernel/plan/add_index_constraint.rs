@@ -1,7 +1,7 @@
 //! UNIQUE and PRIMARY KEY: the index is built concurrently under the constraint's final name and then
 //! becomes the constraint.
 
-use super::names::{Names, index_middle};
+use super::names::{Names, included, index_middle};
 use super::{Plan, Step, create_index, quote, set_not_null};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::{ConstraintKind, LockMode, TableConstraint};
@@ -60,7 +60,8 @@ pub fn steps(
         Some(name) => name.clone(),
         None if primary => names.index_constraint(table, "", "pkey"),
         None => {
-            let middle = index_middle(constraint.columns.iter().map(String::as_str));
+            let included = included(index_sql);
+            let middle = index_middle(constraint.columns.iter().chain(&included).map(String::as_str));
             names.index_constraint(table, &middle, "key")
         }
     };

@@ -1,36 +1,37 @@
-//! DROP INDEX as DROP INDEX CONCURRENTLY.
+//! DROP INDEX as DROP INDEX CONCURRENTLY, one step an index.
 
 use super::{Mode, Plan, Step, quote};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::LockMode;
 
-/// The safe form of dropping one index that nothing owns. `definition` is `pg_get_indexdef`, for the undo.
+/// The safe form of dropping indexes that nothing owns.
 #[must_use]
-pub fn plan(index: &RelationFacts, definition: Option<&str>) -> Plan {
-    let qualified = quote::table(index);
-    let sql = format!("DROP INDEX CONCURRENTLY {qualified}");
-    let step = Step::sql("drop index", sql, Mode::NoTransaction, LockMode::ShareUpdateExclusive)
-        .probed(format!("SELECT pg_catalog.to_regclass({}) IS NULL", quote::literal(&qualified)));
-    let step = match definition {
-        Some(definition) => {
-            step.undone_by(definition.replacen("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1).replacen(
-                "CREATE UNIQUE INDEX",
-                "CREATE UNIQUE INDEX CONCURRENTLY",
-                1,
-            ))
-        }
-        None => step,
-    };
+pub fn plan(indexes: &[&RelationFacts]) -> Plan {
+    let names: Vec<String> = indexes.iter().map(|index| format!("{}.{}", index.schema, index.name)).collect();
     Plan {
         recipe: "drop-index".to_owned(),
         tag: "DROP INDEX".to_owned(),
         summary: format!(
-            "Index {}.{} is dropped with DROP INDEX CONCURRENTLY, because DROP INDEX waits for every query on the \
-             table and makes all later ones wait behind it.",
-            index.schema, index.name
+            "{} is dropped with DROP INDEX CONCURRENTLY, because DROP INDEX waits for every query on the table and \
+             makes all later ones wait behind it.",
+            names.join(", ")
         ),
-        relation: index.index_of.clone(),
-        steps: vec![step],
+        relation: indexes.first().and_then(|index| index.index_of.clone()),
+        steps: indexes.iter().map(|index| step(index)).collect(),
         undo_loses: None,
+    }
+}
+
+fn step(index: &RelationFacts) -> Step {
+    let qualified = quote::table(index);
+    let sql = format!("DROP INDEX CONCURRENTLY {qualified}");
+    let step = Step::sql("drop index", sql, Mode::NoTransaction, LockMode::ShareUpdateExclusive)
+        .probed(format!("SELECT pg_catalog.to_regclass({}) IS NULL", quote::literal(&qualified)));
+    // The facts of an index list the index itself.
+    let definition = index.index(&index.name).map(|listed| listed.definition.as_str()).unwrap_or_default();
+    let again = definition.split_once(" INDEX ").map(|(create, rest)| format!("{create} INDEX CONCURRENTLY {rest}"));
+    match again {
+        Some(again) => step.undone_by(again),
+        None => step,
     }
 }

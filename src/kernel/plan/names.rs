@@ -122,6 +122,34 @@ pub fn index_middle<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     joined(chosen.iter().map(String::as_str))
 }
 
+/// The columns of the INCLUDE clause in an index's text, `USING btree (a) INCLUDE (b, "C")`: they count for its name.
+#[must_use]
+pub fn included(index_sql: &str) -> Vec<String> {
+    let Some((_, rest)) = index_sql.split_once(") INCLUDE (") else { return Vec::new() };
+    let mut names = Vec::new();
+    let mut name = String::new();
+    let mut quoted = false;
+    let mut characters = rest.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                name.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' | ')' if !quoted => {
+                names.push(std::mem::take(&mut name));
+                if character == ')' {
+                    break;
+                }
+            }
+            ' ' if !quoted => {}
+            other => name.push(other),
+        }
+    }
+    names
+}
+
 /// Names joined by underscores, no longer than the server's buffer allows.
 #[must_use]
 pub fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
@@ -169,6 +197,13 @@ mod tests {
         );
         assert_eq!(name.len(), 63);
         assert!(name.ends_with("_idx"), "{name}");
+    }
+
+    #[test]
+    fn included_columns_are_found_in_the_text() {
+        let text = "USING btree (a) INCLUDE (b, \"C, \"\"d\"\")\") WITH (fillfactor=80)";
+        assert_eq!(included(text), ["b", "C, \"d\")"]);
+        assert!(included("USING btree (a)").is_empty());
     }
 
     #[test]

@@ -84,3 +84,39 @@ pub fn lock_words(lock: LockMode) -> &'static str {
         LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
     }
 }
+
+impl super::Verdict {
+    /// What it was made from; a plain pass has none.
+    #[must_use]
+    pub fn findings(&self) -> &[super::Finding] {
+        match self {
+            Self::Pass { warnings, .. } | Self::Bounded { warnings, .. } => warnings,
+            Self::Rewrite { findings, .. } => findings,
+            Self::Observed { would, .. } => would.findings(),
+            Self::Hold(draft) => &draft.findings,
+            Self::Refuse(refusal) => &refusal.findings,
+        }
+    }
+
+    /// As records call it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pass { .. } => "pass",
+            Self::Bounded { .. } => "bounded",
+            Self::Rewrite { .. } => "rewrite",
+            Self::Observed { .. } => "observed",
+            Self::Hold(_) => "hold",
+            Self::Refuse(_) => "refuse",
+        }
+    }
+}
+
+impl super::Clearance {
+    /// In a failed transaction the server refuses everything but its end: for a reading without one.
+    #[must_use]
+    pub fn in_failed_transaction(reading: &super::Reading) -> Option<Self> {
+        let ends = reading.statements.iter().any(|p| matches!(p.statement, super::Statement::Transaction(_)));
+        (!ends).then_some(Self(()))
+    }
+}

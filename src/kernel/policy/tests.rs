@@ -78,6 +78,23 @@ fn a_name_that_may_have_changed_its_meaning_is_not_trusted() {
     let standard = Policy::standard();
     check(&standard, ALONE, "hold as-is", "ALTER TABLE small RENAME TO nowhere; DROP TABLE nowhere");
     check(&standard, ALONE, "pass 0", "CREATE TABLE made (a int); DROP TABLE made");
+    check(
+        &standard,
+        ALONE,
+        "pass 0",
+        "DROP TABLE IF EXISTS nowhere; CREATE TABLE nowhere (a int); CREATE INDEX ON nowhere (a)",
+    );
+    check(&standard, ALONE, "bounded", "DROP TABLE empty; CREATE TABLE empty (a int); CREATE INDEX ON empty (a)");
+    check(&standard, ALONE, "pass 0", "CREATE TEMP TABLE orders (a int); DELETE FROM orders");
+    for text in [
+        "CREATE TABLE IF NOT EXISTS orders (a int); DROP TABLE orders",
+        "BEGIN; CREATE TEMP TABLE orders (a int); ROLLBACK; DROP TABLE orders",
+        "BEGIN; SAVEPOINT s; CREATE TEMP TABLE orders (a int); ROLLBACK TO s; DROP TABLE orders",
+        "DROP TABLE IF EXISTS nowhere; DROP TABLE orders",
+        "DROP TABLE IF EXISTS nowhere; DROP TABLE IF EXISTS nowhere",
+    ] {
+        check(&standard, ALONE, "hold as-is", text);
+    }
 }
 
 #[test]

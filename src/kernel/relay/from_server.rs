@@ -194,10 +194,8 @@ impl Relay {
     /// Names that SQL's PREPARE and DEALLOCATE changed; then the record.
     fn finish(&mut self, running: Running, now: u64) {
         if let Some(known) = &running.known {
-            if known.names_statements {
-                for parsed in &known.reading.statements {
-                    self.sql_names(&parsed.statement, &running);
-                }
+            for statement in known.clone().naming() {
+                self.sql_names(statement, &running);
             }
         }
         self.finished.push(Finished {

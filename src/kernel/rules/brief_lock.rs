@@ -25,6 +25,9 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
+    if refuses_transaction(subject.change) {
+        return Vec::new();
+    }
     let mut locks = locks(subject.change).into_iter();
     let taken = locks.find_map(|(name, lock)| {
         let target = subject.shared(name)?;
@@ -33,6 +36,18 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((target, lock)) = taken else { return Vec::new() };
     let message = format!("a strong lock on {} is taken for a moment", target.described());
     vec![Hazard::lock(&target, lock, message)]
+}
+
+/// What the server does not run in a transaction block cannot be given a lock timeout of its own there.
+fn refuses_transaction(change: &Change) -> bool {
+    let detaches = |kind: &AlterKind| matches!(kind, AlterKind::DetachPartition { concurrently: true, .. });
+    if let Change::RewriteTable { command, relation } = change {
+        return command.starts_with("VACUUM") || relation.is_none();
+    }
+    if let Change::AlterTable(alter) = change {
+        return alter.actions.iter().any(|action| detaches(&action.kind));
+    }
+    matches!(change, Change::Reindex { .. })
 }
 
 /// ALTER of an index or view as if it were a table locks that, which is the server's own business.

@@ -2,7 +2,7 @@
 
 use super::subject::{Hazard, Known, Subject, Target, UNKNOWN, written};
 use super::{Doc, Response, Rule};
-use crate::kernel::facts::RelationKind;
+use crate::kernel::facts::{IndexFacts, RelationFacts, RelationKind};
 use crate::kernel::plan::{Plan, drop_index};
 use crate::kernel::sql::statement::{Change, DropKind, LockMode, RelationName};
 
@@ -26,12 +26,30 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if drop.kind != DropKind::Index || drop.concurrently {
         return Vec::new();
     }
-    let shared: Vec<Target<'_>> = drop.relations.iter().filter_map(|name| subject.shared(name)).collect();
-    let alone = drop.relations.len() == 1 && !drop.cascade;
-    shared.iter().filter(|target| !of_own_table(subject, target)).map(|target| hazard(subject, target, alone)).collect()
+    let shared = drop.relations.iter().filter_map(|name| subject.shared(name));
+    let shared: Vec<Target<'_>> = shared.filter(|target| !of_own_table(subject, target)).collect();
+    // The server refuses at once to drop what a constraint owns; without CONCURRENTLY the work is brief.
+    if shared.iter().any(owned) || (!drop.cascade && shared.iter().any(partitioned)) {
+        return Vec::new();
+    }
+    let plan = safe(drop.cascade, &shared);
+    shared.iter().map(|target| hazard(subject, target, plan.clone())).collect()
 }
 
-fn hazard(subject: &Subject<'_>, index: &Target<'_>, alone: bool) -> Hazard {
+fn owned(index: &Target<'_>) -> bool {
+    listed(index).is_some_and(|listed| listed.constraint.is_some())
+}
+
+fn partitioned(index: &Target<'_>) -> bool {
+    index.facts.is_some_and(|facts| facts.kind == RelationKind::PartitionedIndex || facts.is_partition)
+}
+
+/// The facts of an index list the index itself.
+fn listed<'a>(index: &Target<'a>) -> Option<&'a IndexFacts> {
+    index.facts.and_then(|facts| facts.index(&facts.name))
+}
+
+fn hazard(subject: &Subject<'_>, index: &Target<'_>, plan: Result<Plan, &str>) -> Hazard {
     let named = index.facts.and_then(|facts| facts.index_of.as_ref());
     let table = named.and_then(|name| subject.shared(name)).filter(|table| table.facts.is_some());
     let on = match (&table, named) {
@@ -40,7 +58,6 @@ fn hazard(subject: &Subject<'_>, index: &Target<'_>, alone: bool) -> Hazard {
         (None, None) => "its table".to_owned(),
     };
     let message = format!("DROP INDEX {} takes {on} away from everybody while it waits and runs", written(&index.name));
-    let plan = if alone { safe(index) } else { Err("several indexes, or CASCADE") };
     Hazard::lock(index, LockMode::AccessExclusive, message).with(plan).and_size_of(table.as_ref())
 }
 
@@ -49,16 +66,11 @@ fn of_own_table(subject: &Subject<'_>, index: &Target<'_>) -> bool {
     table.is_some_and(|name| matches!(subject.known(name), Known::Own))
 }
 
-fn safe(index: &Target<'_>) -> Result<Plan, &'static str> {
-    let facts = index.facts.ok_or(UNKNOWN)?;
-    if facts.kind == RelationKind::PartitionedIndex || facts.is_partition {
-        return Err("CONCURRENTLY does not work on the indexes of partitioned tables");
+fn safe(cascade: bool, indexes: &[Target<'_>]) -> Result<Plan, &'static str> {
+    if cascade {
+        return Err("CASCADE does not go with CONCURRENTLY, and takes along what depends on it");
     }
-    // The facts of an index list the index itself.
-    let listed = facts.index(&facts.name);
-    if listed.is_some_and(|listed| listed.constraint.is_some()) {
-        return Err("the index belongs to a constraint");
-    }
-    let definition = listed.map(|listed| listed.definition.as_str()).filter(|definition| !definition.is_empty());
-    Ok(drop_index::plan(facts, definition))
+    let facts: Option<Vec<&RelationFacts>> = indexes.iter().map(|index| index.facts).collect();
+    let facts = facts.ok_or(UNKNOWN)?;
+    Ok(drop_index::plan(&facts))
 }

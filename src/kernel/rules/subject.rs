@@ -25,6 +25,8 @@ pub struct Subject<'a> {
 pub struct Earlier {
     /// Tables made by them.
     pub created: Vec<RelationName>,
+    /// Relations dropped by them: a name may then mean another one, further down the search path.
+    pub dropped: Vec<RelationName>,
     /// Something in them could make a name mean another object than was looked up.
     pub blurred: bool,
 }
@@ -79,11 +81,12 @@ impl<'a> Subject<'a> {
         if self.earlier.created.contains(name) {
             return Known::Own;
         }
+        if self.earlier.blurred || self.earlier.dropped.iter().any(|gone| gone.name == name.name) {
+            return Known::Unknown;
+        }
         match self.facts.relation(name) {
             None => Known::Unknown,
-            Some(None) if self.earlier.blurred => Known::Unknown,
             Some(None) => Known::Missing,
-            Some(Some(_)) if self.earlier.blurred => Known::Unknown,
             Some(Some(found)) if found.persistence == Persistence::Temporary || found.new_in_transaction => Known::Own,
             Some(Some(found)) => Known::Exists(found),
         }

@@ -62,6 +62,30 @@ pub fn comment_depth(text: &[u8]) -> usize {
     deepest
 }
 
+/// Most work a text may make the lexer do over and over, see [`operator_work`].
+pub const OPERATOR_WORK_MAX: usize = 64 * 1024 * 1024;
+
+/// Texts up to this length cannot do harm by it.
+const OPERATOR_WORK_FREE: usize = 4 * 1024;
+
+/// The lexer takes the longest run of operator characters and then gives back all but the first of them,
+/// for each comment opener and each sign in the run: `/**//**/…` and `+++…` cost the square of their
+/// length. This is that cost, roughly. A run that starts with `--` is a comment and costs nothing.
+#[must_use]
+pub fn operator_work(text: &[u8]) -> usize {
+    if text.len() <= OPERATOR_WORK_FREE {
+        return 0;
+    }
+    text.split(|byte| !b"~!@#^&|`?+-*/%<>=".contains(byte))
+        .filter(|run| run.len() > 64 && !run.starts_with(b"--"))
+        .map(|run| {
+            let signs = run.iter().filter(|byte| matches!(byte, b'+' | b'-')).count();
+            let openers = run.windows(2).filter(|pair| pair == b"/*").count();
+            run.len().saturating_mul(signs + openers)
+        })
+        .fold(0, usize::saturating_add)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

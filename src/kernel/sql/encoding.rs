@@ -43,15 +43,14 @@ impl TextEncoding {
     pub fn of(name: &str) -> Option<Self> {
         match reduced(name).as_str() {
             "utf8" | "unicode" => Some(Self::Utf8),
-            "sqlascii" | "latin1" | "latin2" | "latin3" | "latin4" | "latin5" | "latin6" | "latin7"
-            | "latin8" | "latin9" | "latin10" | "iso88591" | "iso88592" | "iso88593" | "iso88594"
-            | "iso88595" | "iso88596" | "iso88597" | "iso88598" | "iso88599" | "iso885910"
-            | "iso885913" | "iso885914" | "iso885915" | "iso885916" | "win" | "win866" | "win874"
-            | "win1250" | "win1251" | "win1252" | "win1253" | "win1254" | "win1255" | "win1256"
-            | "win1257" | "win1258" | "windows866" | "windows874" | "windows1250" | "windows1251"
-            | "windows1252" | "windows1253" | "windows1254" | "windows1255" | "windows1256"
-            | "windows1257" | "windows1258" | "alt" | "abc" | "tcvn" | "tcvn5712" | "vscii" | "koi8"
-            | "koi8r" | "koi8u" => Some(Self::SingleByte),
+            "sqlascii" | "latin1" | "latin2" | "latin3" | "latin4" | "latin5" | "latin6" | "latin7" | "latin8"
+            | "latin9" | "latin10" | "iso88591" | "iso88592" | "iso88593" | "iso88594" | "iso88595" | "iso88596"
+            | "iso88597" | "iso88598" | "iso88599" | "iso885910" | "iso885913" | "iso885914" | "iso885915"
+            | "iso885916" | "win" | "win866" | "win874" | "win1250" | "win1251" | "win1252" | "win1253" | "win1254"
+            | "win1255" | "win1256" | "win1257" | "win1258" | "windows866" | "windows874" | "windows1250"
+            | "windows1251" | "windows1252" | "windows1253" | "windows1254" | "windows1255" | "windows1256"
+            | "windows1257" | "windows1258" | "alt" | "abc" | "tcvn" | "tcvn5712" | "vscii" | "koi8" | "koi8r"
+            | "koi8u" => Some(Self::SingleByte),
             "euccn" | "eucjp" | "eucjis2004" | "euckr" | "euctw" | "muleinternal" => Some(Self::HighBytes),
             _ => None,
         }

@@ -4,6 +4,7 @@ pub mod agree;
 pub mod bounds;
 pub mod encoding;
 pub mod names;
+pub mod known;
 pub mod read;
 pub mod remember;
 pub mod statement;

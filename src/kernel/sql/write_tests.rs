@@ -9,7 +9,9 @@ fn odd_names() -> [&'static str; 10] {
 
 #[test]
 fn quoting() {
-    for (name, expected) in [("t", "t"), ("select", "\"select\""), ("Order", "\"Order\""), ("a\"b", "\"a\"\"b\""), ("", "\"\"")] {
+    for (name, expected) in
+        [("t", "t"), ("select", "\"select\""), ("Order", "\"Order\""), ("a\"b", "\"a\"\"b\""), ("", "\"\"")]
+    {
         assert_eq!(quote_ident(name), expected);
     }
     for (value, expected) in [("a", "'a'"), ("it's", "'it''s'"), ("a\\'b", "E'a\\\\''b'")] {
@@ -60,13 +62,22 @@ fn all_that_is_written_reads_back() {
 fn a_column_without_its_constraints() {
     for (written, bare, with_default) in [
         ("c int not null default 5 check (c > 0)", "ADD COLUMN c int", "ADD COLUMN c int DEFAULT (5)"),
-        ("if not exists \"C\" varchar(20) collate \"C\" default 'x' || 'y'", "ADD COLUMN IF NOT EXISTS \"C\" varchar(20) COLLATE \"C\"",
-         "ADD COLUMN IF NOT EXISTS \"C\" varchar(20) COLLATE \"C\" DEFAULT ('x' || 'y')"),
-        ("c text storage external compression pglz default (a in (1))", "ADD COLUMN c text STORAGE external COMPRESSION pglz", "ADD COLUMN c text STORAGE external COMPRESSION pglz DEFAULT (a IN (1))"),
+        (
+            "if not exists \"C\" varchar(20) collate \"C\" default 'x' || 'y'",
+            "ADD COLUMN IF NOT EXISTS \"C\" varchar(20) COLLATE \"C\"",
+            "ADD COLUMN IF NOT EXISTS \"C\" varchar(20) COLLATE \"C\" DEFAULT ('x' || 'y')",
+        ),
+        (
+            "c text storage external compression pglz default (a in (1))",
+            "ADD COLUMN c text STORAGE external COMPRESSION pglz",
+            "ADD COLUMN c text STORAGE external COMPRESSION pglz DEFAULT (a IN (1))",
+        ),
         ("c bigserial", "ADD COLUMN c bigint", "ADD COLUMN c bigint"),
     ] {
         let reading = read::read(&format!("alter table s.t add column {written}")).unwrap();
-        let Statement::Change(Change::AlterTable(alter)) = &reading.statements[0].statement else { panic!("{written}") };
+        let Statement::Change(Change::AlterTable(alter)) = &reading.statements[0].statement else {
+            panic!("{written}")
+        };
         let AlterKind::AddColumn(column) = &alter.actions[0].kind else { panic!("{written}") };
         assert_eq!(checked(add_column(&alter.relation, column, false)), Ok(format!("ALTER TABLE s.t {bare}")));
         assert_eq!(checked(add_column(&alter.relation, column, true)), Ok(format!("ALTER TABLE s.t {with_default}")));

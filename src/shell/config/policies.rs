@@ -3,14 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::section::Section;
 use crate::kernel::policy::{Entry, Match, Policy};
+use crate::kernel::rules::{Response, RuleId};
 
 /// Tables at most this large are not bothered with lock hazards, unless configured.
-pub(super) const SMALL_ROWS: u64 = 10_000;
-pub(super) const SMALL_BYTES: u64 = 10 << 20;
+const SMALL_ROWS: u64 = 10_000;
+const SMALL_BYTES: u64 = 10 << 20;
+const COUNT_MAX: u64 = i64::MAX as u64;
+
+const RESPONSES: [(&str, Response); 5] = [
+    ("pass", Response::Pass),
+    ("warn", Response::Warn),
+    ("rewrite", Response::Rewrite),
+    ("hold", Response::Hold),
+    ("refuse", Response::Refuse),
+];
 
 /// The shipped profiles by name.
-#[must_use]
 pub(super) fn built_in() -> BTreeMap<String, Arc<Policy>> {
     [
         profile("standard", SMALL_ROWS, SMALL_BYTES, false),
@@ -34,4 +44,113 @@ fn profile(name: &str, small_rows: u64, small_bytes: u64, observe: bool) -> Poli
         entries: vec![entry],
         observe,
     }
+}
+
+/// The shipped profiles and the `[policy.NAME]` sections.
+pub(super) fn read(section: &Section<'_>) -> BTreeMap<String, Arc<Policy>> {
+    let mut policies = built_in();
+    for name in section.names() {
+        let inner = section.section(&name);
+        if policies.contains_key(&name) {
+            section.mistake(
+                &name,
+                format!("\"{name}\" is a shipped profile."),
+                "Give your policy another name.",
+            );
+        }
+        let policy = Policy {
+            observe: inner.flag("observe", false),
+            entries: entries(&inner),
+            name: name.clone(),
+        };
+        inner.finish();
+        policies.insert(name, Arc::new(policy));
+    }
+    policies
+}
+
+fn entries(section: &Section<'_>) -> Vec<Entry> {
+    let rules = section.sections("rules");
+    let count = rules.len();
+    let mut entries = Vec::with_capacity(count);
+    for (index, rule) in rules.into_iter().enumerate() {
+        let entry = entry(&rule);
+        let catches_all = entry.matches == Match::default();
+        if catches_all && index + 1 < count {
+            rule.mistake(
+                "",
+                "This entry matches everything, so those after it are never reached.",
+                "Move it to the end, or say whom or what it is for: targets, roles, applications or tables.",
+            );
+        } else if !catches_all && index + 1 == count {
+            rule.mistake(
+                "",
+                "The last entry must match everything.",
+                format!(
+                    "Add another [[{}.rules]] without targets, roles, applications and tables.",
+                    section.path
+                ),
+            );
+        }
+        rule.finish();
+        entries.push(entry);
+    }
+    if entries.is_empty() {
+        section.mistake(
+            "",
+            "The policy has no entry.",
+            format!("Add [[{}.rules]].", section.path),
+        );
+    }
+    entries
+}
+
+fn entry(section: &Section<'_>) -> Entry {
+    let patterns = |key: &str| {
+        let patterns = section.texts(key);
+        if patterns.as_ref().is_some_and(Vec::is_empty) {
+            section.mistake(
+                key,
+                "An empty list matches nothing.",
+                "Leave the key out to match all.",
+            );
+        }
+        patterns.unwrap_or_default()
+    };
+    Entry {
+        matches: Match {
+            targets: patterns("targets"),
+            roles: patterns("roles"),
+            applications: patterns("applications"),
+            tables: tables(section, patterns("tables")),
+        },
+        small_rows: section.number("small_rows", SMALL_ROWS, 0..=COUNT_MAX),
+        small_bytes: section.number("small_bytes", SMALL_BYTES, 0..=COUNT_MAX),
+        responses: responses(section.section("responses")),
+    }
+}
+
+fn tables(section: &Section<'_>, patterns: Vec<String>) -> Vec<String> {
+    for pattern in patterns
+        .iter()
+        .filter(|pattern| !pattern.contains('.') && *pattern != "*")
+    {
+        section.mistake(
+            "tables",
+            format!("\"{pattern}\" has no schema."),
+            format!("Write \"public.{pattern}\", or \"*.{pattern}\" for any schema."),
+        );
+    }
+    patterns
+}
+
+fn responses(section: Section<'_>) -> BTreeMap<RuleId, Response> {
+    let mut responses = BTreeMap::new();
+    for id in section.names() {
+        if let Some(response) = section.choice(&id, &RESPONSES) {
+            responses.insert(RuleId(id), response);
+        }
+    }
+    section.finish();
+    responses
 }

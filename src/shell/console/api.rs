@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use super::ask::Tickets;
+use super::bounded::{Bounded, Peer};
 use super::identity::{self, Identity, Reviewer};
 use super::problem::Problem;
 use super::view::{Full, Me, News, Page, Summary};
@@ -89,9 +90,9 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ApiError> {
     check_exposure(listener.local_addr()?, &state.reviewers)?;
-    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router(state).into_make_service_with_connect_info::<Peer>();
     tokio::select! {
-        served = IntoFuture::into_future(axum::serve(listener, service)) => Ok(served?),
+        served = IntoFuture::into_future(axum::serve(Bounded::new(listener), service)) => Ok(served?),
         () = stop => Ok(()),
     }
 }
@@ -112,7 +113,7 @@ fn router(state: ApiState) -> Router {
 /// Nothing behind it sees a call without an identity.
 async fn authenticate(
     State(state): Shared,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     mut request: HttpRequest,
     next: Next,
 ) -> Result<Response, Problem> {

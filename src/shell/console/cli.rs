@@ -33,7 +33,6 @@ pub enum TicketCommand {
 }
 
 #[derive(Clone, Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct TicketsArgs {
     #[command(subcommand)]
     pub command: Option<TicketsCommand>,
@@ -197,7 +196,7 @@ pub fn run(command: &TicketCommand, connection: &Connection, out: &mut dyn Write
 fn tickets(client: &Client, args: &TicketsArgs, out: &mut dyn Write) -> Result<(), CliError> {
     if let Some(TicketsCommand::Show { id, json }) = &args.command {
         let full: Full = client.get(&format!("/v1/tickets/{id}"))?;
-        if *json {
+        if *json || args.json {
             return print_json(&full, out);
         }
         return Ok(out.write_all(render::full(&full, now()).as_bytes())?);
@@ -246,7 +245,10 @@ fn watch(client: &Client, out: &mut dyn Write) -> Result<(), CliError> {
     // The position first: what happens between the two calls is told twice rather than not at all.
     let mut position = client.get::<News>("/v1/tickets/watch")?.next;
     let waiting: Page = client.get("/v1/tickets?state=pending,approved,running")?;
-    out.write_all(render::list(&waiting.tickets, now()).as_bytes())?;
+    if !waiting.tickets.is_empty() {
+        writeln!(out, "{}", render::list(&waiting.tickets, now()))?;
+    }
+    writeln!(out, "Watching. Ctrl-C ends it.")?;
     out.flush()?;
     loop {
         let news: News = client.get(&format!("/v1/tickets/watch?after={position}&timeout_s=30"))?;

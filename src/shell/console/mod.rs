@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod ask;
+mod bounded;
 pub mod cli;
 mod client;
 pub mod door;

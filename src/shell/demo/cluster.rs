@@ -42,12 +42,10 @@ impl Cluster {
         }
         let child =
             command.stdout(output).stderr(errors).spawn().map_err(DemoError::io("postgres cannot be started"))?;
-        let mut cluster = Self { child, log, address, password };
-        cluster.wait_until_ready().await?;
-        Ok(cluster)
+        Ok(Self { child, log, address, password })
     }
 
-    async fn wait_until_ready(&mut self) -> Result<(), DemoError> {
+    pub(super) async fn wait_until_ready(&mut self) -> Result<(), DemoError> {
         let login = self.superuser("postgres");
         for _ in 0..300 {
             if connect(&login).await.is_ok() {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::DemoError;
 
@@ -64,9 +65,14 @@ impl Drop for Directory {
         if self.keep {
             return;
         }
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "the demo's files cannot be removed");
+        // A process that was killed may still be writing its last file.
+        for _ in 0..20 {
+            if fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
         }
+        tracing::warn!(path = %self.path.display(), "the demo's files cannot be removed");
     }
 }
 

@@ -8,6 +8,9 @@ use super::summary::{milliseconds, thousands};
 use super::traffic::Traffic;
 use super::{DemoError, Screen};
 
+/// What may be dropped without ending the traffic.
+pub(super) const OLD_TABLE: &str = "orders_2019";
+
 pub(super) fn invite(screen: &mut Screen<'_>, cluster: &Cluster, gateway: &Gateway) -> Result<(), DemoError> {
     let url = cluster.developer(gateway.address()).url();
     screen.say(&format!(
@@ -26,7 +29,7 @@ Lockkeeper is in front of it. An application is reading and writing the table or
 
 3. Do something dangerous. It waits for a second person:
 
-     DROP TABLE orders;
+     DROP TABLE {OLD_TABLE};
 
    who looks at it and approves it in a third terminal (or rejects it):
 

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
-
 /// Who connects, and as what.
 #[derive(Clone, Debug)]
 pub(super) struct Login {

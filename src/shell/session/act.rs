@@ -12,18 +12,19 @@ use super::intercept::Taken;
 use super::record::{Decided, Own};
 use super::{Ended, Session};
 use crate::kernel::assess::Assessment;
-use crate::kernel::plan::Plan;
+use crate::kernel::plan::{Action, Plan};
 use crate::kernel::policy::{Clearance, Refusal, Verdict};
 use crate::kernel::relay::Status;
-use crate::kernel::review::Ticket;
+use crate::kernel::review::{Ticket, approver};
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::agree::{self, Agreement};
-use crate::kernel::sql::statement::Reading;
+use crate::kernel::sql::statement::{Parsed, Reading, Statement};
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, Severity, sqlstate};
 use crate::shell::audit::{Decision, Intent, RecordError, Step, StepOutcome};
 use crate::shell::database::{Database, DatabaseError};
-use crate::shell::executor::{self, Control, Outcome, Progress};
+use crate::shell::config::Settings;
+use crate::shell::executor::{self, Control, Outcome, Progress, Stopped};
 
 /// How a change that ran came out, for its ticket.
 #[derive(Clone, Debug)]
@@ -57,7 +58,10 @@ impl Session {
     /// What is rewritten is read a second time: where the two readings differ, a person looks.
     fn second_reader(&self, taken: &Taken, reading: &Reading, verdict: Verdict) -> Verdict {
         let Verdict::Rewrite { plan, findings, clearance } = verdict else { return verdict };
-        match agree::agreement(&taken.known.text, reading) {
+        let [Parsed { statement: Statement::Change(change), .. }] = reading.statements.as_slice() else {
+            return Verdict::Rewrite { plan, findings, clearance };
+        };
+        match agree::agreement(&taken.known.text, change) {
             Agreement::Agrees | Agreement::CannotRead => Verdict::Rewrite { plan, findings, clearance },
             Agreement::Disagrees(why) => {
                 let draft = crate::kernel::policy::Draft { findings, plan: *plan };
@@ -121,7 +125,7 @@ impl Session {
     /// Sets our lock timeout for the statement that comes next; put back when everything is answered.
     pub(super) async fn bound_lock_timeout(&mut self) -> Result<(), Ended> {
         let ours = self.settings().executor.transaction_lock_timeout.as_millis();
-        let end = self.end();
+        let end = self.exchange_end();
         let sql = "SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'lock_timeout'";
         let rows = self.backstage(end, async |stage| stage.query(sql, &[]).await).await?;
         let own = rows.concat().into_iter().flatten().next().unwrap_or_else(|| "0".to_owned());
@@ -135,7 +139,7 @@ impl Session {
     }
 
     async fn set_lock_timeout(&mut self, value: &str) -> Result<(), Ended> {
-        let end = self.end();
+        let end = self.exchange_end();
         let sql = "SELECT pg_catalog.set_config('lock_timeout', $1, false)";
         self.backstage(end, async |stage| stage.query(sql, &[Some(value)]).await).await.map(drop)
     }
@@ -162,7 +166,7 @@ impl Session {
             text_hash: text_hash(&taken.known.text),
             plan: plan.clone(),
             ticket: ticket.map(|t| t.id),
-            approvers: ticket.and_then(|t| t.state.approved_by()).map(str::to_owned).into_iter().collect(),
+            approvers: ticket.map(|t| approver(&t.state)).filter(|name| !name.is_empty()).into_iter().collect(),
             session: None,
         };
         self.log.intent(intent).await
@@ -206,7 +210,7 @@ impl Session {
     }
 
     async fn execute(&mut self, plan: &Plan) -> Result<(Outcome, Status), Ended> {
-        let limits = executor::Limits::from(&self.settings().executor);
+        let limits = limits(&self.settings());
         let control = Control::default();
         let mut cancels = self.cancel.requests();
         cancels.mark_unchanged();
@@ -259,51 +263,59 @@ impl Session {
 
     fn ran(&self, plan: &Plan, outcome: &Outcome) -> Ran {
         match outcome {
-            Outcome::Done { ms, .. } => Ran::Done { tag: plan.tag.clone(), ms: *ms },
-            Outcome::Failed { error, .. } => Ran::Failed {
-                code: error.code().unwrap_or(sqlstate::CONNECTION_FAILURE).to_owned(),
-                message: error.to_string(),
-            },
-            Outcome::Cancelled { .. } => {
-                Ran::Failed { code: sqlstate::QUERY_CANCELED.to_owned(), message: "cancelled".to_owned() }
+            Outcome::Done(report) => {
+                let tag = report.tag.clone().unwrap_or_else(|| plan.tag.clone());
+                Ran::Done { tag, ms: report.steps.iter().map(|step| step.ms).sum() }
             }
-            Outcome::Unknown { step, why } => Ran::Unknown { why: format!("step {step}: {why}") },
+            Outcome::Failed(_, stopped) | Outcome::Cancelled(_, stopped) => Ran::Failed {
+                code: stopped.error.code().unwrap_or(sqlstate::QUERY_CANCELED).to_owned(),
+                message: format!("{}: {}", stopped.name, stopped.error),
+            },
+            Outcome::Unknown(_, stopped) => Ran::Unknown { why: format!("{}: {}", stopped.name, stopped.error) },
         }
     }
 
     async fn answer_outcome(&mut self, taken: &Taken, plan: &Plan, outcome: Outcome) -> Result<(), Ended> {
         match outcome {
-            Outcome::Done { notices, summary, .. } => {
-                for notice in notices {
+            Outcome::Done(report) => {
+                if !plan.summary.is_empty() {
+                    Reply::notice(summary(&report)).put(&mut self.client.out);
+                }
+                for notice in report.notices {
                     message::put_notice(&mut self.client.out, notice.fields);
                 }
-                if !plan.summary.is_empty() {
-                    Reply::notice(summary).put(&mut self.client.out);
-                }
                 let status = self.relay.status;
-                self.answer_done(&plan.tag, taken.path, status).await
+                let tag = report.tag.as_deref().unwrap_or(&plan.tag);
+                self.answer_done(tag, taken.path, status).await
             }
-            Outcome::Failed { error: DatabaseError::Server(mut error), left, .. } => {
-                for (code, extra) in [(b'D', &left.state), (b'H', &left.next)] {
-                    append(&mut error.fields, code, extra);
+            Outcome::Failed(_, stopped) => {
+                let Stopped { error, state, way_on, blockers, .. } = *stopped;
+                let DatabaseError::Server(mut error) = error else { return Err(self.server_lost(&error.to_string())) };
+                append(&mut error.fields, b'D', &state);
+                for blocker in blockers {
+                    append(&mut error.fields, b'D', &format!("In the way: {blocker}."));
                 }
+                append(&mut error.fields, b'H', &way_on);
                 self.answer_server_error(&error, taken.path).await
             }
-            Outcome::Cancelled { left, .. } => {
+            Outcome::Cancelled(_, stopped) => {
                 let reply = Reply::error(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
-                    .detail(left.state)
-                    .hint(left.next);
+                    .detail(stopped.state)
+                    .hint(stopped.way_on);
                 self.answer_error(reply, taken.path).await
             }
-            Outcome::Failed { error: DatabaseError::Lost(why), .. } | Outcome::Unknown { why, .. } => {
-                Err(self.server_lost(&why))
-            }
+            Outcome::Unknown(_, stopped) => Err(self.server_lost(&stopped.error.to_string())),
         }
     }
 
     fn record_steps(&mut self, outcome: &Outcome) {
         let n = self.log.next_n();
-        for (at, step) in outcome.steps().iter().enumerate() {
+        let report = match outcome {
+            Outcome::Done(report) | Outcome::Failed(report, _) | Outcome::Cancelled(report, _) | Outcome::Unknown(report, _) => {
+                report
+            }
+        };
+        for (at, step) in report.steps.iter().enumerate() {
             self.log.step(Step {
                 session: None,
                 n,
@@ -311,13 +323,38 @@ impl Session {
                 name: step.name.clone(),
                 outcome: if step.already_done { StepOutcome::AlreadyDone } else { StepOutcome::Done },
                 tries: u64::from(step.attempts),
-                rows: step.rows,
+                rows: 0,
                 duration_us: step.ms.saturating_mul(1_000),
                 error: None,
                 sqlstate: None,
             });
         }
     }
+}
+
+fn limits(settings: &Settings) -> executor::Limits {
+    let configured = &settings.executor;
+    executor::Limits {
+        lock_timeout_ms: ms(configured.lock_timeout),
+        scan_lock_timeout_ms: ms(configured.scan_lock_timeout),
+        budget: configured.retry_budget,
+        backoff_min: configured.backoff_min,
+        backoff_max: configured.backoff_max,
+        batch_ms: ms(configured.batch),
+        ..executor::Limits::default()
+    }
+}
+
+/// What was done, in a line.
+fn summary(report: &executor::Report) -> String {
+    let total: u64 = report.steps.iter().map(|step| step.ms).sum();
+    let steps: Vec<String> = report
+        .steps
+        .iter()
+        .map(|step| if step.already_done { format!("{} (done before)", step.name) } else { format!("{} {} ms", step.name, step.ms) })
+        .collect();
+    let rows = if report.rows > 0 { format!(", {} rows filled", report.rows) } else { String::new() };
+    format!("done in {total} ms{rows}: {}", steps.join(", "))
 }
 
 /// The plan of a statement that is forwarded as it is: for its intent record.
@@ -346,15 +383,42 @@ fn append(fields: &mut Vec<(u8, String)>, code: u8, text: &str) {
     }
 }
 
+fn sql_of(action: &Action) -> String {
+    match action {
+        Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
+        Action::Backfill(fill) => format!("UPDATE {} SET {} = {} in batches", fill.relation.name, fill.column, fill.expression_sql),
+    }
+}
+
 fn steps(plan: &Plan) -> String {
-    let lines = plan.steps.iter().enumerate().map(|(at, step)| format!("{}. {}: {}", at + 1, step.name, step.action.sql()));
+    let lines = plan.steps.iter().enumerate().map(|(at, step)| format!("{}. {}: {}", at + 1, step.name, sql_of(&step.action)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 fn tell_progress(progress: &Progress, out: &mut bytes::BytesMut) {
-    if let Some(text) = progress.for_people() {
-        Reply::notice(text).put(out);
-    }
+    let text = match progress {
+        // The summary at the end has them all.
+        Progress::StepStarted { .. } | Progress::StepDone { .. } | Progress::AlreadyDone { .. } => return,
+        Progress::Retrying { attempt, wait_ms, blockers } => {
+            let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+            let who = if who.is_empty() { "somebody".to_owned() } else { who.join("; ") };
+            format!("waiting for a lock without blocking others (try {attempt}, next in {wait_ms} ms): held by {who}")
+        }
+        Progress::Backfill { done, estimate, rows_per_second, left } => {
+            let left = left.map(|left| format!(", about {} s left", left.as_secs())).unwrap_or_default();
+            format!("filling: {done} of about {estimate} rows ({}%), {rows_per_second} rows/s{left}", percent(*done, *estimate))
+        }
+        Progress::WaitingForSnapshots { blockers } => {
+            let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+            format!("the index build waits for older transactions: {}", who.join("; "))
+        }
+        Progress::Note(text) => text.clone(),
+    };
+    Reply::notice(text).put(out);
+}
+
+fn percent(done: u64, of: u64) -> u64 {
+    done.saturating_mul(100).checked_div(of).unwrap_or(100).min(100)
 }
 
 /// SHA-256, hex.

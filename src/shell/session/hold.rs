@@ -189,7 +189,7 @@ impl Session {
     /// The same statement with the facts of now. An answer instead where it can no longer be held.
     async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Request, Reply>, Ended> {
         let wanted = assess::wanted(reading);
-        let end = self.end();
+        let end = self.exchange_end();
         let facts = match self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await? {
             Ok(facts) => facts,
             Err(error) => {

@@ -60,7 +60,7 @@ impl Session {
 
     /// The reading with every EXECUTE replaced by what its name stands for. `None`: answered already.
     async fn resolve(&mut self, taken: &Taken) -> Result<Option<Reading>, Ended> {
-        let mut reading = taken.known.reading.clone();
+        let mut reading = taken.known.statements();
         let mut statements = Vec::with_capacity(reading.statements.len());
         for parsed in reading.statements {
             let Statement::Execute { name } = &parsed.statement else {
@@ -68,7 +68,7 @@ impl Session {
                 continue;
             };
             let stands_for = match self.relay.names.statement(name) {
-                Some(known) => known.reading.clone(),
+                Some(known) => known.statements(),
                 None => match self.look_up_name(name).await? {
                     Ok(reading) => reading,
                     Err(error) => {
@@ -91,19 +91,19 @@ impl Session {
     async fn look_up_name(&mut self, name: &str) -> Result<Result<Reading, DatabaseError>, Ended> {
         let sql = "SELECT p.statement FROM pg_catalog.pg_prepared_statements AS p \
                    WHERE p.name OPERATOR(pg_catalog.=) $1";
-        let end = self.end();
+        let end = self.exchange_end();
         let rows = self.try_backstage(end, async |stage| stage.query(sql, &[Some(name)]).await).await?;
         let encoding = self.relay.encoding;
         Ok(rows.map(|rows| {
             let text = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
             text.map_or(Reading { statements: Vec::new(), exact_names: true }, |text| {
-                Known::read(text.as_bytes(), encoding).reading.clone()
+                Known::read(text.as_bytes(), encoding).statements()
             })
         }))
     }
 
     /// How an exchange of ours ends here without ending what is the client's.
-    pub(super) fn end(&self) -> End {
+    pub(super) fn exchange_end(&self) -> End {
         if self.relay.dirty() { End::Flush } else { End::Sync }
     }
 
@@ -143,7 +143,7 @@ impl Session {
 
     async fn assess(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Assessment, DatabaseError>, Ended> {
         let wanted = assess::wanted(reading);
-        let end = self.end();
+        let end = self.exchange_end();
         let facts = self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await?;
         Ok(facts.map(|facts| assess::assess(&taken.known.text, reading, facts)))
     }
@@ -225,10 +225,11 @@ impl Session {
         };
         let text = Bytes::copy_from_slice(text.unwrap_or_default());
         let encoding = self.relay.encoding;
+        let of = text.clone();
         let read = tokio::task::spawn_blocking(move || Known::read(&text, encoding));
         match read.await {
             Ok(known) => {
-                self.recall.ready = Some(Arc::new(known));
+                self.recall.ready = Some((of, Arc::new(known)));
                 Ok(())
             }
             Err(error) => {

@@ -8,7 +8,8 @@ use crate::kernel::relay::{Finished, Status};
 use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::{Finding, RuleId};
 use crate::kernel::sql::remember::Known;
-use crate::shell::audit::{self, Decision, DecisionRecord, FindingLine, SqlState, StatementRecord, Transaction};
+use crate::shell::audit::event::Arrival;
+use crate::shell::audit::{Decision, DecisionRecord, FindingLine, SqlState, StatementRecord, Transaction};
 
 /// What was decided about a statement.
 #[derive(Clone, Debug)]
@@ -118,11 +119,11 @@ fn decide(record: &mut StatementRecord, decided: Decided) {
     record.ticket = decided.ticket;
 }
 
-fn audit_path(path: Path) -> audit::Path {
+fn audit_path(path: Path) -> Arrival {
     match path {
-        Path::Simple => audit::Path::Simple,
-        Path::Parse | Path::Execute => audit::Path::Execute,
-        Path::FunctionCall => audit::Path::Function,
+        Path::Simple => Arrival::Simple,
+        Path::Parse | Path::Execute => Arrival::Execute,
+        Path::FunctionCall => Arrival::Function,
     }
 }
 

@@ -295,3 +295,52 @@ async fn a_locked_file_is_told() {
     drop(held);
     opened(&store, 1).await;
 }
+
+/// The directory a child process of the test below works in, and where its tickets begin.
+const CHILD: &str = "LOCKKEEPER_STORE_TEST_CHILD";
+
+/// Not a test by itself: in a child process it opens and approves tickets, says so, and goes on until it is killed.
+#[tokio::test]
+async fn writes_until_killed() {
+    let Ok(path) = std::env::var(CHILD) else { return };
+    let store = Store::open(Path::new(&path)).await.expect("opens");
+    let mut n = usize::try_from(store.position().await.expect("reads")).expect("fits");
+    loop {
+        n += 1;
+        let id = opened(&store, n).await;
+        store.act(id, approve("bob"), NOW, RULES.0).await.expect("counts");
+        eprintln!("recorded {id}");
+        store.act(id, claim("s", n), NOW, RULES.0).await.expect("counts");
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_to_be_recorded_is_there_after_a_kill() {
+    use std::io::{BufRead, BufReader};
+    let (_directory, path) = directory();
+    for kills in 1..=20 {
+        let mut child = std::process::Command::new(std::env::current_exe().expect("is known"))
+            .args(["--exact", "--nocapture", "shell::store::tests::writes_until_killed"])
+            .env(CHILD, &path)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut said = BufReader::new(child.stderr.take().expect("is piped")).lines().map_while(Result::ok);
+        let last = said.by_ref().filter_map(|line| line.strip_prefix("recorded ")?.parse().ok()).nth(kills);
+        child.kill().expect("kills");
+        child.wait().expect("ends");
+        let rest = said.filter_map(|line| line.strip_prefix("recorded ")?.parse().ok()).last();
+        let last = TicketId(rest.or(last).expect("it said something"));
+        let store = Store::open(&path).await.expect("opens");
+        let ticket = store.load(last).await.expect("is there");
+        assert!(ticket.version >= 2, "{ticket:?}");
+        let events = store.events(last).await.expect("reads");
+        assert_eq!(events.len(), usize::try_from(ticket.version).expect("fits"));
+        // A ticket it was in the middle of is decided, so that the requester's limit is not reached.
+        for live in store.list(Filter { states: vec![StateName::Pending], ..Filter::default() }).await.expect("reads") {
+            let cancel = Command::Cancel { by: "alice".into(), reason: None };
+            store.act(live.id, cancel, NOW, RULES.0).await.expect("counts");
+        }
+    }
+}

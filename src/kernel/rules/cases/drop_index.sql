@@ -2,8 +2,10 @@
 DROP INDEX orders_a_idx;
 -- bad
 DROP INDEX IF EXISTS public.orders_a_idx;
--- bad
+-- good
 DROP INDEX orders_pkey;
+-- bad
+DROP INDEX orders_a_idx, customers_a_idx;
 -- bad
 DROP INDEX orders_a_idx CASCADE;
 -- good

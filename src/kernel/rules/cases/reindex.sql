@@ -6,3 +6,5 @@ REINDEX INDEX orders_a_idx;
 REINDEX SCHEMA public;
 -- good
 REINDEX TABLE CONCURRENTLY orders;
+-- good
+VACUUM orders;

@@ -132,9 +132,7 @@ fn partition(command: &nodes::AlterTableCmd) -> AlterKind {
     let Node::PartitionCmd(partition) = command.def() else {
         return AlterKind::Other { command: "ATTACH or DETACH PARTITION" };
     };
-    let name = partition
-        .name()
-        .map_or_else(|| RelationName { schema: None, name: String::new() }, objects::relation);
+    let name = partition.name().map_or_else(|| RelationName { schema: None, name: String::new() }, objects::relation);
     match command.subtype {
         At::AT_AttachPartition => AlterKind::AttachPartition { partition: name },
         subtype => AlterKind::DetachPartition {
@@ -176,6 +174,13 @@ fn by_lock(subtype: At::Type) -> AlterKind {
         At::AT_EnableAlwaysTrig => triggers("ENABLE ALWAYS TRIGGER"),
         At::AT_EnableRule => brief("ENABLE RULE"),
         At::AT_EnableAlwaysRule => brief("ENABLE ALWAYS RULE"),
+        other => by_reach(other),
+    }
+}
+
+/// What weakens, rewrites, or is about rights.
+fn by_reach(subtype: At::Type) -> AlterKind {
+    match subtype {
         At::AT_EnableReplicaTrig => AlterKind::Weakens { command: "ENABLE REPLICA TRIGGER" },
         At::AT_DisableTrig | At::AT_DisableTrigAll | At::AT_DisableTrigUser => {
             AlterKind::Weakens { command: "DISABLE TRIGGER" }

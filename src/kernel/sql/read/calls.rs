@@ -77,15 +77,8 @@ const OPAQUE: &[&str] = &[
 ];
 
 /// Families of functions.
-const OPAQUE_PREFIXES: &[&str] = &[
-    "dblink",
-    "pg_ls_",
-    "pg_file_",
-    "pg_logdir_",
-    "pg_replication_origin_",
-    "postgres_fdw_",
-    "binary_upgrade_",
-];
+const OPAQUE_PREFIXES: &[&str] =
+    &["dblink", "pg_ls_", "pg_file_", "pg_logdir_", "pg_replication_origin_", "postgres_fdw_", "binary_upgrade_"];
 
 /// What one call would do, if it is any of ours.
 pub(super) fn judge(call: &nodes::FuncCall) -> Option<Change> {

@@ -4,9 +4,7 @@
 use pg_raw_parse::raw::{DiscardMode, TransactionStmtKind};
 use pg_raw_parse::{Node, nodes};
 
-use super::super::statement::{
-    Change, Opaque, OpaqueKind, Privilege, Statement, TransactionControl,
-};
+use super::super::statement::{Change, Opaque, OpaqueKind, Privilege, Statement, TransactionControl};
 use super::objects::{self, relation};
 use super::{Unreadable, alter, calls, create, index, settings, walk};
 
@@ -83,11 +81,9 @@ fn weight(statement: &Statement) -> u8 {
 pub(super) fn statement(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
     match node {
         // Nearly all traffic.
-        Node::SelectStmt(_)
-        | Node::InsertStmt(_)
-        | Node::UpdateStmt(_)
-        | Node::DeleteStmt(_)
-        | Node::MergeStmt(_) => walk::query(node, found),
+        Node::SelectStmt(_) | Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => {
+            walk::query(node, found)
+        }
         Node::TransactionStmt(control) => {
             found.push(Statement::Transaction(transaction(control)));
             Ok(())
@@ -161,7 +157,10 @@ fn utility(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         // Judged here: the FETCH that runs it says nothing.
         Node::DeclareCursorStmt(cursor) => statement(cursor.query(), found)?,
         Node::ExplainStmt(explain) => {
-            if explain.options().iter().any(|option| option.defname() == Some("analyze") && objects::may_be_true(option))
+            if explain
+                .options()
+                .iter()
+                .any(|option| option.defname() == Some("analyze") && objects::may_be_true(option))
             {
                 statement(explain.query(), found)?;
             }

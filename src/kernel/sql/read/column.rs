@@ -91,7 +91,9 @@ struct Attributes {
 fn with_attributes(column: &nodes::ColumnDef) -> Vec<(&nodes::Constraint, Attributes)> {
     let mut constraints: Vec<(&nodes::Constraint, Attributes)> = Vec::new();
     for node in column.constraints() {
-        let Node::Constraint(constraint) = node else { continue };
+        let Node::Constraint(constraint) = node else {
+            continue;
+        };
         let last = constraints.last_mut().map(|(_, attributes)| attributes);
         match (constraint.contype, last) {
             (ConstrType::CONSTR_ATTR_DEFERRABLE, Some(attributes)) => attributes.deferrable = Some(true),

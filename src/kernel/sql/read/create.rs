@@ -11,8 +11,7 @@ use super::{objects, walk};
 
 /// 't' of `relpersistence`.
 fn is_temporary(range: &nodes::RangeVar) -> bool {
-    u8::try_from(range.relpersistence) == Ok(b't')
-        || range.schemaname().is_some_and(|schema| schema == "pg_temp")
+    u8::try_from(range.relpersistence) == Ok(b't') || range.schemaname().is_some_and(|schema| schema == "pg_temp")
 }
 
 fn from_query(into: &nodes::IntoClause) -> Change {
@@ -135,10 +134,8 @@ pub(super) fn function(create: &nodes::CreateFunctionStmt, found: &mut Found) ->
 }
 
 pub(super) fn alter_function(alter: &nodes::AlterFunctionStmt, found: &mut Found) {
-    let definer = alter
-        .actions()
-        .iter()
-        .any(|option| option.defname() == Some("security") && objects::may_be_true(option));
+    let definer =
+        alter.actions().iter().any(|option| option.defname() == Some("security") && objects::may_be_true(option));
     if definer {
         found.opaque("ALTER FUNCTION … SECURITY DEFINER", OpaqueKind::Code);
     } else {

@@ -18,7 +18,10 @@ fn lost(what: &str) -> Unreadable {
 pub(super) fn shallow(node: Node<'_>) -> Result<(), Unreadable> {
     let depth = walk::each(node, |_| {})?;
     if depth > bounds::DEPTH_DEPARSED_MAX {
-        return Err(Unreadable::bounds(format!("an expression is nested deeper than {} levels", bounds::DEPTH_DEPARSED_MAX)));
+        return Err(Unreadable::bounds(format!(
+            "an expression is nested deeper than {} levels",
+            bounds::DEPTH_DEPARSED_MAX
+        )));
     }
     Ok(())
 }
@@ -60,7 +63,8 @@ pub(super) fn type_name(name: &nodes::TypeName) -> Result<String, Unreadable> {
 
 /// A collation's name.
 pub(super) fn collation(clause: &nodes::CollateClause) -> String {
-    let names: Vec<String> = clause.collname().iter().filter_map(Node::as_str).map(super::super::write::quote_ident).collect();
+    let names: Vec<String> =
+        clause.collname().iter().filter_map(Node::as_str).map(super::super::write::quote_ident).collect();
     names.join(".")
 }
 

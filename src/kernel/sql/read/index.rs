@@ -55,8 +55,8 @@ fn figure_name(node: Node<'_>, depth: usize) -> Option<(String, u8)> {
     match node {
         Node::ColumnRef(column) => objects::last_name(column.fields()).and_then(good),
         Node::A_Indirection(indirection) => {
-            let names = indirection.indirection().iter().filter_map(Node::as_str);
-            names.last().and_then(good).or_else(|| figure_name(indirection.arg(), depth + 1))
+            let mut names = indirection.indirection().iter().filter_map(Node::as_str);
+            names.next_back().and_then(good).or_else(|| figure_name(indirection.arg(), depth + 1))
         }
         Node::FuncCall(call) => objects::last_name(call.funcname()).and_then(good),
         Node::A_Expr(expression) if expression.kind == A_Expr_Kind::AEXPR_NULLIF => good("nullif"),
@@ -64,7 +64,7 @@ fn figure_name(node: Node<'_>, depth: usize) -> Option<(String, u8)> {
             Some((name, strength)) if strength > 1 => Some((name, strength)),
             weak => {
                 let names = cast.type_name().map(nodes::TypeName::names);
-                let last = names.and_then(|names| names.iter().filter_map(nodes::String::sval).last());
+                let last = names.and_then(|names| names.iter().filter_map(nodes::String::sval).next_back());
                 last.map(|name| (name.to_owned(), 1)).or(weak)
             }
         },

@@ -133,7 +133,10 @@ mod tests {
 
     #[test]
     fn all_forms() {
-        check("select 'a', E'b\\'c', U&'d', x'0f', \"no'no\", 'it''s'", &["'a'", "E'b\\'c'", "U&'d'", "x'0f'", "'it''s'"]);
+        check(
+            "select 'a', E'b\\'c', U&'d', x'0f', \"no'no\", 'it''s'",
+            &["'a'", "E'b\\'c'", "U&'d'", "x'0f'", "'it''s'"],
+        );
         check("select $$a'b$$, $t$ $$ $t$, $1, a$b$c", &["$$a'b$$", "$t$ $$ $t$"]);
         check("select 'a' -- 'no'\n /* 'no' /* 'no' */ */ , 'b'", &["'a'", "'b'"]);
         check("select E'a'\n'b\\', ' , 'c'", &["E'a'\n'b\\', '", "'c'"]);

@@ -89,6 +89,29 @@ pub fn read_bytes(bytes: &[u8], encoding: TextEncoding) -> Result<(Reading, Cow<
 /// How the text is shown and kept: secrets replaced by `***`.
 pub use redact::{shown, unreadable};
 
+/// Whether two texts have the same trees: a text laid out anew may be shown instead of the other.
+#[must_use]
+pub fn same_meaning(one: &str, other: &str) -> bool {
+    let (Ok(one), Ok(other)) = (parse(one, bounds::TEXT_BYTES_MAX), parse(other, bounds::TEXT_BYTES_MAX)) else {
+        return false;
+    };
+    one.len() == other.len() && one.stmts().zip(other.stmts()).all(|(one, other)| fragment::alike(one, other))
+}
+
+/// Whether code that recurses over trees may be given this text: its trees are known to be shallow.
+#[must_use]
+pub fn is_shallow(text: &str) -> bool {
+    parse(text, bounds::TEXT_BYTES_MAX).is_ok_and(|tree| {
+        tree.stmts().all(|statement| match statement {
+            Node::SelectStmt(_) | Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) => {
+                fragment::shallow(statement).is_ok()
+            }
+            // Not walked as a whole; but a level of a tree takes two bytes of text at least.
+            _ => text.len() <= 4 * bounds::DEPTH_DEPARSED_MAX,
+        })
+    })
+}
+
 fn parse(text: &str, bytes_max: usize) -> Result<Owned<StmtList>, Unreadable> {
     if text.len() > bytes_max {
         return Err(Unreadable::bounds(format!(
@@ -99,12 +122,18 @@ fn parse(text: &str, bytes_max: usize) -> Result<Owned<StmtList>, Unreadable> {
     if bounds::comment_depth(text.as_bytes()) > bounds::COMMENT_DEPTH_MAX {
         return Err(Unreadable::bounds("block comments are nested too deeply"));
     }
+    if bounds::operator_work(text.as_bytes()) > bounds::OPERATOR_WORK_MAX {
+        return Err(Unreadable::bounds("runs of operator characters are too long"));
+    }
     match catch_unwind(|| pg_raw_parse::parse(text)) {
         Ok(Ok(result)) => Ok(result.into_inner()),
         Ok(Err(error)) => {
             let said = error.to_string();
             let why = said.strip_prefix("Invalid statement: ").unwrap_or(&said).to_owned();
-            Err(Unreadable { why, kind: UnreadableKind::Syntax })
+            // The end of the grammar's stack is a bound, not a mistake of the writer's.
+            let kind =
+                if why.starts_with("memory exhausted") { UnreadableKind::Bounds } else { UnreadableKind::Syntax };
+            Err(Unreadable { why, kind })
         }
         Err(_) => Err(Unreadable::bounds("the grammar gave up")),
     }
@@ -149,9 +178,7 @@ fn trimmed(text: &str, location: i32, length: i32) -> Range<usize> {
         }
     }
     let mut to = end;
-    while to > from
-        && matches!(bytes.get(to - 1), Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b';'))
-    {
+    while to > from && matches!(bytes.get(to - 1), Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b';')) {
         to -= 1;
     }
     from..to

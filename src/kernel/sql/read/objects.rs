@@ -8,10 +8,7 @@ use super::Unreadable;
 use super::classify::{Found, expression};
 
 pub(super) fn relation(range: &nodes::RangeVar) -> RelationName {
-    RelationName {
-        schema: range.schemaname().map(str::to_owned),
-        name: range.relname().unwrap_or_default().to_owned(),
-    }
+    RelationName { schema: range.schemaname().map(str::to_owned), name: range.relname().unwrap_or_default().to_owned() }
 }
 
 /// `a.b.c` from a list of strings.
@@ -81,9 +78,7 @@ fn object_name(object: Node<'_>) -> String {
     match object {
         Node::NodeList(names) => dotted(names),
         Node::String(name) => name.sval().unwrap_or_default().to_owned(),
-        Node::TypeName(name) => {
-            name.names().iter().filter_map(nodes::String::sval).collect::<Vec<_>>().join(".")
-        }
+        Node::TypeName(name) => name.names().iter().filter_map(nodes::String::sval).collect::<Vec<_>>().join("."),
         Node::ObjectWithArgs(object) => dotted(object.objname()),
         Node::RangeVar(range) => relation(range).name,
         _ => String::new(),

@@ -84,7 +84,8 @@ fn is_true(node: Node<'_>, target: &Target<'_>, depth: usize) -> bool {
             _ => false,
         },
         Node::NullTest(test) => {
-            test.nulltesttype == NullTestType::IS_NOT_NULL && matches!(test.arg(), Node::A_Const(value) if !value.isnull)
+            test.nulltesttype == NullTestType::IS_NOT_NULL
+                && matches!(test.arg(), Node::A_Const(value) if !value.isnull)
         }
         Node::CoalesceExpr(coalesce) => coalesce.args().first().is_some_and(holds),
         Node::A_Expr(expression) => comparison(expression, target) == Some(true),
@@ -150,7 +151,8 @@ fn comparison(expression: &nodes::A_Expr, target: &Target<'_>) -> Option<bool> {
             if let (Some(one), Some(other)) = (objects::literal(left), objects::literal(right)) {
                 return Some(constant(operator, &one, &other));
             }
-            if matches!(operator, "~~" | "~~*") && objects::literal(right).is_some_and(|p| p.chars().all(|c| c == '%')) {
+            if matches!(operator, "~~" | "~~*") && objects::literal(right).is_some_and(|p| p.chars().all(|c| c == '%'))
+            {
                 return Some(true);
             }
             if matches!(operator, "~" | "~*")
@@ -231,7 +233,9 @@ fn every_row(link: &nodes::SubLink, target: &Target<'_>, depth: usize) -> bool {
         },
         SubLinkType::ANY_SUBLINK => column_of_target(link.testexpr(), link, target),
         SubLinkType::EXPR_SUBLINK => match link.subselect() {
-            Node::SelectStmt(select) if select.from_clause().is_empty() && matches!(select.where_clause(), Node::None) => {
+            Node::SelectStmt(select)
+                if select.from_clause().is_empty() && matches!(select.where_clause(), Node::None) =>
+            {
                 select.target_list().first().is_some_and(|only| is_true(only.val(), target, depth + 1))
             }
             _ => false,
@@ -241,10 +245,16 @@ fn every_row(link: &nodes::SubLink, target: &Target<'_>, depth: usize) -> bool {
 }
 
 fn column_of_target(tested: Node<'_>, link: &nodes::SubLink, target: &Target<'_>) -> bool {
-    let Node::SelectStmt(select) = link.subselect() else { return false };
-    let Some(tested) = column(tested, target) else { return false };
+    let Node::SelectStmt(select) = link.subselect() else {
+        return false;
+    };
+    let Some(tested) = column(tested, target) else {
+        return false;
+    };
     let mut selected = select.target_list().iter();
-    let Some(selected) = selected.next() else { return false };
+    let Some(selected) = selected.next() else {
+        return false;
+    };
     let same = matches!(selected.val(), Node::ColumnRef(column) if objects::last_name(column.fields()) == Some(tested));
     same && whole_target(select, target)
 }
@@ -252,7 +262,9 @@ fn column_of_target(tested: Node<'_>, link: &nodes::SubLink, target: &Target<'_>
 /// A plain SELECT of all rows of the target.
 fn whole_target(select: &nodes::SelectStmt, target: &Target<'_>) -> bool {
     let mut from = select.from_clause().iter();
-    let (Some(Node::RangeVar(range)), None) = (from.next(), from.next()) else { return false };
+    let (Some(Node::RangeVar(range)), None) = (from.next(), from.next()) else {
+        return false;
+    };
     let inner = Target::alone(range);
     range.relname() == target.range.relname()
         && select.op == SetOperation::SETOP_NONE

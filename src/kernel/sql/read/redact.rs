@@ -14,12 +14,35 @@ use super::{bounds, objects, parse, trimmed, walk};
 const HIDDEN: &str = "'***'";
 
 /// A text without any of these holds no secret we know.
-const HINTS: &[&str] =
-    &["passw", "pwd", "secret", "token", "key", "dblink", "://", "connection", "conninfo", "crypt", "options", "pgp_", "hmac"];
+const HINTS: &[&str] = &[
+    "passw",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "dblink",
+    "://",
+    "connection",
+    "conninfo",
+    "crypt",
+    "options",
+    "pgp_",
+    "hmac",
+];
 
 /// Parts of names of columns and settings that hold secrets.
-const SECRET_NAMES: &[&str] =
-    &["passw", "pwd", "secret", "token", "api_key", "apikey", "private_key", "encryption_key", "conninfo", "credential"];
+const SECRET_NAMES: &[&str] = &[
+    "passw",
+    "pwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "private_key",
+    "encryption_key",
+    "conninfo",
+    "credential",
+];
 
 /// Functions whose literals are secrets.
 const SECRET_FUNCTIONS: &[&str] = &["crypt", "hmac", "digest", "encrypt", "decrypt", "encrypt_iv", "decrypt_iv"];
@@ -55,7 +78,9 @@ fn hide(text: &str, tree: &StmtList) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
     for literal in &literals {
-        let Some(replacement) = secrets.replacement(text, literal) else { continue };
+        let Some(replacement) = secrets.replacement(text, literal) else {
+            continue;
+        };
         out.push_str(text.get(from..literal.span.start).unwrap_or_default());
         out.push_str(&replacement);
         from = literal.span.end;
@@ -152,7 +177,9 @@ impl Secrets {
     }
 
     fn call(&mut self, call: &nodes::FuncCall) {
-        let Some(name) = objects::last_name(call.funcname()) else { return };
+        let Some(name) = objects::last_name(call.funcname()) else {
+            return;
+        };
         let secret = name.starts_with("dblink") || name.starts_with("pgp_") || SECRET_FUNCTIONS.contains(&name);
         let secret_setting =
             name == "set_config" && call.args().first().and_then(objects::literal).is_some_and(|name| is_secret(&name));
@@ -173,7 +200,9 @@ impl Secrets {
 
     /// Values under a column whose name says secret.
     fn inserted(&mut self, insert: &nodes::InsertStmt) {
-        let Node::SelectStmt(select) = insert.select_stmt() else { return };
+        let Node::SelectStmt(select) = insert.select_stmt() else {
+            return;
+        };
         let secret = insert.cols().iter().map(|column| match column {
             Node::ResTarget(column) => column.name().is_some_and(is_secret),
             _ => false,
@@ -282,8 +311,14 @@ mod tests {
         check("ALTER USER me PASSWORD 'hunter2'", "ALTER USER me PASSWORD '***'");
         check("alter role \"x\" with encrypted password $$hunter2$$", "alter role \"x\" with encrypted password '***'");
         check("create user x createdb password E'hunter\\'2'", "create user x createdb password '***'");
-        check("create role x password U&'hunter2' valid until '2030-01-01'", "create role x password '***' valid until '***'");
-        check("ALTER USER me PASSWORD 'SCRAM-SHA-256$4096:x$y:z'; select 'a'", "ALTER USER me PASSWORD '***'; select 'a'");
+        check(
+            "create role x password U&'hunter2' valid until '2030-01-01'",
+            "create role x password '***' valid until '***'",
+        );
+        check(
+            "ALTER USER me PASSWORD 'SCRAM-SHA-256$4096:x$y:z'; select 'a'",
+            "ALTER USER me PASSWORD '***'; select 'a'",
+        );
         check("alter user me password 'hunter'\n  '2'", "alter user me password '***'");
         check("alter role me password null", "alter role me password null");
     }
@@ -307,11 +342,19 @@ mod tests {
 
     #[test]
     fn settings_and_data() {
-        check("select set_config('app.jwt_secret', 'hunter2', false)", "select set_config('app.jwt_secret', '***', false)");
+        check(
+            "select set_config('app.jwt_secret', 'hunter2', false)",
+            "select set_config('app.jwt_secret', '***', false)",
+        );
         check("set app.api_key = 'hunter2'", "set app.api_key = '***'");
-        check("insert into u (a, password) values ('x', 'hunter2'), ('y', crypt('hunter2', 's'))",
-            "insert into u (a, password) values ('x', '***'), ('y', crypt('***', '***'))");
-        check("update u set password_hash = 'hunter2' where name = 'x'", "update u set password_hash = '***' where name = 'x'");
+        check(
+            "insert into u (a, password) values ('x', 'hunter2'), ('y', crypt('hunter2', 's'))",
+            "insert into u (a, password) values ('x', '***'), ('y', crypt('***', '***'))",
+        );
+        check(
+            "update u set password_hash = 'hunter2' where name = 'x'",
+            "update u set password_hash = '***' where name = 'x'",
+        );
         check("select 1 from u where token = 'hunter2'", "select 1 from u where token = '***'");
     }
 

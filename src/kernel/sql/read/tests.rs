@@ -1,27 +1,299 @@
-//! Text in, compact words out.
+//! Spans, fragments and hostile sizes; and that dressing does not change what a text is.
 
-use super::super::statement::{Change, Statement};
-use super::read;
+use std::time::{Duration, Instant};
 
-/// All statements of a text, one short line each.
-fn compact(text: &str) -> String {
-    match read(text) {
-        Ok(reading) => reading.statements.iter().map(|parsed| word(&parsed.statement)).collect::<Vec<_>>().join("; "),
-        Err(error) => format!("unreadable: {}", error.why),
+use proptest::prelude::*;
+
+use super::super::statement::{AlterKind, Change, ConstraintKind, Generated, Parsed, Serial, Statement};
+use super::bypass_tests::words;
+use super::{UnreadableKind, read};
+
+fn one(text: &str) -> Change {
+    let mut statements = read(text).unwrap().statements;
+    match statements.pop() {
+        Some(Parsed { statement: Statement::Change(change), .. }) if statements.is_empty() => change,
+        other => panic!("{text}: {other:?}"),
     }
 }
 
-fn word(statement: &Statement) -> String {
-    match statement {
-        Statement::Change(change) => format!("{change:?}").replace("RelationName ", ""),
-        other => format!("{other:?}"),
+fn actions(text: &str) -> Vec<(AlterKind, String)> {
+    match one(text) {
+        Change::AlterTable(alter) => alter.actions.into_iter().map(|action| (action.kind, action.sql)).collect(),
+        other => panic!("{text}: {other:?}"),
     }
 }
 
 #[test]
-fn show() {
-    for text in std::fs::read_to_string("/tmp/show.sql").unwrap_or_default().lines() {
-        eprintln!("{text}\n    {}", compact(text));
+fn spans() {
+    for (text, expected) in [
+        ("select 1", vec!["select 1"]),
+        ("  select 1 ;; \n select 2;  ", vec!["select 1", "select 2"]),
+        (
+            "/* a; /* b */ */ select 1 -- c\n; --d\n drop table t /* e */ ;",
+            vec!["select 1 -- c", "drop table t /* e */"],
+        ),
+        ("select ';'; select 'ä;', 2 ;", vec!["select ';'", "select 'ä;', 2"]),
+        ("", vec![]),
+        (" ; /* x */ -- y", vec![]),
+        (
+            "create schema s create table a (b int) create table c (d int)",
+            vec!["create schema s create table a (b int) create table c (d int)"; 3],
+        ),
+    ] {
+        let spans: Vec<&str> = read(text).unwrap().statements.into_iter().map(|p| &text[p.span]).collect();
+        assert_eq!(spans, expected, "{text}");
     }
-    let _ = Change::Other { command: "x" };
+}
+
+#[test]
+fn index_fragments() {
+    for (text, body) in [
+        ("create index on t (a)", "USING btree (a)"),
+        (
+            "create unique index concurrently if not exists i on only s.t using gin (a desc nulls last, lower(b) text_pattern_ops, (a+1)) include (c) with (fillfactor=70) tablespace x where x > 1",
+            "USING gin (a DESC NULLS LAST, lower(b) text_pattern_ops, (a + 1)) INCLUDE (c) WITH (fillfactor=70) TABLESPACE x WHERE x > 1",
+        ),
+        (
+            "create unique index on t (a collate \"C\") nulls not distinct",
+            "USING btree (a COLLATE \"C\") NULLS NOT DISTINCT",
+        ),
+        ("create index on \"T\" (\"A b\")", "USING btree (\"A b\")"),
+        ("create index on t (\"t\") where \"select\"", "USING btree (t) WHERE \"select\""),
+    ] {
+        match one(text) {
+            Change::CreateIndex(index) => assert_eq!(index.body_sql, body),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn columns() {
+    let text = "alter table t add column c varchar(20) collate \"C\" constraint nn not null default upper('x') || 'y' check (c <> '') references s.p (id) on delete cascade unique deferrable initially deferred";
+    let Some((AlterKind::AddColumn(column), sql)) = actions(text).pop() else { panic!() };
+    assert_eq!(column.type_name.sql, "varchar(20)");
+    assert_eq!(column.collation_sql.as_deref(), Some("\"C\""));
+    assert_eq!(column.not_null.unwrap().name.as_deref(), Some("nn"));
+    let default = column.default.unwrap();
+    assert_eq!((default.sql.as_str(), default.callees.len()), ("upper('x') || 'y'", 2));
+    let definitions: Vec<&str> = column.constraints.iter().map(|c| c.definition_sql.as_str()).collect();
+    assert_eq!(
+        definitions,
+        [
+            "CHECK (c <> '')",
+            "FOREIGN KEY (c) REFERENCES s.p (id) ON DELETE CASCADE",
+            "UNIQUE (c) DEFERRABLE INITIALLY DEFERRED",
+        ]
+    );
+    assert!(sql.starts_with("ADD COLUMN c varchar(20)"), "{sql}");
+    assert!(matches!(&column.constraints[2].kind, ConstraintKind::Unique { index_sql, tail_sql }
+        if index_sql == "USING btree (c)" && tail_sql == "DEFERRABLE INITIALLY DEFERRED"));
+    for (text, serial) in [
+        ("bigserial", Some(Serial::Big)),
+        ("serial4", Some(Serial::Int)),
+        ("smallserial", Some(Serial::Small)),
+        ("int", None),
+        ("x.serial", None),
+    ] {
+        let Some((AlterKind::AddColumn(column), _)) = actions(&format!("alter table t add c {text}")).pop() else {
+            panic!()
+        };
+        assert_eq!(column.serial, serial);
+    }
+    let Some((AlterKind::AddColumn(column), _)) =
+        actions("alter table t add c int generated always as (a*2) stored").pop()
+    else {
+        panic!()
+    };
+    assert_eq!(column.generated, Some(Generated::Stored));
+    let Some((AlterKind::AddColumn(column), _)) =
+        actions("alter table t add c int generated by default as identity (start 5)").pop()
+    else {
+        panic!()
+    };
+    assert_eq!(column.identity_sql.as_deref(), Some("GENERATED BY DEFAULT AS IDENTITY (START 5 )"));
+}
+
+#[test]
+fn constraints() {
+    for (text, definition, columns, not_valid, not_enforced) in [
+        ("check (b > 0 and a < b) not valid", "CHECK (b > 0 AND a < b)", "b a", true, false),
+        ("check (a > 0) no inherit", "CHECK (a > 0) NO INHERIT", "a", false, false),
+        ("check (a > 0) not enforced", "CHECK (a > 0) NOT ENFORCED", "a", false, true),
+        (
+            "foreign key (a, b) references p (x, y) match full on update cascade on delete set null (b) not valid",
+            "FOREIGN KEY (a, b) REFERENCES p (x, y) MATCH FULL ON UPDATE CASCADE ON DELETE SET NULL (b)",
+            "a b",
+            true,
+            false,
+        ),
+        ("primary key (a, b) include (c)", "PRIMARY KEY (a, b) INCLUDE (c)", "a b", false, false),
+        ("unique nulls not distinct (a)", "UNIQUE NULLS NOT DISTINCT (a)", "a", false, false),
+        ("exclude using gist (a with &&) where (b)", "EXCLUDE USING gist (a WITH &&) WHERE (b)", "", false, false),
+        ("not null a", "NOT NULL a", "a", false, false),
+    ] {
+        let Some((AlterKind::AddConstraint(constraint), _)) =
+            actions(&format!("alter table t add constraint x {text}")).pop()
+        else {
+            panic!("{text}")
+        };
+        assert_eq!(constraint.definition_sql, definition);
+        assert_eq!(constraint.columns.join(" "), columns);
+        assert_eq!((constraint.not_valid, constraint.not_enforced), (not_valid, not_enforced), "{text}");
+        assert_eq!(constraint.name.as_deref(), Some("x"));
+    }
+}
+
+#[test]
+fn subcommands() {
+    for (text, sql) in [
+        (
+            "alter c type numeric(10,2)[] using c::text::numeric(10,2)[]",
+            "ALTER COLUMN c TYPE numeric(10, 2)[] USING c::text::numeric(10, 2)[]",
+        ),
+        ("alter c set statistics 5", "ALTER COLUMN c SET STATISTICS 5"),
+        ("drop column if exists c cascade", "DROP IF EXISTS c CASCADE"),
+        ("set (fillfactor = 70, autovacuum_enabled = off)", "SET (fillfactor=70, autovacuum_enabled=off)"),
+        ("add constraint u unique using index i deferrable", "ADD CONSTRAINT u UNIQUE USING INDEX i DEFERRABLE"),
+        (
+            "attach partition p for values from (minvalue) to ('2020-01-01')",
+            "ATTACH PARTITION p FOR VALUES FROM (minvalue) TO ('2020-01-01')",
+        ),
+        ("disable trigger all", "DISABLE TRIGGER ALL"),
+        ("owner to current_user", "OWNER TO CURRENT_USER"),
+        ("validate constraint \"X y\"", "VALIDATE CONSTRAINT \"X y\""),
+    ] {
+        assert_eq!(actions(&format!("alter table if exists only s.t {text}"))[0].1, sql, "{text}");
+    }
+}
+
+/// On the stack a worker has, within a second each: a reading or a refusal, never an overflow.
+#[test]
+fn bombs() {
+    let bombs: Vec<(&str, String)> = vec![
+        ("parentheses", format!("select {}1{}", "(".repeat(100_000), ")".repeat(100_000))),
+        ("brackets", format!("select a{}", "[1]".repeat(100_000))),
+        ("arrays", format!("select {}1{}", "array[".repeat(50_000), "]".repeat(50_000))),
+        ("plus", format!("select 1{}", "+1".repeat(64_000))),
+        ("plus in where", format!("delete from t where 1{} = a", "+1".repeat(64_000))),
+        ("nots", format!("delete from t where {} a", "not ".repeat(9_000))),
+        ("minus", format!("select {}1", "- ".repeat(50_000))),
+        ("casts", format!("select set_config('a'{}, 'b', true)", "::text".repeat(100_000))),
+        ("and", format!("select 1 where {} true", "a = 1 and ".repeat(40_000))),
+        ("comments", format!("{} select 1", "/*".repeat(1_000_000))),
+        ("closed comments", format!("{}{} select 1", "/*".repeat(9_000), "*/".repeat(9_000))),
+        ("many comments", format!("{} select 1", "/**/".repeat(900_000))),
+        ("operators", format!("select {}1", "+".repeat(4_000_000))),
+        ("operator mix", format!("select {}1", "/*+*/-".repeat(600_000))),
+        ("list", format!("select * from t where a in (1{})", ",1".repeat(2_000_000))),
+        ("selects", format!("select {}1{}", "(select ".repeat(20_000), ")".repeat(20_000))),
+        ("unions", format!("select 1{}", " union select 1".repeat(50_000))),
+        ("statements", "select 1;".repeat(400_000)),
+        ("semicolons", ";".repeat(4_000_000)),
+        ("default", format!("alter table t add a int default (1{})", "+1".repeat(64_000))),
+        ("check", format!("alter table t add check (1{} > 0)", "+1".repeat(64_000))),
+        ("index", format!("create index on t ((a{}))", "+1".repeat(64_000))),
+        ("indirection", format!("create index on t ((a{}))", " collate x".repeat(64_000))),
+        ("ctes", format!("with {} select 1", vec!["x as (delete from t)"; 20_000].join(","))),
+        ("quotes", format!("select '{}'", "''".repeat(1_900_000))),
+        ("tags", format!("select {}", "$a".repeat(1_000_000))),
+        ("columns", format!("alter table t {}", vec!["add c int"; 3_000].join(", "))),
+        ("joins", format!("select * from t{}", " join t on true".repeat(50_000))),
+        ("cases", format!("select {}1{}", "case when a then ".repeat(20_000), " end".repeat(20_000))),
+        ("explains", format!("{} select 1", "explain analyze ".repeat(5_000))),
+        ("too long", " ".repeat(5_000_000)),
+    ];
+    let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+    let slow = worker.spawn(move || {
+        let mut slow = Vec::new();
+        for (name, text) in bombs {
+            let start = Instant::now();
+            let result = read(&text);
+            let read_for = start.elapsed();
+            if text.len() < 1_000_000 {
+                let _ = super::shown(&text);
+                let _ = super::super::agree::format_for_people(&text);
+            }
+            if start.elapsed() > Duration::from_secs(20) || std::env::var_os("SHOW_BOMBS").is_some() {
+                slow.push(format!(
+                    "{name}: {read_for:?} {:?} {:?}",
+                    start.elapsed(),
+                    result.map(|r| r.statements.len())
+                ));
+            }
+        }
+        slow
+    });
+    let slow = slow.unwrap().join().unwrap();
+    assert!(slow.is_empty(), "{}", slow.join("\n"));
+}
+
+#[test]
+fn the_size_limit_is_an_argument() {
+    assert_eq!(super::read_at_most("select 1", 7).unwrap_err().kind, UnreadableKind::Bounds);
+    assert!(super::read_at_most("select 1", 8).is_ok());
+}
+
+/// Texts as tokens, so that they can be dressed differently.
+const TOKENS: &[&[&str]] = &[
+    &["select", "*", "from", "t", "where", "id", "=", "'a b'", ";"],
+    &["drop", "table", "if", "exists", "s", ".", "t", "cascade", ";"],
+    &["alter", "table", "t", "add", "column", "c", "int", "not", "null", "default", "f", "(", ")", ";"],
+    &["create", "unique", "index", "on", "t", "(", "lower", "(", "a", ")", ",", "b", ")", ";"],
+    &["update", "t", "set", "a", "=", "1", "where", "true", ";"],
+    &["with", "x", "as", "(", "delete", "from", "t", ")", "select", "1", "into", "y", ";"],
+    &["explain", "analyze", "truncate", "t", ";"],
+    &["explain", "(", "analyze", ")", "delete", "from", "t", ";"],
+    &["select", "dblink_exec", "(", "'x'", ",", "'y'", ")", ";"],
+    &["alter", "role", "x", "set", "client_encoding", "=", "'sjis'", ";"],
+    &["prepare", "p", "as", "update", "t", "set", "a", "=", "1", ";"],
+    &["set", "standard_conforming_strings", "=", "off", ";"],
+    &["do", "'x'", ";"],
+];
+
+fn dressing() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![" ", "\n", "\t", " /* c */ ", " --x'\n", "\r\n", " /*/* ' */*/ ", "  ", "\u{c}"])
+}
+
+proptest! {
+    #[test]
+    fn dressing_changes_nothing(
+        which in prop::collection::vec(0..TOKENS.len(), 1..4),
+        dress in prop::collection::vec(dressing(), 64),
+        upper in prop::collection::vec(any::<bool>(), 64),
+    ) {
+        let tokens: Vec<&str> = which.iter().flat_map(|at| TOKENS[*at]).copied().collect();
+        let plain = tokens.join(" ");
+        let mut dressed = String::new();
+        for (at, token) in tokens.iter().enumerate() {
+            dressed.push_str(dress[at % 64]);
+            if upper[at % 64] && !token.starts_with('\'') {
+                dressed.push_str(&token.to_uppercase());
+            } else {
+                dressed.push_str(token);
+            }
+        }
+        prop_assert_eq!(words(&plain), words(&dressed), "{}", dressed);
+    }
+
+    #[test]
+    fn no_input_panics(text in "\\PC{0,80}") {
+        let _ = read(&text);
+        let _ = super::shown(&text);
+        let _ = super::super::agree::format_for_people(&text);
+    }
+
+    #[test]
+    fn no_mutation_panics(which in 0..TOKENS.len(), edits in prop::collection::vec((any::<prop::sample::Index>(), "[a-z();'\"$*,.= \\\\/-]{0,3}"), 1..5)) {
+        let mut text = TOKENS[which].join(" ");
+        for (at, insert) in edits {
+            let at = at.index(text.len());
+            if text.is_char_boundary(at) {
+                text.replace_range(at..(at + 1).min(text.len()), &insert);
+            }
+        }
+        let _ = read(&text);
+        let _ = super::shown(&text);
+        let _ = super::super::agree::format_for_people(&text);
+    }
 }

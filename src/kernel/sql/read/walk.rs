@@ -25,7 +25,10 @@ pub(super) fn each<'a>(root: Node<'a>, mut see: impl FnMut(Node<'a>)) -> Result<
     while let Some((node, depth)) = stack.pop() {
         deepest = deepest.max(depth);
         if depth > bounds::DEPTH_MAX {
-            return Err(Unreadable::bounds(format!("the statement is nested deeper than {} levels", bounds::DEPTH_MAX)));
+            return Err(Unreadable::bounds(format!(
+                "the statement is nested deeper than {} levels",
+                bounds::DEPTH_MAX
+            )));
         }
         see(node);
         match shape(node) {
@@ -69,7 +72,18 @@ enum Shape {
 }
 
 fn shape(node: Node<'_>) -> Shape {
-    match node {
+    if is_leaf(node) {
+        Shape::Leaf
+    } else if is_branch(node) || is_json(node) {
+        Shape::Branch
+    } else {
+        Shape::Unknown
+    }
+}
+
+fn is_leaf(node: Node<'_>) -> bool {
+    matches!(
+        node,
         Node::None
         | Node::Alias(_)
         | Node::RangeVar(_)
@@ -88,79 +102,90 @@ fn shape(node: Node<'_>) -> Shape {
         | Node::MergeSupportFunc(_)
         | Node::ReturningOption(_)
         | Node::JsonTablePathSpec(_)
-        | Node::RoleSpec(_) => Shape::Leaf,
+        | Node::RoleSpec(_)
         // A column's parts are names and stars.
-        Node::ColumnRef(_) => Shape::Leaf,
+        | Node::ColumnRef(_)
+    )
+}
+
+fn is_branch(node: Node<'_>) -> bool {
+    matches!(
+        node,
         Node::NodeList(_)
-        | Node::GroupingFunc(_)
-        | Node::SubLink(_)
-        | Node::CaseExpr(_)
-        | Node::RowExpr(_)
-        | Node::CoalesceExpr(_)
-        | Node::MinMaxExpr(_)
-        | Node::XmlExpr(_)
-        | Node::JsonReturning(_)
-        | Node::JsonValueExpr(_)
-        | Node::JsonParseExpr(_)
-        | Node::JsonScalarExpr(_)
-        | Node::JsonSerializeExpr(_)
-        | Node::JsonConstructorExpr(_)
-        | Node::JsonIsPredicate(_)
-        | Node::JsonArgument(_)
-        | Node::JsonFuncExpr(_)
-        | Node::JsonBehavior(_)
-        | Node::JsonTable(_)
-        | Node::JsonTableColumn(_)
-        | Node::NullTest(_)
-        | Node::BooleanTest(_)
-        | Node::JoinExpr(_)
-        | Node::IntoClause(_)
-        | Node::InsertStmt(_)
-        | Node::DeleteStmt(_)
-        | Node::UpdateStmt(_)
-        | Node::MergeStmt(_)
-        | Node::MergeWhenClause(_)
-        | Node::ReturningClause(_)
-        | Node::SelectStmt(_)
-        | Node::PLAssignStmt(_)
-        | Node::A_Expr(_)
-        | Node::BoolExpr(_)
-        | Node::FuncCall(_)
-        | Node::NamedArgExpr(_)
-        | Node::A_Indices(_)
-        | Node::A_Indirection(_)
-        | Node::A_ArrayExpr(_)
-        | Node::ResTarget(_)
-        | Node::MultiAssignRef(_)
-        | Node::TypeCast(_)
-        | Node::CollateClause(_)
-        | Node::SortBy(_)
-        | Node::WindowDef(_)
-        | Node::RangeSubselect(_)
-        | Node::RangeFunction(_)
-        | Node::RangeTableSample(_)
-        | Node::RangeTableFunc(_)
-        | Node::RangeTableFuncCol(_)
-        | Node::TypeName(_)
-        | Node::ColumnDef(_)
-        | Node::IndexElem(_)
-        | Node::GroupingSet(_)
-        | Node::LockingClause(_)
-        | Node::XmlSerialize(_)
-        | Node::WithClause(_)
-        | Node::InferClause(_)
-        | Node::OnConflictClause(_)
-        | Node::CommonTableExpr(_)
-        | Node::JsonOutput(_)
-        | Node::JsonKeyValue(_)
-        | Node::JsonObjectConstructor(_)
-        | Node::JsonArrayConstructor(_)
-        | Node::JsonAggConstructor(_)
-        | Node::JsonObjectAgg(_)
-        | Node::JsonArrayAgg(_)
-        | Node::JsonArrayQueryConstructor(_) => Shape::Branch,
-        _ => Shape::Unknown,
-    }
+            | Node::GroupingFunc(_)
+            | Node::SubLink(_)
+            | Node::CaseExpr(_)
+            | Node::RowExpr(_)
+            | Node::CoalesceExpr(_)
+            | Node::MinMaxExpr(_)
+            | Node::XmlExpr(_)
+            | Node::NullTest(_)
+            | Node::BooleanTest(_)
+            | Node::JoinExpr(_)
+            | Node::IntoClause(_)
+            | Node::InsertStmt(_)
+            | Node::DeleteStmt(_)
+            | Node::UpdateStmt(_)
+            | Node::MergeStmt(_)
+            | Node::MergeWhenClause(_)
+            | Node::ReturningClause(_)
+            | Node::SelectStmt(_)
+            | Node::PLAssignStmt(_)
+            | Node::A_Expr(_)
+            | Node::BoolExpr(_)
+            | Node::FuncCall(_)
+            | Node::NamedArgExpr(_)
+            | Node::A_Indices(_)
+            | Node::A_Indirection(_)
+            | Node::A_ArrayExpr(_)
+            | Node::ResTarget(_)
+            | Node::MultiAssignRef(_)
+            | Node::TypeCast(_)
+            | Node::CollateClause(_)
+            | Node::SortBy(_)
+            | Node::WindowDef(_)
+            | Node::RangeSubselect(_)
+            | Node::RangeFunction(_)
+            | Node::RangeTableSample(_)
+            | Node::RangeTableFunc(_)
+            | Node::RangeTableFuncCol(_)
+            | Node::TypeName(_)
+            | Node::ColumnDef(_)
+            | Node::IndexElem(_)
+            | Node::GroupingSet(_)
+            | Node::LockingClause(_)
+            | Node::XmlSerialize(_)
+            | Node::WithClause(_)
+            | Node::InferClause(_)
+            | Node::OnConflictClause(_)
+            | Node::CommonTableExpr(_)
+    )
+}
+
+fn is_json(node: Node<'_>) -> bool {
+    matches!(
+        node,
+        Node::JsonReturning(_)
+            | Node::JsonValueExpr(_)
+            | Node::JsonParseExpr(_)
+            | Node::JsonScalarExpr(_)
+            | Node::JsonSerializeExpr(_)
+            | Node::JsonConstructorExpr(_)
+            | Node::JsonIsPredicate(_)
+            | Node::JsonArgument(_)
+            | Node::JsonFuncExpr(_)
+            | Node::JsonBehavior(_)
+            | Node::JsonTable(_)
+            | Node::JsonTableColumn(_)
+            | Node::JsonOutput(_)
+            | Node::JsonKeyValue(_)
+            | Node::JsonObjectConstructor(_)
+            | Node::JsonArrayConstructor(_)
+            | Node::JsonAggConstructor(_)
+            | Node::JsonObjectAgg(_)
+            | Node::JsonArrayAgg(_)
+            | Node::JsonArrayQueryConstructor(_)
+    )
 }
 
 fn visit(node: Node<'_>, found: &mut Found) {
@@ -194,7 +219,9 @@ fn visit(node: Node<'_>, found: &mut Found) {
 
 /// DML on the system's own tables changes the schema behind every guard's back.
 pub(super) fn written(relation: Option<&pg_raw_parse::nodes::RangeVar>, command: &str, found: &mut Found) {
-    let Some(name) = relation.map(objects::relation) else { return };
+    let Some(name) = relation.map(objects::relation) else {
+        return;
+    };
     let system = match name.schema.as_deref() {
         Some(schema) => matches!(schema, "pg_catalog" | "information_schema" | "pg_toast"),
         // pg_catalog is searched first, whatever the search_path says.

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{act, approve, opened, tickets_for_test};
 use crate::kernel::review::tests::request_for_test;
-use crate::kernel::review::{Terms, TicketId};
+use crate::kernel::review::{Command, Terms, TicketId};
 use crate::shell::console::api::{ApiState, check_exposure, serve};
 use crate::shell::console::ask::Tickets;
 use crate::shell::console::cli::{CliError, Connection, TicketCommand, run};
@@ -207,6 +207,60 @@ async fn the_verbs() {
     assert_eq!(gateway.verb(TOKEN, "cancel 1 --as bob").await.expect_err("ended").0, 1);
     assert_eq!(gateway.verb(TOKEN, "tickets show 7").await.expect_err("missing").0, 1);
     assert_eq!(gateway.verb("wrong", "tickets").await.expect_err("unknown").0, 1);
+}
+
+#[test]
+fn the_gateway_is_named_before_or_after_the_verb_s_words() {
+    for words in
+        ["tickets --data-dir x show 1", "tickets show 1 --data-dir x", "tickets --data-dir x", "watch --data-dir x"]
+    {
+        assert_eq!(parse(words).connection().data_dir, std::path::Path::new("x"), "{words}");
+    }
+    for words in ["approve", "approve 0", "approve x", "reject 1", "tickets --state odd", "tickets show"] {
+        let line = std::iter::once("lockkeeper").chain(words.split(' '));
+        let error = <Line as clap::Parser>::try_parse_from(line).err().expect("does not parse");
+        assert_eq!(error.exit_code(), 2, "{words}");
+    }
+}
+
+/// A terminal that is closed once it has shown an approval.
+#[derive(Default)]
+struct Terminal {
+    shown: String,
+    begun: Option<std::sync::mpsc::Sender<()>>,
+}
+
+impl std::io::Write for Terminal {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.shown.contains("approved by") {
+            return Err(std::io::ErrorKind::BrokenPipe.into());
+        }
+        self.shown.push_str(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.begun.take().map_or(Ok(()), |begun| begun.send(()).map_err(std::io::Error::other))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watching() {
+    let gateway = gateway_for_test().await;
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let connection =
+        Connection { admin: Some(gateway.address.to_string()), token: Some(TOKEN.into()), ..Connection::default() };
+    let watching = tokio::task::spawn_blocking(move || {
+        let mut terminal = Terminal { begun: Some(begun), ..Terminal::default() };
+        run(&parse("watch"), &connection, &mut terminal).map(|()| terminal.shown)
+    });
+    tokio::task::spawn_blocking(move || has_begun.recv().expect("begins")).await.expect("runs");
+    let id = opened(&gateway.tickets).await;
+    act(&gateway.tickets, id, approve("bob")).await;
+    act(&gateway.tickets, id, Command::Reject { by: "bob".into(), reason: "wait".into() }).await;
+    let shown = watching.await.expect("ends").expect("a closed terminal is no failure");
+    let told: Vec<&str> = shown.lines().filter_map(|line| line.split_once("  ")).map(|(_, told)| told).collect();
+    assert_eq!(told, ["ticket 1  opened by alice: DROP TABLE orders", "ticket 1  approved by bob"], "{shown}");
 }
 
 #[test]

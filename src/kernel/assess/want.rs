@@ -1,0 +1,115 @@
+//! What the rules need to know of a reading. Must name everything a rule or a recipe asks the facts for:
+//! what was not asked counts as unknown.
+
+use crate::kernel::facts::Wanted;
+use crate::kernel::plan::names::{candidates, included, index_middle};
+use crate::kernel::rules::brief_lock;
+use crate::kernel::sql::statement::{AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Statement};
+
+/// What has to be looked up before [`assess`] can answer.
+#[must_use]
+pub fn wanted(reading: &Reading) -> Wanted {
+    let mut wanted = Wanted::default();
+    for parsed in &reading.statements {
+        if let Statement::Change(change) = &parsed.statement {
+            want_change(change, &mut wanted);
+        }
+    }
+    wanted.relations.sort();
+    wanted.relations.dedup();
+    wanted.callees.sort();
+    wanted.callees.dedup();
+    wanted
+}
+
+fn want_change(change: &Change, wanted: &mut Wanted) {
+    wanted.relations.extend(brief_lock::locks(change).into_iter().map(|(name, _)| name.clone()));
+    match change {
+        Change::CreateIndex(index) => {
+            wanted.relations.push(index.relation.clone());
+            match &index.name {
+                Some(name) => {
+                    let schema = index.relation.schema.clone();
+                    wanted.relations.push(RelationName { schema, name: name.clone() });
+                }
+                None => {
+                    let middle = index_middle(index.elements.iter().map(|e| e.name_part.as_str()));
+                    wanted.relations.extend(candidates(&index.relation, &middle, "idx"));
+                }
+            }
+        }
+        Change::AlterTable(alter) => want_alter(alter, wanted),
+        Change::Drop(drop) => wanted.relations.extend(drop.relations.iter().cloned()),
+        Change::CreateTable(table) => wanted.relations.push(table.relation.clone()),
+        Change::Truncate { .. }
+        | Change::MassWrite { .. }
+        | Change::Rename(_)
+        | Change::Privilege(_)
+        | Change::Setting(_)
+        | Change::Opaque(_)
+        | Change::Reindex { .. }
+        | Change::RewriteTable { .. }
+        | Change::RefreshMatview { .. }
+        | Change::LockTable { .. }
+        | Change::Brief { .. }
+        | Change::Other { .. }
+        | Change::Unreadable { .. } => {}
+    }
+}
+
+fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
+    let table = &alter.relation;
+    for action in &alter.actions {
+        match &action.kind {
+            AlterKind::AddColumn(column) => {
+                wanted.types.push(column.type_name.clone());
+                wanted.callees.extend(column.default.iter().flat_map(|default| default.callees.iter().cloned()));
+                if column.serial.is_some() {
+                    wanted.relations.extend(candidates(table, &column.name, "seq"));
+                }
+                for constraint in &column.constraints {
+                    want_constraint_names(table, &constraint.kind, &constraint.columns, wanted);
+                }
+            }
+            AlterKind::AlterType { type_name, .. } => wanted.types.push(type_name.clone()),
+            AlterKind::AddConstraint(constraint) => {
+                want_constraint_names(table, &constraint.kind, &constraint.columns, wanted);
+                let named = constraint.name.iter();
+                wanted
+                    .relations
+                    .extend(named.map(|name| RelationName { schema: table.schema.clone(), name: name.clone() }));
+            }
+            AlterKind::DropColumn { .. }
+            | AlterKind::SetNotNull { .. }
+            | AlterKind::DropNotNull { .. }
+            | AlterKind::SetDefault { .. }
+            | AlterKind::DropDefault { .. }
+            | AlterKind::ValidateConstraint { .. }
+            | AlterKind::DropConstraint { .. }
+            | AlterKind::AddConstraintUsingIndex { .. }
+            | AlterKind::AttachPartition { .. }
+            | AlterKind::DetachPartition { .. }
+            | AlterKind::WeakLock { .. }
+            | AlterKind::BriefLock { .. }
+            | AlterKind::Rewrites { .. }
+            | AlterKind::Security { .. }
+            | AlterKind::Weakens { .. }
+            | AlterKind::Other { .. } => {}
+        }
+    }
+}
+
+fn want_constraint_names(table: &RelationName, kind: &ConstraintKind, columns: &[String], wanted: &mut Wanted) {
+    let (middle, label) = match kind {
+        ConstraintKind::Unique { index_sql, .. } => {
+            let included = included(index_sql);
+            (index_middle(columns.iter().chain(&included).map(String::as_str)), "key")
+        }
+        ConstraintKind::PrimaryKey { .. } => (String::new(), "pkey"),
+        ConstraintKind::Check { .. }
+        | ConstraintKind::ForeignKey { .. }
+        | ConstraintKind::Exclude
+        | ConstraintKind::NotNull => return,
+    };
+    wanted.relations.extend(candidates(table, &middle, label));
+}

@@ -1,0 +1,77 @@
+//! Walking a table by its pages, where no key can be used: every part of it from its first page to the
+//! last one there is now. A row that moves to a page already passed is found by the next pass.
+
+use super::super::executor::quoted;
+use super::{Batch, Locked};
+use crate::kernel::plan::Backfill;
+use crate::shell::database::{Database, DatabaseError};
+
+/// $1 the table. Its parts with rows of their own, and how many pages each has.
+const PARTS: &str = "\
+WITH RECURSIVE tree (oid) AS (
+  SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
+  UNION
+  SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) t.oid
+)
+SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text) OPERATOR(pg_catalog.||) '.'
+    OPERATOR(pg_catalog.||) pg_catalog.quote_ident(c.relname::pg_catalog.text),
+  pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8
+FROM tree t JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog.\"char\" ORDER BY c.oid";
+
+pub(super) struct Pages {
+    parts: Vec<Part>,
+}
+
+pub(super) struct Part {
+    name: String,
+    pub(super) pages: u64,
+}
+
+impl Pages {
+    pub(super) async fn look_up<D: Database>(db: &mut D, job: &Backfill) -> Result<Self, DatabaseError> {
+        let relation = quoted(&job.relation);
+        let rows = db.query(PARTS, &[Some(relation.as_str())]).await?;
+        let part = |row: Vec<Option<String>>| match row.as_slice() {
+            [Some(name), Some(pages)] => Some(Part { name: name.clone(), pages: pages.parse().ok()? }),
+            _ => None,
+        };
+        Ok(Self { parts: rows.into_iter().filter_map(part).collect() })
+    }
+
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.parts.iter().map(|part| part.pages).sum()
+    }
+}
+
+/// Pages from `range.0` to before `range.1` of one part.
+pub(super) fn batch(job: &Backfill, part: &Part, range: (u64, u64), locked: Locked) -> Batch {
+    let (name, column, value) = (&part.name, job.column.replace('"', "\"\""), &job.expression_sql);
+    let tid = |page: u64| format!("'({page},0)'::pg_catalog.tid");
+    let within = format!(
+        "{name}.ctid OPERATOR(pg_catalog.>=) {} AND {name}.ctid OPERATOR(pg_catalog.<) {} AND ({})",
+        tid(range.0),
+        tid(range.1),
+        job.pending_sql
+    );
+    let rows = match locked {
+        Locked::Wait => within,
+        Locked::Skip => format!(
+            "{name}.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT {name}.ctid FROM ONLY {name} WHERE {within} \
+             FOR NO KEY UPDATE SKIP LOCKED)) AND {within}"
+        ),
+    };
+    let update = format!("UPDATE ONLY {name} SET \"{column}\" = {value} WHERE {rows} RETURNING 1");
+    Batch { sql: format!("WITH done AS ({update}) SELECT pg_catalog.count(*) FROM done"), parameters: Vec::new() }
+}
+
+/// Whether any row is still pending.
+pub(super) fn pending_query(job: &Backfill) -> Batch {
+    let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE {})", quoted(&job.relation), job.pending_sql);
+    Batch { sql, parameters: Vec::new() }
+}

@@ -1,0 +1,153 @@
+//! The catalog's answers in our own words. Nothing is asked here.
+
+use serde::Deserialize;
+
+use super::modifier;
+use crate::kernel::facts::{
+    ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
+};
+use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
+use crate::shell::database::Row;
+
+#[derive(Deserialize)]
+struct Answer {
+    server_version: u32,
+    current_role: String,
+    session_role: String,
+    database: String,
+    search_path: String,
+    /// Absent when nothing was asked for.
+    relations: Option<Vec<Option<Relation>>>,
+}
+
+#[derive(Deserialize)]
+struct Relation {
+    oid: u32,
+    schema: String,
+    name: String,
+    kind: char,
+    persistence: char,
+    owner: String,
+    rows: Option<f64>,
+    heap_bytes: u64,
+    total_bytes: u64,
+    new_in_transaction: bool,
+    is_partition: bool,
+    has_children: bool,
+    has_default_partition: bool,
+    columns: Vec<ColumnFacts>,
+    indexes: Vec<IndexFacts>,
+    constraints: Vec<ConstraintFacts>,
+    dependents: Vec<String>,
+    index_of: Option<RelationName>,
+    published: bool,
+}
+
+/// The facts of the first query, whose relations come in the order they were asked for.
+pub(super) fn facts(asked: &[RelationName], rows: &[Row]) -> Result<Facts, String> {
+    let [row] = rows else { return Err(format!("{} rows instead of one", rows.len())) };
+    let [Some(text)] = row.as_slice() else { return Err("no value".to_owned()) };
+    let answer: Answer = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut facts = Facts::default();
+    facts.server_version = answer.server_version;
+    facts.current_role = answer.current_role;
+    facts.session_role = answer.session_role;
+    facts.database = answer.database;
+    facts.search_path = answer.search_path;
+    let found = answer.relations.unwrap_or_default();
+    if found.len() != asked.len() {
+        return Err(format!("{} relations instead of {}", found.len(), asked.len()));
+    }
+    for (name, relation) in asked.iter().zip(found) {
+        facts.put_relation(name, relation.map(Relation::into_facts).transpose()?);
+    }
+    Ok(facts)
+}
+
+/// Volatile is what the server says so of, and whatever it said nothing of.
+pub(super) fn put_callees(facts: &mut Facts, asked: &[Callee], rows: &[Row]) {
+    for (place, callee) in asked.iter().enumerate() {
+        let answer = rows.get(place).and_then(|row| row.first()).and_then(Option::as_deref);
+        if answer != Some("f") {
+            facts.put_volatile(callee.clone());
+        }
+    }
+}
+
+/// Types that exist. The others stay without facts.
+pub(super) fn put_types(facts: &mut Facts, asked: &[TypeName], rows: &[Row]) {
+    for row in rows {
+        let [Some(place), Some(oid), Some(base), domain, constrained, default, array] = row.as_slice() else {
+            continue;
+        };
+        let (Ok(place), Ok(oid)) = (place.parse::<usize>(), oid.parse::<u32>()) else { continue };
+        let Some(name) = place.checked_sub(1).and_then(|place| asked.get(place)) else { continue };
+        let is = |value: &Option<String>| value.as_deref() == Some("t");
+        let of = TypeFacts {
+            oid,
+            type_sql: modifier::apply(base, &name.sql),
+            is_domain: is(domain),
+            constrained_domain: is(constrained),
+            domain_default: is(default),
+            is_array: is(array),
+        };
+        facts.put_type(name, of);
+    }
+}
+
+impl Relation {
+    fn into_facts(self) -> Result<RelationFacts, String> {
+        Ok(RelationFacts {
+            oid: self.oid,
+            kind: kind(self.kind)?,
+            persistence: persistence(self.persistence)?,
+            schema: self.schema,
+            name: self.name,
+            owner: self.owner,
+            rows: self.rows.map(whole),
+            heap_bytes: self.heap_bytes,
+            total_bytes: self.total_bytes,
+            new_in_transaction: self.new_in_transaction,
+            is_partition: self.is_partition,
+            has_children: self.has_children,
+            has_default_partition: self.has_default_partition,
+            columns: self.columns,
+            indexes: self.indexes,
+            constraints: self.constraints,
+            dependents: self.dependents,
+            index_of: self.index_of,
+            published: self.published,
+        })
+    }
+}
+
+/// A number of rows: never negative, and far below the precision of a double.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn whole(rows: f64) -> u64 {
+    rows.max(0.0).round() as u64
+}
+
+fn kind(letter: char) -> Result<RelationKind, String> {
+    Ok(match letter {
+        'r' => RelationKind::Table,
+        'p' => RelationKind::PartitionedTable,
+        'i' => RelationKind::Index,
+        'I' => RelationKind::PartitionedIndex,
+        'v' => RelationKind::View,
+        'm' => RelationKind::MaterializedView,
+        'S' => RelationKind::Sequence,
+        'f' => RelationKind::ForeignTable,
+        'c' => RelationKind::CompositeType,
+        't' => RelationKind::Toast,
+        other => return Err(format!("relation kind {other}")),
+    })
+}
+
+fn persistence(letter: char) -> Result<Persistence, String> {
+    Ok(match letter {
+        'p' => Persistence::Permanent,
+        'u' => Persistence::Unlogged,
+        't' => Persistence::Temporary,
+        other => return Err(format!("persistence {other}")),
+    })
+}

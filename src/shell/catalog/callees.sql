@@ -1,0 +1,36 @@
+-- One row per callee, in order: may it be volatile? $1 'f' or 'o'; $2 schemas (NULL: none written); $3 names.
+-- Any overload counts, since which one is meant is not known here. Written without a schema: those in the
+-- search path, or else those anywhere; none at all counts as volatile.
+WITH wanted AS MATERIALIZED (
+  SELECT w.place, w.kind, w.schema, w.name::pg_catalog.name AS name
+  FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]),
+      pg_catalog.unnest($3::pg_catalog.text[]))
+    WITH ORDINALITY AS w(kind, schema, name, place)
+), path AS MATERIALIZED (
+  SELECT n.oid FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) AS s(name)
+  JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) s.name
+), found AS MATERIALIZED (
+  SELECT w.place, w.schema, p.pronamespace AS namespace, p.provolatile AS volatility
+  FROM wanted w JOIN pg_catalog.pg_proc p ON p.proname OPERATOR(pg_catalog.=) w.name
+  WHERE w.kind OPERATOR(pg_catalog.=) 'f'
+  UNION ALL
+  SELECT w.place, w.schema, o.oprnamespace, p.provolatile
+  FROM wanted w JOIN pg_catalog.pg_operator o ON o.oprname OPERATOR(pg_catalog.=) w.name
+  LEFT JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.oprcode::pg_catalog.oid
+  WHERE w.kind OPERATOR(pg_catalog.=) 'o'
+), placed AS MATERIALIZED (
+  SELECT f.place, COALESCE(f.volatility OPERATOR(pg_catalog.=) 'v'::pg_catalog."char", true) AS volatile,
+    CASE WHEN f.schema IS NULL
+      THEN EXISTS (SELECT FROM path WHERE path.oid OPERATOR(pg_catalog.=) f.namespace)
+      ELSE EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.oid OPERATOR(pg_catalog.=) f.namespace
+        AND n.nspname OPERATOR(pg_catalog.=) f.schema::pg_catalog.name) END AS seen,
+    f.schema IS NULL AS anywhere
+  FROM found f
+)
+SELECT COALESCE(
+  (SELECT pg_catalog.bool_or(p.volatile) FROM placed p
+   WHERE p.place OPERATOR(pg_catalog.=) w.place AND p.seen),
+  (SELECT pg_catalog.bool_or(p.volatile) FROM placed p
+   WHERE p.place OPERATOR(pg_catalog.=) w.place AND p.anywhere),
+  true)
+FROM wanted w ORDER BY w.place

@@ -1,0 +1,90 @@
+//! The catalog queries and their parameters. Servers from 14 on understand them.
+//!
+//! Every function, type, table and operator in them is qualified: an unqualified one could be another's.
+//! So there is no IN, CASE x WHEN, BETWEEN, LIKE, DISTINCT FROM, USING or `::text`, all of which look an
+//! operator or a type up by its bare name; and no backslash (`standard_conforming_strings` may be off).
+
+use crate::kernel::sql::statement::{Callee, RelationName};
+
+pub(super) const RELATIONS: &str = include_str!("relations.sql");
+pub(super) const CALLEES: &str = include_str!("callees.sql");
+pub(super) const TYPES: &str = include_str!("types.sql");
+
+/// Schemas and names.
+pub(super) fn relation_arrays(relations: &[RelationName]) -> [String; 2] {
+    [
+        array(relations.iter().map(|r| r.schema.as_deref())),
+        array(relations.iter().map(|r| Some(r.name.as_str()))),
+    ]
+}
+
+/// Kinds, schemas and names.
+pub(super) fn callee_arrays(callees: &[Callee]) -> [String; 3] {
+    let parts = callees.iter().map(|callee| match callee {
+        Callee::Function { schema, name } => ("f", schema.as_deref(), name.as_str()),
+        Callee::Operator { schema, name } => ("o", schema.as_deref(), name.as_str()),
+    });
+    [
+        array(parts.clone().map(|(kind, _, _)| Some(kind))),
+        array(parts.clone().map(|(_, schema, _)| schema)),
+        array(parts.map(|(_, _, name)| Some(name))),
+    ]
+}
+
+/// A text array in the server's input form.
+pub(super) fn array<'a>(elements: impl Iterator<Item = Option<&'a str>>) -> String {
+    let mut text = String::from("{");
+    for (place, element) in elements.enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        let Some(element) = element else {
+            text.push_str("NULL");
+            continue;
+        };
+        text.push('"');
+        for letter in element.chars() {
+            if matches!(letter, '"' | '\\') {
+                text.push('\\');
+            }
+            text.push(letter);
+        }
+        text.push('"');
+    }
+    text.push('}');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_carries_any_name() {
+        let names = [Some("a b"), None, Some("NULL"), Some(r#"q"\,{}"#), Some("")];
+        assert_eq!(array(names.into_iter()), r#"{"a b",NULL,"NULL","q\"\\,{}",""}"#);
+        assert_eq!(array(std::iter::empty()), "{}");
+    }
+
+    #[test]
+    fn no_query_looks_an_operator_or_type_up_by_its_bare_name() {
+        for sql in [RELATIONS, CALLEES, TYPES] {
+            let code: String =
+                sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+            let mut bare = code.clone();
+            for operator in ["=", "<>", "<=", "<", ">", "+", "-", "*", "/", "||"] {
+                bare = bare.replace(&format!("OPERATOR(pg_catalog.{operator})"), "");
+            }
+            // Literals and array forms hold none of these either.
+            for sign in ['=', '<', '>', '+', '*', '/', '|', '~', '\\'] {
+                assert!(!bare.contains(sign), "bare {sign} in {bare}");
+            }
+            for word in [" IN ", "BETWEEN", "LIKE", "DISTINCT", "USING", "NULLIF", "SIMILAR"] {
+                assert!(!bare.contains(word), "{word}");
+            }
+            for cast in bare.split("::").skip(1) {
+                assert!(cast.starts_with("pg_catalog."), "{}", &cast[..20.min(cast.len())]);
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+-- One row with one JSON value: the session, and the relations in the order asked.
+-- $1 lock timeout; $2 schemas (NULL: by the search path); $3 names; $4 whether to call what takes locks.
+WITH RECURSIVE guard AS MATERIALIZED (
+  SELECT pg_catalog.set_config('lock_timeout', $1::pg_catalog.text, true) AS timeout
+), wanted AS MATERIALIZED (
+  SELECT w.place, CASE
+      WHEN w.schema IS NULL THEN pg_catalog.to_regclass(pg_catalog.quote_ident(w.name))::pg_catalog.oid
+      ELSE (SELECT c.oid FROM pg_catalog.pg_class c
+            WHERE c.relname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+              AND c.relnamespace OPERATOR(pg_catalog.=) CASE
+                WHEN w.schema OPERATOR(pg_catalog.=) 'pg_temp' THEN pg_catalog.pg_my_temp_schema()
+                ELSE (SELECT n.oid FROM pg_catalog.pg_namespace n
+                      WHERE n.nspname OPERATOR(pg_catalog.=) w.schema::pg_catalog.name) END)
+    END AS oid
+  FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]))
+    WITH ORDINALITY AS w(schema, name, place)
+), tree (root, oid) AS (
+  -- Not pg_partition_tree: it locks every member.
+  SELECT w.oid, w.oid FROM wanted w WHERE w.oid IS NOT NULL
+  UNION
+  SELECT t.root, i.inhrelid FROM tree t
+  JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) t.oid
+), measured AS MATERIALIZED (
+  SELECT t.root, c.reltuples, c.relpages, pg_catalog.pg_stat_get_live_tuples(c.oid) AS live,
+    pg_catalog.current_setting('block_size')::pg_catalog.int8 AS block,
+    CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_relation_size(c.oid) END AS heap,
+    CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_total_relation_size(c.oid) END AS total
+  FROM guard, tree t JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
+  WHERE guard.timeout IS NOT NULL
+    AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m,t,i,S}'::pg_catalog."char"[])
+), guessed AS MATERIALIZED (
+  -- Without sizes: by the statistics, and a table nobody ever analysed counts as large (1 GiB).
+  SELECT m.root, m.reltuples, m.relpages, m.block, m.total, pg_catalog.int8larger(0, CASE
+      WHEN m.heap IS NOT NULL THEN m.heap
+      WHEN m.relpages OPERATOR(pg_catalog.>) 0 THEN m.relpages OPERATOR(pg_catalog.*) m.block
+      WHEN m.live OPERATOR(pg_catalog.>) 0 THEN m.live OPERATOR(pg_catalog.*) 100::pg_catalog.int8
+      WHEN m.reltuples OPERATOR(pg_catalog.=) 0::pg_catalog.float4 THEN 0
+      ELSE 1073741824 END) AS heap
+  FROM measured m
+), sized AS MATERIALIZED (
+  -- Rows as the planner reckons them: the density of the last ANALYZE on today's pages.
+  SELECT g.root, pg_catalog.sum(g.heap) AS heap, pg_catalog.sum(COALESCE(g.total, g.heap)) AS total,
+    CASE WHEN pg_catalog.bool_or(g.heap OPERATOR(pg_catalog.>) 0::pg_catalog.int8 AND
+        (g.relpages OPERATOR(pg_catalog.=) 0 OR g.reltuples OPERATOR(pg_catalog.<) 0::pg_catalog.float4))
+      THEN NULL
+      ELSE pg_catalog.sum(CASE WHEN g.relpages OPERATOR(pg_catalog.=) 0 THEN 0::pg_catalog.float8
+        ELSE g.reltuples::pg_catalog.float8 OPERATOR(pg_catalog./) g.relpages::pg_catalog.float8
+          OPERATOR(pg_catalog.*) (g.heap::pg_catalog.float8 OPERATOR(pg_catalog./) g.block::pg_catalog.float8)
+        END) END AS rows
+  FROM guessed g GROUP BY g.root
+), own AS MATERIALIZED (
+  SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text::pg_catalog.int8 AS top,
+    pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text::pg_catalog.int8 AS next
+)
+SELECT pg_catalog.json_build_object(
+  'server_version', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
+  'current_role', current_user, 'session_role', session_user,
+  'database', pg_catalog.current_database(), 'search_path', pg_catalog.current_setting('search_path'),
+  'relations', (SELECT pg_catalog.json_agg(CASE WHEN c.oid IS NOT NULL THEN pg_catalog.json_build_object(
+    'oid', c.oid::pg_catalog.int8, 'schema', n.nspname, 'name', c.relname,
+    'kind', c.relkind, 'persistence', c.relpersistence, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
+    'rows', s.rows, 'heap_bytes', COALESCE(s.heap, 0), 'total_bytes', COALESCE(s.total, 0),
+    -- Written when the relation is made and never again, whereas ALTER writes a new pg_class row. The
+    -- row is visible, so if its writer is still in progress, the writer is us (or a savepoint of ours).
+    'new_in_transaction', EXISTS (
+      SELECT FROM pg_catalog.pg_depend d, own
+      WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid
+        AND d.objid OPERATOR(pg_catalog.=) COALESCE(
+          (SELECT t.reltype FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class t
+             ON t.oid OPERATOR(pg_catalog.=) i.indrelid WHERE i.indexrelid OPERATOR(pg_catalog.=) c.oid),
+          c.reltype)
+        AND d.objsubid OPERATOR(pg_catalog.=) 0
+        AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+        AND d.deptype OPERATOR(pg_catalog.=) 'i'::pg_catalog."char"
+        AND own.top IS NOT NULL
+        AND CASE
+          WHEN pg_catalog.int8and(own.top, 4294967295)
+            OPERATOR(pg_catalog.=) d.xmin::pg_catalog.text::pg_catalog.int8 THEN true
+          -- The writer's number with its epoch: the first one from our own on that ends in these 32 bits.
+          ELSE (SELECT CASE WHEN w.writer OPERATOR(pg_catalog.<) own.next
+                  THEN pg_catalog.pg_xact_status(w.writer::pg_catalog.text::pg_catalog.xid8)
+                    OPERATOR(pg_catalog.=) 'in progress' ELSE false END
+                FROM (SELECT own.top OPERATOR(pg_catalog.+) pg_catalog.int8and(
+                    d.xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.-) own.top, 4294967295)
+                  AS writer) w)
+          END),
+    'is_partition', c.relispartition,
+    'has_children', EXISTS (SELECT FROM pg_catalog.pg_inherits i
+      WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid),
+    'has_default_partition', EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p
+      WHERE p.partrelid OPERATOR(pg_catalog.=) c.oid
+        AND p.partdefid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid),
+    'columns', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+        'name', a.attname, 'type_sql', pg_catalog.format_type(a.atttypid, a.atttypmod),
+        'type_oid', a.atttypid::pg_catalog.int8, 'type_modifier', a.atttypmod,
+        'not_null', a.attnotnull,
+        'has_default', a.atthasdef AND a.attgenerated OPERATOR(pg_catalog.=) ''::pg_catalog."char",
+        'generated', a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog."char",
+        'identity', a.attidentity OPERATOR(pg_catalog.<>) ''::pg_catalog."char") ORDER BY a.attnum)
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
+        AND NOT a.attisdropped), '[]'::pg_catalog.json),
+    'indexes', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+        'oid', x.oid::pg_catalog.int8, 'name', x.relname, 'valid', i.indisvalid, 'ready', i.indisready,
+        'unique', i.indisunique, 'primary', i.indisprimary,
+        'columns', COALESCE((SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
+          FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, place)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid
+            AND a.attnum OPERATOR(pg_catalog.=) k.attnum
+          WHERE k.place OPERATOR(pg_catalog.<=) i.indnkeyatts::pg_catalog.int8), '[]'::pg_catalog.json),
+        'definition', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_get_indexdef(x.oid) ELSE '' END,
+        'expression_or_partial', i.indexprs IS NOT NULL OR i.indpred IS NOT NULL,
+        'constraint', (SELECT o.conname FROM pg_catalog.pg_constraint o
+          WHERE o.conindid OPERATOR(pg_catalog.=) x.oid AND o.conrelid OPERATOR(pg_catalog.=) i.indrelid
+            AND o.contype OPERATOR(pg_catalog.=) ANY ('{p,u,x}'::pg_catalog."char"[]) LIMIT 1),
+        'bytes', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_relation_size(x.oid)
+          ELSE x.relpages OPERATOR(pg_catalog.*)
+            pg_catalog.current_setting('block_size')::pg_catalog.int8 END) ORDER BY x.relname)
+      FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid
+      WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid OR i.indexrelid OPERATOR(pg_catalog.=) c.oid),
+      '[]'::pg_catalog.json),
+    'constraints', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+        'name', o.conname, 'kind', o.contype, 'validated', o.convalidated,
+        'columns', COALESCE((SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
+          FROM pg_catalog.unnest(o.conkey) WITH ORDINALITY AS k(attnum, place)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) o.conrelid
+            AND a.attnum OPERATOR(pg_catalog.=) k.attnum), '[]'::pg_catalog.json),
+        'definition', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_get_constraintdef(o.oid) ELSE '' END)
+        ORDER BY o.conname)
+      FROM pg_catalog.pg_constraint o WHERE o.conrelid OPERATOR(pg_catalog.=) c.oid), '[]'::pg_catalog.json),
+    'dependents', COALESCE((SELECT pg_catalog.json_agg(u.what ORDER BY u.what) FROM (
+        SELECT CASE WHEN v.relkind OPERATOR(pg_catalog.=) 'm'::pg_catalog."char" THEN 'materialized view '
+            WHEN v.relkind OPERATOR(pg_catalog.=) 'v'::pg_catalog."char" THEN 'view ' ELSE 'rule on ' END
+            OPERATOR(pg_catalog.||) vn.nspname::pg_catalog.text OPERATOR(pg_catalog.||) '.'
+            OPERATOR(pg_catalog.||) v.relname::pg_catalog.text AS what
+        FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_rewrite r ON r.oid OPERATOR(pg_catalog.=) d.objid
+        JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) r.ev_class
+        JOIN pg_catalog.pg_namespace vn ON vn.oid OPERATOR(pg_catalog.=) v.relnamespace
+        WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid
+          AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+          AND d.refobjid OPERATOR(pg_catalog.=) c.oid AND v.oid OPERATOR(pg_catalog.<>) c.oid
+        UNION
+        SELECT 'function ' OPERATOR(pg_catalog.||) fn.nspname::pg_catalog.text OPERATOR(pg_catalog.||) '.'
+            OPERATOR(pg_catalog.||) f.proname::pg_catalog.text
+        FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_proc f ON f.oid OPERATOR(pg_catalog.=) d.objid
+        JOIN pg_catalog.pg_namespace fn ON fn.oid OPERATOR(pg_catalog.=) f.pronamespace
+        WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid
+          AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+          AND d.refobjid OPERATOR(pg_catalog.=) c.oid
+        UNION
+        SELECT 'foreign key ' OPERATOR(pg_catalog.||) o.conname::pg_catalog.text OPERATOR(pg_catalog.||) ' of '
+            OPERATOR(pg_catalog.||) fn.nspname::pg_catalog.text OPERATOR(pg_catalog.||) '.'
+            OPERATOR(pg_catalog.||) f.relname::pg_catalog.text
+        FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_constraint o ON o.oid OPERATOR(pg_catalog.=) d.objid
+        JOIN pg_catalog.pg_class f ON f.oid OPERATOR(pg_catalog.=) o.conrelid
+        JOIN pg_catalog.pg_namespace fn ON fn.oid OPERATOR(pg_catalog.=) f.relnamespace
+        WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid
+          AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+          AND d.refobjid OPERATOR(pg_catalog.=) c.oid AND o.confrelid OPERATOR(pg_catalog.=) c.oid
+          AND f.oid OPERATOR(pg_catalog.<>) c.oid
+      ) u), '[]'::pg_catalog.json),
+    'index_of', (SELECT pg_catalog.json_build_object('schema', tn.nspname, 'name', t.relname)
+      FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) i.indrelid
+      JOIN pg_catalog.pg_namespace tn ON tn.oid OPERATOR(pg_catalog.=) t.relnamespace
+      WHERE i.indexrelid OPERATOR(pg_catalog.=) c.oid),
+    'published', EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables)
+      OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prrelid OPERATOR(pg_catalog.=) c.oid)
+      -- FOR TABLES IN SCHEMA, from 15 on: 6237 is pg_publication_namespace, which 14 does not have.
+      OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+        WHERE d.classid OPERATOR(pg_catalog.=) 6237::pg_catalog.oid
+          AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid
+          AND d.refobjid OPERATOR(pg_catalog.=) c.relnamespace)
+    ) END ORDER BY w.place)
+  FROM guard, wanted w
+  LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.oid
+  LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+  LEFT JOIN sized s ON s.root OPERATOR(pg_catalog.=) c.oid
+  WHERE guard.timeout IS NOT NULL))

@@ -1,0 +1,445 @@
+//! What was written becomes what it means. All mistakes are collected; with even one there are no settings.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::address;
+use super::mistake::Mistake;
+use super::section::{Item, Section};
+use super::settings::{
+    ADMIN_PORT, Executor, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, Parameters,
+    Record, Reviewer, Settings,
+};
+use super::targets::{self, Common};
+use super::written::{Sources, Written};
+use super::{policies, targets::HOLD_MODES, targets::MODES};
+use crate::shell::tls::{Identity, ListenerMode, TlsError};
+
+const LISTENER_MODES: [(&str, ListenerMode); 3] = [
+    ("disable", ListenerMode::Disable),
+    ("prefer", ListenerMode::Prefer),
+    ("require", ListenerMode::Require),
+];
+const HOUR_MS: u64 = 3_600_000;
+const YEAR_S: u64 = 366 * 86_400;
+
+/// The settings with what is doubtful about them, or everything that is wrong.
+pub(super) fn settings(sources: &Sources) -> Result<(Settings, Vec<Mistake>), Vec<Mistake>> {
+    let written = Written::new(sources)?;
+    let settings = read(&written);
+    let (mistakes, warnings) = written.into_mistakes();
+    if mistakes.is_empty() {
+        Ok((settings, warnings))
+    } else {
+        Err(mistakes)
+    }
+}
+
+fn read(written: &Written) -> Settings {
+    let root = written.root();
+    let defaults = Settings::default();
+    let data_dir = root.path("data_dir").unwrap_or(defaults.data_dir);
+    let tls = listener_tls(&root.section("tls"), "mode", None);
+    let (hold, hold_mode) = hold(root.section("hold"));
+    let policies = policies::read(&root.section("policy"));
+    let common = Common {
+        upstream: targets::upstream(&root),
+        upstream_wins: root.is_override("upstream"),
+        observe: root.choice("mode", &MODES),
+        observe_wins: root.is_override("mode"),
+        hold: hold_mode,
+        policies: &policies,
+    };
+    let settings = Settings {
+        listeners: listeners(&root, &tls.unwrap_or_default(), defaults.listeners),
+        admin: admin(&root, defaults.admin),
+        record: record(root.section("record"), Record::in_data_dir(&data_dir)),
+        data_dir,
+        targets: targets::read(&root, &common)
+            .into_iter()
+            .map(Arc::new)
+            .collect(),
+        limits: limits(root.section("limits")),
+        executor: executor(root.section("executor")),
+        hold,
+        reviewers: reviewers(&root),
+        policies,
+    };
+    root.finish();
+    settings
+}
+
+fn admin(root: &Section<'_>, default: SocketAddr) -> SocketAddr {
+    let Some(text) = root.text("admin") else {
+        return default;
+    };
+    address::admin(&text, ADMIN_PORT).unwrap_or_else(|(what, remedy)| {
+        root.mistake("admin", what, remedy);
+        default
+    })
+}
+
+fn listeners(root: &Section<'_>, tls: &ListenerTls, default: Vec<Listener>) -> Vec<Listener> {
+    let Some(items) = root.items("listen") else {
+        return default
+            .into_iter()
+            .map(|listener| Listener {
+                tls: tls.clone(),
+                ..listener
+            })
+            .collect();
+    };
+    if items.is_empty() {
+        root.mistake(
+            "listen",
+            "There is no address to listen at.",
+            "Leave the key out for 127.0.0.1:6433.",
+        );
+    }
+    let mut listeners: Vec<Listener> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(listener) = listener(root, item, tls) else {
+            continue;
+        };
+        let again = listeners
+            .iter()
+            .any(|other| other.address == listener.address);
+        if again && !listener.address.to_string().ends_with(":0") {
+            root.mistake(
+                "listen",
+                format!("{} is written twice.", listener.address),
+                "Keep one of them.",
+            );
+        }
+        listeners.push(listener);
+    }
+    listeners
+}
+
+fn listener(root: &Section<'_>, item: Item<'_>, tls: &ListenerTls) -> Option<Listener> {
+    match item {
+        Item::Text { key, text } => match address::listen(&text) {
+            Ok(address) => Some(Listener {
+                tls: for_address(&address, tls),
+                address,
+            }),
+            Err((what, remedy)) => {
+                root.mistake(key.as_str(), what, remedy);
+                None
+            }
+        },
+        Item::Section(section) => {
+            let address = match section.text("address").map(|text| address::listen(&text)) {
+                Some(Ok(address)) => Some(address),
+                Some(Err((what, remedy))) => {
+                    section.mistake("address", what, remedy);
+                    None
+                }
+                None => {
+                    section.mistake(
+                        "",
+                        "The listener has no address.",
+                        "Add `address = \"127.0.0.1:6433\"`.",
+                    );
+                    None
+                }
+            };
+            let own = listener_tls(&section, "tls", tls.identity.clone());
+            if let (
+                Some(ListenAddress::Unix(_)),
+                Some(ListenerTls {
+                    mode: ListenerMode::Prefer | ListenerMode::Require,
+                    ..
+                }),
+            ) = (&address, &own)
+            {
+                section.mistake(
+                    "tls",
+                    "A Unix socket has no TLS.",
+                    "Leave tls out for this listener.",
+                );
+            }
+            section.finish();
+            address.map(|address| Listener {
+                tls: for_address(&address, own.as_ref().unwrap_or(tls)),
+                address,
+            })
+        }
+    }
+}
+
+/// A Unix socket stays on the machine: no TLS, as with PostgreSQL itself.
+fn for_address(address: &ListenAddress, tls: &ListenerTls) -> ListenerTls {
+    match address {
+        ListenAddress::Tcp(_) => tls.clone(),
+        ListenAddress::Unix(_) => ListenerTls::default(),
+    }
+}
+
+/// Mode, certificate and key of a section; `None` when it says nothing about TLS.
+fn listener_tls(
+    section: &Section<'_>,
+    mode_key: &str,
+    inherited: Option<Identity>,
+) -> Option<ListenerTls> {
+    let mode = section.choice(mode_key, &LISTENER_MODES);
+    let identity = match (section.path("cert_file"), section.path("key_file")) {
+        (Some(cert), Some(key)) => match Identity::load(&cert, &key) {
+            Ok(identity) => {
+                warn_if_open(section, "key_file", &key);
+                Some(identity)
+            }
+            Err(error) => {
+                tls_mistake(section, error);
+                return None;
+            }
+        },
+        (Some(_), None) => {
+            section.mistake(
+                "cert_file",
+                "The certificate has no private key.",
+                "Add `key_file`.",
+            );
+            return None;
+        }
+        (None, Some(_)) => {
+            section.mistake(
+                "key_file",
+                "The private key has no certificate.",
+                "Add `cert_file`.",
+            );
+            return None;
+        }
+        (None, None) => inherited,
+    };
+    match (mode, identity) {
+        (None, None) => None,
+        (None, Some(identity)) => Some(ListenerTls {
+            mode: ListenerMode::Prefer,
+            identity: Some(identity),
+        }),
+        (Some(ListenerMode::Disable), _) => Some(ListenerTls::default()),
+        (Some(mode), Some(identity)) => Some(ListenerTls {
+            mode,
+            identity: Some(identity),
+        }),
+        (Some(ListenerMode::Prefer | ListenerMode::Require), None) => {
+            section.mistake(
+                mode_key,
+                "TLS needs a certificate.",
+                "Add `cert_file` and `key_file`, or write \"disable\".",
+            );
+            None
+        }
+    }
+}
+
+/// A mistake within a certificate or key file, told with that file's name and the key that names it.
+pub(super) fn tls_mistake(section: &Section<'_>, error: TlsError) {
+    section.mistake_elsewhere(Mistake {
+        file: error.file.display().to_string(),
+        key: section.path.clone(),
+        line: None,
+        what: error.what,
+        remedy: error.remedy,
+    });
+}
+
+/// Warns of a file with secrets that other users of the machine can read.
+pub(super) fn warn_if_open(section: &Section<'_>, key: &str, file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(metadata) = std::fs::metadata(file) else {
+        return;
+    };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o027 != 0 {
+        section.warn(
+            key,
+            format!(
+                "{} can be read or changed by other users of this machine (mode {mode:04o}).",
+                file.display()
+            ),
+            format!("Run `chmod 0600 {}`.", file.display()),
+        );
+    }
+}
+
+fn limits(section: Section<'_>) -> Limits {
+    let default = Limits::default();
+    let limits = Limits {
+        connections_max: section.size("connections_max", default.connections_max, 1..=1_000_000),
+        unauthenticated_max: section.size(
+            "unauthenticated_max",
+            default.unauthenticated_max,
+            1..=1_000_000,
+        ),
+        auth_timeout: section.seconds("auth_timeout_s", default.auth_timeout, 1..=600),
+        startup_bytes_max: section.size(
+            "startup_bytes_max",
+            default.startup_bytes_max,
+            256..=10_000,
+        ),
+        auth_message_bytes_max: section.size(
+            "auth_message_bytes_max",
+            default.auth_message_bytes_max,
+            1_024..=65_536,
+        ),
+        message_bytes_max: section.size(
+            "message_bytes_max",
+            default.message_bytes_max,
+            65_536..=0x3fff_ffff,
+        ),
+        statement_bytes_max: section.size(
+            "statement_bytes_max",
+            default.statement_bytes_max,
+            1_024..=64 << 20,
+        ),
+        idle_buffer_bytes: section.size(
+            "idle_buffer_bytes",
+            default.idle_buffer_bytes,
+            0..=1 << 20,
+        ),
+        drain_timeout: section.seconds("drain_timeout_s", default.drain_timeout, 0..=86_400),
+    };
+    section.finish();
+    limits
+}
+
+fn executor(section: Section<'_>) -> Executor {
+    let default = Executor::default();
+    let executor = Executor {
+        lock_timeout: section.millis("lock_timeout_ms", default.lock_timeout, 1..=10_000),
+        scan_lock_timeout: section.millis(
+            "scan_lock_timeout_ms",
+            default.scan_lock_timeout,
+            1..=HOUR_MS,
+        ),
+        transaction_lock_timeout: section.millis(
+            "transaction_lock_timeout_ms",
+            default.transaction_lock_timeout,
+            1..=60_000,
+        ),
+        retry_budget: section.seconds("retry_budget_s", default.retry_budget, 0..=7 * 86_400),
+        backoff_min: section.millis("backoff_min_ms", default.backoff_min, 1..=60_000),
+        backoff_max: section.millis("backoff_max_ms", default.backoff_max, 1..=HOUR_MS),
+        batch: section.millis("batch_ms", default.batch, 1..=60_000),
+        batch_pause: section.millis("batch_pause_ms", default.batch_pause, 0..=60_000),
+        batch_rows_max: section.number("batch_rows_max", default.batch_rows_max, 1..=10_000_000),
+        progress: section.seconds("progress_s", default.progress, 1..=3_600),
+    };
+    if executor.backoff_min > executor.backoff_max {
+        section.mistake(
+            "backoff_max_ms",
+            "The longest pause is shorter than the first.",
+            "Make backoff_max_ms at least backoff_min_ms.",
+        );
+    }
+    section.finish();
+    executor
+}
+
+fn hold(section: Section<'_>) -> (Hold, HoldMode) {
+    let default = Hold::default();
+    let mode = section.choice("mode", &HOLD_MODES).unwrap_or_default();
+    let hold = Hold {
+        wait_limit: section.seconds("wait_limit_s", default.wait_limit, 1..=30 * 86_400),
+        reminder: section.seconds("reminder_s", default.reminder, 1..=86_400),
+        pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 60..=YEAR_S),
+        approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 60..=YEAR_S),
+    };
+    if hold.wait_limit > hold.pending_expiry {
+        section.mistake(
+            if section.names().iter().any(|name| name == "wait_limit_s") {
+                "wait_limit_s"
+            } else {
+                "pending_expiry_s"
+            },
+            "A session would wait longer than its ticket lives.",
+            "Make wait_limit_s at most pending_expiry_s.",
+        );
+    }
+    section.finish();
+    (hold, mode)
+}
+
+fn record(section: Section<'_>, default: Record) -> Record {
+    const PARAMETERS: [(&str, Parameters); 3] = [
+        ("none", Parameters::None),
+        ("hash", Parameters::Hash),
+        ("text", Parameters::Text),
+    ];
+    let record = Record {
+        dir: section.path("dir").unwrap_or(default.dir),
+        rotate_bytes: section.number("rotate_bytes", default.rotate_bytes, 1 << 20..=1 << 40),
+        files_max: u32::try_from(section.number(
+            "files_max",
+            u64::from(default.files_max),
+            0..=1_000_000,
+        ))
+        .unwrap_or(default.files_max),
+        stdout: section.flag("stdout", default.stdout),
+        parameters: section
+            .choice("parameters", &PARAMETERS)
+            .unwrap_or_default(),
+        statement_bytes_max: section.size(
+            "statement_bytes_max",
+            default.statement_bytes_max,
+            256..=64 << 20,
+        ),
+    };
+    section.finish();
+    record
+}
+
+fn reviewers(root: &Section<'_>) -> Vec<Reviewer> {
+    let mut seen = BTreeSet::new();
+    let mut reviewers = Vec::new();
+    for section in root.sections("reviewers") {
+        let name = section.text("name");
+        let token = section
+            .text("token_sha256")
+            .map(|text| sha256_from_hex(&text));
+        match &name {
+            None => section.mistake("", "The reviewer has no name.", "Add `name = \"…\"`."),
+            Some(name) if !seen.insert(name.clone()) => {
+                section.mistake(
+                    "name",
+                    format!("There are two reviewers named {name}."),
+                    "Give each one name and one token.",
+                );
+            }
+            Some(_) => {}
+        }
+        match token {
+            Some(None) => section.mistake(
+                "token_sha256",
+                "This is not a SHA-256 in hexadecimal.",
+                "Write 64 hexadecimal digits, as of `printf %s TOKEN | sha256sum`.",
+            ),
+            None => section.mistake(
+                "",
+                "The reviewer has no token.",
+                "Add `token_sha256 = \"…\"`.",
+            ),
+            Some(Some(_)) => {}
+        }
+        if let (Some(name), Some(Some(token_sha256))) = (name, token) {
+            reviewers.push(Reviewer { name, token_sha256 });
+        }
+        section.finish();
+    }
+    reviewers
+}
+
+fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}

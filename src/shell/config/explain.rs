@@ -1,0 +1,402 @@
+//! `lockkeeper check`: every mistake at once, or in words what the configuration means.
+
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::mistake::Mistake;
+use super::settings::{
+    Auth, FunctionCalls, HoldMode, ListenAddress, Listener, Parameters, Settings, Target,
+    UpstreamLogin,
+};
+use super::{Loaded, Overrides, load};
+use crate::kernel::policy::{Entry, Policy};
+use crate::kernel::rules::Response;
+use crate::shell::tls::{ListenerMode, UpstreamMode};
+
+/// What a right configuration means, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    pub lines: Vec<String>,
+    pub warnings: Vec<Mistake>,
+}
+
+/// Reads a configuration as a start would, and says what it means.
+pub fn check(path: Option<&Path>) -> Result<Explained, Vec<Mistake>> {
+    load(path, &Overrides::default()).map(|loaded| explain(&loaded))
+}
+
+/// The `check` verb: writes to `out` and answers with the exit code, 0 for right and 1 for mistakes.
+pub fn run_check(path: Option<&Path>, out: &mut dyn Write) -> ExitCode {
+    let name = path.map_or_else(|| "No file".to_owned(), |path| path.display().to_string());
+    let (text, code) = match check(path) {
+        Ok(explained) => (
+            format!("{name} is right. It means:\n\n{explained}"),
+            ExitCode::SUCCESS,
+        ),
+        Err(mistakes) => (render(&mistakes), ExitCode::FAILURE),
+    };
+    // A reader that has gone away (`| head`) is no mistake of the configuration.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    code
+}
+
+/// All mistakes, as people read them.
+#[must_use]
+pub fn render(mistakes: &[Mistake]) -> String {
+    let mut text: String = mistakes
+        .iter()
+        .map(|mistake| format!("{mistake}\n"))
+        .collect();
+    let count = mistakes.len();
+    text.push_str(&format!(
+        "\n{count} mistake{}. Nothing was started.\n",
+        if count == 1 { "" } else { "s" }
+    ));
+    text
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
+        }
+        if !self.warnings.is_empty() {
+            writeln!(f, "\nWarnings")?;
+            for warning in &self.warnings {
+                writeln!(f, "  {}", warning.to_string().replace('\n', "\n  "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What loaded settings mean.
+#[must_use]
+pub fn explain(loaded: &Loaded) -> Explained {
+    let settings = &loaded.settings;
+    let mut lines = vec!["Clients connect to".to_owned()];
+    lines.extend(settings.listeners.iter().map(listener));
+    lines.push(format!(
+        "The admin door is at {}. Data is kept in {}.",
+        settings.admin,
+        settings.data_dir.display()
+    ));
+    for entry in &settings.targets {
+        lines.push(String::new());
+        target(settings, entry, &mut lines);
+    }
+    for policy in settings.policies.values() {
+        if settings
+            .targets
+            .iter()
+            .any(|target| target.policy == policy.name)
+        {
+            lines.push(String::new());
+            policy_lines(policy, &mut lines);
+        }
+    }
+    lines.push(String::new());
+    changes(settings, &mut lines);
+    record(settings, &mut lines);
+    Explained {
+        lines,
+        warnings: loaded.warnings.clone(),
+    }
+}
+
+fn listener(listener: &Listener) -> String {
+    let tls = match (&listener.address, listener.tls.mode) {
+        (ListenAddress::Unix(_), _) => "Unix socket".to_owned(),
+        (ListenAddress::Tcp(_), ListenerMode::Disable) => "without TLS".to_owned(),
+        (ListenAddress::Tcp(_), ListenerMode::Prefer) => {
+            format!("with TLS if the client wants it{}", certificate(listener))
+        }
+        (ListenAddress::Tcp(_), ListenerMode::Require) => {
+            format!("with TLS only{}", certificate(listener))
+        }
+    };
+    format!("  {}, {tls}", listener.address)
+}
+
+fn certificate(listener: &Listener) -> String {
+    listener
+        .tls
+        .identity
+        .as_ref()
+        .map_or_else(String::new, |identity| {
+            format!(" ({})", identity.cert_file.display())
+        })
+}
+
+fn target(settings: &Settings, target: &Target, lines: &mut Vec<String>) {
+    let databases = if target.databases.iter().any(|pattern| pattern == "*") {
+        "every database".to_owned()
+    } else {
+        format!("the databases {}", target.databases.join(", "))
+    };
+    lines.push(format!("Target \"{}\" serves {databases}", target.name));
+    let mut say = |what: &str, text: String| lines.push(format!("  {what:<12}{text}"));
+    say(
+        "server",
+        format!("{}, {}", target.upstream, upstream_tls(target)),
+    );
+    match &target.auth {
+        Auth::PassThrough => say(
+            "login",
+            "the server checks the client's password; the gateway passes it on".to_owned(),
+        ),
+        Auth::Scram { users, upstream } => {
+            say(
+                "login",
+                format!(
+                    "the gateway checks it with SCRAM-SHA-256; {} users known",
+                    users.len()
+                ),
+            );
+            say("", upstream_login(upstream));
+        }
+    }
+    let observes = target.observe
+        || settings
+            .policy_of(target)
+            .is_some_and(|policy| policy.observe);
+    say(
+        "mode",
+        if observes {
+            "observe: everything is judged and recorded, nothing is changed"
+        } else {
+            "enforce"
+        }
+        .to_owned(),
+    );
+    say("policy", target.policy.clone());
+    say("held", held(settings, target.hold));
+    if !target.startup_parameters.is_empty() {
+        say(
+            "startup",
+            format!(
+                "these settings are passed on too: {}",
+                target.startup_parameters.join(", ")
+            ),
+        );
+    }
+    let calls = match target.allow_function_call {
+        FunctionCalls::None => "none",
+        FunctionCalls::LargeObjects => "large objects only",
+        FunctionCalls::All => "all, unjudged",
+    };
+    let replication = if target.allow_replication {
+        "let through, unjudged"
+    } else {
+        "refused"
+    };
+    say(
+        "other",
+        format!("function calls: {calls}; replication connections: {replication}"),
+    );
+}
+
+fn upstream_tls(target: &Target) -> String {
+    let root = target
+        .upstream_tls
+        .roots
+        .as_ref()
+        .map_or_else(String::new, |roots| roots.file.display().to_string());
+    match target.upstream_tls.mode {
+        UpstreamMode::Disable => "without TLS".to_owned(),
+        UpstreamMode::Prefer => "with TLS if it offers it, its certificate not verified".to_owned(),
+        UpstreamMode::Require => "with TLS, its certificate not verified".to_owned(),
+        UpstreamMode::VerifyCa => format!("with TLS, its certificate issued by {root}"),
+        UpstreamMode::VerifyFull => {
+            format!("with TLS, its certificate issued by {root} for its host name")
+        }
+    }
+}
+
+fn upstream_login(login: &UpstreamLogin) -> String {
+    let user = login.user.as_ref().map_or_else(
+        || "the client's own user name".to_owned(),
+        |user| format!("user {user}"),
+    );
+    let password = match (&login.password, login.allow_cleartext) {
+        (None, _) => "and no password (trust, peer or the like)",
+        (Some(_), false) => "and a password, never in clear without TLS",
+        (Some(_), true) => "and a password, even in clear without TLS",
+    };
+    format!("it logs in to the server with {user} {password}")
+}
+
+fn held(settings: &Settings, mode: HoldMode) -> String {
+    match mode {
+        HoldMode::Wait => format!(
+            "the session waits for approval up to {}, reminded every {}; in a transaction it is answered at once",
+            duration(settings.hold.wait_limit),
+            duration(settings.hold.reminder)
+        ),
+        HoldMode::Answer => "the session is answered at once with the ticket's number".to_owned(),
+    }
+}
+
+fn policy_lines(policy: &Policy, lines: &mut Vec<String>) {
+    let observe = if policy.observe { " only observes" } else { "" };
+    lines.push(format!(
+        "Policy \"{}\"{observe}: the first entry that matches decides",
+        policy.name
+    ));
+    for (index, entry) in policy.entries.iter().enumerate() {
+        lines.push(format!("  {}. {}", index + 1, matched(entry)));
+        lines.push(format!(
+            "     tables of at most {} rows and {} are small: no lock hazard",
+            count(entry.small_rows),
+            bytes(entry.small_bytes)
+        ));
+        for response in [
+            Response::Pass,
+            Response::Warn,
+            Response::Rewrite,
+            Response::Hold,
+            Response::Refuse,
+        ] {
+            let rules: Vec<String> = entry
+                .responses
+                .iter()
+                .filter(|(_, answer)| **answer == response)
+                .map(|(rule, _)| rule.to_string())
+                .collect();
+            if !rules.is_empty() {
+                lines.push(format!("     {:<9}{}", word(response), rules.join(", ")));
+            }
+        }
+        lines.push("     every other rule answers as it does by default".to_owned());
+    }
+}
+
+fn matched(entry: &Entry) -> String {
+    let parts = [
+        ("target", &entry.matches.targets),
+        ("role", &entry.matches.roles),
+        ("application", &entry.matches.applications),
+        ("table", &entry.matches.tables),
+    ];
+    let said: Vec<String> = parts
+        .iter()
+        .filter(|(_, patterns)| !patterns.is_empty())
+        .map(|(what, patterns)| format!("{what} {}", patterns.join(" or ")))
+        .collect();
+    if said.is_empty() {
+        "everything".to_owned()
+    } else {
+        said.join(", ")
+    }
+}
+
+fn word(response: Response) -> &'static str {
+    match response {
+        Response::Pass => "pass",
+        Response::Warn => "warn",
+        Response::Rewrite => "rewrite",
+        Response::Hold => "hold",
+        Response::Refuse => "refuse",
+    }
+}
+
+fn changes(settings: &Settings, lines: &mut Vec<String>) {
+    let executor = &settings.executor;
+    lines.push(format!(
+        "Changes wait at most {} for a strong lock ({} in a client's transaction) and try again for up to {}.",
+        duration(executor.lock_timeout),
+        duration(executor.transaction_lock_timeout),
+        duration(executor.retry_budget)
+    ));
+    lines.push(format!(
+        "Backfills run in batches of about {}, {} apart.",
+        duration(executor.batch),
+        duration(executor.batch_pause)
+    ));
+    lines.push(format!(
+        "A ticket nobody decides expires after {}, an approval nobody uses after {}.",
+        duration(settings.hold.pending_expiry),
+        duration(settings.hold.approved_expiry)
+    ));
+    let limits = &settings.limits;
+    lines.push(format!(
+        "At most {} sessions, {} of them not logged in yet, for {}; statements over {} are held unread.",
+        count(limits.connections_max as u64),
+        count(limits.unauthenticated_max as u64),
+        duration(limits.auth_timeout),
+        bytes(limits.statement_bytes_max as u64)
+    ));
+    let names: Vec<&str> = settings
+        .reviewers
+        .iter()
+        .map(|reviewer| reviewer.name.as_str())
+        .collect();
+    lines.push(if names.is_empty() {
+        "Whoever has the token in the data directory may approve; no reviewer has a token of their own.".to_owned()
+    } else {
+        format!("Reviewers: {}.", names.join(", "))
+    });
+}
+
+fn record(settings: &Settings, lines: &mut Vec<String>) {
+    let record = &settings.record;
+    let kept = if record.files_max == 0 {
+        "all kept".to_owned()
+    } else {
+        format!("the last {} kept", record.files_max)
+    };
+    let parameters = match record.parameters {
+        Parameters::None => "without parameters",
+        Parameters::Hash => "with parameters as hashes",
+        Parameters::Text => "with parameters in clear",
+    };
+    let stdout = if record.stdout {
+        ", and on standard output"
+    } else {
+        ""
+    };
+    lines.push(format!(
+        "The record is in {}, a new file every {}, {kept}, {parameters}{stdout}.",
+        record.dir.display(),
+        bytes(record.rotate_bytes)
+    ));
+}
+
+fn duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    for (unit, name) in [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "min"),
+        (1_000, "s"),
+    ] {
+        if millis >= unit && millis.is_multiple_of(unit) {
+            return format!("{} {name}", millis / unit);
+        }
+    }
+    format!("{millis} ms")
+}
+
+fn bytes(bytes: u64) -> String {
+    for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
+        if bytes >= unit && bytes.is_multiple_of(unit) {
+            return format!("{} {name}", bytes / unit);
+        }
+    }
+    format!("{} bytes", count(bytes))
+}
+
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,120 @@
+//! Who is in the way of a lock. Only looks: nobody is ever cancelled or terminated from here.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::retry::Retry;
+use super::{Blocker, Progress, Runner};
+use crate::kernel::plan::Step;
+use crate::kernel::sql::statement::{LockMode, RelationName};
+use crate::shell::database::{Database, DatabaseError, Row};
+
+/// How often is looked again while waiting without queueing, and how often that is told.
+const POLL: Duration = Duration::from_millis(100);
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// $1 the relation, $2 the conflicting modes. A prepared transaction has no process.
+const HOLDERS: &str = "\
+WITH RECURSIVE tree (oid) AS (
+  SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
+  UNION
+  SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) t.oid
+)
+SELECT l.pid, a.usename, a.application_name, a.state,
+  pg_catalog.floor(pg_catalog.date_part('epoch',
+    pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+  pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100)
+FROM pg_catalog.pg_locks l
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+WHERE l.locktype OPERATOR(pg_catalog.=) 'relation' AND l.granted
+  AND l.relation OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT t.oid FROM tree t))
+  AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d
+    WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+  AND l.mode OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.text[])
+  AND (l.pid IS NULL OR l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())
+ORDER BY a.xact_start LIMIT 20";
+
+impl<D: Database> Runner<'_, D> {
+    /// Waits, without taking a place in the queue, while somebody holds a lock in our way in a long
+    /// transaction: an attempt would fail, and would stall others for as long as it waits. When the
+    /// budget is spent the step is tried all the same.
+    pub(super) async fn wait_for_long_holders(&mut self, step: &Step, retry: &Retry) -> Result<(), DatabaseError> {
+        let mut told: Option<Instant> = None;
+        // A weak lock makes no reader or writer queue.
+        while step.lock > LockMode::ShareUpdateExclusive && !retry.is_over() {
+            self.check_cancelled()?;
+            self.look_for_blockers(step).await?;
+            let long = self.limits.long_holder;
+            let is_long = |blocker: &Blocker| blocker.pid.is_none() || blocker.age.is_some_and(|age| age >= long);
+            if !self.blockers.iter().any(is_long) {
+                break;
+            }
+            if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                told = Some(Instant::now());
+                let (attempt, blockers) = (retry.attempt, self.blockers.clone());
+                (self.tell)(Progress::Retrying { attempt, wait_ms: 100, blockers });
+            }
+            self.pause(POLL).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers who is in the way now. What the server refuses to show is no reason to stop.
+    pub(super) async fn look_for_blockers(&mut self, step: &Step) -> Result<(), DatabaseError> {
+        let Some(relation) = &self.plan.relation else { return Ok(()) };
+        let (relation, modes) = (quoted(relation), conflicting(step.lock));
+        match self.db.query(HOLDERS, &[Some(relation.as_str()), Some(modes)]).await {
+            Ok(rows) => {
+                self.blockers = rows.iter().map(blocker).collect();
+                Ok(())
+            }
+            Err(error @ DatabaseError::Lost(_)) => Err(error),
+            Err(DatabaseError::Server(_)) => Ok(()),
+        }
+    }
+}
+
+fn blocker(row: &Row) -> Blocker {
+    let text = |place: usize| row.get(place).cloned().flatten().unwrap_or_default();
+    Blocker {
+        pid: text(0).parse().ok(),
+        user: text(1),
+        application: text(2),
+        state: text(3),
+        age: text(4).parse().ok().map(Duration::from_millis),
+        query: text(5),
+    }
+}
+
+pub(crate) fn quoted(relation: &RelationName) -> String {
+    let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    match &relation.schema {
+        Some(schema) => format!("{}.{}", quote(schema), quote(&relation.name)),
+        None => quote(&relation.name),
+    }
+}
+
+/// Modes that conflict with `lock`, as an array of `pg_locks.mode` (PostgreSQL docs, table 13.2).
+fn conflicting(lock: LockMode) -> &'static str {
+    match lock {
+        LockMode::AccessShare => "{AccessExclusiveLock}",
+        LockMode::RowShare => "{ExclusiveLock,AccessExclusiveLock}",
+        LockMode::RowExclusive => "{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}",
+        LockMode::ShareUpdateExclusive => {
+            "{ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}"
+        }
+        LockMode::Share => {
+            "{RowExclusiveLock,ShareUpdateExclusiveLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}"
+        }
+        LockMode::ShareRowExclusive => {
+            "{RowExclusiveLock,ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}"
+        }
+        LockMode::Exclusive => {
+            "{RowShareLock,RowExclusiveLock,ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}"
+        }
+        LockMode::AccessExclusive => {
+            "{AccessShareLock,RowShareLock,RowExclusiveLock,ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}"
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `CREATE INDEX CONCURRENTLY`: what it leaves when it fails is an INVALID index, which costs every write
+//! and, if unique, refuses rows for an index nobody knows. It is dropped on every way out, or named.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::holders::quoted;
+use super::retry::Retry;
+use super::{Progress, Runner, error, is_contention, is_lost, yes};
+use crate::kernel::plan::Step;
+use crate::shell::database::{Database, DatabaseError};
+
+const POLL: Duration = Duration::from_millis(500);
+/// How long one attempt to drop a leftover waits for its locks when the client awaits its answer.
+const CLEANUP_LOCK_MS: u64 = 5_000;
+
+/// Somebody builds an index on this table. Of others' builds an ordinary role sees only the database.
+const BUILDING: &str = "\
+SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_get_progress_info('CREATE INDEX') p
+  WHERE p.relid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
+    AND p.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())";
+
+pub(super) struct Build<'a> {
+    pub(super) sql: &'a str,
+    pub(super) leftover: &'a str,
+    pub(super) cleanup: &'a str,
+}
+
+impl<D: Database> Runner<'_, D> {
+    pub(super) async fn build_index(&mut self, step: &Step, build: Build<'_>) -> Result<u32, DatabaseError> {
+        let mut retry = Retry::new(self.limits, self.limits.budget);
+        loop {
+            self.check_cancelled()?;
+            if self.clear_leftover(step, &build).await? {
+                return Ok(retry.attempt);
+            }
+            let result = self.unbounded(build.sql).await;
+            let failure = match result {
+                Ok(done) if self.is_built(step, &build).await? => {
+                    self.keep(done);
+                    return Ok(retry.attempt);
+                }
+                Ok(_) => error("55P03", "the index was built, but is not valid"),
+                Err(failure) if is_lost(&failure) => return Err(failure),
+                Err(failure) => failure,
+            };
+            self.drop_leftover(&build).await?;
+            if !is_contention(&failure) {
+                return Err(failure);
+            }
+            self.again(step, &mut retry, failure).await?;
+        }
+    }
+
+    async fn is_built(&mut self, step: &Step, build: &Build<'_>) -> Result<bool, DatabaseError> {
+        match &step.probe {
+            Some(probe) => yes(self.db, probe).await,
+            None => Ok(!yes(self.db, build.leftover).await?),
+        }
+    }
+
+    /// Drops an INVALID index of an earlier try, unless somebody is still building it: a server goes on
+    /// building after the gateway that asked for it is gone. True when that build has made the index.
+    async fn clear_leftover(&mut self, step: &Step, build: &Build<'_>) -> Result<bool, DatabaseError> {
+        let mut told = false;
+        while yes(self.db, build.leftover).await? {
+            if !self.is_building().await? {
+                (self.tell)(Progress::Note("an invalid index of an earlier try is dropped first".to_owned()));
+                self.unbounded(build.cleanup).await?;
+                return Ok(false);
+            }
+            if !told {
+                told = true;
+                (self.tell)(Progress::Note("another session is building an index on this table: waiting".to_owned()));
+            }
+            self.pause(POLL).await?;
+        }
+        Ok(match &step.probe {
+            Some(probe) => yes(self.db, probe).await?,
+            None => false,
+        })
+    }
+
+    async fn is_building(&mut self) -> Result<bool, DatabaseError> {
+        let Some(relation) = &self.plan.relation else { return Ok(false) };
+        let name = quoted(relation);
+        let rows = self.db.query(BUILDING, &[Some(name.as_str())]).await?;
+        Ok(rows.first().and_then(|row| row.first()).and_then(Option::as_deref) == Some("t"))
+    }
+
+    /// After a failure: the client waits for its answer, so this is tried for a while only.
+    async fn drop_leftover(&mut self, build: &Build<'_>) -> Result<(), DatabaseError> {
+        if !yes(self.db, build.leftover).await? {
+            return Ok(());
+        }
+        if !self.drop_concurrently(build.cleanup).await? {
+            let text = format!("An INVALID index is left, because its removal waits for others. Run: {}", build.cleanup);
+            (self.tell)(Progress::Note(text));
+        }
+        Ok(())
+    }
+
+    /// Runs a `DROP INDEX CONCURRENTLY` within the clean-up budget, also when cancelled. True: dropped.
+    pub(super) async fn drop_concurrently(&mut self, sql: &str) -> Result<bool, DatabaseError> {
+        let until = Instant::now() + self.limits.cleanup_budget;
+        loop {
+            let lock = format!("SELECT pg_catalog.set_config('lock_timeout', '{CLEANUP_LOCK_MS}', false)");
+            let back = format!(
+                "SELECT pg_catalog.set_config('lock_timeout', '{}', false)",
+                self.session.get("lock_timeout")
+            );
+            self.session.lift(self.db).await?;
+            let mut result = self.db.query(&lock, &[]).await.map(|_| ());
+            if result.is_ok() {
+                result = self.db.execute(sql).await.map(|_| ());
+            }
+            if let Err(failure) = &result
+                && is_lost(failure)
+            {
+                return result.map(|()| false);
+            }
+            self.db.query(&back, &[]).await?;
+            self.session.put_back(self.db).await?;
+            match result {
+                Ok(()) => return Ok(true),
+                Err(failure) if is_contention(&failure) && Instant::now() < until => {
+                    tokio::time::sleep(self.limits.backoff_min).await;
+                }
+                // Also a second cancel: the client does not want to wait for it.
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+}

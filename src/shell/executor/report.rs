@@ -1,0 +1,146 @@
+//! What the executor tells while it works and when it is done.
+
+use std::time::Duration;
+
+use crate::shell::database::{DatabaseError, ServerMessage};
+
+/// Bounds of the executor. The defaults suit a busy server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// A brief step waits this long for its lock, milliseconds: as long as it stalls others at worst.
+    pub lock_timeout_ms: u64,
+    /// A validating scan waits this long; its weak lock makes nobody queue behind it.
+    pub scan_lock_timeout_ms: u64,
+    /// A brief step that runs longer was misjudged, and is stopped.
+    pub tripwire_ms: u64,
+    /// How long a step is tried again in all.
+    pub budget: Duration,
+    /// The same inside a client's transaction, which holds locks meanwhile.
+    pub block_budget: Duration,
+    pub backoff_min: Duration,
+    pub backoff_max: Duration,
+    /// Who holds a lock in our way in a transaction older than this is waited for without queueing.
+    pub long_holder: Duration,
+    /// Taking steps back and dropping a failed index is tried this long.
+    pub cleanup_budget: Duration,
+    /// Time one batch of a backfill should take, milliseconds, if the plan does not say.
+    pub batch_ms: u64,
+    /// Pause after each batch, as a share of the time it took.
+    pub batch_pause_ratio: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lock_timeout_ms: 50,
+            scan_lock_timeout_ms: 10_000,
+            tripwire_ms: 5_000,
+            budget: Duration::from_secs(600),
+            block_budget: Duration::from_secs(3),
+            backoff_min: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(5),
+            long_holder: Duration::from_secs(1),
+            cleanup_budget: Duration::from_secs(20),
+            batch_ms: 30,
+            batch_pause_ratio: 0.5,
+        }
+    }
+}
+
+/// Told as it happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    StepStarted { step: usize, name: String },
+    StepDone { step: usize, name: String, ms: u64 },
+    /// Its probe says that the step was done before.
+    AlreadyDone { step: usize, name: String },
+    /// The lock was not to be had, or is not worth queueing for.
+    Retrying { attempt: u32, wait_ms: u64, blockers: Vec<Blocker> },
+    Backfill { done: u64, estimate: u64, rows_per_second: u64, left: Option<Duration> },
+    /// An index build waits for transactions that are older than it. Sent by the session, which can
+    /// look at `pg_stat_progress_create_index` from a second connection.
+    WaitingForSnapshots { blockers: Vec<Blocker> },
+    Note(String),
+}
+
+/// Somebody in the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blocker {
+    /// Absent: a prepared transaction, which no process holds.
+    pub pid: Option<i32>,
+    pub user: String,
+    pub application: String,
+    pub state: String,
+    /// Age of its transaction, if we may see it.
+    pub age: Option<Duration>,
+    /// At most 100 characters.
+    pub query: String,
+}
+
+impl std::fmt::Display for Blocker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.pid {
+            Some(pid) => write!(f, "process {pid}")?,
+            None => return write!(f, "a prepared transaction (see pg_prepared_xacts)"),
+        }
+        write!(f, " ({} by {}", self.state, self.user)?;
+        if !self.application.is_empty() {
+            write!(f, ", {}", self.application)?;
+        }
+        if let Some(age) = self.age {
+            write!(f, ", transaction open for {:.1} s", age.as_secs_f64())?;
+        }
+        write!(f, "): {}", self.query)
+    }
+}
+
+/// One step as it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepReport {
+    pub name: String,
+    pub ms: u64,
+    pub already_done: bool,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// What was done, whether or not to the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub steps: Vec<StepReport>,
+    /// Rows filled by backfills.
+    pub rows: u64,
+    /// The server's own command tag, when the plan is the client's one statement.
+    pub tag: Option<String>,
+    /// The server's notices about the client's own statement, as sent. Those of helper steps are dropped.
+    pub notices: Vec<ServerMessage>,
+}
+
+/// Why a plan ended early, and what that leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The step, counted from 0, and its name.
+    pub step: usize,
+    pub name: String,
+    /// The server's own error: for the client.
+    pub error: DatabaseError,
+    /// What state the database is in, in a sentence or two.
+    pub state: String,
+    /// How to go on or to undo.
+    pub way_on: String,
+    /// Who was in the way, if a lock was.
+    pub blockers: Vec<Blocker>,
+}
+
+/// How a plan ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every step is done and every probe says so.
+    Done(Report),
+    Failed(Report, Box<Stopped>),
+    /// On request. `error` is what to answer the client: SQLSTATE 57014.
+    Cancelled(Report, Box<Stopped>),
+    /// The connection was lost meanwhile: the step may have happened or not. Running the plan again
+    /// finds out by the probes.
+    Unknown(Report, Box<Stopped>),
+}

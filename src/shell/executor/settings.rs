@@ -1,0 +1,101 @@
+//! The timeouts of the client's session: read before a plan, changed for a step, put back on every way out.
+
+use std::collections::BTreeMap;
+
+use super::CANCELED;
+use crate::shell::database::{Database, DatabaseError};
+
+const READ: &str = "SELECT s.name, s.setting FROM pg_catalog.pg_settings s \
+    WHERE s.name OPERATOR(pg_catalog.=) ANY ('{lock_timeout,statement_timeout,transaction_timeout,deadlock_timeout}'::pg_catalog.text[])";
+
+/// Those which would end a long step. `transaction_timeout` is new in 17 and absent before.
+const LIFTED: [&str; 3] = ["lock_timeout", "statement_timeout", "transaction_timeout"];
+
+/// In milliseconds, 0 for none. Absent where the server does not know a setting.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    values: BTreeMap<String, u64>,
+}
+
+impl Settings {
+    pub(crate) async fn read<D: Database>(db: &mut D) -> Result<Self, DatabaseError> {
+        let mut values = BTreeMap::new();
+        for row in db.query(READ, &[]).await? {
+            if let [Some(name), Some(setting)] = row.as_slice()
+                && let Ok(value) = setting.parse()
+            {
+                values.insert(name.clone(), value);
+            }
+        }
+        Ok(Self { values })
+    }
+
+    pub(crate) fn get(&self, name: &str) -> u64 {
+        self.values.get(name).copied().unwrap_or(0)
+    }
+
+    /// The lock timeout of a brief step: ours or the client's own if that is shorter, and always below
+    /// the deadlock timeout, so that in a deadlock it is we who give way.
+    pub(crate) fn lock_ms(&self, ours: u64) -> u64 {
+        let own = shorter(ours, self.get("lock_timeout"));
+        shorter(own, self.get("deadlock_timeout").saturating_sub(1)).max(1)
+    }
+
+    pub(crate) fn statement_ms(&self, ours: u64) -> u64 {
+        shorter(ours, self.get("statement_timeout"))
+    }
+
+    /// Local settings of one transaction, as a query. `transaction_timeout` is lifted if it is set.
+    pub(crate) fn local(&self, lock_ms: u64, statement_ms: u64) -> String {
+        let mut calls = vec![call("lock_timeout", lock_ms, true), call("statement_timeout", statement_ms, true)];
+        if self.get("transaction_timeout") > 0 {
+            calls.push(call("transaction_timeout", 0, true));
+        }
+        format!("SELECT {}", calls.join(", "))
+    }
+
+    /// The query that puts back what [`Settings::local`] changed, within the same transaction.
+    pub(crate) fn local_back(&self) -> String {
+        self.local(self.get("lock_timeout"), self.get("statement_timeout"))
+    }
+
+    /// Lifts the timeouts for the session. Nothing is sent if none is set.
+    pub(crate) async fn lift<D: Database>(&self, db: &mut D) -> Result<(), DatabaseError> {
+        match self.for_session(|_| 0) {
+            Some(sql) => db.query(&sql, &[]).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the session's own values back. A cancel that comes late and hits this is ignored.
+    pub(crate) async fn put_back<D: Database>(&self, db: &mut D) -> Result<(), DatabaseError> {
+        let Some(sql) = self.for_session(|value| value) else { return Ok(()) };
+        let mut last = db.query(&sql, &[]).await.map(|_| ());
+        for _ in 0..3 {
+            match &last {
+                Err(error) if error.code() == Some(CANCELED) => last = db.query(&sql, &[]).await.map(|_| ()),
+                Ok(()) | Err(_) => break,
+            }
+        }
+        last
+    }
+
+    fn for_session(&self, value: impl Fn(u64) -> u64) -> Option<String> {
+        let set = LIFTED.into_iter().map(|name| (name, self.get(name))).filter(|(_, now)| *now > 0);
+        let calls: Vec<String> = set.map(|(name, now)| call(name, value(now), false)).collect();
+        (!calls.is_empty()).then(|| format!("SELECT {}", calls.join(", ")))
+    }
+}
+
+fn call(name: &str, ms: u64, local: bool) -> String {
+    format!("pg_catalog.set_config('{name}', '{ms}', {local})")
+}
+
+/// The shorter of two timeouts, of which 0 is none.
+fn shorter(ours: u64, other: u64) -> u64 {
+    match (ours, other) {
+        (0, other) => other,
+        (ours, 0) => ours,
+        (ours, other) => ours.min(other),
+    }
+}

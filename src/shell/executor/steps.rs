@@ -1,0 +1,157 @@
+//! The ways to run one statement of a plan.
+
+use super::retry::Retry;
+use super::{CANCELED, Runner, as_is, is_contention};
+use crate::kernel::plan::Step;
+use crate::shell::database::{Database, DatabaseError, Done, TransactionStatus};
+use crate::shell::executor::Progress;
+
+/// Read committed whatever the session's default: a retry must see what others have committed.
+pub(crate) async fn begin<D: Database>(db: &mut D) -> Result<(), DatabaseError> {
+    db.execute("BEGIN ISOLATION LEVEL READ COMMITTED").await.map(|_| ())
+}
+
+impl<D: Database> Runner<'_, D> {
+    /// A strong lock, but brief: a short wait for it, many times.
+    pub(super) async fn brief(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
+        let lock_ms = self.session.lock_ms(self.limits.lock_timeout_ms);
+        let statement_ms = self.session.statement_ms(self.limits.tripwire_ms);
+        let settings = self.session.local(lock_ms, statement_ms);
+        self.retried(step, sql, &settings).await
+    }
+
+    /// A weak lock, but a long scan.
+    pub(super) async fn scan(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
+        let settings = self.session.local(self.limits.scan_lock_timeout_ms, 0);
+        self.retried(step, sql, &settings).await
+    }
+
+    async fn retried(&mut self, step: &Step, sql: &str, settings: &str) -> Result<u32, DatabaseError> {
+        let mut retry = Retry::new(self.limits, self.limits.budget);
+        loop {
+            self.wait_for_long_holders(step, &retry).await?;
+            match transaction(self.db, settings, sql).await {
+                Ok(done) => {
+                    self.keep(done);
+                    return Ok(retry.attempt);
+                }
+                Err(error) if is_contention(&error) => self.again(step, &mut retry, error).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Pauses before the next attempt, or gives up with the error.
+    pub(super) async fn again(
+        &mut self,
+        step: &Step,
+        retry: &mut Retry,
+        error: DatabaseError,
+    ) -> Result<(), DatabaseError> {
+        self.look_for_blockers(step).await?;
+        let Some(pause) = retry.next() else { return Err(error) };
+        let wait_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        (self.tell)(Progress::Retrying { attempt: retry.attempt, wait_ms, blockers: self.blockers.clone() });
+        self.pause(pause).await
+    }
+
+    /// CONCURRENTLY and the like. Tried again only if a probe can tell what the failure left.
+    pub(super) async fn outside_transaction(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
+        let mut retry = Retry::new(self.limits, self.limits.budget);
+        loop {
+            match self.unbounded(sql).await {
+                Ok(done) => {
+                    self.keep(done);
+                    return Ok(retry.attempt);
+                }
+                Err(error) if is_contention(&error) && step.probe.is_some() => {
+                    self.again(step, &mut retry, error).await?;
+                    if self.is_done(step).await? {
+                        return Ok(retry.attempt);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Runs a statement outside a transaction without timeouts, which are put back whatever happens.
+    pub(super) async fn unbounded(&mut self, sql: &str) -> Result<Done, DatabaseError> {
+        self.session.lift(self.db).await?;
+        let result = self.db.execute(sql).await;
+        if matches!(result, Err(DatabaseError::Lost(_))) {
+            return result;
+        }
+        let back = self.session.put_back(self.db).await;
+        let done = result?;
+        back.map(|()| done)
+    }
+
+    pub(super) async fn as_is(&mut self, sql: &str) -> Result<u32, DatabaseError> {
+        let done = self.db.execute(sql).await?;
+        self.keep(done);
+        Ok(1)
+    }
+
+    /// A probe that may read a whole table.
+    pub(super) async fn long_probe(&mut self, probe: &str) -> Result<bool, DatabaseError> {
+        let settings = self.session.local(self.limits.scan_lock_timeout_ms, 0);
+        begin(self.db).await?;
+        let mut answer = self.db.query(&settings, &[]).await.map(|_| false);
+        if answer.is_ok() {
+            answer = super::yes(self.db, probe).await;
+        }
+        end(self.db, answer).await
+    }
+
+    /// Whether the error is our own tripwire: a step thought brief was not.
+    pub(super) fn is_tripwire(&self, error: &DatabaseError) -> bool {
+        let step = self.plan.steps.get(self.at);
+        error.code() == Some(CANCELED) && !self.control.is_cancelled() && !step.is_some_and(as_is)
+    }
+}
+
+/// One statement in a transaction of its own with local settings.
+pub(crate) async fn transaction<D: Database>(db: &mut D, settings: &str, sql: &str) -> Result<Done, DatabaseError> {
+    begin(db).await?;
+    let mut result = db.query(settings, &[]).await.map(|_| Done::default());
+    if result.is_ok() {
+        result = db.execute(sql).await;
+    }
+    end(db, result).await
+}
+
+/// Ends the transaction: commits what succeeded, rolls back what did not.
+pub(crate) async fn end<D: Database, T>(db: &mut D, result: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+    match result {
+        Ok(value) => match db.execute("COMMIT").await {
+            Ok(_) => Ok(value),
+            Err(error) => {
+                roll_back(db, &error).await?;
+                Err(error)
+            }
+        },
+        Err(error) => {
+            roll_back(db, &error).await?;
+            Err(error)
+        }
+    }
+}
+
+async fn roll_back<D: Database>(db: &mut D, because: &DatabaseError) -> Result<(), DatabaseError> {
+    if matches!(because, DatabaseError::Lost(_)) {
+        return Ok(());
+    }
+    for _ in 0..3 {
+        if db.transaction_status() == TransactionStatus::Idle {
+            return Ok(());
+        }
+        match db.execute("ROLLBACK").await {
+            Ok(_) => return Ok(()),
+            // A second cancel that came late.
+            Err(error) if error.code() == Some(CANCELED) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The early end of a plan: what was done is taken back where that is ours to do and safe, and what
+//! state the database is in is said in words.
+
+use tokio::time::Instant;
+
+use super::steps::transaction;
+use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost};
+use crate::kernel::plan::Step;
+use crate::shell::database::{Database, DatabaseError, TransactionStatus};
+
+impl<D: Database> Runner<'_, D> {
+    pub(super) async fn stop(mut self, error: DatabaseError) -> Outcome {
+        if is_lost(&error) {
+            return self.unknown(error);
+        }
+        let cancelled = self.control.is_cancelled() && error.code() == Some(CANCELED);
+        let in_block = self.db.transaction_status() != TransactionStatus::Idle;
+        let (state, way_on) = if in_block {
+            ("The transaction is aborted.".to_owned(), "Roll back and start again.".to_owned())
+        } else if self.applied.is_empty() {
+            self.nothing_done(&error)
+        } else if !cancelled && (is_contention(&error) || self.verifying) {
+            self.keep_done()
+        } else {
+            match self.take_back().await {
+                Ok(words) => words,
+                Err(lost) => return self.unknown(lost),
+            }
+        };
+        let stopped = self.stopped(error, state, way_on);
+        if cancelled { Outcome::Cancelled(self.report, stopped) } else { Outcome::Failed(self.report, stopped) }
+    }
+
+    fn unknown(mut self, error: DatabaseError) -> Outcome {
+        let name = self.step_name();
+        let state = format!("Whether step \"{name}\" took effect is not known. Finished before: {}.", self.names());
+        let way_on = "Run the same statement again: what is done already is found and skipped.".to_owned();
+        let stopped = self.stopped(error, state, way_on);
+        Outcome::Unknown(self.report, stopped)
+    }
+
+    fn stopped(&mut self, error: DatabaseError, state: String, way_on: String) -> Box<Stopped> {
+        let blockers = std::mem::take(&mut self.blockers);
+        Box::new(Stopped { step: self.at, name: self.step_name(), error, state, way_on, blockers })
+    }
+
+    fn step_name(&self) -> String {
+        self.plan.steps.get(self.at).map(|step| step.name.clone()).unwrap_or_default()
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.report.steps.iter().map(|step| step.name.as_str()).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    }
+
+    fn nothing_done(&self, error: &DatabaseError) -> (String, String) {
+        let mut state = if self.report.steps.is_empty() {
+            "Nothing was changed.".to_owned()
+        } else {
+            format!("This run changed nothing. Done by an earlier run and left as found: {}.", self.names())
+        };
+        let way_on = if is_contention(error) {
+            "Try again when those who hold the lock are done."
+        } else if self.is_tripwire(error) {
+            state.push_str(" The step was stopped because it took longer than a brief step may.");
+            "Ask for a review of this statement: it does more than change the catalog."
+        } else {
+            "Correct what the error says, then run the same statement again."
+        };
+        (state, way_on.to_owned())
+    }
+
+    /// A lock was not to be had: what is done is sound, and throwing it away would waste it.
+    fn keep_done(&self) -> (String, String) {
+        let undo: Vec<&str> = self.undos().map(|(_, sql)| sql).collect();
+        let state = format!("Finished and in effect: {}. The rest is not done.", self.names());
+        let mut way_on = "Run the same statement again: it goes on where it stopped.".to_owned();
+        if !undo.is_empty() {
+            way_on.push_str(&format!(" To undo instead: {};", undo.join("; ")));
+        }
+        (state, way_on)
+    }
+
+    /// The undo statements of what this run did, last step first.
+    fn undos(&self) -> impl Iterator<Item = (&str, &str)> {
+        let steps = self.applied.iter().rev().filter_map(|at| self.plan.steps.get(*at));
+        steps.filter_map(|step: &Step| step.undo.as_deref().map(|sql| (step.name.as_str(), sql)))
+    }
+
+    async fn take_back(&mut self) -> Result<(String, String), DatabaseError> {
+        let undos: Vec<(String, String)> = self.undos().map(|(name, sql)| (name.to_owned(), sql.to_owned())).collect();
+        let mut left = Vec::new();
+        let mut undone = Vec::new();
+        for (name, sql) in undos {
+            if self.undo(&sql).await? {
+                undone.push(name);
+            } else {
+                left.push(sql);
+            }
+        }
+        let undone = if undone.is_empty() { "nothing".to_owned() } else { undone.join(", ") };
+        Ok(if left.is_empty() {
+            let state = format!("Everything this run had done was taken back ({undone}).");
+            (state, "Correct what the error says, then run the same statement again.".to_owned())
+        } else {
+            let state = format!("Taken back: {undone}. Left, because its lock was not to be had: {}.", left.join("; "));
+            (state, format!("To clean up, run: {};", left.join("; ")))
+        })
+    }
+
+    /// Takes one step back within the clean-up budget, also when cancelled. False: it is left.
+    async fn undo(&mut self, sql: &str) -> Result<bool, DatabaseError> {
+        if sql.contains(" CONCURRENTLY ") {
+            return self.drop_concurrently(sql).await;
+        }
+        let until = Instant::now() + self.limits.cleanup_budget;
+        let lock_ms = self.session.lock_ms(self.limits.lock_timeout_ms);
+        let settings = self.session.local(lock_ms, self.limits.tripwire_ms);
+        loop {
+            match transaction(self.db, &settings, sql).await {
+                Ok(_) => return Ok(true),
+                Err(error) if is_lost(&error) => return Err(error),
+                Err(error) if error.code() == Some(CANCELED) || is_contention(&error) => {
+                    if Instant::now() >= until {
+                        return Ok(false);
+                    }
+                    tokio::time::sleep(self.limits.backoff_min).await;
+                }
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+}

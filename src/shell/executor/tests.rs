@@ -1,0 +1,195 @@
+//! The executor on a server that is a script: what real servers do rarely, and what takes minutes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Control, Limits, Outcome, Progress, error, run};
+use crate::kernel::plan::{Action, Mode, Plan, Step};
+use crate::kernel::sql::statement::LockMode;
+use crate::shell::database::{Database, DatabaseError, Done, Row, TransactionStatus};
+
+/// Answers by the first rule whose text the statement contains; everything else succeeds.
+#[derive(Default)]
+struct Script {
+    /// Text, and the answers to give in turn; the last one stays.
+    rules: Vec<(&'static str, VecDeque<Result<&'static str, &'static str>>)>,
+    log: Vec<(Instant, String)>,
+    in_block: bool,
+}
+
+impl Script {
+    fn on(mut self, text: &'static str, answers: &[Result<&'static str, &'static str>]) -> Self {
+        self.rules.push((text, answers.iter().copied().collect()));
+        self
+    }
+
+    fn answer(&mut self, sql: &str) -> Result<&'static str, DatabaseError> {
+        self.log.push((Instant::now(), sql.to_owned()));
+        match sql.split(' ').next() {
+            Some("BEGIN") => self.in_block = true,
+            Some("COMMIT" | "ROLLBACK") => self.in_block = false,
+            Some(_) | None => {}
+        }
+        let Some((_, answers)) = self.rules.iter_mut().find(|(text, _)| sql.contains(text)) else { return Ok("") };
+        let answer = if answers.len() > 1 { answers.pop_front() } else { answers.front().copied() };
+        answer.unwrap_or(Ok("")).map_err(|code| match code {
+            "lost" => DatabaseError::Lost("by the script".to_owned()),
+            code => error(code, "by the script"),
+        })
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.log.iter().filter(|(_, sql)| sql.contains(text)).count()
+    }
+}
+
+impl Database for Script {
+    async fn execute(&mut self, sql: &str) -> Result<Done, DatabaseError> {
+        self.answer(sql).map(|tag| Done { tag: tag.to_owned(), notices: Vec::new() })
+    }
+
+    async fn query(&mut self, sql: &str, _parameters: &[Option<&str>]) -> Result<Vec<Row>, DatabaseError> {
+        let text = self.answer(sql)?;
+        let row = |line: &str| line.split('|').map(|value| Some(value.to_owned())).collect();
+        Ok(text.lines().map(row).collect())
+    }
+
+    fn transaction_status(&self) -> TransactionStatus {
+        if self.in_block { TransactionStatus::Block } else { TransactionStatus::Idle }
+    }
+}
+
+const SETTINGS: &str = "lock_timeout|7000\nstatement_timeout|90000\ndeadlock_timeout|1000";
+
+fn step(name: &str, sql: &str, mode: Mode) -> Step {
+    Step {
+        name: name.to_owned(),
+        action: Action::Sql { sql: sql.to_owned(), mode },
+        lock: LockMode::AccessExclusive,
+        scans: false,
+        probe: None,
+        undo: None,
+    }
+}
+
+fn plan(steps: Vec<Step>) -> Plan {
+    Plan {
+        recipe: "test".to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: String::new(),
+        relation: None,
+        steps,
+        undo_loses: None,
+    }
+}
+
+async fn go(db: &mut Script, steps: Vec<Step>) -> Outcome {
+    run(db, &plan(steps), &Limits::default(), &Control::new(), &mut |_: Progress| {}).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_is_tried_for_the_budget_and_no_longer() {
+    let mut db = Script::default().on("pg_settings", &[Ok(SETTINGS)]).on("ALTER", &[Err("55P03")]);
+    let started = Instant::now();
+    let Outcome::Failed(_, stopped) = go(&mut db, vec![step("run", "ALTER 1", Mode::Brief)]).await else { panic!() };
+    assert_eq!(stopped.error.code(), Some("55P03"));
+    assert!((600..606).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+    let tries: Vec<Instant> = db.log.iter().filter(|(_, sql)| sql == "ALTER 1").map(|(at, _)| *at).collect();
+    assert!((115..220).contains(&tries.len()), "{} tries", tries.len());
+    assert!(tries.windows(2).all(|pair| pair[1] - pair[0] <= Duration::from_secs(5)));
+    assert!(tries[1] - tries[0] >= Duration::from_millis(99));
+    assert!(!db.in_block, "no transaction is left open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn our_lock_timeout_is_short_and_below_the_deadlock_timeout() {
+    for (settings, want) in [
+        (SETTINGS, "'lock_timeout', '50'"),
+        ("lock_timeout|20\ndeadlock_timeout|1000", "'lock_timeout', '20'"),
+        ("lock_timeout|0\ndeadlock_timeout|10", "'lock_timeout', '9'"),
+        ("lock_timeout|0\ndeadlock_timeout|1", "'lock_timeout', '50'"),
+    ] {
+        let mut db = Script::default().on("pg_settings", &[Ok(settings)]);
+        assert!(matches!(go(&mut db, vec![step("run", "ALTER 1", Mode::Brief)]).await, Outcome::Done(_)));
+        assert_eq!(db.count(want), 1, "{want}: {:?}", db.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sessions_timeouts_come_back_on_every_way_out() {
+    for failure in ["23505", "57014", "40P01", "XX000"] {
+        let mut db = Script::default()
+            .on("pg_settings", &[Ok(SETTINGS)])
+            .on("DROP INDEX", &[Err(failure)])
+            // A cancel that comes late hits the first attempt to put them back.
+            .on("'lock_timeout', '7000'", &[Err("57014"), Ok("")]);
+        let outcome = go(&mut db, vec![step("run", "DROP INDEX CONCURRENTLY i", Mode::NoTransaction)]).await;
+        assert!(matches!(outcome, Outcome::Failed(..)), "{outcome:?}");
+        let last = &db.log.last().unwrap().1;
+        assert!(last.contains("'lock_timeout', '7000', false"), "{last}");
+        assert!(last.contains("'statement_timeout', '90000', false"), "{last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
+    let undone = |name: &str, probe: Option<&str>| Step {
+        probe: probe.map(str::to_owned),
+        undo: Some(format!("ALTER undo {name}")),
+        ..step(name, &format!("ALTER do {name}"), Mode::Brief)
+    };
+    let steps = vec![
+        undone("earlier", Some("SELECT is earlier")),
+        undone("one", None),
+        undone("two", None),
+        step("bad", "ALTER bad", Mode::Scan),
+    ];
+    for (failure, undos) in [("23514", 2), ("55P03", 0), ("lost", 0)] {
+        let mut db = Script::default()
+            .on("pg_settings", &[Ok(SETTINGS)])
+            .on("is earlier", &[Ok("t")])
+            .on("ALTER bad", &[Err(failure)])
+            .on("ALTER undo two", &[Err("55P03"), Ok("")]);
+        let outcome = go(&mut db, steps.clone()).await;
+        let (Outcome::Failed(_, stopped) | Outcome::Unknown(_, stopped)) = outcome else { panic!() };
+        assert_eq!(stopped.name, "bad");
+        assert_eq!(db.count("ALTER undo earlier"), 0);
+        let order: Vec<&str> =
+            db.log.iter().map(|(_, sql)| sql.as_str()).filter(|sql| sql.contains("undo")).collect();
+        if undos == 2 {
+            assert_eq!(order, ["ALTER undo two", "ALTER undo two", "ALTER undo one"]);
+        } else {
+            assert!(order.is_empty(), "{order:?}");
+            assert!(stopped.way_on.contains("Run the same statement again"), "{stopped:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_wakes_the_back_off_at_once() {
+    let control = Control::new();
+    let canceller = tokio::spawn({
+        let control = control.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            control.cancel();
+        }
+    });
+    let mut db = Script::default().on("pg_settings", &[Ok(SETTINGS)]).on("ALTER", &[Err("55P03")]);
+    let started = Instant::now();
+    let steps = plan(vec![step("run", "ALTER 1", Mode::Brief)]);
+    let outcome = run(&mut db, &steps, &Limits::default(), &control, &mut |_: Progress| {}).await;
+    let Outcome::Cancelled(_, stopped) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(stopped.error.code(), Some("57014"));
+    assert_eq!(started.elapsed().as_secs(), 60);
+    canceller.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_shuts_down_leaves_the_outcome_unknown() {
+    let mut db = Script::default().on("pg_settings", &[Ok(SETTINGS)]).on("ALTER", &[Err("57P01")]);
+    let outcome = go(&mut db, vec![step("run", "ALTER 1", Mode::Brief)]).await;
+    assert!(matches!(outcome, Outcome::Unknown(..)), "{outcome:?}");
+}

@@ -1,0 +1,39 @@
+//! The catalog look-ups and the executor on real servers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+mod cluster;
+mod look_up;
+mod plans;
+mod run;
+mod stalls;
+mod wire;
+
+use wire::Wire;
+
+/// Every case on every server there is. One cluster each, one schema per case.
+#[test]
+fn on_real_servers() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for cluster in cluster::all() {
+        println!("PostgreSQL {}", cluster.major);
+        runtime.block_on(async {
+            look_up::all(&cluster).await;
+            run::all(&cluster).await;
+            if std::env::var_os("LOCKKEEPER_STALLS").is_some() {
+                stalls::all(&cluster).await;
+            }
+        });
+    }
+}
+
+/// A session in a fresh schema that is first in its search path.
+pub(crate) async fn session(cluster: &cluster::Cluster, schema: &str) -> Wire {
+    let mut db = Wire::connect(&cluster.socket(), "postgres").await;
+    db.run("SET client_min_messages = warning").await;
+    db.run(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await;
+    db.run(&format!("SET search_path = {schema}")).await;
+    db.run("RESET client_min_messages").await;
+    db.log.clear();
+    db
+}
