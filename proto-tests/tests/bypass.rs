@@ -44,19 +44,18 @@ analyze victim";
 /// Everything that must not change.
 fn state(server: &Server, database: &str) -> Vec<String> {
     let mut lines = catalog::dump(server, database);
-    let count = |table: &str| {
+    let mut here = server.connect("postgres", database);
+    let mut count = |table: &str| {
         let sql = format!("select count(*), sum(hashtext(t::text)) from {table} t");
-        let there = !server.sql(database, &format!("select 1 from pg_class where relname = '{table}'")).is_empty();
-        let answer = if there { server.sql(database, &sql).join("") } else { "gone".into() };
+        let there = !here.rows(&format!("select 1 from pg_class where relname = '{table}'")).is_empty();
+        let answer = if there { here.rows(&sql).join("") } else { "gone".into() };
         format!("rows of {table}: {answer}")
     };
-    lines.extend(["victim", "secrets", "moody"].map(count));
-    lines.extend(server.sql(database, "select 'file of ' || oid::regclass || ': ' || relfilenode from pg_class where relname in ('victim', 'victim_pkey')"));
-    lines.extend(server.sql(
-        "postgres",
-        "select format('role %s super=%s settings=%s', rolname, rolsuper, setconfig) from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid",
+    lines.extend(["victim", "secrets", "moody"].map(&mut count));
+    lines.extend(here.rows("select 'file of ' || oid::regclass || ': ' || relfilenode from pg_class where relname in ('victim', 'victim_pkey')"));
+    lines.extend(here.rows("select format('role %s super=%s settings=%s', rolname, rolsuper, setconfig) from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid",
     ));
-    lines.extend(server.sql("postgres", "select format('default acl %s', defaclacl) from pg_default_acl"));
+    lines.extend(here.rows("select format('default acl %s', defaclacl) from pg_default_acl"));
     lines
 }
 
