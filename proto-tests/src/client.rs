@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use postgres_protocol::authentication::{md5_hash, sasl};
@@ -140,6 +141,7 @@ impl Session {
         stream.set_read_timeout(PATIENCE)?;
         Ok(Client {
             stream,
+            writer: None,
             buffer: Vec::new(),
             pid: 0,
             key: Vec::new(),
@@ -167,6 +169,7 @@ impl Session {
 /// One connection.
 pub struct Client {
     stream: Stream,
+    writer: Option<mpsc::Sender<Vec<u8>>>,
     buffer: Vec<u8>,
     /// The process id the other side gave.
     pub pid: u32,
@@ -180,19 +183,22 @@ pub struct Client {
 }
 
 impl Client {
-    /// Sends bytes. What might not fit the socket's buffer is written beside the reading, as an event loop would.
+    /// Sends bytes. What might not fit the socket's buffer is written beside the reading, as an event loop would;
+    /// from then on everything goes that way, so that nothing overtakes.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.byte_at_a_time {
             return bytes.chunks(1).try_for_each(|b| self.stream.write_all(b));
         }
-        if bytes.len() < 32_768 {
-            return self.stream.write_all(bytes);
+        if bytes.len() >= 32_768 && self.writer.is_none() {
+            let mut stream = self.stream.try_clone()?;
+            let (sender, receiver) = mpsc::channel::<Vec<u8>>();
+            std::thread::spawn(move || receiver.iter().try_for_each(|bytes| stream.write_all(&bytes)));
+            self.writer = Some(sender);
         }
-        let (mut stream, bytes) = (self.stream.try_clone()?, bytes.to_vec());
-        std::thread::spawn(move || {
-            let _ = stream.write_all(&bytes);
-        });
-        Ok(())
+        match &self.writer {
+            Some(writer) => writer.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe.into()),
+            None => self.stream.write_all(bytes),
+        }
     }
 
     /// Sends bytes and waits until the socket took them all.

@@ -91,7 +91,6 @@ host all all 127.0.0.1/32 trust
 const SETTINGS: &str = "\
 fsync = off
 full_page_writes = off
-synchronous_commit = off
 autovacuum = off
 max_connections = 200
 shared_buffers = 64MB
