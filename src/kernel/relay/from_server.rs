@@ -39,7 +39,7 @@ impl Relay {
         self.add_bytes(at);
         while at < input.len() {
             let rest = input.get(at..).unwrap_or_default();
-            let header = match frame::header(rest, frame::server_body_max) {
+            let header = match frame::header(rest, frame::server_length_max) {
                 Ok(Some(header)) => header,
                 Ok(None) => return Ok(Step { forward: at, need: Some(HEADER) }),
                 Err(bad) => return Err(BadServer { tag: bad.tag }),
@@ -228,10 +228,10 @@ impl Relay {
     fn sql_names(&mut self, statement: &Statement, running: &Running) {
         match statement {
             Statement::Prepare { name, .. } => {
-                if let Some(known) = running.known.as_ref().and_then(|k| k.prepared(name)) {
-                    if running.error.is_none() || !known.ordinary {
-                        self.names.set_statement(name.as_str().into(), known);
-                    }
+                if let Some(known) = running.known.as_ref().and_then(|k| k.prepared(name))
+                    && (running.error.is_none() || !known.ordinary)
+                {
+                    self.names.set_statement(name.as_str().into(), known);
                 }
             }
             Statement::Deallocate { name } if running.error.is_none() => match name {

@@ -5,10 +5,10 @@
 /// Bytes of a frame's header: type and length.
 pub const HEADER: usize = 5;
 
-/// Longest body of a client message that carries no text or data (as in the server's `postgres.c`).
+/// Longest declared length of a client message that carries no text or data (as in the server's `postgres.c`).
 pub const SMALL_MAX: usize = 10_000;
 
-/// Longest body of any client message: the server's own limit, one byte below 1 GiB.
+/// Longest declared length of any client message: the server's own limit, two bytes below 1 GiB.
 pub const LARGE_MAX: usize = 0x3fff_fffe;
 
 /// Type bytes sent by a client.
@@ -84,35 +84,36 @@ pub struct BadLength {
 /// The header at the start of `bytes`, if they are long enough to hold one.
 ///
 /// # Errors
-/// When the declared length is below 4 or beyond `body_max`.
+/// When the declared length is below 4 or beyond `length_max`.
 #[inline]
-pub fn header(bytes: &[u8], body_max: impl Fn(u8) -> usize) -> Result<Option<Header>, BadLength> {
+pub fn header(bytes: &[u8], length_max: impl Fn(u8) -> usize) -> Result<Option<Header>, BadLength> {
     let Some((&[tag, a, b, c, d], _)) = bytes.split_first_chunk::<HEADER>() else {
         return Ok(None);
     };
     let length = i32::from_be_bytes([a, b, c, d]);
     let bad = BadLength { tag, length };
-    let body = usize::try_from(length).ok().and_then(|l| l.checked_sub(4)).ok_or(bad)?;
-    if body > body_max(tag) {
+    let declared = usize::try_from(length).map_err(|_| bad)?;
+    let body = declared.checked_sub(4).ok_or(bad)?;
+    if declared > length_max(tag) {
         return Err(bad);
     }
     Ok(Some(Header { tag, body }))
 }
 
-/// The longest body a client may send under a type byte; the server's limits.
+/// The longest message, as declared, that a client may send under a type byte; the server's limits.
 #[inline]
 #[must_use]
-pub fn client_body_max(tag: u8) -> usize {
+pub fn client_length_max(tag: u8) -> usize {
     match tag {
         client::QUERY | client::PARSE | client::BIND | client::FUNCTION_CALL | client::COPY_DATA => LARGE_MAX,
         _ => SMALL_MAX,
     }
 }
 
-/// The longest body a server may send: whatever fits the length field.
+/// The longest message a server may send: whatever fits the length field.
 #[inline]
 #[must_use]
-pub fn server_body_max(_tag: u8) -> usize {
+pub fn server_length_max(_tag: u8) -> usize {
     i32::MAX.unsigned_abs() as usize
 }
 
@@ -125,7 +126,7 @@ mod tests {
         let with = |length: i32| {
             let mut bytes = vec![b'Q'];
             bytes.extend(length.to_be_bytes());
-            header(&bytes, client_body_max)
+            header(&bytes, client_length_max)
         };
         for bad in [-1, 0, 3, i32::MIN, i32::MAX, 0x4000_0000] {
             assert_eq!(with(bad), Err(BadLength { tag: b'Q', length: bad }));
@@ -138,11 +139,11 @@ mod tests {
     fn small_messages_have_a_small_limit() {
         let mut bytes = vec![b'S'];
         bytes.extend(20_000_i32.to_be_bytes());
-        assert!(header(&bytes, client_body_max).is_err());
+        assert!(header(&bytes, client_length_max).is_err());
     }
 
     #[test]
     fn too_short_for_a_header() {
-        assert_eq!(header(b"Q\0\0\0", client_body_max), Ok(None));
+        assert_eq!(header(b"Q\0\0\0", client_length_max), Ok(None));
     }
 }

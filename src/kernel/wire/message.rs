@@ -108,11 +108,14 @@ pub fn bind_names(prefix: &[u8]) -> Result<(&[u8], &[u8]), BadBody> {
     Ok((reader.string()?, reader.string()?))
 }
 
-/// Parameter values of a complete Bind, with their format codes (0 text, 1 binary).
+/// Format code (0 text, 1 binary) and value of a parameter; no value is NULL.
+pub type BoundValue<'a> = (i16, Option<&'a [u8]>);
+
+/// Parameter values of a complete Bind.
 ///
 /// # Errors
 /// When the body is not shaped like a Bind.
-pub fn bind_values(body: &[u8]) -> Result<Vec<(i16, Option<&[u8]>)>, BadBody> {
+pub fn bind_values(body: &[u8]) -> Result<Vec<BoundValue<'_>>, BadBody> {
     let mut reader = Reader::new(body);
     reader.string()?;
     reader.string()?;

@@ -69,6 +69,7 @@ pub struct Challenge {
 
 /// Proof that a user knows the password.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::manual_non_exhaustive, reason = "only this module may say that somebody is authenticated")]
 pub struct Authenticated {
     pub user: String,
     /// Data of the AuthenticationSASLFinal to send.

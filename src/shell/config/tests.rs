@@ -210,8 +210,8 @@ fn the_environment_beats_the_file_and_the_command_line_both() {
 
 #[test]
 fn mistakes_outside_the_file_name_their_place() {
-    let mut sources = Sources::default();
-    sources.environment = BTreeMap::from([("LOCKKEEPER_LIMITS__CONECTIONS_MAX".to_owned(), "9".to_owned())]);
+    let environment = BTreeMap::from([("LOCKKEEPER_LIMITS__CONECTIONS_MAX".to_owned(), "9".to_owned())]);
+    let mut sources = Sources { environment, ..Sources::default() };
     sources.overrides.listen = vec!["nowhere".to_owned()];
     let told = render(&load_from(&sources).unwrap_err());
     assert!(told.contains("the environment: limits.conections_max: There is no such key."), "{told}");

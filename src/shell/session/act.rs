@@ -28,7 +28,7 @@ use crate::shell::executor::{self, Control, Outcome, Progress, Stopped};
 
 /// How a change that ran came out, for its ticket.
 #[derive(Clone, Debug)]
-pub enum Ran {
+pub(super) enum Ran {
     Done { tag: String, ms: u64 },
     Failed { code: String, message: String },
     Unknown { why: String },
@@ -466,6 +466,6 @@ impl Taken {
 
 /// Milliseconds, saturating.
 #[must_use]
-pub fn ms(duration: Duration) -> u64 {
+pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -16,7 +16,7 @@ use crate::shell::database::{DatabaseError, ServerMessage};
 
 /// What a change is told when the record cannot take it.
 #[must_use]
-pub fn no_record(error: &RecordError) -> Reply {
+pub(super) fn no_record(error: &RecordError) -> Reply {
     Reply::fatal(sqlstate::NO_RECORD, "the record cannot be written")
         .detail(error.to_string())
         .hint("Nothing runs unrecorded. Free space or repair the record directory; the gateway goes on by itself.")

@@ -22,7 +22,7 @@ use crate::shell::database::{Database, DatabaseError};
 
 /// A statement that was taken from the client and waits for its verdict.
 #[derive(Clone, Debug)]
-pub struct Taken {
+pub(super) struct Taken {
     /// The whole message: Query or Execute.
     pub message: Bytes,
     pub known: Arc<Known>,

@@ -13,7 +13,7 @@ use crate::kernel::wire::reply::Reply;
 
 /// Why the plain path stopped.
 #[derive(Debug)]
-pub enum Stop {
+pub(super) enum Stop {
     /// A whole message is at the start of the client's held bytes and must be decided.
     Ask {
         bytes: usize,
@@ -59,7 +59,7 @@ impl Session {
             if self.relay.quiet() {
                 return Poll::Ready(Stop::Quiet);
             }
-            if self.server.poll_drain(cx).is_ready_and(|sent| sent.is_err()) {
+            if matches!(self.server.poll_drain(cx), Poll::Ready(Err(_))) {
                 self.server.out.clear();
             }
             match self.poll_from_server(cx) {
@@ -183,20 +183,6 @@ impl Session {
         match self.client.poll_send(cx, forward) {
             Ok(()) => None,
             Err(_) => Some(Stop::ClientGone),
-        }
-    }
-}
-
-/// `Poll::is_ready` with a condition.
-trait ReadyAnd<T> {
-    fn is_ready_and(self, condition: impl FnOnce(T) -> bool) -> bool;
-}
-
-impl<T> ReadyAnd<T> for Poll<T> {
-    fn is_ready_and(self, condition: impl FnOnce(T) -> bool) -> bool {
-        match self {
-            Poll::Ready(value) => condition(value),
-            Poll::Pending => false,
         }
     }
 }

@@ -19,7 +19,7 @@ thread_local! {
 
 /// One session's way to the cache.
 #[derive(Debug, Default)]
-pub struct ThreadRecall {
+pub(super) struct ThreadRecall {
     /// A text that was read elsewhere because it is long, for the message that is offered next.
     pub ready: Option<(Bytes, Arc<Known>)>,
 }

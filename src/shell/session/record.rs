@@ -13,7 +13,7 @@ use crate::shell::audit::{Decision, DecisionRecord, FindingLine, SqlState, State
 
 /// What was decided about a statement.
 #[derive(Clone, Debug)]
-pub struct Decided {
+pub(super) struct Decided {
     pub decision: Decision,
     pub rules: Arc<[RuleId]>,
     pub ticket: Option<TicketId>,
@@ -21,7 +21,7 @@ pub struct Decided {
 
 impl Decided {
     #[must_use]
-    pub fn new(decision: Decision, findings: &[Finding]) -> Self {
+    pub(super) fn new(decision: Decision, findings: &[Finding]) -> Self {
         let mut rules: Vec<RuleId> = findings.iter().map(|f| f.rule.clone()).collect();
         rules.dedup();
         Self { decision, rules: rules.into(), ticket: None }
@@ -30,7 +30,7 @@ impl Decided {
 
 /// How a statement that the gateway answered itself came out.
 #[derive(Clone, Debug, Default)]
-pub struct Own {
+pub(super) struct Own {
     pub tag: String,
     pub code: Option<String>,
     pub rows: u64,
