@@ -65,8 +65,13 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         let judged = Judged { statement, change, text: part(text, &parsed.span), facts: &facts, earlier: &earlier };
         let (found, mut assessed) = judged.assess(&names);
         let disagrees = || matches!(agreement(part(text, &parsed.span), change), Agreement::Disagrees(_));
-        // The second reader can only take a plan away, never add one.
-        if shares_text || !reading.exact_names || (assessed.safe.is_some() && disagrees()) {
+        let miswritten = |plan: &Plan| plan.reads_back().is_err();
+        // These can only take a plan away, never add one.
+        if shares_text
+            || !reading.exact_names
+            || (assessed.safe.is_some() && disagrees())
+            || assessed.safe.as_ref().is_some_and(miswritten)
+        {
             assessed.safe = None;
         }
         findings.extend(told(found, &assessed, reading.exact_names));

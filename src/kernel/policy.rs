@@ -307,23 +307,6 @@ impl Clearance {
         harmless.then_some(Self(()))
     }
 
-    /// For an EXECUTE whose prepared text is ordinary; the caller gives what every name stands for.
-    #[must_use]
-    pub fn executing(reading: &Reading, stands_for: impl Fn(&str) -> Option<Statement>) -> Option<Self> {
-        let harmless = reading.statements.iter().all(|parsed| match &parsed.statement {
-            Statement::Execute { name } => {
-                // A name nobody knows is the server's to answer: it has no such statement.
-                !matches!(stands_for(name), Some(Statement::Change(_) | Statement::Execute { .. }))
-            }
-            Statement::Ordinary
-            | Statement::Transaction(_)
-            | Statement::Prepare { .. }
-            | Statement::Deallocate { .. } => true,
-            Statement::Change(_) => false,
-        });
-        harmless.then_some(Self(()))
-    }
-
     /// For the steps of a plan that a verdict permits, or an approval has permitted.
     #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {

@@ -154,11 +154,6 @@ impl Relay {
         self.dropping = true;
     }
 
-    /// The server found an error in a message of ours: it skips until the client's Sync comes.
-    pub fn server_skips(&mut self) {
-        self.dropping = true;
-    }
-
     /// The next message offered need not be fenced again.
     pub fn fence_passed(&mut self) {
         self.fenced = true;
