@@ -1,17 +1,19 @@
 //! Keeps what the documents say of the code: who imports whom, what the kernel may not touch, how long a
 //! file may be, which lints are on, that what a document names is there. Reads files; runs nothing.
 //!
-//! Each check is a function from texts to complaints, and is shown to complain at the end of this file.
+//! Each check is a function from texts to complaints, and is shown to complain at the end of its file.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
+#[path = "tidy/documents.rs"]
+mod documents;
+#[path = "tidy/imports.rs"]
+mod imports;
 #[path = "tidy/source.rs"]
 mod source;
 
-use source::{Sources, code, files, has_word, module, root, sources, text, without_tests};
+use source::{Sources, code, files, has_word, module, root, sources, text};
 
 /// Lines of a file at most.
 const LINES_MAX: usize = 450;
@@ -80,121 +82,6 @@ const LINTS: &[(&str, &[&str])] = &[
         ],
     ),
 ];
-
-// ---- imports -------------------------------------------------------------------------------------
-
-/// Modules of ours and what they may import, or do.
-type Imports = BTreeMap<String, BTreeSet<String>>;
-
-/// The table of the architecture document: module, modules of the kernel, modules of the shell.
-fn table(document: &str) -> Imports {
-    let mut table = Imports::new();
-    for line in document.lines().filter(|line| line.starts_with("| `kernel::") || line.starts_with("| `shell::")) {
-        let cells: Vec<String> = line.trim_matches('|').split('|').map(|cell| cell.replace('`', "")).collect();
-        let [name, kernel, shell] = cells.as_slice() else { panic!("not three cells: {line}") };
-        let list = |cell: &str, of: &str| -> Vec<String> {
-            cell.split(',').map(str::trim).filter(|n| !matches!(*n, "" | "–")).map(|n| format!("{of}::{n}")).collect()
-        };
-        let may = [list(kernel, "kernel"), list(shell, "shell")].concat();
-        table.insert(name.trim().to_owned(), may.into_iter().collect());
-    }
-    table
-}
-
-/// Modules of ours that a file's paths begin with: `kernel::sql`, `shell::net`.
-fn imports(path: &str, code: &str) -> BTreeSet<String> {
-    let mut tokens: Vec<&str> = Vec::new();
-    let mut rest = code;
-    while let Some(c) = rest.chars().next() {
-        let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        let length = if word > 0 {
-            word
-        } else if rest.starts_with("::") {
-            2
-        } else {
-            c.len_utf8()
-        };
-        if !c.is_whitespace() {
-            tokens.push(&rest[..length]);
-        }
-        rest = &rest[length..];
-    }
-    let mut found = BTreeSet::new();
-    for at in 0..tokens.len() {
-        let starts = matches!(tokens[at], "crate" | "super") && (at == 0 || tokens[at - 1] != "::");
-        if starts {
-            follow(&tokens, at, module(path).iter().map(|s| (*s).to_owned()).collect(), &mut found);
-        }
-    }
-    found
-}
-
-/// Follows one path, or each branch of a `{…}`; where it ended.
-fn follow(tokens: &[&str], mut at: usize, mut path: Vec<String>, found: &mut BTreeSet<String>) -> usize {
-    loop {
-        match tokens.get(at).copied() {
-            Some("crate") => path.clear(),
-            Some("super") => drop(path.pop()),
-            Some("{") => {
-                while !matches!(tokens.get(at).copied(), None | Some("}")) {
-                    at = follow(tokens, at + 1, path.clone(), found);
-                }
-                return at + 1;
-            }
-            Some(word) if word.starts_with(|c: char| c.is_alphabetic() || c == '_') => path.push(word.to_owned()),
-            Some(_) | None => {}
-        }
-        if tokens.get(at + 1) != Some(&"::") {
-            break;
-        }
-        at += 2;
-    }
-    if let [folder, name, ..] = path.as_slice()
-        && matches!(folder.as_str(), "kernel" | "shell")
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-    {
-        found.insert(format!("{folder}::{name}"));
-    }
-    while tokens.get(at).is_some_and(|t| !matches!(*t, "," | "}" | ";" | "{")) {
-        at += 1;
-    }
-    at
-}
-
-fn import_complaints(may: &Imports, sources: &Sources) -> Vec<String> {
-    let mut complaints = Vec::new();
-    let mut done = Imports::new();
-    for (path, code) in sources {
-        let [folder, name, ..] = module(path)[..] else { continue };
-        let from = format!("{folder}::{name}");
-        let Some(allowed) = may.get(&from) else {
-            complaints.push(format!("{path}: the table has no row for {from}"));
-            continue;
-        };
-        for to in imports(path, code).into_iter().filter(|to| *to != from) {
-            if !allowed.contains(&to) {
-                complaints.push(format!("{path}: {from} may not import {to}"));
-            }
-            done.entry(from.clone()).or_default().insert(to);
-        }
-    }
-    for (from, allowed) in may {
-        let unused = allowed.iter().filter(|to| !done.get(from).is_some_and(|done| done.contains(*to)));
-        complaints.extend(unused.map(|to| format!("the table lets {from} import {to}, which it does not")));
-    }
-    complaints
-}
-
-#[test]
-fn imports_are_as_the_architecture_says() {
-    let may = table(&text("docs/ARCHITECTURE.md"));
-    assert_eq!(import_complaints(&may, &sources()), Vec::<String>::new());
-    let up = may.iter().filter(|(from, _)| from.starts_with("kernel")).flat_map(|(_, to)| to);
-    assert!(
-        up.clone().count() > 0 && up.clone().all(|to| to.starts_with("kernel")),
-        "the kernel never imports the shell"
-    );
-}
 
 // ---- purity and places ---------------------------------------------------------------------------
 
@@ -320,97 +207,20 @@ fn every_dependency_is_used_and_has_its_reason() {
     }
 }
 
-// ---- documents -----------------------------------------------------------------------------------
-
-/// What a document points at: targets of links, and paths of this repository in code spans.
-fn targets(document: &str) -> Vec<String> {
-    let links = document.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
-    let links =
-        links.filter(|t| !t.starts_with("http") && !t.starts_with('#')).map(|t| t.split('#').next().unwrap_or(t));
-    let mut found: Vec<String> = links.map(str::to_owned).collect();
-    for span in document.split('`').skip(1).step_by(2) {
-        let path = span.split([' ', ':', '\n']).find(|word| word.contains('/')).unwrap_or_default();
-        let ours = ["src/", "tests/", "proto-tests/", "config/", "deploy/", "docs/", ".ci/"];
-        if ours.iter().any(|folder| path.starts_with(folder)) && !path.contains(['*', '<', '{', 'N', '…']) {
-            found.push(format!("/{path}"));
-        }
-    }
-    found
-}
-
-fn document_complaints(path: &str, document: &str, exists: impl Fn(&Path) -> bool) -> Vec<String> {
-    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
-    let missing = targets(document).into_iter().filter(|target| match target.strip_prefix('/') {
-        Some(path) => !exists(Path::new(path)) && !exists(&folder.join(path)),
-        None => !exists(&folder.join(target)),
-    });
-    missing.map(|target| format!("{path}: {target} is not there")).collect()
-}
-
-#[test]
-fn what_documents_point_at_is_there() {
-    let mut documents = files("docs", ".md");
-    documents.extend(["README.md", "SECURITY.md", "CONTRIBUTING.md", "proto-tests/README.md"].map(str::to_owned));
-    let exists = |path: &Path| root().join(path).exists();
-    let missing: Vec<String> = documents.iter().flat_map(|p| document_complaints(p, &text(p), exists)).collect();
-    assert_eq!(missing, Vec::<String>::new());
-}
-
-/// The SQLSTATEs of the one table.
-fn sqlstates(reply: &str) -> Vec<&str> {
-    let lines = reply.lines().filter(|line| line.trim_start().starts_with("pub const") && line.contains(": &str"));
-    lines.filter_map(|line| line.split('"').nth(1)).filter(|code| code.len() == 5).collect()
-}
-
-#[test]
-fn every_sqlstate_is_in_the_protocol_document() {
-    let (reply, document) = (text("src/kernel/wire/reply.rs"), text("docs/PROTOCOL.md"));
-    let codes = sqlstates(&reply);
-    assert!(codes.len() > 10);
-    for code in codes {
-        assert!(document.contains(&format!("`{code}`")), "docs/PROTOCOL.md does not explain {code}");
-    }
-}
-
 // ---- the checks complain -------------------------------------------------------------------------
-
-fn made_up(path: &str, source: &str) -> Sources {
-    let (kept, _) = without_tests(&code(source));
-    Sources::from([(path.to_owned(), kept)])
-}
-
-#[test]
-fn a_wrong_import_is_seen_however_it_is_written() {
-    let may = table("| module | kernel | shell |\n| `kernel::sql` | – | – |\n| `kernel::plan` | `sql`, facts | – |\n");
-    assert_eq!(may["kernel::plan"], BTreeSet::from(["kernel::facts".to_owned(), "kernel::sql".to_owned()]));
-    for wrong in [
-        "use crate::shell::net;",
-        "use crate::{shell::net::Raw, kernel::sql};",
-        "use super::super::policy::{self, Policy};",
-        "fn f() { crate::kernel::policy::judge() }",
-        "use crate::kernel::{sql::{a, b}, policy};",
-    ] {
-        let complaints = import_complaints(&may, &made_up("src/kernel/plan/x.rs", wrong));
-        assert!(complaints.iter().any(|c| c.contains("may not import")), "{wrong}: {complaints:?}");
-    }
-    let fine = "use super::quote; use super::super::sql; // crate::shell\n#[cfg(test)] mod tests { use crate::shell; }";
-    let complaints = import_complaints(&may, &made_up("src/kernel/plan/x.rs", fine));
-    assert_eq!(complaints, ["the table lets kernel::plan import kernel::facts, which it does not"]);
-    assert!(!import_complaints(&may, &made_up("src/kernel/new.rs", "")).is_empty(), "a module without a row");
-}
 
 #[test]
 fn an_impure_kernel_is_seen() {
     let crates = ["tokio", "rand", "bytes"].map(str::to_owned);
     for wrong in ["use std::fs;", "let t = SystemTime::now();", "tokio::spawn(x)", "rand::random()", "println!(\"\")"] {
-        assert_eq!(purity_complaints(&made_up("src/kernel/x.rs", wrong), &crates).len(), 1, "{wrong}");
-        assert!(purity_complaints(&made_up("src/shell/x.rs", wrong), &crates).is_empty());
+        assert_eq!(purity_complaints(&source::made_up("src/kernel/x.rs", wrong), &crates).len(), 1, "{wrong}");
+        assert!(purity_complaints(&source::made_up("src/shell/x.rs", wrong), &crates).is_empty());
     }
     let fine =
         "// std::fs\nconst A: &str = \"std::fs\"; const B: &str = r#\"a \" std::net\"#; let c = '\"'; bytes::x()";
-    assert!(purity_complaints(&made_up("src/kernel/x.rs", fine), &crates).is_empty());
-    assert_eq!(place_complaints(&made_up("src/kernel/plan/x.rs", "use pg_raw_parse::Node;")).len(), 1);
-    assert!(place_complaints(&made_up("src/kernel/sql/read/x.rs", "use pg_raw_parse::Node;")).is_empty());
+    assert!(purity_complaints(&source::made_up("src/kernel/x.rs", fine), &crates).is_empty());
+    assert_eq!(place_complaints(&source::made_up("src/kernel/plan/x.rs", "use pg_raw_parse::Node;")).len(), 1);
+    assert!(place_complaints(&source::made_up("src/kernel/sql/read/x.rs", "use pg_raw_parse::Node;")).is_empty());
 }
 
 #[test]
@@ -423,15 +233,4 @@ fn long_and_dead_files_and_silent_lints_are_seen() {
     let complaints = lint_complaints(&manifest);
     assert!(complaints.contains(&"clippy::unwrap_used is off".to_owned()));
     assert!(!complaints.contains(&"clippy::panic is off".to_owned()));
-}
-
-#[test]
-fn a_broken_link_and_a_new_sqlstate_are_seen() {
-    let document = "[a](there.md#x) [b](gone.md) [c](https://example.org) `src/there.rs:5` `src/gone.rs` `docs/*.md`";
-    let exists = |path: &Path| path.to_str().is_some_and(|p| p.contains("there"));
-    assert_eq!(
-        document_complaints("docs/X.md", document, exists),
-        ["docs/X.md: gone.md is not there", "docs/X.md: /src/gone.rs is not there"]
-    );
-    assert_eq!(sqlstates("    pub const NEW: &str = \"LK009\";\n// \"LK010\""), ["LK009"]);
 }

@@ -131,3 +131,9 @@ pub fn has_word(code: &str, word: &str) -> bool {
         !before && (!after || word.ends_with('!'))
     })
 }
+
+/// One file of a made-up program, to show that a check complains.
+pub fn made_up(path: &str, source: &str) -> Sources {
+    let (kept, _) = without_tests(&code(source));
+    Sources::from([(path.to_owned(), kept)])
+}
