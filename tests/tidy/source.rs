@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-pub fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-pub fn text(path: &str) -> String {
+pub(super) fn text(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Files below a folder with an ending, as paths from the root.
-pub fn files(folder: &str, ending: &str) -> Vec<String> {
+pub(super) fn files(folder: &str, ending: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root().join(folder)).unwrap() {
         let entry = entry.unwrap();
@@ -31,10 +31,10 @@ pub fn files(folder: &str, ending: &str) -> Vec<String> {
 }
 
 /// A file's code outside tests, by path.
-pub type Sources = BTreeMap<String, String>;
+pub(super) type Sources = BTreeMap<String, String>;
 
 /// The program without comments, the insides of strings, and tests.
-pub fn sources() -> Sources {
+pub(super) fn sources() -> Sources {
     let mut sources: Sources = files("src", ".rs").into_iter().map(|path| (path.clone(), code(&text(&path)))).collect();
     let mut tests = BTreeSet::new();
     for (path, source) in &mut sources {
@@ -48,17 +48,17 @@ pub fn sources() -> Sources {
 }
 
 /// `src/kernel/plan/mod.rs` and `src/kernel/plan.rs` are both `kernel`, `plan`.
-pub fn module(path: &str) -> Vec<&str> {
+pub(super) fn module(path: &str) -> Vec<&str> {
     let path = path.trim_start_matches("src/").trim_end_matches(".rs");
     path.split('/').filter(|part| !matches!(*part, "mod" | "lib" | "main")).collect()
 }
 
 /// Source with comments and the insides of strings left out; lines keep their numbers.
-pub fn code(source: &str) -> String {
+pub(super) fn code(source: &str) -> String {
     let chars: Vec<char> = source.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let (mut out, mut i) = (String::with_capacity(source.len()), 0);
-    let mut keep_lines = |out: &mut String, from: usize, to: usize| {
+    let keep_lines = |out: &mut String, from: usize, to: usize| {
         out.extend(chars.get(from..to.min(chars.len())).unwrap_or_default().iter().filter(|c| **c == '\n'));
         to
     };
@@ -69,9 +69,7 @@ pub fn code(source: &str) -> String {
         let word_before = i > 0 && (at(i - 1).is_alphanumeric() || at(i - 1) == '_');
         let hashes = (i + 1..).take_while(|j| at(*j) == '#').count();
         if at(i) == '/' && at(i + 1) == '/' {
-            i = keep_lines(&mut out, i, find(i, &['\n']) - usize::from(find(i, &['\n']) <= chars.len()));
-            out.push('\n');
-            i += 1;
+            i = (i..chars.len()).find(|j| at(*j) == '\n').unwrap_or(chars.len());
         } else if at(i) == '/' && at(i + 1) == '*' {
             i = keep_lines(&mut out, i, find(i + 2, &['*', '/']));
         } else if at(i) == 'r' && !word_before && at(i + 1 + hashes) == '"' {
@@ -97,7 +95,7 @@ pub fn code(source: &str) -> String {
 }
 
 /// Leaves out items under `#[cfg(test)]`; names the modules among them that are files of their own.
-pub fn without_tests(code: &str) -> (String, Vec<String>) {
+pub(super) fn without_tests(code: &str) -> (String, Vec<String>) {
     let (mut kept, mut modules, mut rest) = (String::new(), Vec::new(), code);
     while let Some((before, item)) = rest.split_once("#[cfg(test)]") {
         kept.push_str(before);
@@ -123,7 +121,7 @@ pub fn without_tests(code: &str) -> (String, Vec<String>) {
 }
 
 /// Whether a word of code (`std::fs`, `env!`) stands in it by itself.
-pub fn has_word(code: &str, word: &str) -> bool {
+pub(super) fn has_word(code: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word).any(|(at, _)| {
         let before = code[..at].chars().next_back().is_some_and(part);
@@ -133,7 +131,7 @@ pub fn has_word(code: &str, word: &str) -> bool {
 }
 
 /// One file of a made-up program, to show that a check complains.
-pub fn made_up(path: &str, source: &str) -> Sources {
+pub(super) fn made_up(path: &str, source: &str) -> Sources {
     let (kept, _) = without_tests(&code(source));
     Sources::from([(path.to_owned(), kept)])
 }

@@ -74,6 +74,7 @@ pub struct Step {
     pub undo: Option<String>,
 }
 
+/// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {

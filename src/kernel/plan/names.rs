@@ -20,6 +20,7 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// Nothing is given out yet.
     #[must_use]
     pub fn new(facts: &'a Facts) -> Self {
         Self { facts, given: BTreeSet::new() }

@@ -63,6 +63,7 @@ pub enum Owed {
     CopyEnd,
 }
 
+/// The answers owed, oldest first.
 #[derive(Debug, Default)]
 pub struct Ledger {
     owed: VecDeque<Owed>,
@@ -71,21 +72,25 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether everything was answered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.owed.is_empty()
     }
 
+    /// How many answers are owed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.owed.len()
     }
 
+    /// Whether the server is reading copy data.
     #[must_use]
     pub fn copying(&self) -> bool {
         self.copying
     }
 
+    /// A message that will be answered goes to the server.
     pub fn push(&mut self, owed: Owed) {
         // During COPY IN the server skips Flush and Sync, for clients that send them early.
         if !self.copying {
@@ -123,6 +128,7 @@ impl Ledger {
         self.owed.front_mut()
     }
 
+    /// What was answered.
     pub fn pop(&mut self) -> Option<Owed> {
         let popped = self.owed.pop_front();
         while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
@@ -144,6 +150,7 @@ impl Ledger {
         true
     }
 
+    /// All that is owed, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Owed> {
         self.owed.iter()
     }

@@ -31,6 +31,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// By its byte in ReadyForQuery; `None` for any other byte.
     #[must_use]
     pub fn of(byte: u8) -> Option<Self> {
         match byte {
@@ -85,6 +86,7 @@ pub struct Limits {
     pub text_max: usize,
 }
 
+/// One session's relay.
 #[derive(Debug)]
 pub struct Relay {
     pub ledger: Ledger,
@@ -114,6 +116,7 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// At the first ReadyForQuery: nothing is owed.
     #[must_use]
     pub fn new(encoding: TextEncoding, limits: Limits) -> Self {
         Self {

@@ -41,6 +41,7 @@ pub mod sqlstate {
     pub const SUCCESS: &str = "00000";
 }
 
+/// How a reply weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// The session ends.
@@ -74,26 +75,31 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Without detail, hint and position.
     #[must_use]
     pub fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
         Self { severity, code, message: message.into(), detail: None, hint: None, position: None }
     }
 
+    /// The statement has failed; the session goes on.
     #[must_use]
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, message)
     }
 
+    /// The session ends.
     #[must_use]
     pub fn fatal(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Severity::Fatal, code, message)
     }
 
+    /// Something to know.
     #[must_use]
     pub fn notice(message: impl Into<String>) -> Self {
         Self::new(Severity::Notice, sqlstate::SUCCESS, message)
     }
 
+    /// Something to mind.
     #[must_use]
     pub fn warning(message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, sqlstate::WARNING, message)
