@@ -207,6 +207,25 @@ fn every_dependency_is_used_and_has_its_reason() {
     }
 }
 
+// ---- settings ------------------------------------------------------------------------------------
+
+/// Settings that nobody outside the configuration reads: keys without effect.
+fn idle_settings(settings: &str, sources: &Sources) -> Vec<String> {
+    let fields =
+        settings.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(':')).map(|(name, _)| name);
+    let readers = || sources.iter().filter(|(path, _)| !path.starts_with("src/shell/config"));
+    let idle = fields.filter(|name| {
+        let by_itself = settings.contains(&format!("self.{name}"));
+        !name.contains('(') && !by_itself && !readers().any(|(_, code)| has_word(code, name))
+    });
+    idle.map(|name| format!("nothing reads the setting {name}")).collect()
+}
+
+#[test]
+fn every_setting_has_an_effect() {
+    assert_eq!(idle_settings(&text("src/shell/config/settings.rs"), &sources()), Vec::<String>::new());
+}
+
 // ---- the checks complain -------------------------------------------------------------------------
 
 #[test]
@@ -229,6 +248,8 @@ fn long_and_dead_files_and_silent_lints_are_seen() {
     assert!(size_complaint("x.rs", &"\n".repeat(LINES_MAX)).is_none());
     assert!(dead_complaint("src/kernel/x.rs", &["pub mod xy;".to_owned()]).is_some());
     assert!(dead_complaint("src/kernel/x.rs", &["pub mod x;".to_owned()]).is_none());
+    let readers = source::made_up("src/shell/x.rs", "fn f() { settings.read; }");
+    assert_eq!(idle_settings("    pub read: u32,\n    pub idle: u32,", &readers), ["nothing reads the setting idle"]);
     let manifest: toml::Table = "[workspace.lints.clippy]\nunwrap_used = \"allow\"\npanic = \"warn\"".parse().unwrap();
     let complaints = lint_complaints(&manifest);
     assert!(complaints.contains(&"clippy::unwrap_used is off".to_owned()));
