@@ -142,6 +142,23 @@ pub enum LockMode {
     AccessExclusive,
 }
 
+impl LockMode {
+    /// As PostgreSQL's documentation writes it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::AccessShare => "ACCESS SHARE",
+            Self::RowShare => "ROW SHARE",
+            Self::RowExclusive => "ROW EXCLUSIVE",
+            Self::ShareUpdateExclusive => "SHARE UPDATE EXCLUSIVE",
+            Self::Share => "SHARE",
+            Self::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+            Self::Exclusive => "EXCLUSIVE",
+            Self::AccessExclusive => "ACCESS EXCLUSIVE",
+        }
+    }
+}
+
 /// What a write of all rows does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MassWriteKind {

@@ -246,7 +246,7 @@ fn changes(settings: &Settings, lines: &mut Vec<String>) {
     ));
     let limits = &settings.limits;
     lines.push(format!(
-        "At most {} sessions, {} of them not logged in yet, for {}; statements over {} are held unread.",
+        "At most {} sessions, {} of them not logged in yet, for {}; statements over {} are refused unread.",
         count(limits.connections_max as u64),
         count(limits.unauthenticated_max as u64),
         duration(limits.auth_timeout),
