@@ -82,14 +82,6 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
     Assessment { text: text.to_owned(), findings, facts, changes, statements }
 }
 
-/// A text the grammar of record cannot read: nothing is known of it, so nothing needs to be looked up.
-#[must_use]
-pub fn unreadable(text: &str, why: &str) -> Assessment {
-    let change = Statement::Change(Change::Unreadable { why: why.to_owned() });
-    let reading = Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
-    assess(text, &reading, Facts::default())
-}
-
 /// Findings that had a plan of their own get the one of the whole statement, or lose it.
 fn told(found: Vec<Finding>, assessed: &Assessed, exact_names: bool) -> Vec<Finding> {
     let mut found = found;
@@ -282,7 +274,7 @@ impl<'a> Judged<'a> {
             relation: hazard.relation,
             lock: hazard.lock,
             message: hazard.message,
-            instead: hazard.instead.unwrap_or_else(|| rule.doc.instead.to_owned()),
+            instead: rule.doc.instead.to_owned(),
             plan: hazard.plan,
             rows: hazard.rows,
             bytes: hazard.bytes,

@@ -6,14 +6,16 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{Assessment, assess, unreadable, wanted};
+use super::{Assessment, assess, wanted};
 use crate::kernel::facts::{
     ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
 };
 use crate::kernel::plan::{Action, Backfill, Plan};
 use crate::kernel::rules::{RULES, find, nearest};
 use crate::kernel::sql::read::read;
-use crate::kernel::sql::statement::{AlterKind, Callee, Change, ConstraintKind, LockMode, RelationName, Statement};
+use crate::kernel::sql::statement::{
+    AlterKind, Callee, Change, ConstraintKind, LockMode, Parsed, Reading, RelationName, Statement,
+};
 
 /// What the cases know: `orders` and `customers` are large, `small`, `empty`, `temporary` and `fresh` (new in
 /// this transaction) are what they are called, `parts` is partitioned and `part_1` its partition.
@@ -376,4 +378,11 @@ fn backfilled(backfill: &Backfill) -> String {
         "set {} = {} where {}, in batches by {by}, about {} rows",
         backfill.column, backfill.expression_sql, backfill.pending_sql, backfill.rows_estimate
     )
+}
+
+/// A text the grammar of record cannot read: nothing needs to be looked up.
+fn unreadable(text: &str, why: &str) -> Assessment {
+    let change = Statement::Change(Change::Unreadable { why: why.to_owned() });
+    let reading = Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
+    assess(text, &reading, Facts::default())
 }

@@ -84,12 +84,6 @@ impl Ledger {
         self.owed.len()
     }
 
-    /// Whether the server is reading copy data.
-    #[must_use]
-    pub fn copying(&self) -> bool {
-        self.copying
-    }
-
     /// A message that will be answered goes to the server.
     pub fn push(&mut self, owed: Owed) {
         // During COPY IN the server skips Flush and Sync, for clients that send them early.

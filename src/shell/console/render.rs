@@ -9,6 +9,7 @@ use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::{Action, Mode, Plan, Step};
 use crate::kernel::review::{Happening, Instant, Request, State, Ticket};
 use crate::kernel::rules::Finding;
+use crate::kernel::sql::agree;
 use crate::kernel::sql::statement::RelationName;
 use crate::shell::store::{Recorded, Run, StepOutcome};
 
@@ -226,6 +227,11 @@ fn statement(out: &mut String, request: &Request) {
     let size = grouped(u64::try_from(request.shown.len()).unwrap_or(u64::MAX));
     let _ = writeln!(out, "\nThe statement ({size} bytes, SHA-256 {})", line(&request.text_hash));
     block(out, "  | ", &request.shown);
+    let laid_out = agree::format_for_people(&request.shown);
+    if request.shown.len() > LIST_WIDTH && laid_out != request.shown {
+        out.push_str("\nThe same, laid out\n");
+        block(out, "  | ", &laid_out);
+    }
     if !request.shown.is_ascii() {
         out.push_str("  It contains characters outside ASCII: letters may not be what they look like.\n");
     }
