@@ -9,6 +9,7 @@ mod wayout;
 #[cfg(test)]
 mod tests;
 
+pub use pattern::pattern_matches;
 pub use profile::{SMALL_BYTES, SMALL_ROWS};
 use serde::{Deserialize, Serialize};
 
