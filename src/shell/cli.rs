@@ -106,7 +106,11 @@ fn complain(what: &str) {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
-    let filter = EnvFilter::try_from_env("LOCKKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_from_env("LOCKKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // It logs the statements it reads, whose secrets belong in no log.
+    if let Ok(silent) = "sqlparser=off".parse() {
+        filter = filter.add_directive(silent);
+    }
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     let ServeArgs { config, listen, upstream, admin, data_dir, mode } = args;
     let overrides = Overrides { listen, upstream, admin, data_dir, mode };
