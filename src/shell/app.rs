@@ -95,7 +95,7 @@ struct Workers {
 
 impl Workers {
     fn start() -> io::Result<Self> {
-        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = std::thread::available_parallelism().map_or(1, |cores| usize::from(cores).div_ceil(2));
         let stop = watch::Sender::new(false);
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
         for at in 0..count {

@@ -10,6 +10,8 @@ pub mod names;
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use self::ledger::{Ledger, Path};
 use self::names::Names;
 use super::sql::encoding::TextEncoding;
@@ -56,13 +58,13 @@ pub enum FunctionCalls {
 #[derive(Clone, Debug)]
 pub struct Finished {
     pub known: Option<Arc<Known>>,
-    pub values: Option<Arc<[ledger::Value]>>,
+    pub values: Option<ledger::Values>,
     pub path: Path,
     pub started: u64,
     pub ended: u64,
     pub rows: u64,
     pub bytes: u64,
-    pub tag: compact_str::CompactString,
+    pub tag: CompactString,
     pub error: Option<[u8; 5]>,
     /// Status after it; of a statement in a pipeline, before its Sync.
     pub status: Status,
@@ -111,6 +113,21 @@ pub struct Relay {
     text_max: usize,
     /// Texts longer than this are not read on the session's own thread.
     inline_max: usize,
+}
+
+/// Bytes of a name the server tells apart (`NAMEDATALEN` less its end).
+const NAME_MAX: usize = 63;
+
+/// A name in our tables is certain to be the server's own.
+///
+/// The server cuts names after conversion to its own encoding, so a long one, or one in another
+/// encoding, is only the same for both sides when it is ASCII.
+fn name(bytes: &[u8], encoding: TextEncoding) -> Option<CompactString> {
+    if bytes.is_ascii() {
+        return std::str::from_utf8(bytes.get(..NAME_MAX).unwrap_or(bytes)).ok().map(CompactString::from);
+    }
+    let exact = encoding == TextEncoding::Utf8 && bytes.len() <= NAME_MAX;
+    std::str::from_utf8(bytes).ok().filter(|_| exact).map(CompactString::from)
 }
 
 impl Relay {

@@ -10,7 +10,7 @@ use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
 use crate::kernel::policy::{self, Clearance, Place, Verdict};
 use crate::kernel::relay::Status;
-use crate::kernel::relay::ledger::{Path, Value};
+use crate::kernel::relay::ledger::{Path, Values};
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::{Change, Parsed, Reading, Statement};
 use crate::kernel::wire::frame::{HEADER, client};
@@ -27,7 +27,7 @@ pub(super) struct Taken {
     pub message: Bytes,
     pub known: Arc<Known>,
     pub path: Path,
-    pub values: Option<Arc<[Value]>>,
+    pub values: Option<Values>,
     /// When it was taken, microseconds on the session's clock.
     pub started: u64,
 }
@@ -38,7 +38,7 @@ impl Session {
         message: Bytes,
         known: Arc<Known>,
         path: Path,
-        values: Option<Arc<[Value]>>,
+        values: Option<Values>,
     ) -> Result<(), Ended> {
         let taken = Taken { message, known, path, values, started: self.now() };
         let Some(reading) = self.resolve(&taken).await? else { return Ok(()) };
