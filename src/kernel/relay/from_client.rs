@@ -111,6 +111,9 @@ impl Relay {
         if self.dropping || self.skipping {
             return self.while_skipping(header, rest);
         }
+        if self.ledger.copying() && !in_copy(header.tag) {
+            return out_of_place(header.tag);
+        }
         match header.tag {
             client::COPY_DATA | client::PASSWORD => Next::Stream,
             client::BIND => self.bind(header, rest),
@@ -151,6 +154,7 @@ impl Relay {
                     return Next::Stop(Then::Partial { need: header.total() });
                 }
                 self.dropping = false;
+                self.server_skipping = false;
                 self.skipping = false;
                 self.dirty = false;
                 self.push(Owed::Sync)
@@ -190,6 +194,8 @@ impl Relay {
             return self.ask(header, known, Path::Simple, None);
         }
         self.fenced = false;
+        // Its end is the end of the pipeline's transaction too.
+        self.dirty = false;
         self.push(Owed::Query(running(Some(known), None, now, Path::Simple)))
     }
 
@@ -266,8 +272,19 @@ impl Relay {
         self.push(Owed::Execute(running(None, None, now, Path::Execute), portal))
     }
 
+    /// Something in flight may give a name to a change: a Parse, or a text with an SQL PREPARE.
     fn parsing_a_change(&self) -> bool {
-        self.ledger.iter().any(|owed| matches!(owed, Owed::Parse { known, .. } if !known.ordinary))
+        self.ledger.iter().any(|owed| match owed {
+            Owed::Parse { known, .. } => !known.ordinary,
+            Owed::Query(running) | Owed::Execute(running, _) => running.known.as_ref().is_some_and(|k| !k.ordinary),
+            Owed::FunctionCall(_)
+            | Owed::Sync
+            | Owed::Bind { .. }
+            | Owed::Describe
+            | Owed::CloseStatement(_)
+            | Owed::ClosePortal(_)
+            | Owed::CopyEnd => false,
+        })
     }
 
     fn close(&mut self, body: &[u8]) -> Next {
@@ -296,11 +313,14 @@ impl Relay {
     pub fn admit(&mut self, known: Arc<Known>, path: Path, portal: &[u8], now: u64) {
         self.fenced = false;
         match path {
-            Path::Simple => self.ledger.push(Owed::Query(running(Some(known), None, now, path))),
+            Path::Simple => {
+                self.dirty = false;
+                self.ledger.push(Owed::Query(running(Some(known), None, now, path)));
+            }
             Path::Execute => {
                 self.dirty = true;
                 let portal = CompactString::from_utf8_lossy(portal);
-                self.ledger.push(Owed::Execute(running(None, None, now, path), portal));
+                self.ledger.push(Owed::Execute(running(Some(known), None, now, path), portal));
             }
             Path::Parse | Path::FunctionCall => {}
         }
@@ -309,6 +329,19 @@ impl Relay {
 
 fn running(known: Option<Arc<Known>>, values: Option<Arc<[Value]>>, started: u64, path: Path) -> Running {
     Running { known, values, started, bytes: 0, rows: 0, tag: CompactString::default(), error: None, path }
+}
+
+/// What a server that reads copy data takes; at anything else it gives the session up.
+fn in_copy(tag: u8) -> bool {
+    matches!(
+        tag,
+        client::COPY_DATA | client::COPY_DONE | client::COPY_FAIL | client::FLUSH | client::SYNC | client::TERMINATE
+    )
+}
+
+fn out_of_place(tag: u8) -> Next {
+    let message = format!("unexpected message type 0x{tag:02X} during COPY from stdin");
+    Next::Stop(Then::Fatal(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, message)))
 }
 
 fn malformed() -> Next {

@@ -99,6 +99,8 @@ pub struct Relay {
     skipping: bool,
     /// We do, after an error of our own in the extended protocol.
     dropping: bool,
+    /// The server met an error in a message of ours and waits for the client's Sync.
+    server_skipping: bool,
     /// Something was executed since the last Sync: what follows shares its transaction.
     dirty: bool,
     /// The lexer's settings were looked up for the message that is offered next.
@@ -126,6 +128,7 @@ impl Relay {
             server_skip: 0,
             skipping: false,
             dropping: false,
+            server_skipping: false,
             dirty: false,
             fenced: false,
             finished: Vec::new(),
@@ -157,6 +160,20 @@ impl Relay {
     /// The server found an error in a message of ours: it skips until the client's Sync comes.
     pub fn server_skips(&mut self) {
         self.dropping = true;
+        self.server_skipping = true;
+    }
+
+    /// A Sync of ours ended what the client had begun.
+    pub fn synced(&mut self) {
+        self.dropping = false;
+        self.server_skipping = false;
+        self.dirty = false;
+    }
+
+    /// Whether the server takes nothing more before the client's Sync.
+    #[must_use]
+    pub fn server_is_skipping(&self) -> bool {
+        self.server_skipping
     }
 
     /// The next message offered need not be fenced again.
