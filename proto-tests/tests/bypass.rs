@@ -116,9 +116,7 @@ fn play_all(delivery: Delivery, label: &str) {
     let mut range = Range::new(&SERVER, label);
     let mut failures = Vec::new();
     for script in script::all("ddl") {
-        let began = std::time::Instant::now();
         let (changes, complaint) = range.effect(&script, Some(&gateway), delivery);
-        eprintln!("TIMING {label} {} {:?} changed={} {complaint:?}", script.name, began.elapsed(), changes.len());
         if script.has("gap") {
             println!("known gap {}: {}", script.name, if changes.is_empty() { "stopped" } else { "not stopped" });
             continue;

@@ -84,7 +84,7 @@ impl Relay {
         self.client_skip -= at;
         while at < input.len() {
             let rest = input.get(at..).unwrap_or_default();
-            let header = match frame::header(rest, frame::client_length_max) {
+            let header = match frame::header(rest, |tag| frame::client_length_max(tag).min(self.message_max)) {
                 Ok(Some(header)) => header,
                 Ok(None) => return Step { forward: at, then: Then::Partial { need: HEADER } },
                 Err(bad) => return Step { forward: at, then: Then::Fatal(bad_length(bad)) },

@@ -83,6 +83,8 @@ pub struct Limits {
     pub values_max: usize,
     /// Longest message that carries a text, bytes.
     pub text_max: usize,
+    /// Longest message of any kind, bytes.
+    pub message_max: usize,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,7 @@ pub struct Relay {
     values_max: usize,
     /// Longer messages that carry a text are not read at all.
     text_max: usize,
+    message_max: usize,
     /// Texts longer than this are not read on the session's own thread.
     inline_max: usize,
 }
@@ -136,6 +139,7 @@ impl Relay {
             function_calls: limits.function_calls,
             values_max: limits.values_max,
             text_max: limits.text_max,
+            message_max: limits.message_max,
             inline_max: INLINE_MAX,
         }
     }
