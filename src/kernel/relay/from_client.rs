@@ -84,7 +84,7 @@ impl Relay {
         self.client_skip -= at;
         while at < input.len() {
             let rest = input.get(at..).unwrap_or_default();
-            let header = match frame::header(rest, frame::client_length_max) {
+            let header = match frame::header(rest, |tag| frame::client_length_max(tag).min(self.message_max)) {
                 Ok(Some(header)) => header,
                 Ok(None) => return Step { forward: at, then: Then::Partial { need: HEADER } },
                 Err(bad) => return Step { forward: at, then: Then::Fatal(bad_length(bad)) },
@@ -110,6 +110,9 @@ impl Relay {
     fn message(&mut self, header: Header, rest: &[u8], recall: &mut impl Recall, now: u64) -> Next {
         if self.dropping || self.skipping {
             return self.while_skipping(header, rest);
+        }
+        if self.ledger.copying() && !in_copy(header.tag) {
+            return out_of_place(header.tag);
         }
         match header.tag {
             client::COPY_DATA | client::PASSWORD => Next::Stream,
@@ -151,6 +154,7 @@ impl Relay {
                     return Next::Stop(Then::Partial { need: header.total() });
                 }
                 self.dropping = false;
+                self.server_skipping = false;
                 self.skipping = false;
                 self.dirty = false;
                 self.push(Owed::Sync)
@@ -190,6 +194,8 @@ impl Relay {
             return self.ask(header, known, Path::Simple, None);
         }
         self.fenced = false;
+        // Its end is the end of the pipeline's transaction too.
+        self.dirty = false;
         self.push(Owed::Query(running(Some(known), None, now, Path::Simple)))
     }
 
@@ -262,8 +268,19 @@ impl Relay {
         self.push(Owed::Execute(running(None, None, now, Path::Execute), portal))
     }
 
+    /// Something in flight may give a name to a change: a Parse, or a text with an SQL PREPARE.
     fn parsing_a_change(&self) -> bool {
-        self.ledger.iter().any(|owed| matches!(owed, Owed::Parse { known, .. } if !known.ordinary))
+        self.ledger.iter().any(|owed| match owed {
+            Owed::Parse { known, .. } => !known.ordinary,
+            Owed::Query(running) | Owed::Execute(running, _) => running.known.as_ref().is_some_and(|k| !k.ordinary),
+            Owed::FunctionCall(_)
+            | Owed::Sync
+            | Owed::Bind { .. }
+            | Owed::Describe
+            | Owed::CloseStatement(_)
+            | Owed::ClosePortal(_)
+            | Owed::CopyEnd => false,
+        })
     }
 
     fn close(&mut self, body: &[u8]) -> Next {
@@ -294,11 +311,14 @@ impl Relay {
     pub fn admit(&mut self, known: Arc<Known>, path: Path, portal: &[u8], now: u64) {
         self.fenced = false;
         match path {
-            Path::Simple => self.ledger.push(Owed::Query(running(Some(known), None, now, path))),
+            Path::Simple => {
+                self.dirty = false;
+                self.ledger.push(Owed::Query(running(Some(known), None, now, path)));
+            }
             Path::Execute => {
                 self.dirty = true;
                 let portal = self.name(portal).unwrap_or_default();
-                self.ledger.push(Owed::Execute(running(None, None, now, path), portal));
+                self.ledger.push(Owed::Execute(running(Some(known), None, now, path), portal));
             }
             Path::Parse | Path::FunctionCall => {}
         }
@@ -314,6 +334,19 @@ fn bad_name() -> Next {
         .detail("It is not ASCII, and longer than 63 bytes or not in UTF8.")
         .hint("Name prepared statements and portals in ASCII.");
     Next::Stop(Then::Fatal(reply))
+}
+
+/// What a server that reads copy data takes; at anything else it gives the session up.
+fn in_copy(tag: u8) -> bool {
+    matches!(
+        tag,
+        client::COPY_DATA | client::COPY_DONE | client::COPY_FAIL | client::FLUSH | client::SYNC | client::TERMINATE
+    )
+}
+
+fn out_of_place(tag: u8) -> Next {
+    let message = format!("unexpected message type 0x{tag:02X} during COPY from stdin");
+    Next::Stop(Then::Fatal(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, message)))
 }
 
 fn malformed() -> Next {

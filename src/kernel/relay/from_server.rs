@@ -134,6 +134,7 @@ impl Relay {
 
     fn error(&mut self, body: &[u8], now: u64) {
         let code = sqlstate(body);
+        self.ledger.copy_failed();
         match self.ledger.front() {
             Some(Owed::Query(running) | Owed::FunctionCall(running)) => running.error = code,
             None | Some(Owed::Sync) => {}

@@ -121,6 +121,11 @@ impl Ledger {
         }
     }
 
+    /// An error ends a COPY: what the client sends is answered again.
+    pub fn copy_failed(&mut self) {
+        self.copying = false;
+    }
+
     /// The server asks for copy data: what was sent behind the statement is swallowed up to the end
     /// of the data, if that was sent already.
     pub fn copy_in(&mut self) {

@@ -85,6 +85,8 @@ pub struct Limits {
     pub values_max: usize,
     /// Longest message that carries a text, bytes.
     pub text_max: usize,
+    /// Longest message of any kind, bytes.
+    pub message_max: usize,
 }
 
 #[derive(Debug)]
@@ -101,6 +103,8 @@ pub struct Relay {
     skipping: bool,
     /// We do, after an error of our own in the extended protocol.
     dropping: bool,
+    /// The server met an error in a message of ours and waits for the client's Sync.
+    server_skipping: bool,
     /// Something was executed since the last Sync: what follows shares its transaction.
     dirty: bool,
     /// The lexer's settings were looked up for the message that is offered next.
@@ -111,6 +115,7 @@ pub struct Relay {
     values_max: usize,
     /// Longer messages that carry a text are not read at all.
     text_max: usize,
+    message_max: usize,
     /// Texts longer than this are not read on the session's own thread.
     inline_max: usize,
 }
@@ -143,6 +148,7 @@ impl Relay {
             server_skip: 0,
             skipping: false,
             dropping: false,
+            server_skipping: false,
             dirty: false,
             fenced: false,
             finished: Vec::new(),
@@ -150,6 +156,7 @@ impl Relay {
             function_calls: limits.function_calls,
             values_max: limits.values_max,
             text_max: limits.text_max,
+            message_max: limits.message_max,
             inline_max: INLINE_MAX,
         }
     }
@@ -174,6 +181,20 @@ impl Relay {
     /// The server found an error in a message of ours: it skips until the client's Sync comes.
     pub fn server_skips(&mut self) {
         self.dropping = true;
+        self.server_skipping = true;
+    }
+
+    /// A Sync of ours ended what the client had begun.
+    pub fn synced(&mut self) {
+        self.dropping = false;
+        self.server_skipping = false;
+        self.dirty = false;
+    }
+
+    /// Whether the server takes nothing more before the client's Sync.
+    #[must_use]
+    pub fn server_is_skipping(&self) -> bool {
+        self.server_skipping
     }
 
     /// The next message offered need not be fenced again.

@@ -251,15 +251,19 @@ fn executor(section: Section<'_>) -> Executor {
 fn hold(section: Section<'_>) -> (Hold, HoldMode) {
     let default = Hold::default();
     let mode = section.choice("mode", &HOLD_MODES).unwrap_or_default();
-    let hold = Hold {
+    let limited = section.names().iter().any(|name| name == "wait_limit_s");
+    let mut hold = Hold {
         wait_limit: section.seconds("wait_limit_s", default.wait_limit, 1..=30 * 86_400),
         reminder: section.seconds("reminder_s", default.reminder, 1..=86_400),
-        pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 60..=YEAR_S),
+        pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 1..=YEAR_S),
         approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 60..=YEAR_S),
     };
+    if !limited {
+        hold.wait_limit = hold.wait_limit.min(hold.pending_expiry);
+    }
     if hold.wait_limit > hold.pending_expiry {
         section.mistake(
-            if section.names().iter().any(|name| name == "wait_limit_s") { "wait_limit_s" } else { "pending_expiry_s" },
+            "wait_limit_s",
             "A session would wait longer than its ticket lives.",
             "Make wait_limit_s at most pending_expiry_s.",
         );
