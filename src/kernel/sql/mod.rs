@@ -6,5 +6,6 @@ pub mod encoding;
 pub mod known;
 pub mod read;
 pub mod remember;
+mod shape;
 pub mod statement;
 pub mod write;

@@ -15,6 +15,7 @@ use crate::kernel::assess::Assessment;
 use crate::kernel::plan::{Action, Plan};
 use crate::kernel::policy::{Clearance, Refusal, Verdict};
 use crate::kernel::relay::Status;
+use crate::kernel::relay::ledger::Values;
 use crate::kernel::review::{Ticket, approver};
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::agree::{self, Agreement};
@@ -451,11 +452,11 @@ impl Taken {
     pub(super) fn hash(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.known.text.as_bytes());
-        for (format, value) in self.values.iter().flat_map(|values| values.iter()) {
+        for (format, value) in self.values.iter().flat_map(Values::list) {
             hash.update(b"\0");
             hash.update(format.to_be_bytes());
-            hash.update(value.as_ref().map_or(-1, |v| i64::try_from(v.len()).unwrap_or(i64::MAX)).to_be_bytes());
-            hash.update(value.as_deref().unwrap_or_default());
+            hash.update(value.map_or(-1, |v| i64::try_from(v.len()).unwrap_or(i64::MAX)).to_be_bytes());
+            hash.update(value.unwrap_or_default());
         }
         hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");

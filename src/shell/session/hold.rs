@@ -7,13 +7,13 @@ use super::intercept::Taken;
 use super::record::{Decided, Own};
 use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
-use crate::kernel::plan::{Action, Mode, Plan};
+use crate::kernel::plan::{Action, Mode, Plan, as_is};
 use crate::kernel::policy::{Clearance, Draft, Verdict};
 use crate::kernel::review::{Request, State, Ticket, objects_hash};
-use crate::kernel::sql::statement::Reading;
+use crate::kernel::sql::remember::Known;
+use crate::kernel::sql::statement::{LockMode, Reading};
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
-use crate::shell::catalog;
 use crate::shell::config::HoldMode;
 use crate::shell::console::ask::{Claim, Claimed, Decision};
 use crate::shell::store::{Opened, StoreError};
@@ -70,7 +70,7 @@ impl Session {
             findings: draft.findings,
             objects_hash: objects_hash(&facts),
             facts,
-            plan: draft.plan,
+            plan: without_secrets(&taken.known, draft.plan),
         }
     }
 
@@ -204,7 +204,7 @@ impl Session {
     async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Request, Reply>, Ended> {
         let wanted = assess::wanted(reading);
         let end = self.exchange_end();
-        let facts = match self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await? {
+        let facts = match self.look_up(end, &wanted).await? {
             Ok(facts) => facts,
             Err(error) => {
                 let reply =
@@ -284,13 +284,26 @@ impl Session {
         self.decided = Some(decided);
         self.last_error = None;
         self.forward(taken, clearance);
-        self.settle().await?;
+        match self.see_through().await {
+            Err(Ended::Server) => return Ok(Ran::Unknown { why: "the server closed the connection".to_owned() }),
+            other => other?,
+        }
         let ms = ms(started.elapsed());
         Ok(match self.last_error.take() {
             Some(code) => Ran::Failed { code, message: "the server refused it".to_owned() },
             None => Ran::Done { tag: self.last_tag.to_string(), ms },
         })
     }
+}
+
+/// What is stored must not hold a secret: a text with one is run as the client's own message, and its plan
+/// says so with the secret left out.
+fn without_secrets(known: &Known, plan: Plan) -> Plan {
+    if known.shown == known.text {
+        return plan;
+    }
+    let lock = plan.steps.iter().map(|step| step.lock).max().unwrap_or(LockMode::AccessShare);
+    as_is::plan(&known.shown, plan.tag, plan.relation, (Mode::AsIs, lock))
 }
 
 /// Whether the client's own message is what runs.

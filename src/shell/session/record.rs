@@ -61,7 +61,7 @@ impl Session {
         record.sqlstate = error.and_then(|code| SqlState::new(std::str::from_utf8(&code).unwrap_or_default()));
         record.transaction = transaction(status);
         if let Some(values) = values {
-            let values = values.iter().map(|(format, value)| (value.as_deref(), *format == 0));
+            let values = values.list().into_iter().map(|(format, value)| (value, format == 0));
             record.parameters = self.log.audit().parameters(values);
         }
         if known.is_some_and(|known| !known.ordinary) {
