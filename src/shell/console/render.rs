@@ -7,7 +7,7 @@ use super::text::{line, lines, short};
 use super::view::{Full, Summary};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::{Action, Mode, Plan, Step};
-use crate::kernel::review::{Happening, Instant, Request, State, Ticket};
+use crate::kernel::review::{Door, Event, Happening, Instant, Request, State, Ticket};
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::statement::{LockMode, RelationName};
 use crate::shell::store::{Recorded, Run, StepOutcome};
@@ -89,7 +89,7 @@ pub(super) fn full(full: &Full, now: Instant) -> String {
     statement(&mut out, request);
     out.push_str("\nHistory\n");
     for event in &full.events {
-        let _ = writeln!(out, "  {:>3}  {}  {}", event.version, time(event.event.at), happening(&event.event.what));
+        let _ = writeln!(out, "  {:>3}  {}  {}", event.version, time(event.event.at), happening(&event.event));
     }
     let _ = match full.ticket.state {
         State::Pending { .. } => writeln!(
@@ -113,7 +113,7 @@ pub(super) fn full(full: &Full, now: Instant) -> String {
 /// One event, as it happens.
 pub(super) fn news(recorded: &Recorded) -> String {
     let at = time(recorded.event.at);
-    format!("{at}  ticket {}  {}", recorded.ticket, happening(&recorded.event.what))
+    format!("{at}  ticket {}  {}", recorded.ticket, happening(&recorded.event))
 }
 
 fn asked(out: &mut String, ticket: &Ticket, now: Instant) {
@@ -241,16 +241,23 @@ fn block(out: &mut String, margin: &str, text: &str) {
     }
 }
 
-fn happening(what: &Happening) -> String {
-    let name = what.name();
-    match what {
+fn happening(event: &Event) -> String {
+    let name = event.what.name();
+    // The name is as good as the door it came through.
+    let through = match event.door {
+        Door::Local => " (local token)",
+        Door::Reviewer => " (own token)",
+        Door::Gateway | Door::Session => "",
+    };
+    let by = |by: &str| format!("{name} by {}{through}", line(by));
+    match &event.what {
         Happening::Opened { request, .. } => {
-            format!("{name} by {}: {}", line(&request.requester), short(&request.shown, LIST_WIDTH))
+            format!("{}: {}", by(&request.requester), short(&request.shown, LIST_WIDTH))
         }
-        Happening::Approved { by, note, .. } => format!("{name} by {}{}", line(by), quoted(note.as_deref())),
-        Happening::Rejected { by, reason } => format!("{name} by {}: {}", line(by), line(reason)),
-        Happening::Cancelled { by, reason } => format!("{name} by {}{}", line(by), quoted(reason.as_deref())),
-        Happening::Commented { by, text } => format!("{name} by {}: {}", line(by), line(text)),
+        Happening::Approved { by: who, note, .. } => format!("{}{}", by(who), quoted(note.as_deref())),
+        Happening::Rejected { by: who, reason } => format!("{}: {}", by(who), line(reason)),
+        Happening::Cancelled { by: who, reason } => format!("{}{}", by(who), quoted(reason.as_deref())),
+        Happening::Commented { by: who, text } => format!("{}: {}", by(who), line(text)),
         Happening::Expired => name.to_owned(),
         Happening::Claimed { session, .. } => format!("{name} by session {}", line(session)),
         Happening::Finished { ms, tag } => format!("{name}: {} in {}", line(tag), span(*ms)),
