@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::audit::{self, Audit, Event};
 use super::cancel::Cancels;
-use super::config::{ListenAddress, Mistake, Parameters, Settings};
+use super::config::{self, ListenAddress, Mistake, Parameters, Settings};
 use super::console::ask::{self, Tickets};
 use super::console::chronicle::Chronicle;
 use super::console::{Reviewer, api, door};
@@ -350,6 +350,10 @@ fn record_settings(settings: &Settings) -> audit::Settings {
             Parameters::None => audit::ParameterMode::None,
             Parameters::Hash => audit::ParameterMode::Hash,
             Parameters::Text => audit::ParameterMode::Text,
+        },
+        on_failure: match record.on_failure {
+            config::OnFailure::Continue => audit::OnFailure::Continue,
+            config::OnFailure::Refuse => audit::OnFailure::Refuse,
         },
         ..audit::Settings::new(record.dir.clone())
     }

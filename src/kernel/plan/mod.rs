@@ -14,14 +14,15 @@ pub mod quote;
 pub mod reindex;
 pub mod serial;
 pub mod set_not_null;
+mod shown;
 pub mod tag;
 
 use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{LockMode, RelationName};
 
-/// Time a batch of a backfill should take.
-pub const BATCH_MS: u32 = 500;
+/// Time a batch of a backfill should take: as the gateway is configured.
+pub const BATCH_MS: u32 = 0;
 
 /// What runs instead of one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +117,7 @@ pub struct Backfill {
     pub key: Vec<String>,
     /// Rows at most, for progress.
     pub rows_estimate: u64,
-    /// Time a batch should take, milliseconds.
+    /// Time a batch should take, milliseconds, and so how long others may wait for its rows; 0: as configured.
     pub batch_ms: u32,
 }
 

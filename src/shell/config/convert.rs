@@ -9,8 +9,8 @@ use super::address;
 use super::mistake::Mistake;
 use super::section::{Item, Section};
 use super::settings::{
-    ADMIN_PORT, Executor, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, Parameters, Record, Reviewer,
-    Settings,
+    ADMIN_PORT, Executor, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, OnFailure, Parameters, Record,
+    Reviewer, Settings,
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
@@ -208,11 +208,7 @@ fn limits(section: Section<'_>) -> Limits {
         connections_max: section.size("connections_max", default.connections_max, 1..=1_000_000),
         unauthenticated_max: section.size("unauthenticated_max", default.unauthenticated_max, 1..=1_000_000),
         auth_timeout: section.seconds("auth_timeout_s", default.auth_timeout, 1..=600),
-        startup_bytes_max: section.size("startup_bytes_max", default.startup_bytes_max, 256..=10_000),
-        auth_message_bytes_max: section.size("auth_message_bytes_max", default.auth_message_bytes_max, 1_024..=65_536),
-        message_bytes_max: section.size("message_bytes_max", default.message_bytes_max, 65_536..=0x3fff_ffff),
         statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 1_024..=64 << 20),
-        idle_buffer_bytes: section.size("idle_buffer_bytes", default.idle_buffer_bytes, 0..=1 << 20),
         drain_timeout: section.seconds("drain_timeout_s", default.drain_timeout, 0..=86_400),
     };
     section.finish();
@@ -233,9 +229,7 @@ fn executor(section: Section<'_>) -> Executor {
         backoff_min: section.millis("backoff_min_ms", default.backoff_min, 1..=60_000),
         backoff_max: section.millis("backoff_max_ms", default.backoff_max, 1..=HOUR_MS),
         batch: section.millis("batch_ms", default.batch, 1..=60_000),
-        batch_pause: section.millis("batch_pause_ms", default.batch_pause, 0..=60_000),
-        batch_rows_max: section.number("batch_rows_max", default.batch_rows_max, 1..=10_000_000),
-        progress: section.seconds("progress_s", default.progress, 1..=3_600),
+        batch_pause_percent: section.number("batch_pause_percent", default.batch_pause_percent, 0..=1_000),
     };
     if executor.backoff_min > executor.backoff_max {
         section.mistake(
@@ -254,8 +248,8 @@ fn hold(section: Section<'_>) -> (Hold, HoldMode) {
     let hold = Hold {
         wait_limit: section.seconds("wait_limit_s", default.wait_limit, 1..=30 * 86_400),
         reminder: section.seconds("reminder_s", default.reminder, 1..=86_400),
-        pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 60..=YEAR_S),
-        approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 60..=YEAR_S),
+        pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 1..=YEAR_S),
+        approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 1..=YEAR_S),
     };
     if hold.wait_limit > hold.pending_expiry {
         section.mistake(
@@ -271,6 +265,7 @@ fn hold(section: Section<'_>) -> (Hold, HoldMode) {
 fn record(section: Section<'_>, default: Record) -> Record {
     const PARAMETERS: [(&str, Parameters); 3] =
         [("none", Parameters::None), ("hash", Parameters::Hash), ("text", Parameters::Text)];
+    const ON_FAILURE: [(&str, OnFailure); 2] = [("continue", OnFailure::Continue), ("refuse", OnFailure::Refuse)];
     let record = Record {
         dir: section.path("dir").unwrap_or(default.dir),
         rotate_bytes: section.number("rotate_bytes", default.rotate_bytes, 1 << 20..=1 << 40),
@@ -279,6 +274,7 @@ fn record(section: Section<'_>, default: Record) -> Record {
         stdout: section.flag("stdout", default.stdout),
         parameters: section.choice("parameters", &PARAMETERS).unwrap_or_default(),
         statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 256..=64 << 20),
+        on_failure: section.choice("on_failure", &ON_FAILURE).unwrap_or_default(),
     };
     section.finish();
     record

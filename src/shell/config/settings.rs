@@ -195,14 +195,8 @@ pub struct Limits {
     pub unauthenticated_max: usize,
     /// From accept to AuthenticationOk.
     pub auth_timeout: Duration,
-    pub startup_bytes_max: usize,
-    /// Messages before AuthenticationOk.
-    pub auth_message_bytes_max: usize,
-    pub message_bytes_max: usize,
-    /// Longer statements are held, not parsed.
+    /// Longer statements are refused unread.
     pub statement_bytes_max: usize,
-    /// What a session may keep of its buffers while it is idle.
-    pub idle_buffer_bytes: usize,
     /// How long draining waits for sessions at the stop.
     pub drain_timeout: Duration,
 }
@@ -221,12 +215,10 @@ pub struct Executor {
     /// First and longest pause between two tries.
     pub backoff_min: Duration,
     pub backoff_max: Duration,
-    /// Time one batch of a backfill should take, and the pause after it.
+    /// Time one batch of a backfill should take: so long others wait for its rows.
     pub batch: Duration,
-    pub batch_pause: Duration,
-    pub batch_rows_max: u64,
-    /// Between two progress notices.
-    pub progress: Duration,
+    /// The pause after a batch, in percent of the time it took.
+    pub batch_pause_percent: u64,
 }
 
 /// Tickets and waiting.
@@ -252,6 +244,17 @@ pub struct Record {
     pub parameters: Parameters,
     /// Statement texts are cut after this many bytes (their hash covers all).
     pub statement_bytes_max: usize,
+    pub on_failure: OnFailure,
+}
+
+/// What ordinary statements do while the record cannot be written. Changes are refused in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They go on; what finds no room in memory is told as an exact gap afterwards.
+    #[default]
+    Continue,
+    /// They are refused when the memory for their records is full.
+    Refuse,
 }
 
 /// What the record keeps of bound parameters.
@@ -327,12 +330,7 @@ impl Default for Limits {
             connections_max: 1_000,
             unauthenticated_max: 100,
             auth_timeout: Duration::from_secs(10),
-            startup_bytes_max: 10_000,
-            auth_message_bytes_max: 65_536,
-            // PostgreSQL's own bound on a message (MaxAllocSize).
-            message_bytes_max: 0x3fff_ffff,
             statement_bytes_max: 4 << 20,
-            idle_buffer_bytes: 8_192,
             drain_timeout: Duration::from_secs(30),
         }
     }
@@ -347,10 +345,8 @@ impl Default for Executor {
             retry_budget: Duration::from_secs(600),
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(2),
-            batch: Duration::from_millis(100),
-            batch_pause: Duration::from_millis(20),
-            batch_rows_max: 50_000,
-            progress: Duration::from_secs(5),
+            batch: Duration::from_millis(30),
+            batch_pause_percent: 50,
         }
     }
 }
@@ -377,6 +373,7 @@ impl Record {
             stdout: false,
             parameters: Parameters::default(),
             statement_bytes_max: 65_536,
+            on_failure: OnFailure::default(),
         }
     }
 }

@@ -174,9 +174,9 @@ impl Session {
     ) -> Result<(), RecordError> {
         let intent = Intent {
             n: self.log.next_n(),
-            text: taken.known.shown.to_string(),
+            text: self.shown(&taken.known).to_string(),
             text_hash: taken.hash(),
-            plan: plan.clone(),
+            plan: plan.shown(),
             ticket: ticket.map(|t| t.id),
             approvers: ticket.map(|t| approver(&t.state)).filter(|name| !name.is_empty()).into_iter().collect(),
             session: None,
@@ -185,7 +185,9 @@ impl Session {
     }
 
     pub(super) async fn unrecorded(&mut self, taken: &Taken, error: &RecordError) -> Result<(), Ended> {
-        let reply = Reply { severity: Severity::Error, ..super::answer::no_record(error) };
+        let reply = Reply { severity: Severity::Error, ..super::answer::no_record(error) }.hint(
+            "No change runs unrecorded; other statements do. Repair the record directory: the gateway goes on by itself.",
+        );
         self.refuse(taken, reply, &[]).await
     }
 
@@ -198,7 +200,7 @@ impl Session {
         decided: Decided,
     ) -> Result<Ran, Ended> {
         if !plan.summary.is_empty() {
-            Reply::notice(plan.summary.clone()).detail(steps(plan)).put(&mut self.client.out);
+            Reply::notice(plan.summary.clone()).detail(steps(&plan.shown())).put(&mut self.client.out);
         }
         let (outcome, status) = self.execute(plan).await?;
         self.relay.status = status;
@@ -354,6 +356,7 @@ fn limits(settings: &Settings) -> executor::Limits {
         backoff_min: configured.backoff_min,
         backoff_max: configured.backoff_max,
         batch_ms: ms(configured.batch),
+        batch_pause_ratio: f64::from(u32::try_from(configured.batch_pause_percent).unwrap_or_default()) / 100.0,
         ..executor::Limits::default()
     }
 }

@@ -9,14 +9,14 @@ use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
 use crate::kernel::plan::{Action, Mode, Plan};
 use crate::kernel::policy::{Clearance, Draft, Verdict};
-use crate::kernel::review::{Request, State, Ticket, objects_hash};
+use crate::kernel::review::{Rejection, Request, State, Ticket, TicketId, objects_hash};
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
 use crate::shell::catalog;
 use crate::shell::config::HoldMode;
 use crate::shell::console::ask::{Claim, Claimed, Decision};
-use crate::shell::store::{Opened, StoreError};
+use crate::shell::store::{Opened, StoreError, Trouble};
 
 /// How a wait ended without a run.
 enum Waited {
@@ -36,16 +36,18 @@ impl Session {
         draft: Draft,
     ) -> Result<(), Ended> {
         let mut decided = Decided::new(Recorded::Hold, &draft.findings);
+        // What runs is this, with whatever secrets it has; what is stored and shown has none.
+        let plan = draft.plan.clone();
         let request = self.request(taken, &assessment, draft);
         let findings = request.findings.clone();
         let (ticket, opened) = match self.shared.tickets.request(request.clone()).await {
             Ok(found) => found,
-            Err(error) => return self.queue_failed(taken, &error).await,
+            Err(error) => return self.answer_held_with(taken, no_ticket(&error), decided).await,
         };
         decided.ticket = Some(ticket.id);
         self.record_decision(&taken.known, &decided, &findings, Some(&request.plan.recipe));
         if let State::Approved { .. } = ticket.state {
-            return self.run_approved(taken, ticket, request, decided).await;
+            return self.run_approved(taken, ticket, (request, plan), decided).await;
         }
         let at_once = self.relay.in_transaction() || self.identity.target.hold == HoldMode::Answer;
         if at_once {
@@ -58,7 +60,7 @@ impl Session {
     fn request(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Request {
         let facts = assessment.facts.clone();
         Request {
-            shown: taken.known.shown.to_string(),
+            shown: self.shown(&taken.known).to_string(),
             text_hash: taken.hash(),
             target: self.identity.target.name.clone(),
             database: self.identity.database.clone(),
@@ -70,15 +72,8 @@ impl Session {
             findings: draft.findings,
             objects_hash: objects_hash(&facts),
             facts,
-            plan: draft.plan,
+            plan: draft.plan.shown(),
         }
-    }
-
-    async fn queue_failed(&mut self, taken: &Taken, error: &StoreError) -> Result<(), Ended> {
-        let reply = Reply::error(sqlstate::NO_RECORD, "this change needs approval, but no ticket could be opened")
-            .detail(error.to_string())
-            .hint("The change was not run. Try again when the review queue works.");
-        self.refuse(taken, reply, &[]).await
     }
 
     async fn answer_held(
@@ -114,7 +109,11 @@ impl Session {
             Opened::New => "held for approval as",
             Opened::Attached => "attached to",
         };
-        Reply::notice(format!("{how} ticket {}: {}", ticket.id, reason(ticket)))
+        let mut returned = String::new();
+        if let State::Pending { returned: Some(why), .. } = &ticket.state {
+            returned = format!(" (back in review: {why})");
+        }
+        Reply::notice(format!("{how} ticket {}{returned}: {}", ticket.id, reason(ticket)))
             .hint(format!(
                 "This session waits. A second person decides with: lockkeeper approve {0} (or reject {0}). Ctrl-C stops waiting; the ticket stays.",
                 ticket.id
@@ -152,24 +151,27 @@ impl Session {
                             .hint("Connect again and send the statement again.");
                     return Err(Ended::Told(reply, EndReason::GatewayStopping));
                 }
-                Err(error) => return self.queue_failed(taken, &error).await,
+                Err(error) => return self.answer_held_with(taken, lost_sight(ticket.id, &error), decided).await,
             };
             if !matches!(decision, Decision::Approved(_)) {
                 let reply = undecided(&ticket, decision);
                 return self.answer_held_with(taken, reply, decided).await;
             }
             // The world may have changed while people were thinking: judge it as it is now.
-            let request = match self.judged_again(taken, reading).await? {
-                Ok(request) => request,
+            let (request, plan) = match self.judged_again(taken, reading).await? {
+                Ok(again) => again,
                 Err(reply) => return self.answer_held_with(taken, reply, decided).await,
             };
+            if let Some(error) = self.log.audit().failure() {
+                return self.unrecorded(taken, &error).await;
+            }
             match self.claim(&ticket, request).await {
-                Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, decided).await,
+                Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, plan, decided).await,
                 Ok(Claimed::BackToReview { ticket: again, why }) => {
                     Reply::notice(format!("ticket {} is back in review: {why}", again.id)).put(&mut self.client.out);
                     ticket = *again;
                 }
-                Err(error) => return self.queue_failed(taken, &error).await,
+                Err(error) => return self.claim_failed(taken, &ticket, error, decided).await,
             }
         }
     }
@@ -201,7 +203,11 @@ impl Session {
     }
 
     /// The same statement with the facts of now. An answer instead where it can no longer be held.
-    async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Request, Reply>, Ended> {
+    async fn judged_again(
+        &mut self,
+        taken: &Taken,
+        reading: &Reading,
+    ) -> Result<Result<(Request, Plan), Reply>, Ended> {
         let wanted = assess::wanted(reading);
         let end = self.exchange_end();
         let facts = match self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await? {
@@ -214,7 +220,10 @@ impl Session {
         };
         let assessment = assess::assess(&taken.known.text, reading, facts);
         match self.verdict(reading, &assessment, taken.values.is_some()) {
-            Verdict::Hold(draft) => Ok(Ok(self.request(taken, &assessment, *draft))),
+            Verdict::Hold(draft) => {
+                let plan = draft.plan.clone();
+                Ok(Ok((self.request(taken, &assessment, *draft), plan)))
+            }
             // It asks for less than before; what was approved is still bound to what it was.
             Verdict::Pass { .. }
             | Verdict::Bounded { .. }
@@ -236,23 +245,56 @@ impl Session {
         &mut self,
         taken: &Taken,
         ticket: Ticket,
-        request: Request,
+        (request, plan): (Request, Plan),
         decided: Decided,
     ) -> Result<(), Ended> {
+        // Before the approval is spent on a run that would be refused.
+        if let Some(error) = self.log.audit().failure() {
+            return self.unrecorded(taken, &error).await;
+        }
         match self.claim(&ticket, request).await {
-            Ok(Claimed::Run(claim)) => self.run_claimed(taken, claim, decided).await,
+            Ok(Claimed::Run(claim)) => self.run_claimed(taken, claim, plan, decided).await,
             Ok(Claimed::BackToReview { ticket, why }) => {
                 let reply = Reply::error(sqlstate::HELD, format!("ticket {} is back in review: {why}", ticket.id))
                     .hint("Send the statement again when it has been approved again.");
                 self.answer_held_with(taken, reply, decided).await
             }
-            Err(error) => self.queue_failed(taken, &error).await,
+            Err(error) => self.claim_failed(taken, &ticket, error, decided).await,
         }
     }
 
+    /// An approval that could not be spent: mostly because the ticket has moved on, and then it says how.
+    async fn claim_failed(
+        &mut self,
+        taken: &Taken,
+        ticket: &Ticket,
+        error: StoreError,
+        decided: Decided,
+    ) -> Result<(), Ended> {
+        let moved_on = match error.trouble() {
+            Trouble::Moved => {
+                let now = self.shared.tickets.await_decision(ticket.id, Some(tokio::time::Instant::now())).await;
+                now.ok().filter(|now| !matches!(now, Decision::Approved(_)))
+            }
+            Trouble::Limit | Trouble::TooLarge | Trouble::Outage => None,
+        };
+        let overdue = error == StoreError::Rejected(Rejection::Overdue);
+        let moved_on = if overdue { Some(Decision::Expired { was_approved: true }) } else { moved_on };
+        let reply = match moved_on {
+            Some(decision) => undecided(ticket, decision),
+            None => not_claimed(ticket.id, &error),
+        };
+        self.answer_held_with(taken, reply, decided).await
+    }
+
     /// The approval is spent: run it, and say on the ticket what became of it.
-    async fn run_claimed(&mut self, taken: &Taken, mut claim: Claim, decided: Decided) -> Result<(), Ended> {
-        let plan = claim.ticket().request.plan.clone();
+    async fn run_claimed(
+        &mut self,
+        taken: &Taken,
+        mut claim: Claim,
+        plan: Plan,
+        decided: Decided,
+    ) -> Result<(), Ended> {
         if let Err(error) = self.intend(taken, &plan, Some(claim.ticket())).await {
             let outcome = claim.fail(sqlstate::NO_RECORD, &error.to_string()).await;
             log_unreported(outcome);
@@ -267,6 +309,10 @@ impl Session {
         };
         let outcome = match &ran {
             Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
+            // The server's words may repeat it.
+            Ran::Failed { code, .. } if taken.known.hides() => {
+                claim.fail(code, "its statement holds a secret, so the server's words are not kept").await
+            }
             Ran::Failed { code, message } => claim.fail(code, message).await,
             Ran::Unknown { why } => claim.lose(why).await,
         };
@@ -309,6 +355,59 @@ fn reason(ticket: &Ticket) -> String {
     messages.join("; ")
 }
 
+/// Why there is no ticket for a change that needs one.
+fn no_ticket(error: &StoreError) -> Reply {
+    let (code, message, hint) = match error.trouble() {
+        Trouble::Limit => {
+            let hint = "See them with: lockkeeper tickets --state pending,approved";
+            (sqlstate::REFUSED, format!("this change needs approval, but {error}"), hint)
+        }
+        Trouble::TooLarge => {
+            let message = format!("this change needs approval, but {error}");
+            (sqlstate::PROGRAM_LIMIT_EXCEEDED, message, "Split it into smaller changes.")
+        }
+        Trouble::Moved => {
+            let message = format!("this change needs approval, and its ticket changed just now: {error}");
+            (sqlstate::HELD, message, "Send the same statement again.")
+        }
+        Trouble::Outage => {
+            let message = format!("this change needs approval, but its ticket cannot be recorded: {error}");
+            (sqlstate::NO_RECORD, message, WHEN_IN_ORDER)
+        }
+    };
+    Reply::error(code, message).detail("The change was not run.").hint(hint)
+}
+
+const WHEN_IN_ORDER: &str = "Send the same statement again when the gateway's data directory is in order.";
+
+/// The ticket exists, but what becomes of it cannot be followed.
+fn lost_sight(id: TicketId, error: &StoreError) -> Reply {
+    Reply::error(sqlstate::NO_RECORD, format!("ticket {id} cannot be read: {error}"))
+        .detail("The change was not run.")
+        .hint(WHEN_IN_ORDER)
+}
+
+/// The approval is there, and could not be spent.
+fn not_claimed(id: TicketId, error: &StoreError) -> Reply {
+    let not_run = "The change was not run; the approval was not used.";
+    match (error, error.trouble()) {
+        (StoreError::Rejected(Rejection::OtherChange(mismatch)), _) => {
+            Reply::error(sqlstate::HELD, format!("the approval of ticket {id} does not cover this: {mismatch}"))
+                .detail(not_run)
+                .hint("Send the statement again to have it looked at as it is now.")
+        }
+        (_, Trouble::Moved | Trouble::Limit | Trouble::TooLarge) => {
+            Reply::error(sqlstate::HELD, format!("the approval of ticket {id} cannot be used: {error}"))
+                .detail(not_run)
+                .hint(format!("Look at it with: lockkeeper tickets show {id}"))
+        }
+        (_, Trouble::Outage) => {
+            let message = format!("ticket {id} is approved, but its run cannot be recorded: {error}");
+            Reply::error(sqlstate::NO_RECORD, message).detail(not_run).hint(WHEN_IN_ORDER)
+        }
+    }
+}
+
 fn undecided(ticket: &Ticket, decision: Decision) -> Reply {
     let id = ticket.id;
     match decision {
@@ -326,10 +425,12 @@ fn undecided(ticket: &Ticket, decision: Decision) -> Reply {
             Reply::error(sqlstate::EXPIRED, format!("ticket {id} has expired: {what}"))
                 .hint("The change was not run. Send the statement again to ask anew.")
         }
-        Decision::Taken(state) => {
-            Reply::error(sqlstate::HELD, format!("ticket {id} was taken by another session: it is {state}"))
-                .hint("Look at it with: lockkeeper tickets show.")
-        }
+        Decision::Taken(state) => Reply::error(
+            sqlstate::HELD,
+            format!("the approval of ticket {id} was used by another session: it is {state}"),
+        )
+        .detail("This session did not run the change.")
+        .hint(format!("Look at it with: lockkeeper tickets show {id}. Sent again, the statement asks anew.")),
         Decision::StillPending(_) | Decision::Approved(_) => {
             Reply::error(sqlstate::WAIT_OVER, format!("nobody has decided on ticket {id} yet"))
                 .detail("The ticket still waits for approval; this session does not any more.")

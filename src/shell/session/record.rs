@@ -7,7 +7,9 @@ use crate::kernel::relay::ledger::Path;
 use crate::kernel::relay::{Finished, Status};
 use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::{Finding, RuleId};
+use crate::kernel::sql::read;
 use crate::kernel::sql::remember::Known;
+use crate::kernel::sql::statement::Statement;
 use crate::shell::audit::event::Arrival;
 use crate::shell::audit::{Decision, DecisionRecord, FindingLine, SqlState, StatementRecord, Transaction};
 
@@ -50,7 +52,7 @@ impl Session {
 
     fn record_of(&mut self, finished: Finished) -> StatementRecord {
         let Finished { known, values, path, started, ended, rows, bytes, tag, error, status } = finished;
-        let text = known.as_ref().map_or_else(|| Arc::from(""), |known| known.shown.clone());
+        let text = known.as_ref().map_or_else(|| Arc::from(""), |known| self.shown(known));
         let mut record = StatementRecord::new(self.wall(started), text);
         record.duration_us = ended.saturating_sub(started);
         record.text_bytes = known.as_ref().map_or(0, |known| known.text.len() as u64);
@@ -61,8 +63,9 @@ impl Session {
         record.sqlstate = error.and_then(|code| SqlState::new(std::str::from_utf8(&code).unwrap_or_default()));
         record.transaction = transaction(status);
         if let Some(values) = values {
+            let secret = known.as_ref().is_some_and(|known| known.values_are_secret);
             let values = values.iter().map(|(format, value)| (value.as_deref(), *format == 0));
-            record.parameters = self.log.audit().parameters(values);
+            record.parameters = if secret { None } else { self.log.audit().parameters(values) };
         }
         if known.is_some_and(|known| !known.ordinary) {
             record.change = true;
@@ -78,7 +81,7 @@ impl Session {
     /// A statement that was answered here.
     pub(super) fn record_own(&mut self, known: &Known, came: (Path, u64), own: Own, decided: Option<Decided>) {
         let (path, started) = came;
-        let mut record = StatementRecord::new(self.wall(started), known.shown.clone());
+        let mut record = StatementRecord::new(self.wall(started), self.shown(known));
         record.duration_us = self.now().saturating_sub(started);
         record.text_bytes = known.text.len() as u64;
         record.path = audit_path(path);
@@ -107,11 +110,28 @@ impl Session {
             session: None,
             n: self.log.next_n(),
             decision: decided.decision,
-            text: known.shown.to_string(),
+            text: self.shown(known).to_string(),
             findings,
             ticket: decided.ticket,
             recipe: recipe.map(str::to_owned),
         });
+    }
+
+    /// The text as it may be kept: also without what is handed to a prepared statement as a secret.
+    pub(super) fn shown(&self, known: &Known) -> Arc<str> {
+        let statements = known.reading.iter().filter(|_| !known.ordinary).flat_map(|reading| &reading.statements);
+        let secret = statements.filter_map(|parsed| match &parsed.statement {
+            Statement::Execute { name } => self.relay.names.statement(name).filter(|of| of.values_are_secret),
+            Statement::Ordinary
+            | Statement::Transaction(_)
+            | Statement::Prepare { .. }
+            | Statement::Deallocate { .. }
+            | Statement::Change(_) => None,
+        });
+        match secret.count() {
+            0 => known.shown.clone(),
+            _ => Arc::from(read::unreadable(&known.text).replace("unreadable statement", "EXECUTE with secret values")),
+        }
     }
 
     fn wall(&self, at: u64) -> Instant {

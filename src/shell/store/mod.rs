@@ -21,7 +21,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::kernel::review::{Command, Door, Event, Instant, Request, Terms, Ticket, TicketId};
 
-pub use error::StoreError;
+pub use error::{StoreError, Trouble};
 pub use journal::{NewRun, Run, RunOutcome, StepOutcome, StepRecord};
 pub use lock::DataDirectory;
 pub use tickets::{Filter, Limits, Opened, Recorded};
