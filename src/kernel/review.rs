@@ -201,7 +201,7 @@ impl Happening {
 /// Why a command does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    #[error("the ticket is {is}; that takes one which is {needed}")]
+    #[error("the ticket is {is}, and would have to be {needed} for that")]
     WrongState { is: StateName, needed: &'static str },
     #[error("{by} asked for this change and cannot approve it: a second person has to")]
     OwnRequest { by: String },

@@ -92,6 +92,8 @@ fn line(recorded: &Recorded) -> Event {
 /// Who, and with what words.
 fn told(what: &Happening) -> (&str, Option<String>) {
     const GATEWAY: &str = "gateway";
+    /// The one that claimed it.
+    const SESSION: &str = "session";
     match what {
         Happening::Opened { request, .. } => (&request.requester, Some(request.shown.chars().take(TEXT_MAX).collect())),
         Happening::Approved { by, note, .. } => (by, note.clone()),
@@ -100,8 +102,8 @@ fn told(what: &Happening) -> (&str, Option<String>) {
         Happening::Commented { by, text } => (by, Some(text.clone())),
         Happening::Expired => (GATEWAY, None),
         Happening::Claimed { session, .. } => (session, None),
-        Happening::Finished { ms, tag } => (GATEWAY, Some(format!("{tag} in {ms} ms"))),
-        Happening::Failed { code, message } => (GATEWAY, Some(format!("{message} (SQLSTATE {code})"))),
+        Happening::Finished { ms, tag } => (SESSION, Some(format!("{tag} in {ms} ms"))),
+        Happening::Failed { code, message } => (SESSION, Some(format!("{message} (SQLSTATE {code})"))),
         Happening::OutcomeLost { why } => (GATEWAY, Some(why.clone())),
         Happening::Returned { why, request, .. } => (&request.requester, Some(why.clone())),
     }

@@ -9,13 +9,24 @@ use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::{Action, Mode, Plan, Step};
 use crate::kernel::review::{Door, Event, Happening, Instant, Request, State, Ticket};
 use crate::kernel::rules::Finding;
+use crate::kernel::sql::agree::format_for_people;
 use crate::kernel::sql::statement::{LockMode, RelationName};
 use crate::shell::store::{Recorded, Run, StepOutcome};
 
 /// Characters of a statement in a list.
 const LIST_WIDTH: usize = 60;
+/// A statement with longer lines is shown laid out as well.
+const WIDE: usize = 100;
 /// Lines of a statement shown; the rest is counted.
 const LINES_MAX: usize = 200;
+
+/// How to call this program again, as it was called.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Program {
+    pub(super) name: String,
+    /// With a blank before each.
+    pub(super) options: String,
+}
 
 /// A list, newest first as it comes.
 pub(super) fn list(tickets: &[Summary], now: Instant) -> String {
@@ -64,8 +75,8 @@ pub(super) fn headline(ticket: &Ticket, now: Instant) -> String {
     format!("Ticket {} {stands}", ticket.id)
 }
 
-/// Everything known about a ticket.
-pub(super) fn full(full: &Full, now: Instant) -> String {
+/// Everything known about a ticket. `program` is how to call ours, with what finds this gateway.
+pub(super) fn full(full: &Full, program: &Program, now: Instant) -> String {
     let request = &full.ticket.request;
     let mut out = headline(&full.ticket, now);
     out.push('\n');
@@ -94,7 +105,9 @@ pub(super) fn full(full: &Full, now: Instant) -> String {
     let _ = match full.ticket.state {
         State::Pending { .. } => writeln!(
             out,
-            "\nDecide with\n  lockkeeper approve {id} --hash {hash}\n  lockkeeper reject {id} --reason '...'",
+            "\nDecide with\n  {name} approve {id} --hash {hash}{options}\n  {name} reject {id} --reason '...'{options}",
+            name = program.name,
+            options = program.options,
             id = full.ticket.id,
             hash = full.review_hash.get(..16).unwrap_or(&full.review_hash)
         ),
@@ -170,15 +183,17 @@ fn object(out: &mut String, relation: &RelationFacts) {
 }
 
 fn plan(out: &mut String, plan: &Plan) {
-    let _ = writeln!(out, "\nWhat will run ({}, answers {})", line(&plan.recipe), line(&plan.tag));
+    let _ = writeln!(out, "\nWhat will run (recipe {})", line(&plan.recipe));
     if !plan.summary.is_empty() {
         let _ = writeln!(out, "  {}", line(&plan.summary));
     }
     for (index, one) in plan.steps.iter().enumerate() {
         step(out, index + 1, one);
     }
-    if let Some(lost) = &plan.undo_loses {
-        let _ = writeln!(out, "  It cannot be undone without losing {}", line(lost));
+    if plan.steps.iter().all(|step| step.undo.is_none()) {
+        out.push_str("  No way to undo it is known.\n");
+    } else if let Some(lost) = &plan.undo_loses {
+        let _ = writeln!(out, "  Undoing it loses {}.", line(lost));
     }
 }
 
@@ -205,9 +220,12 @@ fn step(out: &mut String, number: usize, step: &Step) {
         ),
     };
     block(out, "     | ", &text);
-    let probe = step.probe.as_deref().unwrap_or("cannot be told");
-    let _ = writeln!(out, "     done already?  {}", short(probe, 400));
-    let _ = writeln!(out, "     undo           {}", short(step.undo.as_deref().unwrap_or("none"), 400));
+    if let Some(probe) = &step.probe {
+        let _ = writeln!(out, "     done already?  {}", short(probe, 400));
+    }
+    if let Some(undo) = &step.undo {
+        let _ = writeln!(out, "     undo           {}", short(undo, 400));
+    }
 }
 
 fn progress(out: &mut String, run: &Run) {
@@ -226,6 +244,13 @@ fn statement(out: &mut String, request: &Request) {
     let size = grouped(u64::try_from(request.shown.len()).unwrap_or(u64::MAX));
     let _ = writeln!(out, "\nThe statement ({size} bytes, SHA-256 {})", line(&request.text_hash));
     block(out, "  | ", &request.shown);
+    if request.shown.lines().any(|line| line.chars().count() > WIDE) {
+        let laid_out = format_for_people(&request.shown);
+        if laid_out != request.shown {
+            out.push_str("  The same, laid out for reading\n");
+            block(out, "  : ", &laid_out);
+        }
+    }
     if !request.shown.is_ascii() {
         out.push_str("  It contains characters outside ASCII: letters may not be what they look like.\n");
     }
