@@ -1,21 +1,20 @@
-//! Held statements: a ticket, the wait for a decision or the answer at once, and the run after approval.
+//! Held statements: a ticket, the wait for a decision or the answer at once. The run is in `approved`.
 
 use std::time::Instant;
 
-use super::act::{Ran, ms};
-use super::intercept::Taken;
 use super::record::{Decided, Own};
+use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
-use crate::kernel::plan::{Action, Mode, Plan};
-use crate::kernel::policy::{Clearance, Draft, Verdict};
+use crate::kernel::plan::Plan;
+use crate::kernel::policy::{Draft, Verdict};
 use crate::kernel::review::{Request, State, Ticket, objects_hash};
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
 use crate::shell::catalog;
 use crate::shell::config::HoldMode;
-use crate::shell::console::ask::{Claim, Claimed, Decision};
+use crate::shell::console::ask::{Claimed, Decision};
 use crate::shell::store::{Opened, StoreError};
 
 /// How a wait ended without a run.
@@ -27,6 +26,13 @@ enum Waited {
     Draining,
 }
 
+/// What a reviewer is asked, and what runs if it is allowed: the same plan, but the secrets in its
+/// statements are never kept.
+pub(super) struct Asked {
+    pub request: Request,
+    pub plan: Plan,
+}
+
 impl Session {
     pub(super) async fn hold(
         &mut self,
@@ -36,16 +42,16 @@ impl Session {
         draft: Draft,
     ) -> Result<(), Ended> {
         let mut decided = Decided::new(Recorded::Hold, &draft.findings);
-        let request = self.request(taken, &assessment, draft);
-        let findings = request.findings.clone();
-        let (ticket, opened) = match self.shared.tickets.request(request.clone()).await {
+        let asked = self.ask(taken, &assessment, draft);
+        let findings = asked.request.findings.clone();
+        let (ticket, opened) = match self.shared.tickets.request(asked.request.clone()).await {
             Ok(found) => found,
             Err(error) => return self.queue_failed(taken, &error).await,
         };
         decided.ticket = Some(ticket.id);
-        self.record_decision(&taken.known, &decided, &findings, Some(&request.plan.recipe));
+        self.record_decision(&taken.known, &decided, &findings, Some(&asked.plan.recipe));
         if let State::Approved { .. } = ticket.state {
-            return self.run_approved(taken, ticket, request, decided).await;
+            return self.run_approved(taken, ticket, asked, decided).await;
         }
         let at_once = self.relay.in_transaction() || self.identity.target.hold == HoldMode::Answer;
         if at_once {
@@ -55,9 +61,13 @@ impl Session {
         self.wait(taken, reading, ticket, decided).await
     }
 
-    fn request(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Request {
+    fn ask(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Asked {
         let facts = assessment.facts.clone();
-        Request {
+        let Draft { mut findings, plan } = draft;
+        for finding in &mut findings {
+            finding.plan = finding.plan.as_ref().map(Plan::shown);
+        }
+        let request = Request {
             shown: taken.known.shown.to_string(),
             text_hash: taken.hash(),
             target: self.identity.target.name.clone(),
@@ -67,14 +77,15 @@ impl Session {
             search_path: facts.search_path.clone(),
             application: self.identity.application.clone(),
             client: self.identity.client.clone(),
-            findings: draft.findings,
+            findings,
             objects_hash: objects_hash(&facts),
             facts,
-            plan: draft.plan,
-        }
+            plan: plan.shown(),
+        };
+        Asked { request, plan }
     }
 
-    async fn queue_failed(&mut self, taken: &Taken, error: &StoreError) -> Result<(), Ended> {
+    pub(super) async fn queue_failed(&mut self, taken: &Taken, error: &StoreError) -> Result<(), Ended> {
         let reply = Reply::error(sqlstate::NO_RECORD, "this change needs approval, but no ticket could be opened")
             .detail(error.to_string())
             .hint("The change was not run. Try again when the review queue works.");
@@ -102,7 +113,12 @@ impl Session {
         self.answer_held_with(taken, reply, decided).await
     }
 
-    async fn answer_held_with(&mut self, taken: &Taken, reply: Reply, decided: Decided) -> Result<(), Ended> {
+    pub(super) async fn answer_held_with(
+        &mut self,
+        taken: &Taken,
+        reply: Reply,
+        decided: Decided,
+    ) -> Result<(), Ended> {
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
         self.answer_error(reply, taken.path).await?;
         self.record_own(&taken.known, (taken.path, taken.started), own, Some(decided));
@@ -159,12 +175,12 @@ impl Session {
                 return self.answer_held_with(taken, reply, decided).await;
             }
             // The world may have changed while people were thinking: judge it as it is now.
-            let request = match self.judged_again(taken, reading).await? {
-                Ok(request) => request,
+            let asked = match self.judged_again(taken, reading).await? {
+                Ok(asked) => asked,
                 Err(reply) => return self.answer_held_with(taken, reply, decided).await,
             };
-            match self.claim(&ticket, request).await {
-                Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, decided).await,
+            match self.claim(&ticket, asked.request).await {
+                Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, asked.plan, decided).await,
                 Ok(Claimed::BackToReview { ticket: again, why }) => {
                     Reply::notice(format!("ticket {} is back in review: {why}", again.id)).put(&mut self.client.out);
                     ticket = *again;
@@ -201,7 +217,7 @@ impl Session {
     }
 
     /// The same statement with the facts of now. An answer instead where it can no longer be held.
-    async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Request, Reply>, Ended> {
+    async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Asked, Reply>, Ended> {
         let wanted = assess::wanted(reading);
         let end = self.exchange_end();
         let facts = match self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await? {
@@ -214,7 +230,7 @@ impl Session {
         };
         let assessment = assess::assess(&taken.known.text, reading, facts);
         match self.verdict(reading, &assessment, taken.values.is_some()) {
-            Verdict::Hold(draft) => Ok(Ok(self.request(taken, &assessment, *draft))),
+            Verdict::Hold(draft) => Ok(Ok(self.ask(taken, &assessment, *draft))),
             // It asks for less than before; what was approved is still bound to what it was.
             Verdict::Pass { .. }
             | Verdict::Bounded { .. }
@@ -228,79 +244,8 @@ impl Session {
         }
     }
 
-    async fn claim(&self, ticket: &Ticket, request: Request) -> Result<Claimed, StoreError> {
+    pub(super) async fn claim(&self, ticket: &Ticket, request: Request) -> Result<Claimed, StoreError> {
         self.shared.tickets.claim(ticket.id, &self.log.id().to_string(), request).await
-    }
-
-    async fn run_approved(
-        &mut self,
-        taken: &Taken,
-        ticket: Ticket,
-        request: Request,
-        decided: Decided,
-    ) -> Result<(), Ended> {
-        match self.claim(&ticket, request).await {
-            Ok(Claimed::Run(claim)) => self.run_claimed(taken, claim, decided).await,
-            Ok(Claimed::BackToReview { ticket, why }) => {
-                let reply = Reply::error(sqlstate::HELD, format!("ticket {} is back in review: {why}", ticket.id))
-                    .hint("Send the statement again when it has been approved again.");
-                self.answer_held_with(taken, reply, decided).await
-            }
-            Err(error) => self.queue_failed(taken, &error).await,
-        }
-    }
-
-    /// The approval is spent: run it, and say on the ticket what became of it.
-    async fn run_claimed(&mut self, taken: &Taken, mut claim: Claim, decided: Decided) -> Result<(), Ended> {
-        let plan = claim.ticket().request.plan.clone();
-        if let Err(error) = self.intend(taken, &plan, Some(claim.ticket())).await {
-            let outcome = claim.fail(sqlstate::NO_RECORD, &error.to_string()).await;
-            log_unreported(outcome);
-            return self.unrecorded(taken, &error).await;
-        }
-        claim.sending();
-        let clearance = Clearance::of_plan(&plan);
-        let ran = if is_forwarded(&plan) {
-            self.run_as_it_is(taken, clearance, decided).await?
-        } else {
-            self.run_plan(taken, &plan, clearance, decided).await?
-        };
-        let outcome = match &ran {
-            Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
-            Ran::Failed { code, message } => claim.fail(code, message).await,
-            Ran::Unknown { why } => claim.lose(why).await,
-        };
-        log_unreported(outcome);
-        match ran {
-            Ran::Unknown { why } => Err(self.server_lost(&why)),
-            Ran::Done { .. } | Ran::Failed { .. } => Ok(()),
-        }
-    }
-
-    /// The client's own message, with its parameters and its result set, under a bounded lock timeout.
-    async fn run_as_it_is(&mut self, taken: &Taken, clearance: Clearance, decided: Decided) -> Result<Ran, Ended> {
-        self.bound_lock_timeout().await?;
-        let started = Instant::now();
-        self.decided = Some(decided);
-        self.last_error = None;
-        self.forward(taken, clearance);
-        self.settle().await?;
-        let ms = ms(started.elapsed());
-        Ok(match self.last_error.take() {
-            Some(code) => Ran::Failed { code, message: "the server refused it".to_owned() },
-            None => Ran::Done { tag: self.last_tag.to_string(), ms },
-        })
-    }
-}
-
-/// Whether the client's own message is what runs.
-fn is_forwarded(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| matches!(step.action, Action::Sql { mode: Mode::AsIs, .. }))
-}
-
-fn log_unreported(outcome: Result<Ticket, StoreError>) {
-    if let Err(error) = outcome {
-        tracing::error!(%error, "what became of a ticket could not be recorded");
     }
 }
 

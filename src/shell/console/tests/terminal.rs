@@ -32,7 +32,6 @@ fn hostile_request() -> Request {
         pending_sql: "token IS NULL".into(),
         key: vec!["id".into()],
         rows_estimate: 5_000_000,
-        batch_ms: 30,
     };
     let step = |name: &str, action, lock, scans| Step {
         name: name.into(),
