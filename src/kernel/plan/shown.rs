@@ -1,46 +1,78 @@
-//! A plan for people and records: without the secrets its statements carry. Never to be run.
+//! A plan as people and records may see it: what is secret in its statements is hidden.
 
-use super::{Action, Backfill, Plan, Step};
-use crate::kernel::sql::read::{may_hold_secrets, shown, shown_expression};
+use super::{Action, Backfill, Plan, quote};
+use crate::kernel::sql::read;
 
 impl Plan {
-    /// The same plan with its secrets hidden.
+    /// The plan with the secrets in its steps hidden. Never run: only shown and kept.
     #[must_use]
     pub fn shown(&self) -> Self {
-        Self { steps: self.steps.iter().map(Step::shown).collect(), ..self.clone() }
+        let mut plan = self.clone();
+        for step in &mut plan.steps {
+            match &mut step.action {
+                Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => hide(sql),
+                Action::Backfill(fill) => hide_value(fill),
+            }
+            if let Some(undo) = &mut step.undo {
+                hide(undo);
+            }
+        }
+        plan
     }
 }
 
-impl Step {
-    fn shown(&self) -> Self {
-        let action = match &self.action {
-            Action::Sql { sql, mode } => Action::Sql { sql: statement(sql), mode: *mode },
-            Action::BuildIndex { sql, leftover, cleanup } => {
-                Action::BuildIndex { sql: statement(sql), leftover: leftover.clone(), cleanup: cleanup.clone() }
-            }
-            Action::Backfill(fill) => {
-                Action::Backfill(Backfill { expression_sql: shown_expression(&fill.expression_sql), ..fill.clone() })
-            }
-        };
-        Self { action, undo: self.undo.as_deref().map(statement), ..self.clone() }
+fn hide(sql: &mut String) {
+    if read::may_hold_secrets(sql) {
+        *sql = read::shown(sql);
     }
 }
 
-fn statement(sql: &str) -> String {
-    if may_hold_secrets(sql) { shown(sql) } else { sql.to_owned() }
+/// Whether a value is secret is seen by the column it goes to.
+fn hide_value(fill: &mut Backfill) {
+    let before = format!("UPDATE t SET {} = ", quote::identifier(&fill.column));
+    let whole = format!("{before}{}", fill.expression_sql);
+    if read::may_hold_secrets(&whole) {
+        let shown = read::shown(&whole);
+        fill.expression_sql = shown.strip_prefix(&before).unwrap_or("'***'").to_owned();
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::kernel::plan::{Mode, as_is};
-    use crate::kernel::sql::statement::LockMode;
+    use crate::kernel::plan::as_is;
+    use crate::kernel::plan::{Action, Backfill, Mode, Step};
+    use crate::kernel::sql::statement::{LockMode, RelationName};
+
+    fn step(action: Action) -> String {
+        let mut plan = as_is::plan("select 1", "SELECT".to_owned(), None, (Mode::AsIs, LockMode::AccessShare));
+        plan.steps = vec![Step { action, ..plan.steps.remove(0) }];
+        serde_json::to_string(&plan.shown()).expect("serialises")
+    }
 
     #[test]
-    fn secrets_are_hidden() {
-        let sql = "CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (password 'hunter2')";
-        let run = (Mode::Brief, LockMode::AccessExclusive);
-        let plan = as_is::plan(sql, "CREATE SERVER".to_owned(), None, run);
-        let shown = serde_json::to_string(&plan.shown()).unwrap();
-        assert!(shown.contains("password '***'") && !shown.contains("hunter2"), "{shown}");
+    fn secrets_are_hidden_in_every_kind_of_step() {
+        for sql in [
+            "create role bob password 'hunter2'",
+            "alter user mapping for bob server s options (set password 'hunter2')",
+        ] {
+            let shown = step(Action::Sql { sql: sql.to_owned(), mode: Mode::Brief });
+            assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
+        }
+        let fill = Backfill {
+            relation: RelationName { schema: None, name: "t".to_owned() },
+            column: "password".to_owned(),
+            expression_sql: "crypt('hunter2', gen_salt('bf'))".to_owned(),
+            pending_sql: "password IS NULL".to_owned(),
+            key: Vec::new(),
+            rows_estimate: 1,
+        };
+        let shown = step(Action::Backfill(fill));
+        assert!(!shown.contains("hunter2") && shown.contains("crypt("), "{shown}");
+    }
+
+    #[test]
+    fn what_is_not_secret_stays() {
+        let shown = step(Action::Sql { sql: "drop table \"Keys\"".to_owned(), mode: Mode::Brief });
+        assert!(shown.contains("drop table \\\"Keys\\\""), "{shown}");
     }
 }

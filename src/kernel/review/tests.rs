@@ -253,7 +253,6 @@ fn a_backfill_may_grow() {
             pending_sql: "a IS NULL".into(),
             key: vec!["id".into()],
             rows_estimate,
-            batch_ms: 30,
         });
         request
     };

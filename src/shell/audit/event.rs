@@ -380,8 +380,6 @@ pub struct Step {
     pub step: u64,
     pub name: String,
     pub outcome: StepOutcome,
-    pub tries: u64,
-    pub rows: u64,
     pub duration_us: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -396,7 +394,8 @@ pub enum StepOutcome {
     /// Its probe said that nothing was left to do.
     AlreadyDone,
     Failed,
-    Undone,
+    /// On request, before it was done.
+    Cancelled,
     /// The connection broke and the probe could not be asked.
     Unknown,
 }

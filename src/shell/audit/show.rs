@@ -220,18 +220,13 @@ fn stepped(step: &Step) -> String {
         super::StepOutcome::Done => "done",
         super::StepOutcome::AlreadyDone => "already done",
         super::StepOutcome::Failed => "FAILED",
-        super::StepOutcome::Undone => "undone",
+        super::StepOutcome::Cancelled => "CANCELLED",
         super::StepOutcome::Unknown => "outcome UNKNOWN",
     };
-    let mut text = format!(
-        "{:>4}  step {} {}: {outcome} in {}{}, {} rows",
-        step.n,
-        step.step,
-        for_terminal(&step.name),
-        duration(step.duration_us),
-        tries(step.tries),
-        step.rows
-    );
+    let mut text = format!("{:>4}  step {} {}: {outcome}", step.n, step.step, for_terminal(&step.name));
+    if step.outcome == super::StepOutcome::Done {
+        text += &format!(" in {}", duration(step.duration_us));
+    }
     if let Some(error) = &step.error {
         text += &format!(": {}", for_terminal(error));
     }
@@ -257,10 +252,6 @@ fn closed(ended: &SessionEnded) -> String {
 /// As the record writes it, without underscores.
 fn words(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default().trim_matches('"').replace('_', " ")
-}
-
-fn tries(count: u64) -> String {
-    if count > 1 { format!(", {count} tries") } else { String::new() }
 }
 
 fn duration(us: u64) -> String {

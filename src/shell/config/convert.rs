@@ -9,12 +9,13 @@ use super::address;
 use super::mistake::Mistake;
 use super::section::{Item, Section};
 use super::settings::{
-    ADMIN_PORT, Executor, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, OnFailure, Parameters, Record,
-    Reviewer, Settings,
+    ADMIN_PORT, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, OnFailure, Parameters, Record, Reviewer,
+    Settings,
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
 use super::{policies, targets::HOLD_MODES, targets::MODES};
+use crate::kernel::plan;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
 
 const LISTENER_MODES: [(&str, ListenerMode); 3] =
@@ -215,9 +216,9 @@ fn limits(section: Section<'_>) -> Limits {
     limits
 }
 
-fn executor(section: Section<'_>) -> Executor {
-    let default = Executor::default();
-    let executor = Executor {
+fn executor(section: Section<'_>) -> plan::Limits {
+    let default = plan::Limits::default();
+    let executor = plan::Limits {
         lock_timeout: section.millis("lock_timeout_ms", default.lock_timeout, 1..=10_000),
         scan_lock_timeout: section.millis("scan_lock_timeout_ms", default.scan_lock_timeout, 1..=HOUR_MS),
         transaction_lock_timeout: section.millis(
@@ -225,11 +226,20 @@ fn executor(section: Section<'_>) -> Executor {
             default.transaction_lock_timeout,
             1..=60_000,
         ),
-        retry_budget: section.seconds("retry_budget_s", default.retry_budget, 0..=7 * 86_400),
+        budget: section.seconds("retry_budget_s", default.budget, 0..=7 * 86_400),
+        transaction_budget: section.seconds("transaction_retry_budget_s", default.transaction_budget, 0..=3_600),
         backoff_min: section.millis("backoff_min_ms", default.backoff_min, 1..=60_000),
         backoff_max: section.millis("backoff_max_ms", default.backoff_max, 1..=HOUR_MS),
         batch: section.millis("batch_ms", default.batch, 1..=60_000),
-        batch_pause_percent: section.number("batch_pause_percent", default.batch_pause_percent, 0..=1_000),
+        batch_pause_percent: u32::try_from(section.number(
+            "batch_pause_percent",
+            default.batch_pause_percent.into(),
+            0..=10_000,
+        ))
+        .unwrap_or(default.batch_pause_percent),
+        batch_rows_max: section.number("batch_rows_max", default.batch_rows_max, 1..=10_000_000),
+        progress: section.seconds("progress_s", default.progress, 1..=3_600),
+        ..default
     };
     if executor.backoff_min > executor.backoff_max {
         section.mistake(

@@ -229,13 +229,14 @@ fn word(response: Response) -> &'static str {
 fn changes(settings: &Settings, lines: &mut Vec<String>) {
     let executor = &settings.executor;
     lines.push(format!(
-        "Changes wait at most {} for a strong lock ({} in a client's transaction) and try again for up to {}.",
+        "Changes wait at most {} for a strong lock and try again for up to {}; in a client's transaction at most {}, and for up to {}.",
         duration(executor.lock_timeout),
+        duration(executor.budget),
         duration(executor.transaction_lock_timeout),
-        duration(executor.retry_budget)
+        duration(executor.transaction_budget)
     ));
     lines.push(format!(
-        "Backfills run in batches of about {}, with pauses of {} % of that.",
+        "Backfills run in batches of about {} with pauses of {} % of that.",
         duration(executor.batch),
         executor.batch_pause_percent
     ));

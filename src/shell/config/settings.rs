@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::secret::Secret;
 use super::users::Users;
+use crate::kernel::plan;
 use crate::kernel::policy::Policy;
 use crate::shell::tls::{Identity, ListenerMode, Roots, UpstreamMode};
 
@@ -27,7 +28,8 @@ pub struct Settings {
     /// By name, the shipped profiles included.
     pub policies: BTreeMap<String, Arc<Policy>>,
     pub limits: Limits,
-    pub executor: Executor,
+    /// How plans run.
+    pub executor: plan::Limits,
     pub hold: Hold,
     pub record: Record,
     pub reviewers: Vec<Reviewer>,
@@ -201,26 +203,6 @@ pub struct Limits {
     pub drain_timeout: Duration,
 }
 
-/// How plans are run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Executor {
-    /// `lock_timeout` of brief steps.
-    pub lock_timeout: Duration,
-    /// `lock_timeout` of steps that take a weak lock and scan.
-    pub scan_lock_timeout: Duration,
-    /// `lock_timeout` of brief changes inside the client's own transaction.
-    pub transaction_lock_timeout: Duration,
-    /// How long one step is retried.
-    pub retry_budget: Duration,
-    /// First and longest pause between two tries.
-    pub backoff_min: Duration,
-    pub backoff_max: Duration,
-    /// Time one batch of a backfill should take: so long others wait for its rows.
-    pub batch: Duration,
-    /// The pause after a batch, in percent of the time it took.
-    pub batch_pause_percent: u64,
-}
-
 /// Tickets and waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
@@ -295,7 +277,7 @@ impl Default for Settings {
             targets: vec![Arc::new(Target::default())],
             policies: super::policies::built_in(),
             limits: Limits::default(),
-            executor: Executor::default(),
+            executor: plan::Limits::default(),
             hold: Hold::default(),
             reviewers: Vec::new(),
         }
@@ -332,21 +314,6 @@ impl Default for Limits {
             auth_timeout: Duration::from_secs(10),
             statement_bytes_max: 4 << 20,
             drain_timeout: Duration::from_secs(30),
-        }
-    }
-}
-
-impl Default for Executor {
-    fn default() -> Self {
-        Self {
-            lock_timeout: Duration::from_millis(50),
-            scan_lock_timeout: Duration::from_secs(1),
-            transaction_lock_timeout: Duration::from_secs(1),
-            retry_budget: Duration::from_secs(600),
-            backoff_min: Duration::from_millis(50),
-            backoff_max: Duration::from_secs(2),
-            batch: Duration::from_millis(30),
-            batch_pause_percent: 50,
         }
     }
 }

@@ -11,9 +11,8 @@ use crate::kernel::sql::read::{may_hold_secrets, shown};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 use crate::shell::database::{Database, DatabaseError, Row};
 
-/// How often is looked again while waiting without queueing, and how often that is told.
+/// How often is looked again while waiting without queueing.
 const POLL: Duration = Duration::from_millis(100);
-const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// $1 the relation, $2 the conflicting modes. A prepared transaction has no process.
 const HOLDERS: &str = "\
@@ -51,7 +50,7 @@ impl<D: Database> Runner<'_, D> {
             if !self.blockers.iter().any(is_long) {
                 break;
             }
-            if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            if told.is_none_or(|at| at.elapsed() >= self.limits.progress) {
                 told = Some(Instant::now());
                 let (attempt, blockers) = (retry.attempt, self.blockers.clone());
                 (self.tell)(Progress::Retrying { attempt, wait_ms: 100, blockers });

@@ -1,21 +1,20 @@
-//! Held statements: a ticket, the wait for a decision or the answer at once, and the run after approval.
+//! Held statements: a ticket, the wait for a decision or the answer at once. The run is in `approved`.
 
 use std::time::Instant;
 
-use super::act::{Ran, ms};
-use super::intercept::Taken;
 use super::record::{Decided, Own};
+use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
-use crate::kernel::plan::{Action, Mode, Plan};
-use crate::kernel::policy::{Clearance, Draft, Verdict};
+use crate::kernel::plan::Plan;
+use crate::kernel::policy::{Draft, Verdict};
 use crate::kernel::review::{Rejection, Request, State, Ticket, TicketId, objects_hash};
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
 use crate::shell::catalog;
 use crate::shell::config::HoldMode;
-use crate::shell::console::ask::{Claim, Claimed, Decision};
+use crate::shell::console::ask::{Claimed, Decision};
 use crate::shell::store::{Opened, StoreError, Trouble};
 
 /// How a wait ended without a run.
@@ -27,6 +26,13 @@ enum Waited {
     Draining,
 }
 
+/// What a reviewer is asked, and what runs if it is allowed: the same plan, but the secrets in its
+/// statements are never kept.
+pub(super) struct Asked {
+    pub request: Request,
+    pub plan: Plan,
+}
+
 impl Session {
     pub(super) async fn hold(
         &mut self,
@@ -36,18 +42,16 @@ impl Session {
         draft: Draft,
     ) -> Result<(), Ended> {
         let mut decided = Decided::new(Recorded::Hold, &draft.findings);
-        // What runs is this, with whatever secrets it has; what is stored and shown has none.
-        let plan = draft.plan.clone();
-        let request = self.request(taken, &assessment, draft);
-        let findings = request.findings.clone();
-        let (ticket, opened) = match self.shared.tickets.request(request.clone()).await {
+        let asked = self.ask(taken, &assessment, draft);
+        let findings = asked.request.findings.clone();
+        let (ticket, opened) = match self.shared.tickets.request(asked.request.clone()).await {
             Ok(found) => found,
             Err(error) => return self.answer_held_with(taken, no_ticket(&error), decided).await,
         };
         decided.ticket = Some(ticket.id);
-        self.record_decision(&taken.known, &decided, &findings, Some(&request.plan.recipe));
+        self.record_decision(&taken.known, &decided, &findings, Some(&asked.plan.recipe));
         if let State::Approved { .. } = ticket.state {
-            return self.run_approved(taken, ticket, (request, plan), decided).await;
+            return self.run_approved(taken, ticket, asked, decided).await;
         }
         let at_once = self.relay.in_transaction() || self.identity.target.hold == HoldMode::Answer;
         if at_once {
@@ -57,9 +61,13 @@ impl Session {
         self.wait(taken, reading, ticket, decided).await
     }
 
-    fn request(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Request {
+    fn ask(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Asked {
         let facts = assessment.facts.clone();
-        Request {
+        let Draft { mut findings, plan } = draft;
+        for finding in &mut findings {
+            finding.plan = finding.plan.as_ref().map(Plan::shown);
+        }
+        let request = Request {
             shown: self.shown(&taken.known).to_string(),
             text_hash: taken.hash(),
             target: self.identity.target.name.clone(),
@@ -69,11 +77,12 @@ impl Session {
             search_path: facts.search_path.clone(),
             application: self.identity.application.clone(),
             client: self.identity.client.clone(),
-            findings: draft.findings,
+            findings,
             objects_hash: objects_hash(&facts),
             facts,
-            plan: draft.plan.shown(),
-        }
+            plan: plan.shown(),
+        };
+        Asked { request, plan }
     }
 
     async fn answer_held(
@@ -97,7 +106,12 @@ impl Session {
         self.answer_held_with(taken, reply, decided).await
     }
 
-    async fn answer_held_with(&mut self, taken: &Taken, reply: Reply, decided: Decided) -> Result<(), Ended> {
+    pub(super) async fn answer_held_with(
+        &mut self,
+        taken: &Taken,
+        reply: Reply,
+        decided: Decided,
+    ) -> Result<(), Ended> {
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
         self.answer_error(reply, taken.path).await?;
         self.record_own(&taken.known, (taken.path, taken.started), own, Some(decided));
@@ -158,15 +172,15 @@ impl Session {
                 return self.answer_held_with(taken, reply, decided).await;
             }
             // The world may have changed while people were thinking: judge it as it is now.
-            let (request, plan) = match self.judged_again(taken, reading).await? {
-                Ok(again) => again,
+            let asked = match self.judged_again(taken, reading).await? {
+                Ok(asked) => asked,
                 Err(reply) => return self.answer_held_with(taken, reply, decided).await,
             };
             if let Some(error) = self.log.audit().failure() {
                 return self.unrecorded(taken, &error).await;
             }
-            match self.claim(&ticket, request).await {
-                Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, plan, decided).await,
+            match self.claim(&ticket, asked.request).await {
+                Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, asked.plan, decided).await,
                 Ok(Claimed::BackToReview { ticket: again, why }) => {
                     Reply::notice(format!("ticket {} is back in review: {why}", again.id)).put(&mut self.client.out);
                     ticket = *again;
@@ -203,11 +217,7 @@ impl Session {
     }
 
     /// The same statement with the facts of now. An answer instead where it can no longer be held.
-    async fn judged_again(
-        &mut self,
-        taken: &Taken,
-        reading: &Reading,
-    ) -> Result<Result<(Request, Plan), Reply>, Ended> {
+    async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Asked, Reply>, Ended> {
         let wanted = assess::wanted(reading);
         let end = self.exchange_end();
         let facts = match self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await? {
@@ -220,10 +230,7 @@ impl Session {
         };
         let assessment = assess::assess(&taken.known.text, reading, facts);
         match self.verdict(reading, &assessment, taken.values.is_some()) {
-            Verdict::Hold(draft) => {
-                let plan = draft.plan.clone();
-                Ok(Ok((self.request(taken, &assessment, *draft), plan)))
-            }
+            Verdict::Hold(draft) => Ok(Ok(self.ask(taken, &assessment, *draft))),
             // It asks for less than before; what was approved is still bound to what it was.
             Verdict::Pass { .. }
             | Verdict::Bounded { .. }
@@ -237,34 +244,12 @@ impl Session {
         }
     }
 
-    async fn claim(&self, ticket: &Ticket, request: Request) -> Result<Claimed, StoreError> {
+    pub(super) async fn claim(&self, ticket: &Ticket, request: Request) -> Result<Claimed, StoreError> {
         self.shared.tickets.claim(ticket.id, &self.log.id().to_string(), request).await
     }
 
-    async fn run_approved(
-        &mut self,
-        taken: &Taken,
-        ticket: Ticket,
-        (request, plan): (Request, Plan),
-        decided: Decided,
-    ) -> Result<(), Ended> {
-        // Before the approval is spent on a run that would be refused.
-        if let Some(error) = self.log.audit().failure() {
-            return self.unrecorded(taken, &error).await;
-        }
-        match self.claim(&ticket, request).await {
-            Ok(Claimed::Run(claim)) => self.run_claimed(taken, claim, plan, decided).await,
-            Ok(Claimed::BackToReview { ticket, why }) => {
-                let reply = Reply::error(sqlstate::HELD, format!("ticket {} is back in review: {why}", ticket.id))
-                    .hint("Send the statement again when it has been approved again.");
-                self.answer_held_with(taken, reply, decided).await
-            }
-            Err(error) => self.claim_failed(taken, &ticket, error, decided).await,
-        }
-    }
-
     /// An approval that could not be spent: mostly because the ticket has moved on, and then it says how.
-    async fn claim_failed(
+    pub(super) async fn claim_failed(
         &mut self,
         taken: &Taken,
         ticket: &Ticket,
@@ -285,68 +270,6 @@ impl Session {
             None => not_claimed(ticket.id, &error),
         };
         self.answer_held_with(taken, reply, decided).await
-    }
-
-    /// The approval is spent: run it, and say on the ticket what became of it.
-    async fn run_claimed(
-        &mut self,
-        taken: &Taken,
-        mut claim: Claim,
-        plan: Plan,
-        decided: Decided,
-    ) -> Result<(), Ended> {
-        if let Err(error) = self.intend(taken, &plan, Some(claim.ticket())).await {
-            let outcome = claim.fail(sqlstate::NO_RECORD, &error.to_string()).await;
-            log_unreported(outcome);
-            return self.unrecorded(taken, &error).await;
-        }
-        claim.sending();
-        let clearance = Clearance::of_plan(&plan);
-        let ran = if is_forwarded(&plan) {
-            self.run_as_it_is(taken, clearance, decided).await?
-        } else {
-            self.run_plan(taken, &plan, clearance, decided).await?
-        };
-        let outcome = match &ran {
-            Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
-            // The server's words may repeat it.
-            Ran::Failed { code, .. } if taken.known.hides() => {
-                claim.fail(code, "its statement holds a secret, so the server's words are not kept").await
-            }
-            Ran::Failed { code, message } => claim.fail(code, message).await,
-            Ran::Unknown { why } => claim.lose(why).await,
-        };
-        log_unreported(outcome);
-        match ran {
-            Ran::Unknown { why } => Err(self.server_lost(&why)),
-            Ran::Done { .. } | Ran::Failed { .. } => Ok(()),
-        }
-    }
-
-    /// The client's own message, with its parameters and its result set, under a bounded lock timeout.
-    async fn run_as_it_is(&mut self, taken: &Taken, clearance: Clearance, decided: Decided) -> Result<Ran, Ended> {
-        self.bound_lock_timeout().await?;
-        let started = Instant::now();
-        self.decided = Some(decided);
-        self.last_error = None;
-        self.forward(taken, clearance);
-        self.settle().await?;
-        let ms = ms(started.elapsed());
-        Ok(match self.last_error.take() {
-            Some(code) => Ran::Failed { code, message: "the server refused it".to_owned() },
-            None => Ran::Done { tag: self.last_tag.to_string(), ms },
-        })
-    }
-}
-
-/// Whether the client's own message is what runs.
-fn is_forwarded(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| matches!(step.action, Action::Sql { mode: Mode::AsIs, .. }))
-}
-
-fn log_unreported(outcome: Result<Ticket, StoreError>) {
-    if let Err(error) = outcome {
-        tracing::error!(%error, "what became of a ticket could not be recorded");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Session;
+use super::{Session, words};
+use crate::kernel::plan::Plan;
 use crate::kernel::relay::ledger::Path;
 use crate::kernel::relay::{Finished, Status};
 use crate::kernel::review::{Instant, TicketId};
@@ -11,7 +12,10 @@ use crate::kernel::sql::read;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::Statement;
 use crate::shell::audit::event::Arrival;
-use crate::shell::audit::{Decision, DecisionRecord, FindingLine, SqlState, StatementRecord, Transaction};
+use crate::shell::audit::{
+    Decision, DecisionRecord, FindingLine, SessionLog, SqlState, StatementRecord, Step, StepOutcome, Transaction,
+};
+use crate::shell::executor::{Outcome, Progress};
 
 /// What was decided about a statement.
 #[derive(Clone, Debug)]
@@ -117,6 +121,23 @@ impl Session {
         });
     }
 
+    /// The step at which a plan stopped, if it did.
+    pub(super) fn record_stop(&mut self, plan: &Plan, outcome: &Outcome, hides: bool) {
+        let (stopped, how) = match outcome {
+            Outcome::Done(_) => return,
+            Outcome::Failed(_, stopped) => (stopped, StepOutcome::Failed),
+            Outcome::Cancelled(_, stopped) => (stopped, StepOutcome::Cancelled),
+            Outcome::Unknown(_, stopped) => (stopped, StepOutcome::Unknown),
+        };
+        let n = self.log.next_n();
+        let error = if hides { words::SECRET.to_owned() } else { stopped.error.to_string() };
+        self.log.step(Step {
+            error: Some(format!("{error}. {}", stopped.state)),
+            sqlstate: stopped.error.code().map(str::to_owned),
+            ..step_line((n, plan), stopped.step, how)
+        });
+    }
+
     /// The text as it may be kept: also without what is handed to a prepared statement as a secret.
     pub(super) fn shown(&self, known: &Known) -> Arc<str> {
         let statements = known.reading.iter().filter(|_| !known.ordinary).flat_map(|reading| &reading.statements);
@@ -136,6 +157,33 @@ impl Session {
 
     fn wall(&self, at: u64) -> Instant {
         Instant(self.began.0.saturating_add(i64::try_from(at).unwrap_or(i64::MAX)))
+    }
+}
+
+/// A step of a plan that has been done.
+pub(super) fn step(log: &mut SessionLog, (n, plan): (u64, &Plan), progress: &Progress) {
+    let (at, ms, outcome) = match progress {
+        Progress::StepDone { step, ms, .. } => (*step, *ms, StepOutcome::Done),
+        Progress::AlreadyDone { step, .. } => (*step, 0, StepOutcome::AlreadyDone),
+        Progress::StepStarted { .. }
+        | Progress::Retrying { .. }
+        | Progress::Backfill { .. }
+        | Progress::WaitingForSnapshots { .. }
+        | Progress::Note(_) => return,
+    };
+    log.step(Step { duration_us: ms.saturating_mul(1_000), ..step_line((n, plan), at, outcome) });
+}
+
+fn step_line((n, plan): (u64, &Plan), at: usize, outcome: StepOutcome) -> Step {
+    Step {
+        session: None,
+        n,
+        step: at as u64 + 1,
+        name: plan.steps.get(at).map(|step| step.name.clone()).unwrap_or_default(),
+        outcome,
+        duration_us: 0,
+        error: None,
+        sqlstate: None,
     }
 }
 
