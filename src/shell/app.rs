@@ -14,8 +14,9 @@ use tokio::sync::{Semaphore, watch};
 
 use super::audit::{self, Audit, Event};
 use super::cancel::Cancels;
-use super::config::{ListenAddress, Mistake, Parameters, Settings};
+use super::config::{self, ListenAddress, Mistake, Parameters, Settings};
 use super::console::ask::{self, Tickets};
+use super::console::chronicle::Chronicle;
 use super::console::{Reviewer, api, door};
 use super::net::{self, Raw};
 use super::session::Shared;
@@ -40,6 +41,9 @@ pub enum AppError {
     Io(#[from] io::Error),
 }
 
+/// How long the last events of tickets may take into the record; what is late is told at the next start.
+const CHRONICLE_END: Duration = Duration::from_secs(5);
+
 /// Reads the configuration again.
 pub type Load = Box<dyn Fn() -> Result<Settings, Vec<Mistake>> + Send>;
 
@@ -61,6 +65,9 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     for ticket in lost {
         tracing::warn!(ticket = ticket.id.0, "was running when the gateway stopped: its outcome is unknown");
     }
+    let chronicle = Chronicle::new(store.clone(), audit.clone()).await?;
+    let (end, ended) = watch::channel(false);
+    let chronicle = tokio::spawn(chronicle.follow(ended));
     let tickets = Tickets::new(store, ask_settings(&settings));
     let (publish, published) = watch::channel(Arc::new(settings));
     let (drain, draining) = watch::channel(false);
@@ -76,6 +83,8 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     open.drained(publish.borrow().limits.drain_timeout).await;
     // Sessions that are still there are cut off with the process; their handles write their ends.
     workers.stop();
+    end.send_replace(true);
+    let _ = tokio::time::timeout(CHRONICLE_END, chronicle).await;
     if let Err(error) = audit.close("terminated") {
         tracing::error!(%error, "the record could not be closed");
     }
@@ -344,6 +353,10 @@ fn record_settings(settings: &Settings) -> audit::Settings {
             Parameters::None => audit::ParameterMode::None,
             Parameters::Hash => audit::ParameterMode::Hash,
             Parameters::Text => audit::ParameterMode::Text,
+        },
+        on_failure: match record.on_failure {
+            config::OnFailure::Continue => audit::OnFailure::Continue,
+            config::OnFailure::Refuse => audit::OnFailure::Refuse,
         },
         ..audit::Settings::new(record.dir.clone())
     }

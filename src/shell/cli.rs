@@ -1,6 +1,6 @@
 //! The command line: verbs and options, what they need, their exit codes.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -111,7 +111,11 @@ fn serve(args: ServeArgs) -> ExitCode {
     if let Ok(silent) = "sqlparser=off".parse() {
         filter = filter.add_directive(silent);
     }
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     let ServeArgs { config, listen, upstream, admin, data_dir, mode } = args;
     let overrides = Overrides { listen, upstream, admin, data_dir, mode };
     let load = move || -> Result<Settings, Vec<config::Mistake>> {

@@ -9,11 +9,13 @@ pub mod combine;
 pub mod create_index;
 pub mod drop_index;
 pub mod guarded;
+mod limits;
 pub mod names;
 pub mod quote;
 pub mod reindex;
 pub mod serial;
 pub mod set_not_null;
+mod shown;
 pub mod tag;
 
 use std::borrow::Cow;
@@ -22,9 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{LockMode, RelationName};
 use super::sql::write::{self, Miswritten};
-
-/// Time a batch of a backfill should take.
-pub const BATCH_MS: u32 = 500;
+pub use limits::Limits;
 
 /// What runs instead of one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct Plan {
     /// The table the plan works on.
     pub relation: Option<RelationName>,
     pub steps: Vec<Step>,
-    /// True when the verified end state could not be undone without losing data; says what.
+    /// What is lost when the end state is undone, if data is.
     pub undo_loses: Option<String>,
 }
 
@@ -54,6 +54,19 @@ impl Plan {
             step.texts().iter().try_for_each(|sql| write::reads_back(sql))?;
         }
         Ok(())
+    }
+
+    /// Whether something else runs than what the client wrote: then the client is told.
+    #[must_use]
+    pub fn rewrites(&self) -> bool {
+        !self.summary.is_empty() && self.recipe != as_is::RECIPE
+    }
+
+    /// Whether the client's own message is forwarded instead of a step of ours: it may return rows, carry
+    /// parameters, or hold several statements.
+    #[must_use]
+    pub fn forwards_message(&self) -> bool {
+        matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::AsIs, .. }))
     }
 }
 
@@ -119,8 +132,6 @@ pub struct Backfill {
     pub key: Vec<String>,
     /// Rows at most, for progress.
     pub rows_estimate: u64,
-    /// Time a batch should take, milliseconds.
-    pub batch_ms: u32,
 }
 
 impl Backfill {

@@ -36,6 +36,7 @@ impl Known {
             ordinary: matches!(**inner, Statement::Ordinary),
             invariant: self.invariant,
             shown: self.shown.clone(),
+            values_are_secret: self.values_are_secret,
             reading: Ok(Reading {
                 statements: vec![Parsed { span, statement: (**inner).clone() }],
                 exact_names: reading.exact_names,
@@ -64,7 +65,14 @@ impl Known {
     fn unread(shown: String) -> Self {
         let text: Arc<str> = shown.into();
         let reading = unreadable_reading("it was not read".to_owned(), text.len());
-        Self { shown: text.clone(), text, reading: Ok(reading), ordinary: false, invariant: true }
+        Self {
+            shown: text.clone(),
+            text,
+            reading: Ok(reading),
+            ordinary: false,
+            invariant: true,
+            values_are_secret: true,
+        }
     }
 }
 

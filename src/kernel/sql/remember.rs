@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::bounds;
 use super::encoding::TextEncoding;
-use super::read::{self, Unreadable, UnreadableKind};
+use super::read::{self, Shown, Unreadable, UnreadableKind};
 use super::shape::{self, Shapes};
 use super::statement::{Parsed, Reading, Statement, TransactionControl};
 
@@ -27,6 +27,8 @@ pub struct Known {
     pub invariant: bool,
     /// For people and records: secrets replaced. The same allocation as `text` when there are none.
     pub shown: Arc<str>,
+    /// The values bound to it are not recorded.
+    pub values_are_secret: bool,
 }
 
 impl Known {
@@ -38,19 +40,25 @@ impl Known {
             Ok((_, text)) => (text.into(), Err(uncertain_name())),
             Err(error) => (String::from_utf8_lossy(bytes).into(), Err(error)),
         };
-        let shown = match &reading {
-            Ok(_) if read::may_hold_secrets(&text) => read::shown(&text),
-            Ok(_) => text.to_string(),
-            Err(_) => read::unreadable(&text),
+        let Shown { text: shown, values_are_secret } = match &reading {
+            Ok(_) if read::may_hold_secrets(&text) => read::shown_with_values(&text),
+            Ok(_) => Shown { text: text.to_string(), values_are_secret: false },
+            Err(_) => Shown { text: read::unreadable(&text), values_are_secret: true },
         };
         let shown = if *shown == *text { Arc::clone(&text) } else { shown.into() };
         let ordinary = reading.as_ref().is_ok_and(|reading| reading.statements.iter().all(|s| is_plain(&s.statement)));
-        Self { invariant: bounds::lexically_invariant(bytes), text, reading, ordinary, shown }
+        Self { invariant: bounds::lexically_invariant(bytes), text, reading, ordinary, shown, values_are_secret }
     }
 
     /// Roughly what keeping it costs.
     fn bytes(&self) -> usize {
         self.text.len() + 256
+    }
+
+    /// Whether `shown` leaves something out.
+    #[must_use]
+    pub fn hides(&self) -> bool {
+        !Arc::ptr_eq(&self.text, &self.shown)
     }
 
     /// What held a secret is not kept in memory longer than its statement.

@@ -384,8 +384,6 @@ pub struct Step {
     pub step: u64,
     pub name: String,
     pub outcome: StepOutcome,
-    pub tries: u64,
-    pub rows: u64,
     pub duration_us: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -401,20 +399,29 @@ pub enum StepOutcome {
     /// Its probe said that nothing was left to do.
     AlreadyDone,
     Failed,
-    Undone,
+    /// On request, before it was done.
+    Cancelled,
     /// The connection broke and the probe could not be asked.
     Unknown,
 }
 
-/// Something happened to a ticket.
+/// Something happened to a ticket. After a crash the last ones may be told twice: `event_number` says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketEvent {
     pub ticket: TicketId,
-    /// `opened`, `approved`, `rejected`, `cancelled`, `expired`, `claimed`, `done`, `failed`, …
+    /// Counted over all tickets, from 1.
+    pub event_number: i64,
+    /// When it happened; the line's own time is when it was written down.
+    pub happened: String,
+    /// `opened`, `approved`, `rejected`, `cancelled`, `commented`, `expired`, `claimed`, `finished`, `failed`,
+    /// `outcome lost`, `returned to review`.
     pub what: String,
+    /// A person, a session, or `gateway`.
     pub by: String,
-    /// Through which door: `cli`, `api`, `page`, `session`, `gateway`.
+    /// `session`; `local` (the local token: the name is what its holder said), `reviewer` (the name is the
+    /// token's); `gateway`.
     pub door: String,
+    /// Reason, comment, error, or what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::secret::Secret;
 use super::users::Users;
+use crate::kernel::plan;
 use crate::kernel::policy::{self, Policy};
 use crate::shell::tls::{Identity, ListenerMode, Roots, UpstreamMode};
 
@@ -27,7 +28,8 @@ pub struct Settings {
     /// By name, the shipped profiles included.
     pub policies: BTreeMap<String, Arc<Policy>>,
     pub limits: Limits,
-    pub executor: Executor,
+    /// How plans run.
+    pub executor: plan::Limits,
     pub hold: Hold,
     pub record: Record,
     pub reviewers: Vec<Reviewer>,
@@ -201,32 +203,10 @@ pub struct Limits {
     pub auth_message_bytes_max: usize,
     /// Any message after that.
     pub message_bytes_max: usize,
-    /// Longer statements are refused, not parsed.
+    /// Longer statements are refused unread.
     pub statement_bytes_max: usize,
     /// How long draining waits for sessions at the stop.
     pub drain_timeout: Duration,
-}
-
-/// How plans are run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Executor {
-    /// `lock_timeout` of brief steps.
-    pub lock_timeout: Duration,
-    /// `lock_timeout` of steps that take a weak lock and scan.
-    pub scan_lock_timeout: Duration,
-    /// `lock_timeout` of brief changes inside the client's own transaction.
-    pub transaction_lock_timeout: Duration,
-    /// How long one step is retried.
-    pub retry_budget: Duration,
-    /// First and longest pause between two tries.
-    pub backoff_min: Duration,
-    pub backoff_max: Duration,
-    /// Time one batch of a backfill should take, and the pause after it.
-    pub batch: Duration,
-    pub batch_pause: Duration,
-    pub batch_rows_max: u64,
-    /// Between two progress notices.
-    pub progress: Duration,
 }
 
 /// Tickets and waiting.
@@ -252,6 +232,17 @@ pub struct Record {
     pub parameters: Parameters,
     /// Statement texts are cut after this many bytes (their hash covers all).
     pub statement_bytes_max: usize,
+    pub on_failure: OnFailure,
+}
+
+/// What ordinary statements do while the record cannot be written. Changes are refused in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They go on; what finds no room in memory is told as an exact gap afterwards.
+    #[default]
+    Continue,
+    /// They are refused when the memory for their records is full.
+    Refuse,
 }
 
 /// What the record keeps of bound parameters.
@@ -292,7 +283,7 @@ impl Default for Settings {
             targets: vec![Arc::new(Target::default())],
             policies: super::policies::built_in(),
             limits: Limits::default(),
-            executor: Executor::default(),
+            executor: plan::Limits::default(),
             hold: Hold::default(),
             reviewers: Vec::new(),
         }
@@ -337,23 +328,6 @@ impl Default for Limits {
     }
 }
 
-impl Default for Executor {
-    fn default() -> Self {
-        Self {
-            lock_timeout: Duration::from_millis(50),
-            scan_lock_timeout: Duration::from_secs(1),
-            transaction_lock_timeout: Duration::from_secs(1),
-            retry_budget: Duration::from_secs(600),
-            backoff_min: Duration::from_millis(50),
-            backoff_max: Duration::from_secs(2),
-            batch: Duration::from_millis(100),
-            batch_pause: Duration::from_millis(20),
-            batch_rows_max: 50_000,
-            progress: Duration::from_secs(5),
-        }
-    }
-}
-
 impl Default for Hold {
     fn default() -> Self {
         Self {
@@ -376,6 +350,7 @@ impl Record {
             stdout: false,
             parameters: Parameters::default(),
             statement_bytes_max: 65_536,
+            on_failure: OnFailure::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::backstage::End;
 use super::record::{Decided, Own};
+use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
 use crate::kernel::policy::{self, Clearance, Place, Verdict};
@@ -20,18 +21,6 @@ use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::Decision;
 use crate::shell::database::{Database, DatabaseError};
-
-/// A statement that was taken from the client and waits for its verdict.
-#[derive(Clone, Debug)]
-pub(super) struct Taken {
-    /// The whole message: Query or Execute.
-    pub message: Bytes,
-    pub known: Arc<Known>,
-    pub path: Path,
-    pub values: Option<Values>,
-    /// When it was taken, microseconds on the session's clock.
-    pub started: u64,
-}
 
 impl Session {
     pub(super) async fn judge(

@@ -9,11 +9,16 @@ use pg_raw_parse::list::NodeList;
 use pg_raw_parse::{Node, StmtList, nodes};
 use sha2::{Digest, Sha256};
 
-use super::literals::{Literal, literals};
+use super::literals::{Literal, Piece, literals, pieces};
 use super::{bounds, objects, parse, trimmed, walk};
+
+#[cfg(test)]
+mod tests;
 
 /// What replaces a secret.
 const HIDDEN: &str = "'***'";
+/// What replaces a comment beside a secret, which people like to repeat there.
+const HIDDEN_COMMENT: &str = "/* *** */";
 
 /// A text without any of these holds no secret we know.
 const HINTS: &[&str] = &[
@@ -49,14 +54,39 @@ const SECRET_NAMES: &[&str] = &[
 /// Functions whose literals are secrets.
 const SECRET_FUNCTIONS: &[&str] = &["crypt", "hmac", "digest", "encrypt", "decrypt", "encrypt_iv", "decrypt_iv"];
 
+/// A text for people and records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub text: String,
+    /// A value that is bound to it is a secret.
+    pub values_are_secret: bool,
+}
+
 /// The text for people and records.
 #[must_use]
 pub fn shown(text: &str) -> String {
+    shown_with_values(text).text
+}
+
+/// The same, and what is known of the values bound to it.
+#[must_use]
+pub fn shown_with_values(text: &str) -> Shown {
     match parse(text, bounds::TEXT_BYTES_MAX) {
-        Err(_) => unreadable(text),
+        Err(_) => Shown { text: unreadable(text), values_are_secret: true },
         Ok(tree) if may_hold_secrets(text) => hide(text, &tree),
-        Ok(_) => text.to_owned(),
+        Ok(_) => Shown { text: text.to_owned(), values_are_secret: false },
     }
+}
+
+/// An expression for people and records.
+#[must_use]
+pub fn shown_expression(expression: &str) -> String {
+    const SELECT: &str = "SELECT ";
+    if !may_hold_secrets(expression) {
+        return expression.to_owned();
+    }
+    let shown = shown(&format!("{SELECT}{expression}"));
+    shown.strip_prefix(SELECT).map(str::to_owned).unwrap_or(shown)
 }
 
 /// Whether a text that can be read needs a closer look before it is shown.
@@ -79,26 +109,39 @@ pub fn unreadable(text: &str) -> String {
     format!("<unreadable statement, {} bytes, sha256 {digest}…>", text.len())
 }
 
-fn hide(text: &str, tree: &StmtList) -> String {
-    let literals = literals(text);
+fn hide(text: &str, tree: &StmtList) -> Shown {
     let mut secrets = Secrets::default();
     for raw in tree.iter() {
         let span = trimmed(text, raw.stmt_location, raw.stmt_len);
         secrets.within = span.clone();
         secrets.statement(raw.stmt());
     }
+    let pieces = pieces(text);
+    let literals = pieces.iter().filter_map(|piece| match piece {
+        Piece::Literal(literal) => Some((literal.span.clone(), secrets.replacement(text, literal)?)),
+        Piece::Comment(_) => None,
+    });
+    let mut hidden: Vec<(Range<usize>, String)> = literals.collect();
+    if !hidden.is_empty() {
+        hidden.extend(pieces.iter().filter_map(|piece| match piece {
+            Piece::Comment(span) => Some((span.clone(), HIDDEN_COMMENT.to_owned())),
+            Piece::Literal(_) => None,
+        }));
+        hidden.sort_by_key(|(span, _)| span.start);
+    }
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
-    for literal in &literals {
-        let Some(replacement) = secrets.replacement(text, literal) else {
+    for (span, replacement) in hidden {
+        // A literal that goes on over a comment has taken it along.
+        if span.start < from {
             continue;
-        };
-        out.push_str(text.get(from..literal.span.start).unwrap_or_default());
+        }
+        out.push_str(text.get(from..span.start).unwrap_or_default());
         out.push_str(&replacement);
-        from = literal.span.end;
+        from = span.end;
     }
     out.push_str(text.get(from..).unwrap_or_default());
-    out
+    Shown { text: out, values_are_secret: secrets.values }
 }
 
 /// What of a text is secret.
@@ -112,6 +155,8 @@ struct Secrets {
     places: Vec<usize>,
     /// Literals that start here are code: what is quoted in them is hidden if they speak of secrets.
     code: Vec<Range<usize>>,
+    /// A bound value is secret.
+    values: bool,
 }
 
 impl Secrets {
@@ -232,12 +277,10 @@ impl Secrets {
     }
 
     fn constants(&mut self, root: Node<'_>) {
-        let walked = walk::each(root, |node| {
-            if let Node::A_Const(constant) = node
-                && let Ok(place) = usize::try_from(constant.location)
-            {
-                self.places.push(place);
-            }
+        let walked = walk::each(root, |node| match node {
+            Node::A_Const(constant) => self.places.extend(usize::try_from(constant.location)),
+            Node::ParamRef(_) => self.values = true,
+            _ => {}
         });
         if walked.is_err() {
             self.all();
@@ -307,85 +350,4 @@ fn is_connection(content: &str) -> bool {
         authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
     });
     key || url
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, expected: &str) {
-        assert_eq!(shown(text), expected, "{text}");
-    }
-
-    #[test]
-    fn roles() {
-        check("select 1", "select 1");
-        check("ALTER USER me PASSWORD 'hunter2'", "ALTER USER me PASSWORD '***'");
-        check("alter role \"x\" with encrypted password $$hunter2$$", "alter role \"x\" with encrypted password '***'");
-        check("create user x createdb password E'hunter\\'2'", "create user x createdb password '***'");
-        check(
-            "create role x password U&'hunter2' valid until '2030-01-01'",
-            "create role x password '***' valid until '***'",
-        );
-        check(
-            "ALTER USER me PASSWORD 'SCRAM-SHA-256$4096:x$y:z'; select 'a'",
-            "ALTER USER me PASSWORD '***'; select 'a'",
-        );
-        check("alter user me password 'hunter'\n  '2'", "alter user me password '***'");
-        check("alter role me password null", "alter role me password null");
-    }
-
-    #[test]
-    fn servers() {
-        check(
-            "create subscription s connection 'host=a password=hunter2' publication p",
-            "create subscription s connection '***' publication p",
-        );
-        check(
-            "create user mapping for x server s options (user 'u', password 'hunter2')",
-            "create user mapping for x server s options (user '***', password '***')",
-        );
-        check("select dblink_connect('c', 'host=a password=hunter2')", "select dblink_connect('***', '***')");
-        check("explain analyze select dblink('pw', 'b'), 'c'", "explain analyze select dblink('***', '***'), 'c'");
-        check("copy t from program 'curl https://u:hunter2@host/x'", "copy t from program '***'");
-        check("copy t from program 'cat /x'", "copy t from program 'cat /x'");
-        check("alter system set primary_conninfo = 'hunter2'", "alter system set primary_conninfo = '***'");
-    }
-
-    #[test]
-    fn settings_and_data() {
-        check(
-            "select set_config('app.jwt_secret', 'hunter2', false)",
-            "select set_config('app.jwt_secret', '***', false)",
-        );
-        check("set app.api_key = 'hunter2'", "set app.api_key = '***'");
-        check(
-            "insert into u (a, password) values ('x', 'hunter2'), ('y', crypt('hunter2', 's'))",
-            "insert into u (a, password) values ('x', '***'), ('y', crypt('***', '***'))",
-        );
-        check(
-            "update u set password_hash = 'hunter2' where name = 'x'",
-            "update u set password_hash = '***' where name = 'x'",
-        );
-        check("select 1 from u where token = 'hunter2'", "select 1 from u where token = '***'");
-    }
-
-    #[test]
-    fn code() {
-        check(
-            "do $x$ begin execute 'alter role a password ''hunter2'''; end $x$",
-            "do $x$ begin execute '***'; end $x$",
-        );
-        check("do $$ begin perform f('x'); end $$ -- key", "do $$ begin perform f('x'); end $$ -- key");
-        check(
-            "create function f() returns int language sql as 'alter role a password ''hunter2'''",
-            "create function f() returns int language sql as '***'",
-        );
-    }
-
-    #[test]
-    fn unreadable_texts() {
-        let kept = shown("alter role x passwrod 'hunter2'");
-        assert!(kept.starts_with("<unreadable statement, 31 bytes, sha256 ") && !kept.contains("hunter"), "{kept}");
-    }
 }
