@@ -20,7 +20,6 @@ const LINES_MAX: usize = 450;
 
 /// Crates the kernel may name: they compute.
 const KERNEL_CRATES: &[&str] = &[
-    "aho_corasick",
     "bytes",
     "compact_str",
     "foldhash",
