@@ -68,17 +68,6 @@ pub fn shown_with_values(text: &str) -> Shown {
     }
 }
 
-/// An expression for people and records.
-#[must_use]
-pub fn shown_expression(expression: &str) -> String {
-    const SELECT: &str = "SELECT ";
-    if !may_hold_secrets(expression) {
-        return expression.to_owned();
-    }
-    let shown = shown(&format!("{SELECT}{expression}"));
-    shown.strip_prefix(SELECT).map(str::to_owned).unwrap_or(shown)
-}
-
 /// Whether a text that can be read needs a closer look before it is shown.
 #[must_use]
 pub fn may_hold_secrets(text: &str) -> bool {
