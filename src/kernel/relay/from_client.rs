@@ -191,7 +191,7 @@ impl Relay {
             Ok(known) => known,
             Err(then) => return Next::Stop(then),
         };
-        if !known.ordinary {
+        if !known.ordinary && !(self.replication && known.is_replication_command()) {
             return self.ask(header, known, Path::Simple, None);
         }
         self.fenced = false;
