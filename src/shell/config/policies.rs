@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::mistake::nearest;
 use super::section::Section;
 use crate::kernel::policy::{Entry, Match, Policy};
-use crate::kernel::rules::{Response, RuleId};
+use crate::kernel::rules::{RULES, Response, RuleId};
 
 /// Tables at most this large are not bothered with lock hazards, unless configured.
 const SMALL_ROWS: u64 = 10_000;
@@ -116,6 +117,13 @@ fn tables(section: &Section<'_>, patterns: Vec<String>) -> Vec<String> {
 fn responses(section: Section<'_>) -> BTreeMap<RuleId, Response> {
     let mut responses = BTreeMap::new();
     for id in section.names() {
+        if !RULES.iter().any(|rule| rule.id == id) {
+            let remedy = match nearest(&id, RULES.iter().map(|rule| rule.id)) {
+                Some(known) => format!("Did you mean `{known}`?"),
+                None => format!("The rules are: {}.", RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().join(", ")),
+            };
+            section.mistake(&id, "There is no such rule.", remedy);
+        }
         if let Some(response) = section.choice(&id, &RESPONSES) {
             responses.insert(RuleId(id), response);
         }
