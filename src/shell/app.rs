@@ -22,9 +22,8 @@ use super::console::{Reviewer, api, door};
 use super::net::{self, Raw};
 use super::session::Shared;
 use super::store::{self, DataDirectory, Store};
-use super::welcome::Gate;
+use super::welcome::{Gate, too_many};
 use crate::kernel::review::Terms;
-use crate::kernel::wire::reply::{Reply, sqlstate};
 
 /// Why the gateway does not run.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +103,7 @@ struct Workers {
 
 impl Workers {
     fn start() -> io::Result<Self> {
-        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = std::thread::available_parallelism().map_or(1, |cores| usize::from(cores).div_ceil(2));
         let stop = watch::Sender::new(false);
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
         for at in 0..count {
@@ -166,7 +165,8 @@ async fn listen(
     let (workers, open) = running;
     let cancels = Arc::new(Cancels::default());
     for listener in &settings.listeners {
-        let gate = Arc::new(Gate::new(&listener.tls, shared.clone(), audit.clone(), cancels.clone())?);
+        let room = open.connections.clone();
+        let gate = Arc::new(Gate::new(&listener.tls, shared.clone(), audit.clone(), cancels.clone(), room)?);
         let failed = |error| AppError::Listen { address: listener.address.to_string(), error };
         let dealer = Dealer { gate, open: open.clone(), workers: workers.handles.clone(), next: 0 };
         match &listener.address {
@@ -213,8 +213,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Dealer {
     async fn tcp(mut self, socket: TcpListener) {
+        let mut draining = self.gate.shared.draining.clone();
         loop {
-            match socket.accept().await {
+            let accepted = tokio::select! {
+                biased;
+                // The address is free for the next process.
+                _ = draining.wait_for(|on| *on) => return,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
                 Ok((stream, peer)) => {
                     let dealt = net::tune(&stream).and_then(|()| stream.into_std());
                     if let Ok(stream) = dealt {
@@ -227,8 +234,14 @@ impl Dealer {
     }
 
     async fn unix(mut self, socket: UnixListener) {
+        let mut draining = self.gate.shared.draining.clone();
         loop {
-            match socket.accept().await {
+            let accepted = tokio::select! {
+                biased;
+                _ = draining.wait_for(|on| *on) => return,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
                 Ok((stream, _)) => {
                     if let Ok(stream) = stream.into_std() {
                         let open = move || tokio::net::UnixStream::from_std(stream).map(Raw::Unix);
@@ -246,27 +259,25 @@ impl Dealer {
         let (gate, open) = (self.gate.clone(), self.open.clone());
         worker.spawn(async move {
             let Ok(raw) = raw() else { return };
-            let (Ok(connection), Ok(entering)) =
-                (open.connections.clone().try_acquire_owned(), open.entering.clone().try_acquire_owned())
-            else {
-                return too_many(raw).await;
-            };
+            let Ok(entering) = open.entering.clone().try_acquire_owned() else { return turn_away(raw) };
             let welcomed = gate.welcome(raw, peer).await;
             drop(entering);
-            if let Some(session) = welcomed {
+            if let Some((session, place)) = welcomed {
                 session.run().await;
+                drop(place);
             }
-            drop(connection);
         });
     }
 }
 
-async fn too_many(raw: Raw) {
-    let mut side = super::session::wire::Side::new(net::Stream::Plain(raw));
-    Reply::fatal(sqlstate::TOO_MANY_CONNECTIONS, "too many connections through the gateway")
-        .hint("Raise limits.connections_max, or use fewer connections.")
-        .put(&mut side.out);
-    super::session::farewell(&mut side).await;
+/// Too many are at the door already: a word if it costs nothing, and no waiting for whether it is heard.
+fn turn_away(raw: Raw) {
+    let mut word = bytes::BytesMut::new();
+    too_many().put(&mut word);
+    let _ = match raw {
+        Raw::Tcp(stream) => stream.try_write(&word),
+        Raw::Unix(stream) => stream.try_write(&word),
+    };
 }
 
 async fn pause(error: &io::Error) {

@@ -134,6 +134,7 @@ impl Relay {
 
     fn error(&mut self, body: &[u8], now: u64) {
         let code = sqlstate(body);
+        self.ledger.copy_failed();
         match self.ledger.front() {
             Some(Owed::Query(running) | Owed::FunctionCall(running)) => running.error = code,
             None | Some(Owed::Sync) => {}
@@ -255,7 +256,7 @@ fn must_see(header: Header) -> bool {
 
 /// The command tag, and the rows it counts at its end.
 fn note(running: &mut Running, tag: &[u8]) {
-    running.tag = CompactString::from_utf8_lossy(tag);
+    running.tag = std::str::from_utf8(tag).unwrap_or_default().into();
     let count = tag.rsplit(|b| *b == b' ').next().unwrap_or_default();
     let rows = std::str::from_utf8(count).ok().and_then(|c| c.parse::<u64>().ok());
     running.rows += rows.unwrap_or_default();

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::ledger::Value;
+use super::ledger::Values;
 use crate::kernel::sql::remember::Known;
 
 /// A bound portal.
 #[derive(Clone, Debug)]
 pub struct Portal {
     pub known: Arc<Known>,
-    pub values: Option<Arc<[Value]>>,
+    pub values: Option<Values>,
 }
 
 #[derive(Debug, Default)]
@@ -61,8 +61,9 @@ impl Names {
         self.count();
     }
 
-    pub fn bind(&mut self, portal: CompactString, statement: &str, values: Option<Arc<[Value]>>) {
-        let Some(known) = self.statement(statement).cloned() else { return };
+    pub fn bind(&mut self, portal: CompactString, statement: &str, values: Option<Values>) {
+        // The server knows it and we do not: whatever it is, it is not ordinary.
+        let known = self.statement(statement).cloned().unwrap_or_else(|| Arc::new(Known::unseen(statement)));
         self.watched += usize::from(!known.ordinary);
         let bound = Portal { known, values };
         let old =

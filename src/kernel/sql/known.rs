@@ -56,6 +56,12 @@ impl Known {
         Self::unread(format!("<call of function {oid}>"))
     }
 
+    /// A prepared statement that nobody was seen preparing.
+    #[must_use]
+    pub fn unseen(name: &str) -> Self {
+        Self::unread(format!("<prepared statement \"{name}\", not seen when it was prepared>"))
+    }
+
     fn unread(shown: String) -> Self {
         let text: Arc<str> = shown.into();
         let reading = unreadable_reading("it was not read".to_owned(), text.len());

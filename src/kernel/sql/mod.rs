@@ -7,5 +7,6 @@ pub mod known;
 pub mod names;
 pub mod read;
 pub mod remember;
+mod shape;
 pub mod statement;
 pub mod write;

@@ -99,34 +99,42 @@ pub fn parse(body: &[u8]) -> Result<(&[u8], &[u8]), BadBody> {
     Ok((name, text))
 }
 
+/// A Bind's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BindNames<'a> {
+    pub portal: &'a [u8],
+    pub statement: &'a [u8],
+    /// What follows them: formats and values.
+    pub rest: &'a [u8],
+}
+
 /// Portal and statement of a Bind, from as much of its body as there is.
 ///
 /// # Errors
 /// When both names are not within these bytes.
-pub fn bind_names(prefix: &[u8]) -> Result<(&[u8], &[u8]), BadBody> {
+pub fn bind_names(prefix: &[u8]) -> Result<BindNames<'_>, BadBody> {
     let mut reader = Reader::new(prefix);
-    Ok((reader.string()?, reader.string()?))
+    Ok(BindNames { portal: reader.string()?, statement: reader.string()?, rest: reader.rest() })
 }
 
 /// Format code (0 text, 1 binary) and value of a parameter; no value is NULL.
 pub type BoundValue<'a> = (i16, Option<&'a [u8]>);
 
-/// Parameter values of a complete Bind.
+/// Parameter values of a complete Bind, from what follows its names.
 ///
 /// # Errors
-/// When the body is not shaped like a Bind.
-pub fn bind_values(body: &[u8]) -> Result<Vec<BoundValue<'_>>, BadBody> {
-    let mut reader = Reader::new(body);
-    reader.string()?;
-    reader.string()?;
-    let formats = (0..reader.int16()?).map(|_| reader.int16()).collect::<Result<Vec<_>, _>>()?;
-    let count = reader.int16()?;
-    let mut values = Vec::new();
-    for at in 0..usize::from(count.unsigned_abs()) {
-        let format = match formats.as_slice() {
+/// When the bytes are not shaped like that.
+pub fn bind_values(rest: &[u8]) -> Result<Vec<BoundValue<'_>>, BadBody> {
+    let mut reader = Reader::new(rest);
+    let formats = usize::from(reader.int16()?.cast_unsigned());
+    let formats = reader.bytes(2 * formats)?;
+    let count = usize::from(reader.int16()?.cast_unsigned());
+    let mut values = Vec::with_capacity(count.min(rest.len() / 4));
+    for at in 0..count {
+        let format = match formats {
             [] => 0,
-            [one] => *one,
-            many => many.get(at).copied().unwrap_or_default(),
+            &[high, low] => i16::from_be_bytes([high, low]),
+            many => many.chunks_exact(2).nth(at).map_or(0, |code| i16::from(code != [0, 0])),
         };
         let length = reader.int32()?;
         let value = usize::try_from(length).ok().map(|l| reader.bytes(l)).transpose()?;
@@ -295,8 +303,14 @@ mod tests {
     #[test]
     fn bind_values_are_read_with_their_formats() {
         let body = b"p\0s\0\0\x01\0\x01\0\x02\0\0\0\x01x\xff\xff\xff\xff\0\0";
-        assert_eq!(bind_values(body), Ok(vec![(1, Some(&b"x"[..])), (1, None)]));
-        assert_eq!(bind_names(body), Ok((&b"p"[..], &b"s"[..])));
+        let BindNames { portal, statement, rest } = bind_names(body).unwrap();
+        assert_eq!((portal, statement), (&b"p"[..], &b"s"[..]));
+        assert_eq!(bind_values(rest), Ok(vec![(1, Some(&b"x"[..])), (1, None)]));
+        assert_eq!(
+            bind_values(b"\0\x02\0\0\0\x01\0\x02\xff\xff\xff\xff\0\0\0\0"),
+            Ok(vec![(0, None), (1, Some(&b""[..]))])
+        );
+        assert!(bind_values(b"\0\0\xff\xff").is_err());
     }
 
     #[test]

@@ -216,6 +216,9 @@ fn limits(section: Section<'_>) -> Limits {
         connections_max: section.size("connections_max", default.connections_max, 1..=1_000_000),
         unauthenticated_max: section.size("unauthenticated_max", default.unauthenticated_max, 1..=1_000_000),
         auth_timeout: section.seconds("auth_timeout_s", default.auth_timeout, 1..=600),
+        startup_bytes_max: section.size("startup_bytes_max", default.startup_bytes_max, 256..=10_000),
+        auth_message_bytes_max: section.size("auth_message_bytes_max", default.auth_message_bytes_max, 1_024..=65_536),
+        message_bytes_max: section.size("message_bytes_max", default.message_bytes_max, 65_536..=0x3fff_ffff),
         statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 1_024..=64 << 20),
         drain_timeout: section.seconds("drain_timeout_s", default.drain_timeout, 0..=86_400),
     };
@@ -262,15 +265,19 @@ fn executor(section: Section<'_>) -> plan::Limits {
 fn hold(section: Section<'_>) -> (Hold, HoldMode) {
     let default = Hold::default();
     let mode = section.choice("mode", &HOLD_MODES).unwrap_or_default();
-    let hold = Hold {
+    let limited = section.names().iter().any(|name| name == "wait_limit_s");
+    let mut hold = Hold {
         wait_limit: section.seconds("wait_limit_s", default.wait_limit, 1..=30 * 86_400),
         reminder: section.seconds("reminder_s", default.reminder, 1..=86_400),
         pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 1..=YEAR_S),
         approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 1..=YEAR_S),
     };
+    if !limited {
+        hold.wait_limit = hold.wait_limit.min(hold.pending_expiry);
+    }
     if hold.wait_limit > hold.pending_expiry {
         section.mistake(
-            if section.names().iter().any(|name| name == "wait_limit_s") { "wait_limit_s" } else { "pending_expiry_s" },
+            "wait_limit_s",
             "A session would wait longer than its ticket lives.",
             "Make wait_limit_s at most pending_expiry_s.",
         );

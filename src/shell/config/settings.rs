@@ -197,6 +197,10 @@ pub struct Limits {
     pub unauthenticated_max: usize,
     /// From accept to AuthenticationOk.
     pub auth_timeout: Duration,
+    pub startup_bytes_max: usize,
+    /// Messages before AuthenticationOk.
+    pub auth_message_bytes_max: usize,
+    pub message_bytes_max: usize,
     /// Longer statements are refused unread.
     pub statement_bytes_max: usize,
     /// How long draining waits for sessions at the stop.
@@ -312,6 +316,10 @@ impl Default for Limits {
             connections_max: 1_000,
             unauthenticated_max: 100,
             auth_timeout: Duration::from_secs(10),
+            startup_bytes_max: 10_000,
+            auth_message_bytes_max: 65_536,
+            // PostgreSQL's own bound on a message (MaxAllocSize).
+            message_bytes_max: 0x3fff_ffff,
             statement_bytes_max: 4 << 20,
             drain_timeout: Duration::from_secs(30),
         }

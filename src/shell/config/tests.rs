@@ -150,7 +150,10 @@ fn single_mistakes() {
             "[[policy.mine.rules]]\n[[policy.mine.rules]]",
             "gw.toml:1: policy.mine.rules[0]: This entry matches everything",
         ),
-        ("[hold]\npending_expiry_s = 60", "gw.toml:2: hold.pending_expiry_s: A session would wait longer"),
+        (
+            "[hold]\npending_expiry_s = 60\nwait_limit_s = 61",
+            "gw.toml:3: hold.wait_limit_s: A session would wait longer",
+        ),
         ("[executor]\nbackoff_max_ms = 1", "gw.toml:2: executor.backoff_max_ms: The longest pause is shorter"),
         ("targets = \"x\"", "gw.toml:1: targets: A text stands where a section belongs."),
         ("limits = 5", "gw.toml:1: limits: This is a whole number."),

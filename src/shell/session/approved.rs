@@ -98,18 +98,21 @@ impl Session {
         self.decided = Some(decided);
         self.last_error = None;
         self.forward(taken, clearance);
-        self.settle().await?;
+        let seen = self.see_through().await;
         let ms = ms(started.elapsed());
-        let ran = match self.last_error.take() {
-            Some(code) => Ran::Failed { code, message: "the server refused it".to_owned() },
-            None => Ran::Done { tag: self.last_tag.to_string(), ms },
+        let ran = match (seen, self.last_error.take()) {
+            (Err(Ended::Server), _) => Ran::Unknown { why: "the server closed the connection".to_owned() },
+            (Err(ended), _) => return Err(ended),
+            (Ok(()), Some(code)) => Ran::Failed { code, message: "the server refused it".to_owned() },
+            (Ok(()), None) => Ran::Done { tag: self.last_tag.to_string(), ms },
         };
         if let Some(journal) = journal {
             match &ran {
                 Ran::Failed { code, .. } => {
                     journal.end(RunOutcome::Failed, Some((0, format!("SQLSTATE {code}")))).await
                 }
-                Ran::Done { .. } | Ran::Unknown { .. } => {
+                Ran::Unknown { why } => journal.end(RunOutcome::Unknown, Some((0, why.clone()))).await,
+                Ran::Done { .. } => {
                     journal.tell(&Progress::StepDone { step: 0, name, ms });
                     journal.end(RunOutcome::Done, None).await;
                 }

@@ -12,7 +12,6 @@ use crate::kernel::review::{Rejection, Request, State, Ticket, TicketId, objects
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
-use crate::shell::catalog;
 use crate::shell::config::HoldMode;
 use crate::shell::console::ask::{Claimed, Decision};
 use crate::shell::store::{Opened, StoreError, Trouble};
@@ -220,7 +219,7 @@ impl Session {
     async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Asked, Reply>, Ended> {
         let wanted = assess::wanted(reading);
         let end = self.exchange_end();
-        let facts = match self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await? {
+        let facts = match self.look_up(end, &wanted).await? {
             Ok(facts) => facts,
             Err(error) => {
                 let reply =

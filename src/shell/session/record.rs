@@ -68,7 +68,7 @@ impl Session {
         record.transaction = transaction(status);
         if let Some(values) = values {
             let secret = known.as_ref().is_some_and(|known| known.values_are_secret);
-            let values = values.iter().map(|(format, value)| (value.as_deref(), *format == 0));
+            let values = values.list().into_iter().map(|(format, value)| (value, format == 0));
             record.parameters = if secret { None } else { self.log.audit().parameters(values) };
         }
         if known.is_some_and(|known| !known.ordinary) {

@@ -2,7 +2,9 @@
 //! What cannot be read is not shown at all: nobody knows what is in it.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::{Node, StmtList, nodes};
 use sha2::{Digest, Sha256};
@@ -87,8 +89,13 @@ pub fn shown_expression(expression: &str) -> String {
 /// Whether a text that can be read needs a closer look before it is shown.
 #[must_use]
 pub fn may_hold_secrets(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    HINTS.iter().any(|hint| memchr::memmem::find(lower.as_bytes(), hint.as_bytes()).is_some())
+    // A secret is a string literal.
+    if memchr::memchr2(b'\'', b'$', text.as_bytes()).is_none() {
+        return false;
+    }
+    static FINDER: LazyLock<Option<AhoCorasick>> =
+        LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(HINTS).ok());
+    FINDER.as_ref().is_none_or(|finder| finder.is_match(text))
 }
 
 /// What is kept of a text that cannot be read.
