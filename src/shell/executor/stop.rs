@@ -65,9 +65,18 @@ impl<D: Database> Runner<'_, D> {
             state.push_str(" The step was stopped because it took longer than a brief step may.");
             "Ask for a review of this statement: it does more than change the catalog."
         } else {
-            "Correct what the error says, then run the same statement again."
+            self.once_more()
         };
         (state, way_on.to_owned())
+    }
+
+    /// What to do when nothing of this run is left.
+    fn once_more(&self) -> &'static str {
+        if self.control.is_cancelled() {
+            "Send the same statement again to do it after all."
+        } else {
+            "Correct what the error says, then run the same statement again."
+        }
     }
 
     /// A lock was not to be had: what is done is sound, and throwing it away would waste it.
@@ -101,7 +110,7 @@ impl<D: Database> Runner<'_, D> {
         let undone = if undone.is_empty() { "nothing".to_owned() } else { undone.join(", ") };
         Ok(if left.is_empty() {
             let state = format!("Everything this run had done was taken back ({undone}).");
-            (state, "Correct what the error says, then run the same statement again.".to_owned())
+            (state, self.once_more().to_owned())
         } else {
             let state = format!("Taken back: {undone}. Left, because its lock was not to be had: {}.", left.join("; "));
             (state, format!("To clean up, run: {};", left.join("; ")))
