@@ -48,7 +48,10 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_in_every_kind_of_step() {
-        for sql in ["create role bob password 'hunter2'", "alter user mapping for bob server s options (set password 'hunter2')"] {
+        for sql in [
+            "create role bob password 'hunter2'",
+            "alter user mapping for bob server s options (set password 'hunter2')",
+        ] {
             let shown = step(Action::Sql { sql: sql.to_owned(), mode: Mode::Brief });
             assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
         }

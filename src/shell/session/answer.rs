@@ -52,7 +52,8 @@ impl Session {
                 self.put_ready(status);
             }
             Path::Parse | Path::Execute => {
-                if fail {
+                // What it skips it does not answer either.
+                if fail && !self.server_skips {
                     self.backstage(End::Flush, async |stage| stage.fail_transaction().await).await?;
                 }
                 self.relay.drop_to_sync();
@@ -117,6 +118,7 @@ impl Session {
         let status = stage.status();
         drop(stage);
         self.relay.status = status;
+        self.server_skips = end == End::Flush && matches!(result, Err(DatabaseError::Server(_)));
         while let Some(aside) = heard.recv().await {
             if let Aside::Frame(frame) = aside {
                 self.tell_frame(&frame);

@@ -163,6 +163,10 @@ impl Session {
 
     /// What it touches cannot be looked up: nobody can say what it would do.
     async fn cannot_look_up(&mut self, taken: &Taken, error: &DatabaseError) -> Result<(), Ended> {
+        if error.code() == Some(sqlstate::QUERY_CANCELED) {
+            let reply = Reply::error(sqlstate::QUERY_CANCELED, "canceling statement due to user request");
+            return self.refuse(taken, reply.detail("Nothing was changed."), &[]).await;
+        }
         let reply = Reply::error(sqlstate::UNREAD, "what this statement touches cannot be looked up, so it is not run")
             .detail(error.to_string())
             .hint("Try again; if it stays, the session's role may lack access to the system catalogs.");

@@ -80,6 +80,8 @@ pub struct Session {
     need: usize,
     /// The held bytes are to be told before anything is read.
     offer_held: bool,
+    /// A statement of ours failed in the client's pipeline: the server skips everything up to its Sync.
+    server_skips: bool,
     /// The session's own `lock_timeout`, to be put back when the statement that ran under ours is done.
     lock_timeout: Option<String>,
     /// What was decided about the statement that runs now.
@@ -124,6 +126,7 @@ impl Session {
             began: super::audit::now(),
             need: 0,
             offer_held: true,
+            server_skips: false,
             lock_timeout: None,
             decided: None,
             last_error: None,
