@@ -22,11 +22,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use limits::Limits;
-
-use super::sql::write::{self, Miswritten};
-
 use super::sql::statement::{LockMode, RelationName};
+use super::sql::write::{self, Miswritten};
+pub use limits::Limits;
 
 /// What runs instead of one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +44,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether it may run inside a transaction block: one statement that is brief, or that was approved as it is.
-    #[must_use]
-    pub fn fits_in_transaction(&self) -> bool {
-        matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::Brief | Mode::AsIs, .. }))
+    /// Whether the parser of record reads one statement, and no more, in each text of ours. Where it does
+    /// not, nobody can say what the server would make of it.
+    ///
+    /// # Errors
+    /// Says what is wrong with the first text that does not read back.
+    pub fn reads_back(&self) -> Result<(), Miswritten> {
+        for step in &self.steps {
+            step.texts().iter().try_for_each(|sql| write::reads_back(sql))?;
+        }
+        Ok(())
     }
 
     /// Whether something else runs than what the client wrote: then the client is told.
@@ -63,18 +67,6 @@ impl Plan {
     #[must_use]
     pub fn forwards_message(&self) -> bool {
         matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::AsIs, .. }))
-    }
-
-    /// Whether the parser of record reads one statement, and no more, in each text of ours. Where it does
-    /// not, nobody can say what the server would make of it.
-    ///
-    /// # Errors
-    /// Says what is wrong with the first text that does not read back.
-    pub fn reads_back(&self) -> Result<(), Miswritten> {
-        for step in &self.steps {
-            step.texts().iter().try_for_each(|sql| write::reads_back(sql))?;
-        }
-        Ok(())
     }
 }
 

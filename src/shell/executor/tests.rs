@@ -87,7 +87,7 @@ fn plan(steps: Vec<Step>) -> Plan {
 }
 
 async fn go(db: &mut Script, steps: Vec<Step>) -> Outcome {
-    run(db, &plan(steps), &Limits::default(), &Control::new(), &mut |_: Progress| {}).await
+    run(db, &plan(steps), &Limits::default(), &Control::default(), &mut |_: Progress| {}).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -170,7 +170,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancel_wakes_the_back_off_at_once() {
-    let control = Control::new();
+    let control = Control::default();
     let canceller = tokio::spawn({
         let control = control.clone();
         async move {
