@@ -11,6 +11,11 @@ printf '1\tone\n2\ttwo\n' | q -c '\copy note from stdin' || say '\copy in'
 [ "$(q -c '\copy (select count(*) from note) to stdout')" = 2 ] || say '\copy out'
 [ "$(q -c 'begin' -c 'insert into note values (3)' -c 'rollback' -c 'select count(*) from note')" = 2 ] || say "a transaction"
 printf 'insert into note values (4);\ninsert into note values (5);\n' | q -1 -f - || say '-1 -f'
+# \watch goes on until an error: here the fourth time, by a division by zero.
+printf 'create temp sequence turn;\nselect 12 / (4 - nextval($$turn$$)) \\watch 0.05\n' | "$PSQL" -X -q -t -A >/tmp/watch.$$ 2>&1 || true
+[ "$(grep -c -x -e 4 -e 6 -e 12 /tmp/watch.$$)" = 3 ] || say "\\watch: $(cat /tmp/watch.$$)"
+grep -q 'division by zero' /tmp/watch.$$ || say "\\watch: $(cat /tmp/watch.$$)"
+rm -f /tmp/watch.$$
 
 # Ctrl-C cancels the statement, not the session: the next command of the same psql still runs.
 printf 'select pg_sleep(60);\nselect 7 * 6;\n' | "$PSQL" -X -q -t -A >/tmp/cancel.$$ 2>&1 &

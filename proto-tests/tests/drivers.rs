@@ -42,6 +42,15 @@ fn installed() -> PathBuf {
     test.ancestors().nth(3).expect("target/<profile>/deps/<test>").join("drivers")
 }
 
+/// Sends the reviewer home, also when the test fails: it would wait for him for ever.
+struct Home<'a>(&'a AtomicBool);
+
+impl Drop for Home<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A reviewer who approves whatever is asked until told to stop.
 fn approve_all(gateway: &Gateway, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) && !proto_tests::gateway::stand_in() {
@@ -57,10 +66,9 @@ fn with_reviewer<T>(driver: &str, run: impl FnOnce(&Gateway, &str) -> T) -> T {
     let gateway = Gateway::start(&SERVER);
     let stop = AtomicBool::new(false);
     let outcome = std::thread::scope(|scope| {
+        let _home = Home(&stop);
         scope.spawn(|| approve_all(&gateway, &stop));
-        let outcome = run(&gateway, &database);
-        stop.store(true, Ordering::Relaxed);
-        outcome
+        run(&gateway, &database)
     });
     gateway.assert_healthy();
     outcome

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -15,8 +14,9 @@ use tokio::sync::{Semaphore, watch};
 
 use super::audit::{self, Audit, Event};
 use super::cancel::Cancels;
-use super::config::{ListenAddress, Mistake, Parameters, Settings};
+use super::config::{self, ListenAddress, Mistake, Parameters, Settings};
 use super::console::ask::{self, Tickets};
+use super::console::chronicle::Chronicle;
 use super::console::{Reviewer, api, door};
 use super::net::{self, Raw};
 use super::session::Shared;
@@ -41,6 +41,9 @@ pub enum AppError {
     Io(#[from] io::Error),
 }
 
+/// How long the last events of tickets may take into the record; what is late is told at the next start.
+const CHRONICLE_END: Duration = Duration::from_secs(5);
+
 /// Reads the configuration again.
 pub type Load = Box<dyn Fn() -> Result<Settings, Vec<Mistake>> + Send>;
 
@@ -62,6 +65,9 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     for ticket in lost {
         tracing::warn!(ticket = ticket.id.0, "was running when the gateway stopped: its outcome is unknown");
     }
+    let chronicle = Chronicle::new(store.clone(), audit.clone()).await?;
+    let (end, ended) = watch::channel(false);
+    let chronicle = tokio::spawn(chronicle.follow(ended));
     let tickets = Tickets::new(store, ask_settings(&settings));
     let (publish, published) = watch::channel(Arc::new(settings));
     let (drain, draining) = watch::channel(false);
@@ -77,6 +83,8 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     open.drained(publish.borrow().limits.drain_timeout).await;
     // Sessions that are still there are cut off with the process; their handles write their ends.
     workers.stop();
+    end.send_replace(true);
+    let _ = tokio::time::timeout(CHRONICLE_END, chronicle).await;
     if let Err(error) = audit.close("terminated") {
         tracing::error!(%error, "the record could not be closed");
     }
@@ -87,14 +95,13 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
 /// and statement cache are the thread's own and no wake-up crosses threads.
 struct Workers {
     handles: Vec<Handle>,
-    next: AtomicUsize,
     stop: watch::Sender<bool>,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
 impl Workers {
     fn start() -> io::Result<Self> {
-        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = std::thread::available_parallelism().map_or(1, |cores| usize::from(cores).div_ceil(2));
         let stop = watch::Sender::new(false);
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
         for at in 0..count {
@@ -108,12 +115,7 @@ impl Workers {
             })?;
             threads.push(thread);
         }
-        Ok(Self { handles, next: AtomicUsize::new(0), stop, threads: std::sync::Mutex::new(threads) })
-    }
-
-    fn next(&self) -> Option<&Handle> {
-        let at = self.next.fetch_add(1, Ordering::Relaxed);
-        self.handles.get(at % self.handles.len().max(1))
+        Ok(Self { handles, stop, threads: std::sync::Mutex::new(threads) })
     }
 
     fn stop(&self) {
@@ -173,7 +175,6 @@ async fn listen(
             }
         }
     }
-    let _ = workers.next();
     Ok(())
 }
 
@@ -352,6 +353,10 @@ fn record_settings(settings: &Settings) -> audit::Settings {
             Parameters::None => audit::ParameterMode::None,
             Parameters::Hash => audit::ParameterMode::Hash,
             Parameters::Text => audit::ParameterMode::Text,
+        },
+        on_failure: match record.on_failure {
+            config::OnFailure::Continue => audit::OnFailure::Continue,
+            config::OnFailure::Refuse => audit::OnFailure::Refuse,
         },
         ..audit::Settings::new(record.dir.clone())
     }

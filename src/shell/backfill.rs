@@ -16,13 +16,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::keys::Keys;
-use self::pace::Pace;
+use self::pace::{Most, Pace};
 use self::pages::Pages;
 use super::database::{Database, DatabaseError, Row};
 use super::executor::{Control, Progress, begin, cancelled, end, error, is_contention};
-use crate::kernel::plan::Backfill;
+use crate::kernel::plan::{Backfill, Limits};
 
-const TELL_EVERY: Duration = Duration::from_secs(2);
 /// Passes that may find rows the one before did not, before the rest is left to the next step to judge.
 const PASSES_MAX: u32 = 6;
 const BATCH_STATEMENT_MS: u64 = 30_000;
@@ -31,15 +30,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What a backfill may take.
 #[derive(Clone, Debug)]
-pub struct Bounds {
-    /// Time a batch should take.
-    pub batch: Duration,
-    /// Pause after a batch as a share of its time.
-    pub pause_ratio: f64,
+pub struct Bounds<'a> {
+    pub limits: &'a Limits,
     /// A batch waits this long for a row or the table: so long others wait for its rows at worst.
     pub lock_timeout_ms: u64,
-    /// How long it is tried when somebody stays in the way.
-    pub budget: Duration,
     /// The query that sets the timeouts of a long read.
     pub long_read: String,
 }
@@ -52,7 +46,7 @@ pub struct Bounds {
 pub async fn fill<D: Database>(
     db: &mut D,
     job: &Backfill,
-    bounds: &Bounds,
+    bounds: &Bounds<'_>,
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<u64, DatabaseError> {
@@ -64,9 +58,9 @@ pub async fn fill<D: Database>(
         None => Walk::Pages(Pages::look_up(db, job).await?),
     };
     let now = Instant::now();
-    let units_estimate = match &walk {
-        Walk::Keys(..) => job.rows_estimate,
-        Walk::Pages(pages) => pages.total(),
+    let (units_estimate, most) = match &walk {
+        Walk::Keys(..) => (job.rows_estimate, Most::Rows(bounds.limits.batch_rows_max)),
+        Walk::Pages(pages) => (pages.total(), Most::Pages),
     };
     let mut filler = Filler {
         db,
@@ -74,7 +68,7 @@ pub async fn fill<D: Database>(
         bounds,
         control,
         tell,
-        pace: Pace::new(bounds.batch, matches!(walk, Walk::Keys(..))),
+        pace: Pace::new(bounds.limits.batch, most),
         rows: 0,
         units: 0,
         units_estimate,
@@ -107,7 +101,7 @@ struct Batch {
 struct Filler<'a, D> {
     db: &'a mut D,
     job: &'a Backfill,
-    bounds: &'a Bounds,
+    bounds: &'a Bounds<'a>,
     control: &'a Control,
     tell: &'a mut (dyn FnMut(Progress) + Send),
     pace: Pace,
@@ -123,7 +117,7 @@ struct Filler<'a, D> {
 impl<D: Database> Filler<'_, D> {
     async fn run(&mut self, mut walk: Walk) -> Result<(), DatabaseError> {
         let mut pause = PAUSE_MIN;
-        let mut stuck_until = Instant::now() + self.bounds.budget;
+        let mut stuck_until = Instant::now() + self.bounds.limits.budget;
         let mut passes = 0;
         loop {
             let before = self.rows;
@@ -139,7 +133,7 @@ impl<D: Database> Filler<'_, D> {
                 return Ok(());
             }
             if self.rows > before {
-                stuck_until = Instant::now() + self.bounds.budget;
+                stuck_until = Instant::now() + self.bounds.limits.budget;
             }
             if skipped {
                 if Instant::now() >= stuck_until {
@@ -202,7 +196,7 @@ impl<D: Database> Filler<'_, D> {
 
     /// One batch, until it is done. True: without the rows that were locked.
     async fn do_batch(&mut self, batch: &(dyn Fn(Locked) -> Batch + Sync)) -> Result<bool, DatabaseError> {
-        let until = Instant::now() + self.bounds.budget;
+        let until = Instant::now() + self.bounds.limits.budget;
         let mut locked = Locked::Wait;
         loop {
             if self.control.is_cancelled() {
@@ -254,12 +248,12 @@ impl<D: Database> Filler<'_, D> {
         let took = started.elapsed();
         self.pace.took(size, took);
         self.units += size;
-        if self.told.elapsed() >= TELL_EVERY {
+        if self.told.elapsed() >= self.bounds.limits.progress {
             self.told = Instant::now();
             let progress = self.progress();
             (self.tell)(progress);
         }
-        self.sleep(took.mul_f64(self.bounds.pause_ratio.clamp(0.0, 100.0))).await
+        self.sleep(took.saturating_mul(self.bounds.limits.batch_pause_percent) / 100).await
     }
 
     fn progress(&self) -> Progress {

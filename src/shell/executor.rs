@@ -24,11 +24,12 @@ use tokio::time::Instant;
 
 pub use self::control::Control;
 pub(super) use self::holders::quoted;
-pub use self::report::{Blocker, Limits, Outcome, Progress, Report, StepReport, Stopped};
+pub use self::report::{Blocker, Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
 pub(super) use self::steps::{begin, end};
 use super::backfill;
 use super::database::{Database, DatabaseError, ServerMessage, TransactionStatus};
+pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::{Action, Mode, Plan, Step};
 
 pub(super) const CANCELED: &str = "57014";
@@ -106,7 +107,7 @@ impl<D: Database> Runner<'_, D> {
         let started = Instant::now();
         let already_done = self.is_done(step).await?;
         let attempts = if already_done { 0 } else { self.act(step).await? };
-        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = ms(started.elapsed());
         let name = step.name.clone();
         self.report.steps.push(StepReport { name: name.clone(), ms, already_done, attempts });
         if already_done {
@@ -130,14 +131,9 @@ impl<D: Database> Runner<'_, D> {
             }
             Action::Backfill(job) => {
                 let bounds = backfill::Bounds {
-                    batch: Duration::from_millis(match u64::from(job.batch_ms) {
-                        0 => self.limits.batch_ms,
-                        planned => planned,
-                    }),
-                    pause_ratio: self.limits.batch_pause_ratio,
-                    lock_timeout_ms: self.session.lock_ms(self.limits.lock_timeout_ms),
-                    budget: self.limits.budget,
-                    long_read: self.session.local(self.limits.scan_lock_timeout_ms, 0),
+                    limits: self.limits,
+                    lock_timeout_ms: self.session.lock_ms(self.limits.lock_timeout),
+                    long_read: self.session.local(ms(self.limits.scan_lock_timeout), 0),
                 };
                 let rows = backfill::fill(self.db, job, &bounds, self.control, self.tell).await?;
                 self.report.rows += rows;
@@ -206,6 +202,11 @@ async fn yes<D: Database>(db: &mut D, sql: &str) -> Result<bool, DatabaseError> 
     };
     let answer = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
     Ok(matches!(answer, Some("t" | "true")))
+}
+
+/// Milliseconds, saturating.
+pub(super) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An error of ours in the server's form.

@@ -54,7 +54,6 @@ pub(crate) fn fill(table: &str, key: &[&str], expression: &str, rows: u64) -> St
         pending_sql: "x IS NULL".to_owned(),
         key: key.iter().map(|k| (*k).to_owned()).collect(),
         rows_estimate: rows,
-        batch_ms: 30,
     };
     Step {
         name: "backfill".to_owned(),

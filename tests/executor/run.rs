@@ -31,10 +31,10 @@ pub(crate) async fn go(db: &mut Wire, plan: &Plan) -> Outcome {
 pub(crate) fn limits() -> Limits {
     Limits {
         budget: Duration::from_secs(20),
-        block_budget: Duration::from_secs(1),
+        transaction_budget: Duration::from_secs(1),
         cleanup_budget: Duration::from_secs(5),
         backoff_max: Duration::from_millis(500),
-        batch_pause_ratio: 0.0,
+        batch_pause_percent: 0,
         ..Limits::default()
     }
 }
@@ -214,7 +214,7 @@ async fn failures_leave_nothing(cluster: &Cluster) {
     assert_eq!(settings(&mut db).await, "3s 0");
     // A step that is not brief trips.
     let slow = plan("failing.t", vec![sql("run", "SELECT pg_sleep(5)", Mode::Brief)]);
-    let limits = Limits { tripwire_ms: 100, ..limits() };
+    let limits = Limits { tripwire: Duration::from_millis(100), ..limits() };
     let stopped = failed(go_with(&mut db, &slow, &limits, &mut |_| {}).await);
     assert!(stopped.state.contains("longer than a brief step"), "{stopped:?}");
     assert_eq!(settings(&mut db).await, "3s 0");

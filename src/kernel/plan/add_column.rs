@@ -2,9 +2,7 @@
 //! backfill, NOT NULL, and the inline constraints one after the other.
 
 use super::names::Names;
-use super::{
-    Action, BATCH_MS, Backfill, Plan, Step, add_constraint, add_index_constraint, quote, serial, set_not_null,
-};
+use super::{Action, Backfill, Plan, Step, add_constraint, add_index_constraint, quote, serial, set_not_null};
 use crate::kernel::facts::{Facts, RelationFacts, RelationKind, TypeFacts};
 use crate::kernel::sql::statement::{
     AddColumn, ConstraintKind, DefaultExpression, Generated, LockMode, TableConstraint,
@@ -229,7 +227,6 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
             pending_sql,
             key: key(table),
             rows_estimate: table.rows_at_most(),
-            batch_ms: BATCH_MS,
         }),
         lock: LockMode::RowExclusive,
         scans: true,

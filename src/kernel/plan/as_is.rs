@@ -15,9 +15,10 @@ pub fn plan(text: &str, tag: String, relation: Option<RelationName>, run: (Mode,
     Plan {
         recipe: RECIPE.to_owned(),
         tag,
-        summary: "There is no form of this statement without its hazard: it runs as it was written.".to_owned(),
+        summary: "There is no form of this statement without its hazard: approved, it runs as it was written."
+            .to_owned(),
         relation,
         steps: vec![Step::sql("run", text.to_owned(), mode, lock)],
-        undo_loses: Some("nothing is known that takes it back".to_owned()),
+        undo_loses: None,
     }
 }

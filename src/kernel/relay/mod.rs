@@ -10,6 +10,8 @@ pub mod names;
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use self::ledger::{Ledger, Path};
 use self::names::Names;
 use super::sql::encoding::TextEncoding;
@@ -31,6 +33,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// By its byte in ReadyForQuery; `None` for any other byte.
     #[must_use]
     pub fn of(byte: u8) -> Option<Self> {
         match byte {
@@ -56,13 +59,13 @@ pub enum FunctionCalls {
 #[derive(Clone, Debug)]
 pub struct Finished {
     pub known: Option<Arc<Known>>,
-    pub values: Option<Arc<[ledger::Value]>>,
+    pub values: Option<ledger::Values>,
     pub path: Path,
     pub started: u64,
     pub ended: u64,
     pub rows: u64,
     pub bytes: u64,
-    pub tag: compact_str::CompactString,
+    pub tag: CompactString,
     pub error: Option<[u8; 5]>,
     /// Status after it; of a statement in a pipeline, before its Sync.
     pub status: Status,
@@ -87,6 +90,7 @@ pub struct Limits {
     pub message_max: usize,
 }
 
+/// One session's relay.
 #[derive(Debug)]
 pub struct Relay {
     pub ledger: Ledger,
@@ -118,7 +122,23 @@ pub struct Relay {
     inline_max: usize,
 }
 
+/// Bytes of a name the server tells apart (`NAMEDATALEN` less its end).
+const NAME_MAX: usize = 63;
+
+/// A name in our tables is certain to be the server's own.
+///
+/// The server cuts names after conversion to its own encoding, so a long one, or one in another
+/// encoding, is only the same for both sides when it is ASCII.
+fn name(bytes: &[u8], encoding: TextEncoding) -> Option<CompactString> {
+    if bytes.is_ascii() {
+        return std::str::from_utf8(bytes.get(..NAME_MAX).unwrap_or(bytes)).ok().map(CompactString::from);
+    }
+    let exact = encoding == TextEncoding::Utf8 && bytes.len() <= NAME_MAX;
+    std::str::from_utf8(bytes).ok().filter(|_| exact).map(CompactString::from)
+}
+
 impl Relay {
+    /// At the first ReadyForQuery: nothing is owed.
     #[must_use]
     pub fn new(encoding: TextEncoding, limits: Limits) -> Self {
         Self {

@@ -6,6 +6,13 @@ use std::time::Duration;
 const WEIGHT: f64 = 0.4;
 const GROWTH_MAX: f64 = 1.2;
 
+/// What a batch is counted in, and how large it may be.
+#[derive(Clone, Copy)]
+pub(super) enum Most {
+    Rows(u64),
+    Pages,
+}
+
 pub(super) struct Pace {
     target_ms: f64,
     /// Rows or pages per millisecond.
@@ -17,8 +24,11 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Counts rows, or else pages.
-    pub(super) fn new(target: Duration, rows: bool) -> Self {
-        let (size, least, most) = if rows { (500.0, 10.0, 50_000.0) } else { (8.0, 1.0, 2_000.0) };
+    pub(super) fn new(target: Duration, most: Most) -> Self {
+        let (size, least, most) = match most {
+            Most::Rows(rows) => (500.0, 10.0, f64::from(u32::try_from(rows).unwrap_or(u32::MAX)).max(10.0)),
+            Most::Pages => (8.0, 1.0, 2_000.0),
+        };
         Self { target_ms: target.as_secs_f64() * 1000.0, rate: None, size, least, most }
     }
 
@@ -49,7 +59,7 @@ mod tests {
 
     /// Runs batches on a server that does `rate` rows per millisecond.
     fn after(batches: u32, rate: f64) -> f64 {
-        let mut pace = Pace::new(Duration::from_millis(30), true);
+        let mut pace = Pace::new(Duration::from_millis(30), Most::Rows(50_000));
         let mut ms = 0.0;
         for _ in 0..batches {
             #[allow(clippy::cast_precision_loss)]
@@ -70,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_slow_batch_halves_the_next_at_once() {
-        let mut pace = Pace::new(Duration::from_millis(30), true);
+        let mut pace = Pace::new(Duration::from_millis(30), Most::Rows(50_000));
         pace.took(500, Duration::from_millis(10));
         assert_eq!(pace.size(), 600);
         pace.took(600, Duration::from_secs(1));
@@ -79,7 +89,7 @@ mod tests {
 
     #[test]
     fn sizes_stay_within_bounds() {
-        let mut pace = Pace::new(Duration::from_millis(30), false);
+        let mut pace = Pace::new(Duration::from_millis(30), Most::Pages);
         for _ in 0..100 {
             pace.took(pace.size(), Duration::from_secs(10));
         }

@@ -9,12 +9,14 @@ use super::address;
 use super::mistake::Mistake;
 use super::section::{Item, Section};
 use super::settings::{
-    ADMIN_PORT, Executor, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, Parameters, Record, Reviewer,
+    ADMIN_PORT, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, OnFailure, Parameters, Record, Reviewer,
     Settings,
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
 use super::{policies, targets::HOLD_MODES, targets::MODES};
+use crate::kernel::plan;
+use crate::kernel::sql::bounds;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
 
 const LISTENER_MODES: [(&str, ListenerMode); 3] =
@@ -211,17 +213,20 @@ fn limits(section: Section<'_>) -> Limits {
         startup_bytes_max: section.size("startup_bytes_max", default.startup_bytes_max, 256..=10_000),
         auth_message_bytes_max: section.size("auth_message_bytes_max", default.auth_message_bytes_max, 1_024..=65_536),
         message_bytes_max: section.size("message_bytes_max", default.message_bytes_max, 65_536..=0x3fff_ffff),
-        statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 1_024..=64 << 20),
-        idle_buffer_bytes: section.size("idle_buffer_bytes", default.idle_buffer_bytes, 0..=1 << 20),
+        statement_bytes_max: section.size(
+            "statement_bytes_max",
+            default.statement_bytes_max,
+            1_024..=bounds::TEXT_BYTES_MAX as u64,
+        ),
         drain_timeout: section.seconds("drain_timeout_s", default.drain_timeout, 0..=86_400),
     };
     section.finish();
     limits
 }
 
-fn executor(section: Section<'_>) -> Executor {
-    let default = Executor::default();
-    let executor = Executor {
+fn executor(section: Section<'_>) -> plan::Limits {
+    let default = plan::Limits::default();
+    let executor = plan::Limits {
         lock_timeout: section.millis("lock_timeout_ms", default.lock_timeout, 1..=10_000),
         scan_lock_timeout: section.millis("scan_lock_timeout_ms", default.scan_lock_timeout, 1..=HOUR_MS),
         transaction_lock_timeout: section.millis(
@@ -229,13 +234,20 @@ fn executor(section: Section<'_>) -> Executor {
             default.transaction_lock_timeout,
             1..=60_000,
         ),
-        retry_budget: section.seconds("retry_budget_s", default.retry_budget, 0..=7 * 86_400),
+        budget: section.seconds("retry_budget_s", default.budget, 0..=7 * 86_400),
+        transaction_budget: section.seconds("transaction_retry_budget_s", default.transaction_budget, 0..=3_600),
         backoff_min: section.millis("backoff_min_ms", default.backoff_min, 1..=60_000),
         backoff_max: section.millis("backoff_max_ms", default.backoff_max, 1..=HOUR_MS),
         batch: section.millis("batch_ms", default.batch, 1..=60_000),
-        batch_pause: section.millis("batch_pause_ms", default.batch_pause, 0..=60_000),
+        batch_pause_percent: u32::try_from(section.number(
+            "batch_pause_percent",
+            default.batch_pause_percent.into(),
+            0..=10_000,
+        ))
+        .unwrap_or(default.batch_pause_percent),
         batch_rows_max: section.number("batch_rows_max", default.batch_rows_max, 1..=10_000_000),
         progress: section.seconds("progress_s", default.progress, 1..=3_600),
+        ..default
     };
     if executor.backoff_min > executor.backoff_max {
         section.mistake(
@@ -256,7 +268,7 @@ fn hold(section: Section<'_>) -> (Hold, HoldMode) {
         wait_limit: section.seconds("wait_limit_s", default.wait_limit, 1..=30 * 86_400),
         reminder: section.seconds("reminder_s", default.reminder, 1..=86_400),
         pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 1..=YEAR_S),
-        approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 60..=YEAR_S),
+        approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 1..=YEAR_S),
     };
     if !limited {
         hold.wait_limit = hold.wait_limit.min(hold.pending_expiry);
@@ -275,6 +287,7 @@ fn hold(section: Section<'_>) -> (Hold, HoldMode) {
 fn record(section: Section<'_>, default: Record) -> Record {
     const PARAMETERS: [(&str, Parameters); 3] =
         [("none", Parameters::None), ("hash", Parameters::Hash), ("text", Parameters::Text)];
+    const ON_FAILURE: [(&str, OnFailure); 2] = [("continue", OnFailure::Continue), ("refuse", OnFailure::Refuse)];
     let record = Record {
         dir: section.path("dir").unwrap_or(default.dir),
         rotate_bytes: section.number("rotate_bytes", default.rotate_bytes, 1 << 20..=1 << 40),
@@ -283,6 +296,7 @@ fn record(section: Section<'_>, default: Record) -> Record {
         stdout: section.flag("stdout", default.stdout),
         parameters: section.choice("parameters", &PARAMETERS).unwrap_or_default(),
         statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 256..=64 << 20),
+        on_failure: section.choice("on_failure", &ON_FAILURE).unwrap_or_default(),
     };
     section.finish();
     record

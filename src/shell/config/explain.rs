@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::mistake::Mistake;
 use super::settings::{
-    Auth, FunctionCalls, HoldMode, ListenAddress, Listener, Parameters, Settings, Target, UpstreamLogin,
+    Auth, FunctionCalls, HoldMode, ListenAddress, Listener, OnFailure, Parameters, Settings, Target, UpstreamLogin,
 };
 use super::{Loaded, Overrides, load};
 use crate::kernel::policy::{Entry, Policy};
@@ -229,15 +229,16 @@ fn word(response: Response) -> &'static str {
 fn changes(settings: &Settings, lines: &mut Vec<String>) {
     let executor = &settings.executor;
     lines.push(format!(
-        "Changes wait at most {} for a strong lock ({} in a client's transaction) and try again for up to {}.",
+        "Changes wait at most {} for a strong lock and try again for up to {}; in a client's transaction at most {}, and for up to {}.",
         duration(executor.lock_timeout),
+        duration(executor.budget),
         duration(executor.transaction_lock_timeout),
-        duration(executor.retry_budget)
+        duration(executor.transaction_budget)
     ));
     lines.push(format!(
-        "Backfills run in batches of about {}, {} apart.",
+        "Backfills run in batches of about {} with pauses of {} % of that.",
         duration(executor.batch),
-        duration(executor.batch_pause)
+        executor.batch_pause_percent
     ));
     lines.push(format!(
         "A ticket nobody decides expires after {}, an approval nobody uses after {}.",
@@ -246,7 +247,7 @@ fn changes(settings: &Settings, lines: &mut Vec<String>) {
     ));
     let limits = &settings.limits;
     lines.push(format!(
-        "At most {} sessions, {} of them not logged in yet, for {}; statements over {} are held unread.",
+        "At most {} sessions, {} of them not logged in yet, for {}; statements over {} are refused unread.",
         count(limits.connections_max as u64),
         count(limits.unauthenticated_max as u64),
         duration(limits.auth_timeout),
@@ -275,6 +276,11 @@ fn record(settings: &Settings, lines: &mut Vec<String>) {
         record.dir.display(),
         bytes(record.rotate_bytes)
     ));
+    let others = match record.on_failure {
+        OnFailure::Continue => "go on",
+        OnFailure::Refuse => "are refused once memory is full",
+    };
+    lines.push(format!("While it cannot be written, changes are refused; ordinary statements {others}."));
 }
 
 fn duration(duration: Duration) -> String {

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use super::secret::Secret;
 use super::users::Users;
-use crate::kernel::policy::Policy;
+use crate::kernel::plan;
+use crate::kernel::policy::{self, Policy};
 use crate::shell::tls::{Identity, ListenerMode, Roots, UpstreamMode};
 
 /// The whole configuration.
@@ -27,7 +28,8 @@ pub struct Settings {
     /// By name, the shipped profiles included.
     pub policies: BTreeMap<String, Arc<Policy>>,
     pub limits: Limits,
-    pub executor: Executor,
+    /// How plans run.
+    pub executor: plan::Limits,
     pub hold: Hold,
     pub record: Record,
     pub reviewers: Vec<Reviewer>,
@@ -114,7 +116,7 @@ pub struct Target {
 impl Target {
     #[must_use]
     pub fn serves(&self, database: &str) -> bool {
-        self.databases.iter().any(|pattern| pattern_matches(pattern, database))
+        self.databases.iter().any(|pattern| policy::pattern_matches(pattern, database))
     }
 }
 
@@ -199,34 +201,10 @@ pub struct Limits {
     /// Messages before AuthenticationOk.
     pub auth_message_bytes_max: usize,
     pub message_bytes_max: usize,
-    /// Longer statements are held, not parsed.
+    /// Longer statements are refused unread.
     pub statement_bytes_max: usize,
-    /// What a session may keep of its buffers while it is idle.
-    pub idle_buffer_bytes: usize,
     /// How long draining waits for sessions at the stop.
     pub drain_timeout: Duration,
-}
-
-/// How plans are run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Executor {
-    /// `lock_timeout` of brief steps.
-    pub lock_timeout: Duration,
-    /// `lock_timeout` of steps that take a weak lock and scan.
-    pub scan_lock_timeout: Duration,
-    /// `lock_timeout` of brief changes inside the client's own transaction.
-    pub transaction_lock_timeout: Duration,
-    /// How long one step is retried.
-    pub retry_budget: Duration,
-    /// First and longest pause between two tries.
-    pub backoff_min: Duration,
-    pub backoff_max: Duration,
-    /// Time one batch of a backfill should take, and the pause after it.
-    pub batch: Duration,
-    pub batch_pause: Duration,
-    pub batch_rows_max: u64,
-    /// Between two progress notices.
-    pub progress: Duration,
 }
 
 /// Tickets and waiting.
@@ -252,6 +230,17 @@ pub struct Record {
     pub parameters: Parameters,
     /// Statement texts are cut after this many bytes (their hash covers all).
     pub statement_bytes_max: usize,
+    pub on_failure: OnFailure,
+}
+
+/// What ordinary statements do while the record cannot be written. Changes are refused in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They go on; what finds no room in memory is told as an exact gap afterwards.
+    #[default]
+    Continue,
+    /// They are refused when the memory for their records is full.
+    Refuse,
 }
 
 /// What the record keeps of bound parameters.
@@ -292,7 +281,7 @@ impl Default for Settings {
             targets: vec![Arc::new(Target::default())],
             policies: super::policies::built_in(),
             limits: Limits::default(),
-            executor: Executor::default(),
+            executor: plan::Limits::default(),
             hold: Hold::default(),
             reviewers: Vec::new(),
         }
@@ -332,25 +321,7 @@ impl Default for Limits {
             // PostgreSQL's own bound on a message (MaxAllocSize).
             message_bytes_max: 0x3fff_ffff,
             statement_bytes_max: 4 << 20,
-            idle_buffer_bytes: 8_192,
             drain_timeout: Duration::from_secs(30),
-        }
-    }
-}
-
-impl Default for Executor {
-    fn default() -> Self {
-        Self {
-            lock_timeout: Duration::from_millis(50),
-            scan_lock_timeout: Duration::from_secs(1),
-            transaction_lock_timeout: Duration::from_secs(1),
-            retry_budget: Duration::from_secs(600),
-            backoff_min: Duration::from_millis(50),
-            backoff_max: Duration::from_secs(2),
-            batch: Duration::from_millis(100),
-            batch_pause: Duration::from_millis(20),
-            batch_rows_max: 50_000,
-            progress: Duration::from_secs(5),
         }
     }
 }
@@ -377,60 +348,7 @@ impl Record {
             stdout: false,
             parameters: Parameters::default(),
             statement_bytes_max: 65_536,
-        }
-    }
-}
-
-/// `*` stands for any run of characters, `?` for one. Linear in practice and never exponential:
-/// only the last `*` is gone back to.
-#[must_use]
-pub fn pattern_matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || Some(c) == text.get(t) => {
-                p += 1;
-                t += 1;
-            }
-            Some(_) | None => {
-                let Some((star_p, star_t)) = star else {
-                    return false;
-                };
-                star = Some((star_p, star_t + 1));
-                p = star_p + 1;
-                t = star_t + 1;
-            }
-        }
-    }
-    pattern.get(p..).is_some_and(|rest| rest.iter().all(|c| *c == '*'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pattern_matches;
-
-    #[test]
-    fn patterns() {
-        for (pattern, text, expected) in [
-            ("*", "", true),
-            ("*", "orders", true),
-            ("app_*", "app_live", true),
-            ("app_*", "apple", false),
-            ("*_test", "a_test_test", true),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("App", "app", false),
-            ("", "x", false),
-            ("a*b*c", "aXbYbZc", true),
-        ] {
-            assert_eq!(pattern_matches(pattern, text), expected, "{pattern} against {text}");
+            on_failure: OnFailure::default(),
         }
     }
 }

@@ -33,10 +33,10 @@ impl<D: Database> Runner<'_, D> {
     /// Every way out with an error leaves the client's transaction failed, as the server's own error would.
     async fn brief_in_block(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
         self.session = Settings::read(self.db).await?;
-        let lock_ms = self.session.lock_ms(self.limits.lock_timeout_ms);
-        let statement_ms = self.session.statement_ms(self.limits.tripwire_ms);
+        let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
+        let statement_ms = self.session.statement_ms(self.limits.tripwire);
         let settings = self.session.local(lock_ms, statement_ms);
-        let mut retry = Retry::new(self.limits, self.limits.block_budget);
+        let mut retry = Retry::new(self.limits, self.limits.transaction_budget);
         loop {
             self.db.execute(&format!("SAVEPOINT {SAVEPOINT}")).await?;
             self.db.query(&settings, &[]).await?;

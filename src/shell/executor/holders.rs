@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use super::retry::Retry;
 use super::{Blocker, Progress, Runner};
 use crate::kernel::plan::Step;
+use crate::kernel::sql::read::{may_hold_secrets, shown};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 use crate::shell::database::{Database, DatabaseError, Row};
 
-/// How often is looked again while waiting without queueing, and how often that is told.
+/// How often is looked again while waiting without queueing.
 const POLL: Duration = Duration::from_millis(100);
-const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// $1 the relation, $2 the conflicting modes. A prepared transaction has no process.
 const HOLDERS: &str = "\
@@ -50,7 +50,7 @@ impl<D: Database> Runner<'_, D> {
             if !self.blockers.iter().any(is_long) {
                 break;
             }
-            if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            if told.is_none_or(|at| at.elapsed() >= self.limits.progress) {
                 told = Some(Instant::now());
                 let (attempt, blockers) = (retry.attempt, self.blockers.clone());
                 (self.tell)(Progress::Retrying { attempt, wait_ms: 100, blockers });
@@ -83,7 +83,8 @@ fn blocker(row: &Row) -> Blocker {
         application: text(2),
         state: text(3),
         age: text(4).parse().ok().map(Duration::from_millis),
-        query: text(5),
+        // Somebody else's statement, and cut: what cannot be read is not shown.
+        query: Some(text(5)).filter(|sql| !may_hold_secrets(sql)).unwrap_or_else(|| shown(&text(5))),
     }
 }
 

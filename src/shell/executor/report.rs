@@ -4,49 +4,6 @@ use std::time::Duration;
 
 use crate::shell::database::{DatabaseError, ServerMessage};
 
-/// Bounds of the executor. The defaults suit a busy server.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
-    /// A brief step waits this long for its lock, milliseconds: as long as it stalls others at worst.
-    pub lock_timeout_ms: u64,
-    /// A validating scan waits this long; its weak lock makes nobody queue behind it.
-    pub scan_lock_timeout_ms: u64,
-    /// A brief step that runs longer was misjudged, and is stopped.
-    pub tripwire_ms: u64,
-    /// How long a step is tried again in all.
-    pub budget: Duration,
-    /// The same inside a client's transaction, which holds locks meanwhile.
-    pub block_budget: Duration,
-    pub backoff_min: Duration,
-    pub backoff_max: Duration,
-    /// Who holds a lock in our way in a transaction older than this is waited for without queueing.
-    pub long_holder: Duration,
-    /// Taking steps back and dropping a failed index is tried this long.
-    pub cleanup_budget: Duration,
-    /// Time one batch of a backfill should take, milliseconds, if the plan does not say.
-    pub batch_ms: u64,
-    /// Pause after each batch, as a share of the time it took.
-    pub batch_pause_ratio: f64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            lock_timeout_ms: 50,
-            scan_lock_timeout_ms: 10_000,
-            tripwire_ms: 5_000,
-            budget: Duration::from_secs(600),
-            block_budget: Duration::from_secs(3),
-            backoff_min: Duration::from_millis(100),
-            backoff_max: Duration::from_secs(5),
-            long_holder: Duration::from_secs(1),
-            cleanup_budget: Duration::from_secs(20),
-            batch_ms: 30,
-            batch_pause_ratio: 0.5,
-        }
-    }
-}
-
 /// Told as it happens.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::CANCELED;
+use std::time::Duration;
+
+use super::{CANCELED, ms};
 use crate::shell::database::{Database, DatabaseError};
 
 const READ: &str = "SELECT s.name, s.setting FROM pg_catalog.pg_settings s \
@@ -36,13 +38,13 @@ impl Settings {
 
     /// The lock timeout of a brief step: ours or the client's own if that is shorter, and always below
     /// the deadlock timeout, so that in a deadlock it is we who give way.
-    pub(crate) fn lock_ms(&self, ours: u64) -> u64 {
-        let own = shorter(ours, self.get("lock_timeout"));
+    pub(crate) fn lock_ms(&self, ours: Duration) -> u64 {
+        let own = shorter(ms(ours), self.get("lock_timeout"));
         shorter(own, self.get("deadlock_timeout").saturating_sub(1)).max(1)
     }
 
-    pub(crate) fn statement_ms(&self, ours: u64) -> u64 {
-        shorter(ours, self.get("statement_timeout"))
+    pub(crate) fn statement_ms(&self, ours: Duration) -> u64 {
+        shorter(ms(ours), self.get("statement_timeout"))
     }
 
     /// Local settings of one transaction, as a query. `transaction_timeout` is lifted if it is set.

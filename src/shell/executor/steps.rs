@@ -1,7 +1,7 @@
 //! The ways to run one statement of a plan.
 
 use super::retry::Retry;
-use super::{CANCELED, Runner, as_is, is_contention};
+use super::{CANCELED, Runner, as_is, is_contention, ms};
 use crate::kernel::plan::Step;
 use crate::shell::database::{Database, DatabaseError, Done, TransactionStatus};
 use crate::shell::executor::Progress;
@@ -14,15 +14,15 @@ pub(crate) async fn begin<D: Database>(db: &mut D) -> Result<(), DatabaseError> 
 impl<D: Database> Runner<'_, D> {
     /// A strong lock, but brief: a short wait for it, many times.
     pub(super) async fn brief(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
-        let lock_ms = self.session.lock_ms(self.limits.lock_timeout_ms);
-        let statement_ms = self.session.statement_ms(self.limits.tripwire_ms);
+        let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
+        let statement_ms = self.session.statement_ms(self.limits.tripwire);
         let settings = self.session.local(lock_ms, statement_ms);
         self.retried(step, sql, &settings).await
     }
 
     /// A weak lock, but a long scan.
     pub(super) async fn scan(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
-        let settings = self.session.local(self.limits.scan_lock_timeout_ms, 0);
+        let settings = self.session.local(ms(self.limits.scan_lock_timeout), 0);
         self.retried(step, sql, &settings).await
     }
 
@@ -95,7 +95,7 @@ impl<D: Database> Runner<'_, D> {
 
     /// A probe that may read a whole table.
     pub(super) async fn long_probe(&mut self, probe: &str) -> Result<bool, DatabaseError> {
-        let settings = self.session.local(self.limits.scan_lock_timeout_ms, 0);
+        let settings = self.session.local(ms(self.limits.scan_lock_timeout), 0);
         begin(self.db).await?;
         let mut answer = self.db.query(&settings, &[]).await.map(|_| false);
         if answer.is_ok() {

@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 
 use super::steps::transaction;
-use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost};
+use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms};
 use crate::kernel::plan::Step;
 use crate::shell::database::{Database, DatabaseError, TransactionStatus};
 
@@ -114,8 +114,8 @@ impl<D: Database> Runner<'_, D> {
             return self.drop_concurrently(sql).await;
         }
         let until = Instant::now() + self.limits.cleanup_budget;
-        let lock_ms = self.session.lock_ms(self.limits.lock_timeout_ms);
-        let settings = self.session.local(lock_ms, self.limits.tripwire_ms);
+        let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
+        let settings = self.session.local(lock_ms, ms(self.limits.tripwire));
         loop {
             match transaction(self.db, &settings, sql).await {
                 Ok(_) => return Ok(true),

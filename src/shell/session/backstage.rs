@@ -114,7 +114,9 @@ impl<'a> Backstage<'a> {
 
     async fn exchange(&mut self, sql: &str, parameters: &[Option<&str>]) -> Result<Heard, DatabaseError> {
         let out = &mut self.side.out;
-        // A statement that failed the last time is still there under our name.
+        // What failed the last time is still there under our name: the statement, and inside a transaction
+        // block the portal too, until the transaction ends.
+        message::put_close_portal(out, NAME);
         message::put_close_statement(out, NAME);
         message::put_parse(out, NAME, sql);
         message::put_bind(out, NAME, NAME, parameters);
@@ -122,7 +124,7 @@ impl<'a> Backstage<'a> {
         message::put_close_portal(out, NAME);
         message::put_close_statement(out, NAME);
         self.finish_message();
-        self.hear(3).await
+        self.hear(4).await
     }
 
     async fn hear(&mut self, closes: u32) -> Result<Heard, DatabaseError> {

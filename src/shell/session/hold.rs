@@ -1,22 +1,20 @@
-//! Held statements: a ticket, the wait for a decision or the answer at once, and the run after approval.
+//! Held statements: a ticket, the wait for a decision or the answer at once. The run is in `approved`.
 
 use std::time::Instant;
 
-use super::act::{Ran, ms};
-use super::intercept::Taken;
 use super::record::{Decided, Own};
+use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
-use crate::kernel::plan::{Action, Mode, Plan, as_is};
-use crate::kernel::policy::{Clearance, Draft, Verdict};
-use crate::kernel::review::{Request, State, Ticket, objects_hash};
-use crate::kernel::sql::remember::Known;
-use crate::kernel::sql::statement::{LockMode, Reading};
+use crate::kernel::plan::Plan;
+use crate::kernel::policy::{Draft, Verdict};
+use crate::kernel::review::{Rejection, Request, State, Ticket, TicketId, objects_hash};
+use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
 use crate::shell::config::HoldMode;
-use crate::shell::console::ask::{Claim, Claimed, Decision};
-use crate::shell::store::{Opened, StoreError};
+use crate::shell::console::ask::{Claimed, Decision};
+use crate::shell::store::{Opened, StoreError, Trouble};
 
 /// How a wait ended without a run.
 enum Waited {
@@ -25,6 +23,13 @@ enum Waited {
     Cancelled,
     ClientGone,
     Draining,
+}
+
+/// What a reviewer is asked, and what runs if it is allowed: the same plan, but the secrets in its
+/// statements are never kept.
+pub(super) struct Asked {
+    pub request: Request,
+    pub plan: Plan,
 }
 
 impl Session {
@@ -36,16 +41,16 @@ impl Session {
         draft: Draft,
     ) -> Result<(), Ended> {
         let mut decided = Decided::new(Recorded::Hold, &draft.findings);
-        let request = self.request(taken, &assessment, draft);
-        let findings = request.findings.clone();
-        let (ticket, opened) = match self.shared.tickets.request(request.clone()).await {
+        let asked = self.ask(taken, &assessment, draft);
+        let findings = asked.request.findings.clone();
+        let (ticket, opened) = match self.shared.tickets.request(asked.request.clone()).await {
             Ok(found) => found,
-            Err(error) => return self.queue_failed(taken, &error).await,
+            Err(error) => return self.answer_held_with(taken, no_ticket(&error), decided).await,
         };
         decided.ticket = Some(ticket.id);
-        self.record_decision(&taken.known, &decided, &findings, Some(&request.plan.recipe));
+        self.record_decision(&taken.known, &decided, &findings, Some(&asked.plan.recipe));
         if let State::Approved { .. } = ticket.state {
-            return self.run_approved(taken, ticket, request, decided).await;
+            return self.run_approved(taken, ticket, asked, decided).await;
         }
         let at_once = self.relay.in_transaction() || self.identity.target.hold == HoldMode::Answer;
         if at_once {
@@ -55,10 +60,14 @@ impl Session {
         self.wait(taken, reading, ticket, decided).await
     }
 
-    fn request(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Request {
+    fn ask(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Asked {
         let facts = assessment.facts.clone();
-        Request {
-            shown: taken.known.shown.to_string(),
+        let Draft { mut findings, plan } = draft;
+        for finding in &mut findings {
+            finding.plan = finding.plan.as_ref().map(Plan::shown);
+        }
+        let request = Request {
+            shown: self.shown(&taken.known).to_string(),
             text_hash: taken.hash(),
             target: self.identity.target.name.clone(),
             database: self.identity.database.clone(),
@@ -67,18 +76,12 @@ impl Session {
             search_path: facts.search_path.clone(),
             application: self.identity.application.clone(),
             client: self.identity.client.clone(),
-            findings: draft.findings,
+            findings,
             objects_hash: objects_hash(&facts),
             facts,
-            plan: without_secrets(&taken.known, draft.plan),
-        }
-    }
-
-    async fn queue_failed(&mut self, taken: &Taken, error: &StoreError) -> Result<(), Ended> {
-        let reply = Reply::error(sqlstate::NO_RECORD, "this change needs approval, but no ticket could be opened")
-            .detail(error.to_string())
-            .hint("The change was not run. Try again when the review queue works.");
-        self.refuse(taken, reply, &[]).await
+            plan: plan.shown(),
+        };
+        Asked { request, plan }
     }
 
     async fn answer_held(
@@ -102,7 +105,12 @@ impl Session {
         self.answer_held_with(taken, reply, decided).await
     }
 
-    async fn answer_held_with(&mut self, taken: &Taken, reply: Reply, decided: Decided) -> Result<(), Ended> {
+    pub(super) async fn answer_held_with(
+        &mut self,
+        taken: &Taken,
+        reply: Reply,
+        decided: Decided,
+    ) -> Result<(), Ended> {
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
         self.answer_error(reply, taken.path).await?;
         self.record_own(&taken.known, (taken.path, taken.started), own, Some(decided));
@@ -114,7 +122,11 @@ impl Session {
             Opened::New => "held for approval as",
             Opened::Attached => "attached to",
         };
-        Reply::notice(format!("{how} ticket {}: {}", ticket.id, reason(ticket)))
+        let mut returned = String::new();
+        if let State::Pending { returned: Some(why), .. } = &ticket.state {
+            returned = format!(" (back in review: {why})");
+        }
+        Reply::notice(format!("{how} ticket {}{returned}: {}", ticket.id, reason(ticket)))
             .hint(format!(
                 "This session waits. A second person decides with: lockkeeper approve {0} (or reject {0}). Ctrl-C stops waiting; the ticket stays.",
                 ticket.id
@@ -152,24 +164,27 @@ impl Session {
                             .hint("Connect again and send the statement again.");
                     return Err(Ended::Told(reply, EndReason::GatewayStopping));
                 }
-                Err(error) => return self.queue_failed(taken, &error).await,
+                Err(error) => return self.answer_held_with(taken, lost_sight(ticket.id, &error), decided).await,
             };
             if !matches!(decision, Decision::Approved(_)) {
                 let reply = undecided(&ticket, decision);
                 return self.answer_held_with(taken, reply, decided).await;
             }
             // The world may have changed while people were thinking: judge it as it is now.
-            let request = match self.judged_again(taken, reading).await? {
-                Ok(request) => request,
+            let asked = match self.judged_again(taken, reading).await? {
+                Ok(asked) => asked,
                 Err(reply) => return self.answer_held_with(taken, reply, decided).await,
             };
-            match self.claim(&ticket, request).await {
-                Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, decided).await,
+            if let Some(error) = self.log.audit().failure() {
+                return self.unrecorded(taken, &error).await;
+            }
+            match self.claim(&ticket, asked.request).await {
+                Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, asked.plan, decided).await,
                 Ok(Claimed::BackToReview { ticket: again, why }) => {
                     Reply::notice(format!("ticket {} is back in review: {why}", again.id)).put(&mut self.client.out);
                     ticket = *again;
                 }
-                Err(error) => return self.queue_failed(taken, &error).await,
+                Err(error) => return self.claim_failed(taken, &ticket, error, decided).await,
             }
         }
     }
@@ -201,7 +216,7 @@ impl Session {
     }
 
     /// The same statement with the facts of now. An answer instead where it can no longer be held.
-    async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Request, Reply>, Ended> {
+    async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Asked, Reply>, Ended> {
         let wanted = assess::wanted(reading);
         let end = self.exchange_end();
         let facts = match self.look_up(end, &wanted).await? {
@@ -214,7 +229,7 @@ impl Session {
         };
         let assessment = assess::assess(&taken.known.text, reading, facts);
         match self.verdict(reading, &assessment, taken.values.is_some()) {
-            Verdict::Hold(draft) => Ok(Ok(self.request(taken, &assessment, *draft))),
+            Verdict::Hold(draft) => Ok(Ok(self.ask(taken, &assessment, *draft))),
             // It asks for less than before; what was approved is still bound to what it was.
             Verdict::Pass { .. }
             | Verdict::Bounded { .. }
@@ -228,98 +243,91 @@ impl Session {
         }
     }
 
-    async fn claim(&self, ticket: &Ticket, request: Request) -> Result<Claimed, StoreError> {
+    pub(super) async fn claim(&self, ticket: &Ticket, request: Request) -> Result<Claimed, StoreError> {
         self.shared.tickets.claim(ticket.id, &self.log.id().to_string(), request).await
     }
 
-    async fn run_approved(
+    /// An approval that could not be spent: mostly because the ticket has moved on, and then it says how.
+    pub(super) async fn claim_failed(
         &mut self,
         taken: &Taken,
-        ticket: Ticket,
-        request: Request,
+        ticket: &Ticket,
+        error: StoreError,
         decided: Decided,
     ) -> Result<(), Ended> {
-        match self.claim(&ticket, request).await {
-            Ok(Claimed::Run(claim)) => self.run_claimed(taken, claim, decided).await,
-            Ok(Claimed::BackToReview { ticket, why }) => {
-                let reply = Reply::error(sqlstate::HELD, format!("ticket {} is back in review: {why}", ticket.id))
-                    .hint("Send the statement again when it has been approved again.");
-                self.answer_held_with(taken, reply, decided).await
+        let moved_on = match error.trouble() {
+            Trouble::Moved => {
+                let now = self.shared.tickets.await_decision(ticket.id, Some(tokio::time::Instant::now())).await;
+                now.ok().filter(|now| !matches!(now, Decision::Approved(_)))
             }
-            Err(error) => self.queue_failed(taken, &error).await,
-        }
-    }
-
-    /// The approval is spent: run it, and say on the ticket what became of it.
-    async fn run_claimed(&mut self, taken: &Taken, mut claim: Claim, decided: Decided) -> Result<(), Ended> {
-        let plan = claim.ticket().request.plan.clone();
-        if let Err(error) = self.intend(taken, &plan, Some(claim.ticket())).await {
-            let outcome = claim.fail(sqlstate::NO_RECORD, &error.to_string()).await;
-            log_unreported(outcome);
-            return self.unrecorded(taken, &error).await;
-        }
-        claim.sending();
-        let clearance = Clearance::of_plan(&plan);
-        let ran = if is_forwarded(&plan) {
-            self.run_as_it_is(taken, clearance, decided).await?
-        } else {
-            self.run_plan(taken, &plan, clearance, decided).await?
+            Trouble::Limit | Trouble::TooLarge | Trouble::Outage => None,
         };
-        let outcome = match &ran {
-            Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
-            Ran::Failed { code, message } => claim.fail(code, message).await,
-            Ran::Unknown { why } => claim.lose(why).await,
+        let overdue = error == StoreError::Rejected(Rejection::Overdue);
+        let moved_on = if overdue { Some(Decision::Expired { was_approved: true }) } else { moved_on };
+        let reply = match moved_on {
+            Some(decision) => undecided(ticket, decision),
+            None => not_claimed(ticket.id, &error),
         };
-        log_unreported(outcome);
-        match ran {
-            Ran::Unknown { why } => Err(self.server_lost(&why)),
-            Ran::Done { .. } | Ran::Failed { .. } => Ok(()),
-        }
-    }
-
-    /// The client's own message, with its parameters and its result set, under a bounded lock timeout.
-    async fn run_as_it_is(&mut self, taken: &Taken, clearance: Clearance, decided: Decided) -> Result<Ran, Ended> {
-        self.bound_lock_timeout().await?;
-        let started = Instant::now();
-        self.decided = Some(decided);
-        self.last_error = None;
-        self.forward(taken, clearance);
-        match self.see_through().await {
-            Err(Ended::Server) => return Ok(Ran::Unknown { why: "the server closed the connection".to_owned() }),
-            other => other?,
-        }
-        let ms = ms(started.elapsed());
-        Ok(match self.last_error.take() {
-            Some(code) => Ran::Failed { code, message: "the server refused it".to_owned() },
-            None => Ran::Done { tag: self.last_tag.to_string(), ms },
-        })
-    }
-}
-
-/// What is stored must not hold a secret: a text with one is run as the client's own message, and its plan
-/// says so with the secret left out.
-fn without_secrets(known: &Known, plan: Plan) -> Plan {
-    if known.shown == known.text {
-        return plan;
-    }
-    let lock = plan.steps.iter().map(|step| step.lock).max().unwrap_or(LockMode::AccessShare);
-    as_is::plan(&known.shown, plan.tag, plan.relation, (Mode::AsIs, lock))
-}
-
-/// Whether the client's own message is what runs.
-fn is_forwarded(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| matches!(step.action, Action::Sql { mode: Mode::AsIs, .. }))
-}
-
-fn log_unreported(outcome: Result<Ticket, StoreError>) {
-    if let Err(error) = outcome {
-        tracing::error!(%error, "what became of a ticket could not be recorded");
+        self.answer_held_with(taken, reply, decided).await
     }
 }
 
 fn reason(ticket: &Ticket) -> String {
     let messages: Vec<&str> = ticket.request.findings.iter().map(|f| f.message.as_str()).collect();
     messages.join("; ")
+}
+
+/// Why there is no ticket for a change that needs one.
+fn no_ticket(error: &StoreError) -> Reply {
+    let (code, message, hint) = match error.trouble() {
+        Trouble::Limit => {
+            let hint = "See them with: lockkeeper tickets --state pending,approved";
+            (sqlstate::REFUSED, format!("this change needs approval, but {error}"), hint)
+        }
+        Trouble::TooLarge => {
+            let message = format!("this change needs approval, but {error}");
+            (sqlstate::PROGRAM_LIMIT_EXCEEDED, message, "Split it into smaller changes.")
+        }
+        Trouble::Moved => {
+            let message = format!("this change needs approval, and its ticket changed just now: {error}");
+            (sqlstate::HELD, message, "Send the same statement again.")
+        }
+        Trouble::Outage => {
+            let message = format!("this change needs approval, but its ticket cannot be recorded: {error}");
+            (sqlstate::NO_RECORD, message, WHEN_IN_ORDER)
+        }
+    };
+    Reply::error(code, message).detail("The change was not run.").hint(hint)
+}
+
+const WHEN_IN_ORDER: &str = "Send the same statement again when the gateway's data directory is in order.";
+
+/// The ticket exists, but what becomes of it cannot be followed.
+fn lost_sight(id: TicketId, error: &StoreError) -> Reply {
+    Reply::error(sqlstate::NO_RECORD, format!("ticket {id} cannot be read: {error}"))
+        .detail("The change was not run.")
+        .hint(WHEN_IN_ORDER)
+}
+
+/// The approval is there, and could not be spent.
+fn not_claimed(id: TicketId, error: &StoreError) -> Reply {
+    let not_run = "The change was not run; the approval was not used.";
+    match (error, error.trouble()) {
+        (StoreError::Rejected(Rejection::OtherChange(mismatch)), _) => {
+            Reply::error(sqlstate::HELD, format!("the approval of ticket {id} does not cover this: {mismatch}"))
+                .detail(not_run)
+                .hint("Send the statement again to have it looked at as it is now.")
+        }
+        (_, Trouble::Moved | Trouble::Limit | Trouble::TooLarge) => {
+            Reply::error(sqlstate::HELD, format!("the approval of ticket {id} cannot be used: {error}"))
+                .detail(not_run)
+                .hint(format!("Look at it with: lockkeeper tickets show {id}"))
+        }
+        (_, Trouble::Outage) => {
+            let message = format!("ticket {id} is approved, but its run cannot be recorded: {error}");
+            Reply::error(sqlstate::NO_RECORD, message).detail(not_run).hint(WHEN_IN_ORDER)
+        }
+    }
 }
 
 fn undecided(ticket: &Ticket, decision: Decision) -> Reply {
@@ -339,10 +347,12 @@ fn undecided(ticket: &Ticket, decision: Decision) -> Reply {
             Reply::error(sqlstate::EXPIRED, format!("ticket {id} has expired: {what}"))
                 .hint("The change was not run. Send the statement again to ask anew.")
         }
-        Decision::Taken(state) => {
-            Reply::error(sqlstate::HELD, format!("ticket {id} was taken by another session: it is {state}"))
-                .hint("Look at it with: lockkeeper tickets show.")
-        }
+        Decision::Taken(state) => Reply::error(
+            sqlstate::HELD,
+            format!("the approval of ticket {id} was used by another session: it is {state}"),
+        )
+        .detail("This session did not run the change.")
+        .hint(format!("Look at it with: lockkeeper tickets show {id}. Sent again, the statement asks anew.")),
         Decision::StillPending(_) | Decision::Approved(_) => {
             Reply::error(sqlstate::WAIT_OVER, format!("nobody has decided on ticket {id} yet"))
                 .detail("The ticket still waits for approval; this session does not any more.")

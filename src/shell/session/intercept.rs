@@ -6,11 +6,12 @@ use bytes::Bytes;
 
 use super::backstage::End;
 use super::record::{Decided, Own};
+use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
 use crate::kernel::policy::{self, Clearance, Place, Verdict};
 use crate::kernel::relay::Status;
-use crate::kernel::relay::ledger::{Path, Value};
+use crate::kernel::relay::ledger::{Path, Values};
 use crate::kernel::sql::bounds;
 use crate::kernel::sql::read::UnreadableKind;
 use crate::kernel::sql::remember::Known;
@@ -21,25 +22,13 @@ use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::Decision;
 use crate::shell::database::{Database, DatabaseError};
 
-/// A statement that was taken from the client and waits for its verdict.
-#[derive(Clone, Debug)]
-pub(super) struct Taken {
-    /// The whole message: Query or Execute.
-    pub message: Bytes,
-    pub known: Arc<Known>,
-    pub path: Path,
-    pub values: Option<Arc<[Value]>>,
-    /// When it was taken, microseconds on the session's clock.
-    pub started: u64,
-}
-
 impl Session {
     pub(super) async fn judge(
         &mut self,
         message: Bytes,
         known: Arc<Known>,
         path: Path,
-        values: Option<Arc<[Value]>>,
+        values: Option<Values>,
     ) -> Result<(), Ended> {
         let taken = Taken { message, known, path, values, started: self.now() };
         let Some(reading) = self.resolve(&taken).await? else { return Ok(()) };

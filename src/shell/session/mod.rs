@@ -1,17 +1,23 @@
 //! One client and its one server connection, from ReadyForQuery to the end.
 //!
 //! The plain path is in `pump`; this file is the loop around it. What has to be decided is in `intercept`,
-//! plans are run in `act`, held statements wait in `hold`.
+//! what a verdict says is done in `act`, plans are run in `run`, held statements wait in `hold`.
 
 mod act;
 mod answer;
+mod approved;
 pub mod backstage;
 mod hold;
 mod intercept;
+mod journal;
+mod lock_timeout;
 mod pump;
 mod recall;
 mod record;
+mod run;
+mod taken;
 pub mod wire;
+mod words;
 
 use std::future::poll_fn;
 use std::sync::Arc;

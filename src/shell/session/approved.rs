@@ -1,0 +1,131 @@
+//! An approved statement runs: its approval is spent, its plan or its own message runs, and its ticket says
+//! how far it came and what became of it.
+
+use std::time::Instant;
+
+use super::hold::Asked;
+use super::journal::Journal;
+use super::record::Decided;
+use super::run::{Permit, Ran, ms};
+use super::taken::Taken;
+use super::{Ended, Session, words};
+use crate::kernel::plan::{Plan, Step};
+use crate::kernel::policy::Clearance;
+use crate::kernel::review::Ticket;
+use crate::kernel::sql::statement::LockMode;
+use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::console::ask::{Claim, Claimed};
+use crate::shell::executor::Progress;
+use crate::shell::store::{RunOutcome, StoreError};
+
+impl Session {
+    pub(super) async fn run_approved(
+        &mut self,
+        taken: &Taken,
+        ticket: Ticket,
+        asked: Asked,
+        decided: Decided,
+    ) -> Result<(), Ended> {
+        // Before the approval is spent on a run that would be refused.
+        if let Some(error) = self.log.audit().failure() {
+            return self.unrecorded(taken, &error).await;
+        }
+        match self.claim(&ticket, asked.request).await {
+            Ok(Claimed::Run(claim)) => self.run_claimed(taken, claim, asked.plan, decided).await,
+            Ok(Claimed::BackToReview { ticket, why }) => {
+                let reply = Reply::error(sqlstate::HELD, format!("ticket {} is back in review: {why}", ticket.id))
+                    .hint("Send the statement again when it has been approved again.");
+                self.answer_held_with(taken, reply, decided).await
+            }
+            Err(error) => self.claim_failed(taken, &ticket, error, decided).await,
+        }
+    }
+
+    /// The approval is spent: run it, and say on the ticket what became of it.
+    pub(super) async fn run_claimed(
+        &mut self,
+        taken: &Taken,
+        mut claim: Claim,
+        plan: Plan,
+        decided: Decided,
+    ) -> Result<(), Ended> {
+        if let Err(error) = self.intend(taken, &plan, Some(claim.ticket())).await {
+            let outcome = claim.fail(sqlstate::NO_RECORD, &error.to_string()).await;
+            log_unreported(outcome);
+            return self.unrecorded(taken, &error).await;
+        }
+        claim.sending();
+        let journal = self.journal(&claim, &plan).await;
+        let permit = Permit { clearance: Clearance::of_plan(&plan), decided, journal };
+        let ran = if plan.forwards_message() {
+            self.run_as_it_is(taken, &plan, permit).await?
+        } else {
+            self.run_plan(taken, &plan, permit).await?
+        };
+        let outcome = match &ran {
+            Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
+            Ran::Failed { code, .. } if taken.known.hides() => claim.fail(code, words::SECRET).await,
+            Ran::Failed { code, message } => claim.fail(code, message).await,
+            Ran::Unknown { why } => claim.lose(why).await,
+        };
+        log_unreported(outcome);
+        match ran {
+            Ran::Unknown { why } => Err(self.server_lost(&why)),
+            Ran::Done { .. } | Ran::Failed { .. } => Ok(()),
+        }
+    }
+
+    /// The ticket itself says already that the change is running: without its steps it runs all the same.
+    async fn journal(&self, claim: &Claim, plan: &Plan) -> Option<Journal> {
+        let (store, session) = (self.shared.tickets.store.clone(), self.log.id().to_string());
+        let begun = Journal::begin(store, claim.name(), (claim.ticket().id, session), plan).await;
+        begun.inspect_err(|error| tracing::error!(%error, "the steps of a change are not written on its ticket")).ok()
+    }
+
+    /// The client's own message, with its parameters and its result set, under a bounded lock timeout.
+    async fn run_as_it_is(&mut self, taken: &Taken, plan: &Plan, permit: Permit) -> Result<Ran, Ended> {
+        let Permit { clearance, decided, journal } = permit;
+        // Who waits for a row makes nobody queue for the table.
+        let rows_only = |step: &Step| matches!(step.lock, LockMode::RowShare | LockMode::RowExclusive);
+        if !plan.steps.iter().all(rows_only) {
+            self.bound_lock_timeout().await?;
+        }
+        let name = plan.steps.first().map(|step| step.name.clone()).unwrap_or_default();
+        if let Some(journal) = &journal {
+            journal.tell(&Progress::StepStarted { step: 0, name: name.clone() });
+        }
+        let started = Instant::now();
+        self.decided = Some(decided);
+        self.last_error = None;
+        self.forward(taken, clearance);
+        let lost = match self.see_through().await {
+            Err(Ended::Server) => true,
+            other => other.map(|()| false)?,
+        };
+        let ms = ms(started.elapsed());
+        let ran = match self.last_error.take() {
+            _ if lost => Ran::Unknown { why: "the server closed the connection".to_owned() },
+            Some(code) => Ran::Failed { code, message: "the server refused it".to_owned() },
+            None => Ran::Done { tag: self.last_tag.to_string(), ms },
+        };
+        if let Some(journal) = journal {
+            match &ran {
+                Ran::Failed { code, .. } => {
+                    journal.end(RunOutcome::Failed, Some((0, format!("SQLSTATE {code}")))).await
+                }
+                Ran::Unknown { why } => journal.end(RunOutcome::Unknown, Some((0, why.clone()))).await,
+                Ran::Done { .. } => {
+                    journal.tell(&Progress::StepDone { step: 0, name, ms });
+                    journal.end(RunOutcome::Done, None).await;
+                }
+            }
+        }
+        Ok(ran)
+    }
+}
+
+fn log_unreported(outcome: Result<Ticket, StoreError>) {
+    if let Err(error) = outcome {
+        tracing::error!(%error, "what became of a ticket could not be recorded");
+    }
+}

@@ -1,0 +1,96 @@
+//! How far the run of an approved change has come, step by step, on its ticket: so that after a crash it is
+//! known where to look. It proves nothing about the database; the steps' own probes do.
+
+use tokio::sync::mpsc;
+
+use crate::kernel::plan::Plan;
+use crate::kernel::review::TicketId;
+use crate::shell::executor::Progress;
+use crate::shell::store::{NewRun, RunOutcome, StepOutcome, Store, StoreError, now};
+
+/// One run. What is told is written in order by a task of its own: no step waits for it.
+#[derive(Debug)]
+pub(super) struct Journal {
+    lines: mpsc::UnboundedSender<Line>,
+    writer: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug)]
+enum Line {
+    Started(u32),
+    Finished(u32, StepOutcome, Option<String>),
+    End(RunOutcome),
+}
+
+impl Journal {
+    /// Writes down that a plan is about to run.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub(super) async fn begin(
+        store: Store,
+        run: &str,
+        of: (TicketId, String),
+        plan: &Plan,
+    ) -> Result<Self, StoreError> {
+        let (ticket, session) = of;
+        let run = run.to_owned();
+        let new = NewRun { run: run.clone(), ticket: Some(ticket), session, plan: plan.shown() };
+        store.journal_begin(new, now()).await?;
+        let (lines, mut told) = mpsc::unbounded_channel();
+        let writer = tokio::spawn(async move {
+            while let Some(line) = told.recv().await {
+                if let Err(error) = write(&store, &run, line).await {
+                    tracing::error!(%error, run, "a step of an approved change is not on its ticket");
+                }
+            }
+        });
+        Ok(Self { lines, writer })
+    }
+
+    pub(super) fn tell(&self, progress: &Progress) {
+        match progress {
+            Progress::StepStarted { step, .. } => self.line(Line::Started(number(*step))),
+            Progress::StepDone { step, .. } => self.line(Line::Finished(number(*step), StepOutcome::Done, None)),
+            Progress::AlreadyDone { step, .. } => self.line(Line::Finished(number(*step), StepOutcome::Skipped, None)),
+            Progress::Retrying { .. }
+            | Progress::Backfill { .. }
+            | Progress::WaitingForSnapshots { .. }
+            | Progress::Note(_) => {}
+        }
+    }
+
+    /// The end of the run, and at which step and why if it ended early. Waits until all is written.
+    pub(super) async fn end(self, run: RunOutcome, stopped: Option<(usize, String)>) {
+        if let Some((step, why)) = stopped {
+            let how = match run {
+                RunOutcome::Done => StepOutcome::Done,
+                RunOutcome::Failed => StepOutcome::Failed,
+                RunOutcome::Cancelled => StepOutcome::Cancelled,
+                RunOutcome::Unknown => StepOutcome::Unknown,
+            };
+            self.line(Line::Finished(number(step), how, Some(why)));
+        }
+        self.line(Line::End(run));
+        drop(self.lines);
+        // Its only failure is a panic, which is reported where it happens.
+        let _ = self.writer.await;
+    }
+
+    fn line(&self, line: Line) {
+        // The writer ends only after the last sender.
+        let _ = self.lines.send(line);
+    }
+}
+
+async fn write(store: &Store, run: &str, line: Line) -> Result<(), StoreError> {
+    match line {
+        Line::Started(step) => store.journal_started(run, step, now()).await.map(drop),
+        Line::Finished(step, outcome, detail) => store.journal_finished(run, step, (outcome, detail), now()).await,
+        Line::End(outcome) => store.journal_end(run, outcome, now()).await,
+    }
+}
+
+fn number(step: usize) -> u32 {
+    u32::try_from(step).unwrap_or(u32::MAX)
+}

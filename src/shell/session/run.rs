@@ -1,0 +1,224 @@
+//! Runs a plan in the client's place: its steps on the client's own server connection, their progress as
+//! notices, its end as the client's answer, and all of it in the record.
+
+use std::fmt::Write as _;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::backstage::{Aside, Backstage, End};
+use super::journal::Journal;
+use super::record::{Decided, Own};
+use super::taken::Taken;
+use super::{Ended, Session, record, words};
+use crate::kernel::plan::Plan;
+use crate::kernel::policy::Clearance;
+use crate::kernel::relay::Status;
+use crate::kernel::wire::message;
+use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::database::DatabaseError;
+use crate::shell::executor::{self, Control, Outcome, Progress, Stopped};
+use crate::shell::store::RunOutcome;
+
+/// How a change that ran came out, for its ticket.
+#[derive(Clone, Debug)]
+pub(super) enum Ran {
+    Done { tag: String, ms: u64 },
+    Failed { code: String, message: String },
+    Unknown { why: String },
+}
+
+/// What a plan runs with.
+#[derive(Debug)]
+pub(super) struct Permit {
+    /// That it may run.
+    pub clearance: Clearance,
+    pub decided: Decided,
+    /// Where its steps are written down, if a ticket is for it.
+    pub journal: Option<Journal>,
+}
+
+impl Session {
+    /// Runs a plan in the client's place and gives the client its result.
+    pub(super) async fn run_plan(&mut self, taken: &Taken, plan: &Plan, permit: Permit) -> Result<Ran, Ended> {
+        let Permit { clearance: _, decided, journal } = permit;
+        if plan.rewrites() {
+            Reply::notice(plan.summary.clone()).detail(words::steps(plan)).put(&mut self.client.out);
+        }
+        let (outcome, status) = self.execute(plan, journal.as_ref()).await?;
+        if let Some(journal) = journal {
+            let (how, mut stopped) = ended(&outcome);
+            if let (Some((_, why)), true) = (&mut stopped, taken.known.hides()) {
+                words::SECRET.clone_into(why);
+            }
+            journal.end(how, stopped).await;
+        }
+        self.relay.status = status;
+        let ran = self.ran(plan, &outcome);
+        self.record_stop(plan, &outcome, taken.known.hides());
+        let (tag, code) = match &ran {
+            Ran::Done { tag, .. } => (tag.clone(), None),
+            Ran::Failed { code, .. } => (String::new(), Some(code.clone())),
+            Ran::Unknown { .. } => (String::new(), Some(sqlstate::CONNECTION_FAILURE.to_owned())),
+        };
+        let rows = report(&outcome).rows;
+        let answered = self.answer_outcome(taken, plan, outcome).await;
+        self.record_own(&taken.known, (taken.path, taken.started), Own { tag, code, rows }, Some(decided));
+        match answered {
+            // What became of the change is known even if the client does not hear it.
+            Err(Ended::Client) | Ok(()) => Ok(ran),
+            Err(ended) => match ran {
+                Ran::Unknown { .. } => Ok(ran),
+                Ran::Done { .. } | Ran::Failed { .. } => Err(ended),
+            },
+        }
+    }
+
+    async fn execute(&mut self, plan: &Plan, journal: Option<&Journal>) -> Result<(Outcome, Status), Ended> {
+        let settings = self.settings();
+        let control = Control::default();
+        let mut cancels = self.cancel.requests();
+        cancels.mark_unchanged();
+        let target = self.cancel.target();
+        let n = self.log.next_n();
+        let (aside, mut heard) = mpsc::unbounded_channel();
+        let progress = aside.clone();
+        let mut stage = Backstage::new(&mut self.server, self.relay.status, End::Sync, aside);
+        let outcome = {
+            let log = &mut self.log;
+            let mut tell = |one: Progress| {
+                record::step(log, (n, plan), &one);
+                if let Some(journal) = journal {
+                    journal.tell(&one);
+                }
+                // The receiver lives as long as this function.
+                let _ = progress.send(Aside::Progress(one));
+            };
+            let mut run = pin!(executor::run(&mut stage, plan, &settings.executor, &control, &mut tell));
+            let mut gone = false;
+            loop {
+                tokio::select! {
+                    biased;
+                    outcome = &mut run => break outcome,
+                    Some(aside) = heard.recv() => match aside {
+                        Aside::Frame(frame) => {
+                            if frame.first() == Some(&b'S') {
+                                self.relay.parameter(frame.get(5..).unwrap_or_default());
+                            }
+                            self.client.out.extend_from_slice(&frame);
+                        }
+                        Aside::Progress(progress) => words::progress(&progress, &mut self.client.out),
+                    },
+                    () = self.client.watch(), if !gone => {
+                        // A client that left cannot stop it either: the running step ends, no new one begins.
+                        gone = true;
+                        control.cancel();
+                    }
+                    changed = cancels.changed() => {
+                        if changed.is_ok() {
+                            control.cancel();
+                            target.send_upstream().await;
+                        }
+                    }
+                }
+            }
+        };
+        let status = stage.status();
+        drop(stage);
+        drop(progress);
+        while let Ok(aside) = heard.try_recv() {
+            match aside {
+                Aside::Frame(frame) => self.tell_frame(&frame),
+                Aside::Progress(progress) => words::progress(&progress, &mut self.client.out),
+            }
+        }
+        Ok((outcome, status))
+    }
+
+    fn ran(&self, plan: &Plan, outcome: &Outcome) -> Ran {
+        match outcome {
+            Outcome::Done(report) => {
+                let tag = report.tag.clone().unwrap_or_else(|| plan.tag.clone());
+                Ran::Done { tag, ms: report.steps.iter().map(|step| step.ms).sum() }
+            }
+            Outcome::Failed(_, stopped) | Outcome::Cancelled(_, stopped) => Ran::Failed {
+                code: stopped.error.code().unwrap_or(sqlstate::QUERY_CANCELED).to_owned(),
+                message: format!("{}: {}", stopped.name, stopped.error),
+            },
+            Outcome::Unknown(_, stopped) => Ran::Unknown { why: format!("{}: {}", stopped.name, stopped.error) },
+        }
+    }
+
+    async fn answer_outcome(&mut self, taken: &Taken, plan: &Plan, outcome: Outcome) -> Result<(), Ended> {
+        match outcome {
+            Outcome::Done(report) => {
+                if plan.rewrites() {
+                    Reply::notice(words::summary(&report)).put(&mut self.client.out);
+                }
+                for notice in report.notices {
+                    message::put_notice(&mut self.client.out, notice.fields);
+                }
+                let status = self.relay.status;
+                let tag = report.tag.as_deref().unwrap_or(&plan.tag);
+                self.answer_done(tag, taken.path, status).await
+            }
+            Outcome::Failed(_, stopped) => {
+                let Stopped { error, state, way_on, blockers, .. } = *stopped;
+                let DatabaseError::Server(mut error) = error else { return Err(self.server_lost(&error.to_string())) };
+                append(&mut error.fields, b'D', &state);
+                for blocker in blockers {
+                    append(&mut error.fields, b'D', &format!("In the way: {blocker}."));
+                }
+                append(&mut error.fields, b'H', &way_on);
+                self.answer_server_error(&error, taken.path).await
+            }
+            Outcome::Cancelled(_, stopped) => {
+                let reply = Reply::error(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
+                    .detail(stopped.state)
+                    .hint(stopped.way_on);
+                self.answer_error(reply, taken.path).await
+            }
+            Outcome::Unknown(_, stopped) => Err(self.server_lost(&stopped.error.to_string())),
+        }
+    }
+}
+
+fn report(outcome: &Outcome) -> &executor::Report {
+    match outcome {
+        Outcome::Done(report)
+        | Outcome::Failed(report, _)
+        | Outcome::Cancelled(report, _)
+        | Outcome::Unknown(report, _) => report,
+    }
+}
+
+/// How a run ended, for its ticket, and at which step and why if it ended early.
+fn ended(outcome: &Outcome) -> (RunOutcome, Option<(usize, String)>) {
+    let why = |stopped: &Stopped| Some((stopped.step, format!("{}. {}", stopped.error, stopped.state)));
+    match outcome {
+        Outcome::Done(_) => (RunOutcome::Done, None),
+        Outcome::Failed(_, stopped) => (RunOutcome::Failed, why(stopped)),
+        Outcome::Cancelled(_, stopped) => (RunOutcome::Cancelled, why(stopped)),
+        Outcome::Unknown(_, stopped) => (RunOutcome::Unknown, why(stopped)),
+    }
+}
+
+/// Adds a sentence to a field of the server's error, or the field.
+fn append(fields: &mut Vec<(u8, String)>, code: u8, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    match fields.iter_mut().find(|(known, _)| *known == code) {
+        Some((_, value)) => {
+            let _ = write!(value, " {text}");
+        }
+        None => fields.push((code, text.to_owned())),
+    }
+}
+
+/// Milliseconds, saturating.
+#[must_use]
+pub(super) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

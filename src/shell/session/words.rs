@@ -1,0 +1,73 @@
+//! What a client is told about a plan: before it runs, while it runs, and when it is done.
+
+use crate::kernel::plan::{Action, Plan};
+use crate::kernel::wire::reply::Reply;
+use crate::shell::executor::{Progress, Report};
+
+/// Instead of the server's words about a statement with a secret, which may repeat it.
+pub(super) const SECRET: &str = "its statement holds a secret, so the server's words are not kept";
+
+/// What was done, in a line.
+pub(super) fn summary(report: &Report) -> String {
+    let total: u64 = report.steps.iter().map(|step| step.ms).sum();
+    let steps: Vec<String> = report
+        .steps
+        .iter()
+        .map(|step| {
+            if step.already_done {
+                format!("{} (done before)", step.name)
+            } else {
+                format!("{} {} ms", step.name, step.ms)
+            }
+        })
+        .collect();
+    let rows = if report.rows > 0 { format!(", {} rows filled", report.rows) } else { String::new() };
+    format!("done in {total} ms{rows}: {}", steps.join(", "))
+}
+
+fn sql_of(action: &Action) -> String {
+    match action {
+        Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
+        Action::Backfill(fill) => {
+            format!("UPDATE {} SET {} = {} in batches", fill.relation.name, fill.column, fill.expression_sql)
+        }
+    }
+}
+
+/// The steps of a plan, one a line.
+pub(super) fn steps(plan: &Plan) -> String {
+    let plan = plan.shown();
+    let lines =
+        plan.steps.iter().enumerate().map(|(at, step)| format!("{}. {}: {}", at + 1, step.name, sql_of(&step.action)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Progress as a notice, where it is worth one.
+pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
+    let text = match progress {
+        // The summary at the end has them all.
+        Progress::StepStarted { .. } | Progress::StepDone { .. } | Progress::AlreadyDone { .. } => return,
+        Progress::Retrying { attempt, wait_ms, blockers } => {
+            let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+            let who = if who.is_empty() { "somebody".to_owned() } else { who.join("; ") };
+            format!("waiting for a lock without blocking others (try {attempt}, next in {wait_ms} ms): held by {who}")
+        }
+        Progress::Backfill { done, estimate, rows_per_second, left } => {
+            let left = left.map(|left| format!(", about {} s left", left.as_secs())).unwrap_or_default();
+            format!(
+                "filling: {done} of about {estimate} rows ({}%), {rows_per_second} rows/s{left}",
+                percent(*done, *estimate)
+            )
+        }
+        Progress::WaitingForSnapshots { blockers } => {
+            let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+            format!("the index build waits for older transactions: {}", who.join("; "))
+        }
+        Progress::Note(text) => text.clone(),
+    };
+    Reply::notice(text).put(out);
+}
+
+fn percent(done: u64, of: u64) -> u64 {
+    done.saturating_mul(100).checked_div(of).unwrap_or(100).min(100)
+}
