@@ -85,6 +85,19 @@ pub struct Step {
     pub probe: Option<String>,
     /// What takes the step back, or why it cannot be.
     pub undo: Option<String>,
+    /// How a failure is told where the server's own words would be about a helper nobody asked for.
+    #[serde(default)]
+    pub reworded: Option<Reworded>,
+}
+
+/// An error of a step in the words the server has for the statement that the step stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reworded {
+    /// The SQLSTATE it is for.
+    pub code: String,
+    pub as_code: String,
+    pub message: String,
+    pub column: String,
 }
 
 /// What a step does.
@@ -169,7 +182,15 @@ impl Step {
     /// One statement without a probe and without an undo.
     #[must_use]
     pub fn sql(name: &str, sql: String, mode: Mode, lock: LockMode) -> Self {
-        Self { name: name.to_owned(), action: Action::Sql { sql, mode }, lock, scans: false, probe: None, undo: None }
+        Self {
+            name: name.to_owned(),
+            action: Action::Sql { sql, mode },
+            lock,
+            scans: false,
+            probe: None,
+            undo: None,
+            reworded: None,
+        }
     }
 
     /// With the query that tells whether it is done.

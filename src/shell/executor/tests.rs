@@ -71,6 +71,7 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         scans: false,
         probe: None,
         undo: None,
+        reworded: None,
     }
 }
 
@@ -138,6 +139,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
     let undone = |name: &str, probe: Option<&str>| Step {
         probe: probe.map(str::to_owned),
         undo: Some(format!("ALTER undo {name}")),
+        reworded: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)
     };
     let steps = vec![
