@@ -30,7 +30,6 @@ const KERNEL_CRATES: &[&str] = &[
     "serde_json",
     "sha2",
     "sqlparser",
-    "strsim",
     "thiserror",
 ];
 

@@ -140,7 +140,11 @@ impl Relay {
                         Next::Pass
                     }
                     client::FUNCTION_CALL => self.function_call(header, body, now),
-                    // Flush, Terminate; and what the server will refuse by its type.
+                    client::TERMINATE => {
+                        self.terminated = true;
+                        Next::Pass
+                    }
+                    // Flush; and what the server will refuse by its type.
                     _ => Next::Pass,
                 }
             }
@@ -160,7 +164,10 @@ impl Relay {
                 self.dirty = false;
                 self.push(Owed::Sync)
             }
-            client::TERMINATE => Next::Stream,
+            client::TERMINATE => {
+                self.terminated = true;
+                Next::Stream
+            }
             client::COPY_DATA if !self.dropping => Next::Stream,
             _ => {
                 let bytes = header.total().min(rest.len());

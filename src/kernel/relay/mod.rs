@@ -114,6 +114,8 @@ pub struct Relay {
     /// The lexer's settings were looked up for the message that is offered next.
     fenced: bool,
     pub finished: Vec<Finished>,
+    /// The client has said goodbye.
+    pub terminated: bool,
     pub lost_pin: Option<LostPin>,
     function_calls: FunctionCalls,
     values_max: usize,
@@ -159,6 +161,7 @@ impl Relay {
             dirty: false,
             fenced: false,
             finished: Vec::new(),
+            terminated: false,
             lost_pin: None,
             function_calls: limits.function_calls,
             values_max: limits.values_max,

@@ -172,10 +172,3 @@ pub const RULES: &[&Rule] = &[
 pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.id == id)
 }
-
-/// The known id that is closest to an unknown one, for messages.
-#[must_use]
-pub fn nearest(id: &str) -> &'static str {
-    let nearest = RULES.iter().min_by_key(|rule| strsim::damerau_levenshtein(rule.id, id));
-    nearest.map_or("", |rule| rule.id)
-}

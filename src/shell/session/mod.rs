@@ -285,10 +285,12 @@ impl Session {
 
     async fn end(mut self, ended: Ended) {
         self.log.add_bytes(self.bytes_in, self.bytes_out);
+        let goodbye = self.relay.terminated;
+        let or_terminated = |gone| if goodbye { EndReason::Terminated } else { gone };
         match ended {
-            Ended::Client => self.log.set_end(EndReason::ClientGone),
+            Ended::Client => self.log.set_end(or_terminated(EndReason::ClientGone)),
             Ended::Server => {
-                self.log.set_end(EndReason::ServerGone);
+                self.log.set_end(or_terminated(EndReason::ServerGone));
                 farewell(&mut self.client).await;
             }
             Ended::Told(reply, reason) => {
