@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -96,7 +95,6 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
 /// and statement cache are the thread's own and no wake-up crosses threads.
 struct Workers {
     handles: Vec<Handle>,
-    next: AtomicUsize,
     stop: watch::Sender<bool>,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
@@ -117,12 +115,7 @@ impl Workers {
             })?;
             threads.push(thread);
         }
-        Ok(Self { handles, next: AtomicUsize::new(0), stop, threads: std::sync::Mutex::new(threads) })
-    }
-
-    fn next(&self) -> Option<&Handle> {
-        let at = self.next.fetch_add(1, Ordering::Relaxed);
-        self.handles.get(at % self.handles.len().max(1))
+        Ok(Self { handles, stop, threads: std::sync::Mutex::new(threads) })
     }
 
     fn stop(&self) {
@@ -182,7 +175,6 @@ async fn listen(
             }
         }
     }
-    let _ = workers.next();
     Ok(())
 }
 

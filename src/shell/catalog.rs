@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 use crate::kernel::facts::{Facts, Wanted};
+use crate::kernel::wire::reply::sqlstate;
 
 /// How long a look-up waits for a lock before it does without what needs it.
 const LOCK_TIMEOUT_MS: &str = "50";
@@ -109,7 +110,7 @@ async fn aside<D: Database>(db: &mut D, sql: &str, parameters: &[Option<&str>]) 
 fn unreadable(why: String) -> DatabaseError {
     DatabaseError::Server(Box::new(ServerMessage {
         severity: "ERROR".to_owned(),
-        code: "LK008".to_owned(),
+        code: sqlstate::UNREAD.to_owned(),
         message: format!("the catalog's answer could not be read: {why}"),
         ..ServerMessage::default()
     }))

@@ -69,10 +69,10 @@ struct ServeArgs {
     /// The configuration file; its values are overridden by the options below
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where clients connect: HOST:PORT, or a folder for a Unix socket. May be given several times [default: 127.0.0.1:6433]
+    /// Where clients connect: HOST:PORT, or the directory of a Unix socket. May be given several times [default: 127.0.0.1:6433]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
-    /// The server: HOST:PORT, or the folder of its Unix socket [default: 127.0.0.1:5432]
+    /// The server: HOST:PORT, or the directory of its Unix socket [default: 127.0.0.1:5432]
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Option<String>,
     /// Where the command line and the review queue's API connect [default: 127.0.0.1:6434]
@@ -122,7 +122,11 @@ fn complain(what: &str) {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
-    let filter = EnvFilter::try_from_env("LOCKKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_from_env("LOCKKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // It logs the statements it reads, whose secrets belong in no log.
+    if let Ok(silent) = "sqlparser=off".parse() {
+        filter = filter.add_directive(silent);
+    }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

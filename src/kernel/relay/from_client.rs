@@ -38,6 +38,7 @@ pub enum Then {
     Fatal(Reply),
 }
 
+/// What has to be settled before a message may go on.
 #[derive(Debug)]
 pub enum Question {
     /// Everything owed must have arrived; then offer the message again.

@@ -72,7 +72,7 @@ impl Relay {
                 self.complete(header.tag, body, now)
             }
             server::ERROR => self.error(body, now),
-            server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE => self.named(now),
+            server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE => self.named(),
             server::ROW_DESCRIPTION | server::NO_DATA => {
                 if matches!(self.ledger.front(), Some(Owed::Describe)) {
                     self.ledger.pop();
@@ -176,8 +176,8 @@ impl Relay {
         self.finish(running, now);
     }
 
-    fn named(&mut self, now: u64) {
-        let _ = now;
+    /// The server has confirmed what a name stands for.
+    fn named(&mut self) {
         match self.ledger.pop() {
             Some(Owed::Parse { name, known, .. }) => self.names.set_statement(name, known),
             Some(Owed::Bind { portal, statement, values }) => self.names.bind(portal, &statement, values),

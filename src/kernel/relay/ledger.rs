@@ -81,6 +81,7 @@ pub enum Owed {
     CopyEnd,
 }
 
+/// The answers owed, oldest first.
 #[derive(Debug, Default)]
 pub struct Ledger {
     owed: VecDeque<Owed>,
@@ -89,11 +90,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether everything was answered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.owed.is_empty()
     }
 
+    /// How many answers are owed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.owed.len()
@@ -104,6 +107,7 @@ impl Ledger {
         self.copying
     }
 
+    /// A message that will be answered goes to the server.
     #[inline]
     pub fn push(&mut self, owed: Owed) {
         // During COPY IN the server skips Flush and Sync, for clients that send them early.
@@ -147,6 +151,7 @@ impl Ledger {
         self.owed.front_mut()
     }
 
+    /// What was answered.
     pub fn pop(&mut self) -> Option<Owed> {
         let popped = self.owed.pop_front();
         while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
@@ -168,6 +173,7 @@ impl Ledger {
         true
     }
 
+    /// All that is owed, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Owed> {
         self.owed.iter()
     }

@@ -33,6 +33,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// By its byte in ReadyForQuery; `None` for any other byte.
     #[must_use]
     pub fn of(byte: u8) -> Option<Self> {
         match byte {
@@ -89,6 +90,7 @@ pub struct Limits {
     pub message_max: usize,
 }
 
+/// One session's relay.
 #[derive(Debug)]
 pub struct Relay {
     pub ledger: Ledger,
@@ -136,6 +138,7 @@ fn name(bytes: &[u8], encoding: TextEncoding) -> Option<CompactString> {
 }
 
 impl Relay {
+    /// At the first ReadyForQuery: nothing is owed.
     #[must_use]
     pub fn new(encoding: TextEncoding, limits: Limits) -> Self {
         Self {

@@ -4,7 +4,6 @@ pub mod agree;
 pub mod bounds;
 pub mod encoding;
 pub mod known;
-pub mod names;
 pub mod read;
 pub mod remember;
 mod shape;

@@ -18,6 +18,7 @@ pub struct BadBody(pub &'static str);
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// At the start of a body.
     #[must_use]
     pub fn new(body: &'a [u8]) -> Self {
         Self(body)
@@ -62,6 +63,7 @@ impl<'a> Reader<'a> {
         Ok(bytes.try_into().map(i32::from_be_bytes).unwrap_or_default())
     }
 
+    /// What has not been read.
     #[must_use]
     pub fn rest(self) -> &'a [u8] {
         self.0
@@ -225,18 +227,22 @@ fn put<M: Message>(out: &mut BytesMut, message: &M) {
     }
 }
 
+/// ErrorResponse.
 pub fn put_error(out: &mut BytesMut, fields: Vec<(u8, String)>) {
     put(out, &ErrorResponse::new(fields));
 }
 
+/// NoticeResponse.
 pub fn put_notice(out: &mut BytesMut, fields: Vec<(u8, String)>) {
     put(out, &NoticeResponse::new(fields));
 }
 
+/// CommandComplete.
 pub fn put_command_complete(out: &mut BytesMut, tag: &str) {
     put(out, &CommandComplete::new(tag.to_owned()));
 }
 
+/// Parse without parameter types.
 pub fn put_parse(out: &mut BytesMut, name: &str, sql: &str) {
     put(out, &Parse::new(Some(name.to_owned()), sql.to_owned(), Vec::new()));
 }
@@ -247,22 +253,27 @@ pub fn put_bind(out: &mut BytesMut, portal: &str, statement: &str, values: &[Opt
     put(out, &Bind::new(Some(portal.to_owned()), Some(statement.to_owned()), Vec::new(), values, Vec::new()));
 }
 
+/// Execute without a row limit.
 pub fn put_execute(out: &mut BytesMut, portal: &str) {
     put(out, &Execute::new(Some(portal.to_owned()), 0));
 }
 
+/// Close of a statement.
 pub fn put_close_statement(out: &mut BytesMut, name: &str) {
     put(out, &Close::new(b'S', Some(name.to_owned())));
 }
 
+/// Close of a portal.
 pub fn put_close_portal(out: &mut BytesMut, name: &str) {
     put(out, &Close::new(b'P', Some(name.to_owned())));
 }
 
+/// Flush.
 pub fn put_flush(out: &mut BytesMut) {
     put(out, &Flush::new());
 }
 
+/// Sync.
 pub fn put_sync(out: &mut BytesMut) {
     put(out, &Sync::new());
 }

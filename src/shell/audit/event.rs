@@ -65,6 +65,7 @@ pub enum Event {
     Ticket(TicketEvent),
 }
 
+/// The record was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayStarted {
     pub version: String,
@@ -73,6 +74,7 @@ pub struct GatewayStarted {
     pub torn_bytes: u64,
 }
 
+/// Statements that ran and got no line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogGap {
     pub session: SessionNumber,
@@ -114,6 +116,7 @@ pub struct SessionInfo {
     pub backend_pid: Option<i32>,
 }
 
+/// Somebody was let in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStarted {
     pub session: SessionNumber,
@@ -364,6 +367,7 @@ pub struct DecisionRecord {
     pub recipe: Option<String>,
 }
 
+/// One finding, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingLine {
     pub rule: RuleId,
@@ -387,6 +391,7 @@ pub struct Step {
     pub sqlstate: Option<String>,
 }
 
+/// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {

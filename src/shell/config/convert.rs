@@ -16,6 +16,7 @@ use super::written::{Sources, Written};
 use super::{policies, targets::HOLD_MODES, targets::MODES};
 use crate::kernel::plan;
 use crate::kernel::review::{check_name, same_person};
+use crate::kernel::sql::bounds;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
 
 const LISTENER_MODES: [(&str, ListenerMode); 3] =
@@ -219,7 +220,11 @@ fn limits(section: Section<'_>) -> Limits {
         startup_bytes_max: section.size("startup_bytes_max", default.startup_bytes_max, 256..=10_000),
         auth_message_bytes_max: section.size("auth_message_bytes_max", default.auth_message_bytes_max, 1_024..=65_536),
         message_bytes_max: section.size("message_bytes_max", default.message_bytes_max, 65_536..=0x3fff_ffff),
-        statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 1_024..=64 << 20),
+        statement_bytes_max: section.size(
+            "statement_bytes_max",
+            default.statement_bytes_max,
+            1_024..=bounds::TEXT_BYTES_MAX as u64,
+        ),
         drain_timeout: section.seconds("drain_timeout_s", default.drain_timeout, 0..=86_400),
     };
     section.finish();

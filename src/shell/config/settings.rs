@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::secret::Secret;
 use super::users::Users;
 use crate::kernel::plan;
-use crate::kernel::policy::Policy;
+use crate::kernel::policy::{self, Policy};
 use crate::shell::tls::{Identity, ListenerMode, Roots, UpstreamMode};
 
 /// The whole configuration.
@@ -116,7 +116,7 @@ pub struct Target {
 impl Target {
     #[must_use]
     pub fn serves(&self, database: &str) -> bool {
-        self.databases.iter().any(|pattern| pattern_matches(pattern, database))
+        self.databases.iter().any(|pattern| policy::pattern_matches(pattern, database))
     }
 }
 
@@ -349,60 +349,6 @@ impl Record {
             parameters: Parameters::default(),
             statement_bytes_max: 65_536,
             on_failure: OnFailure::default(),
-        }
-    }
-}
-
-/// `*` stands for any run of characters, `?` for one. Linear in practice and never exponential:
-/// only the last `*` is gone back to.
-#[must_use]
-pub fn pattern_matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || Some(c) == text.get(t) => {
-                p += 1;
-                t += 1;
-            }
-            Some(_) | None => {
-                let Some((star_p, star_t)) = star else {
-                    return false;
-                };
-                star = Some((star_p, star_t + 1));
-                p = star_p + 1;
-                t = star_t + 1;
-            }
-        }
-    }
-    pattern.get(p..).is_some_and(|rest| rest.iter().all(|c| *c == '*'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pattern_matches;
-
-    #[test]
-    fn patterns() {
-        for (pattern, text, expected) in [
-            ("*", "", true),
-            ("*", "orders", true),
-            ("app_*", "app_live", true),
-            ("app_*", "apple", false),
-            ("*_test", "a_test_test", true),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("App", "app", false),
-            ("", "x", false),
-            ("a*b*c", "aXbYbZc", true),
-        ] {
-            assert_eq!(pattern_matches(pattern, text), expected, "{pattern} against {text}");
         }
     }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::kernel::policy::Policy;
 
 fn sources(text: &str) -> Sources {
     Sources { file: Some((PathBuf::from("gw.toml"), text.to_owned())), ..Sources::default() }
@@ -170,6 +171,20 @@ fn unknown_keys_come_with_the_nearest_known() {
     assert!(mistakes("[hold]\nreminders = 5").contains("Did you mean `reminder_s`?"));
     assert!(mistakes("[record]\nzzz = 5").contains("Known here: `dir`, `files_max`"));
     assert!(mistakes("[[targets]]\npolicy = \"stritc\"").contains("Did you mean \"strict\"?"));
+}
+
+#[test]
+fn a_rule_that_does_not_exist_is_a_mistake() {
+    let told = mistakes("[[policy.p.rules]]\nresponses = { drop-tabel = \"refuse\" }");
+    assert!(told.contains("There is no rule \"drop-tabel\".") && told.contains("Did you mean `drop-table`?"), "{told}");
+}
+
+#[test]
+fn the_shipped_profiles_are_the_kernels() {
+    let policies = Settings::default().policies;
+    for profile in [Policy::standard(), Policy::strict(), Policy::observe()] {
+        assert_eq!(*policies[&profile.name], profile);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::kernel::plan::{Action, Mode, Plan, Step};
 use crate::kernel::review::{Door, Event, Happening, Instant, Request, State, Ticket};
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::agree::format_for_people;
-use crate::kernel::sql::statement::{LockMode, RelationName};
+use crate::kernel::sql::statement::RelationName;
 use crate::shell::store::{Recorded, Run, StepOutcome};
 
 /// Characters of a statement in a list.
@@ -152,7 +152,7 @@ fn asked(out: &mut String, ticket: &Ticket, now: Instant) {
 
 fn why(out: &mut String, finding: &Finding) {
     let relation = finding.relation.as_ref().map(|name| format!("  {}", qualified(name))).unwrap_or_default();
-    let lock = finding.lock.map(|mode| format!("  {} lock", lock_name(mode))).unwrap_or_default();
+    let lock = finding.lock.map(|mode| format!("  {} lock", mode.words())).unwrap_or_default();
     let _ = writeln!(out, "  {}{relation}{lock}", line(&finding.rule.0));
     let _ = writeln!(out, "    {}", line(&finding.message));
     if !finding.instead.is_empty() {
@@ -207,7 +207,7 @@ fn step(out: &mut String, number: usize, step: &Step) {
         Action::BuildIndex { .. } => "concurrently, an invalid left-over is dropped first",
         Action::Backfill(_) => "in batches steered by time",
     };
-    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), lock_name(step.lock));
+    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), step.lock.words());
     let text = match &step.action {
         Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
         Action::Backfill(fill) => format!(
@@ -298,19 +298,6 @@ fn outcome(how: StepOutcome) -> &'static str {
         StepOutcome::Failed => "failed",
         StepOutcome::Cancelled => "cancelled",
         StepOutcome::Unknown => "unknown",
-    }
-}
-
-fn lock_name(mode: LockMode) -> &'static str {
-    match mode {
-        LockMode::AccessShare => "ACCESS SHARE",
-        LockMode::RowShare => "ROW SHARE",
-        LockMode::RowExclusive => "ROW EXCLUSIVE",
-        LockMode::ShareUpdateExclusive => "SHARE UPDATE EXCLUSIVE",
-        LockMode::Share => "SHARE",
-        LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
-        LockMode::Exclusive => "EXCLUSIVE",
-        LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
     }
 }
 

@@ -45,6 +45,7 @@ pub struct Unreadable {
     pub kind: UnreadableKind,
 }
 
+/// What kind of text is not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnreadableKind {
     /// The grammar of record refuses it; the server most likely does too.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use memchr::memmem::Finder;
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::{Node, StmtList, nodes};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ const HIDDEN: &str = "'***'";
 const HIDDEN_COMMENT: &str = "/* *** */";
 
 /// A text without any of these holds no secret we know.
-const HINTS: &[&str] = &[
+const HINTS: [&str; 13] = [
     "passw",
     "pwd",
     "secret",
@@ -35,18 +35,8 @@ const HINTS: &[&str] = &[
 ];
 
 /// Parts of names of columns and settings that hold secrets.
-const SECRET_NAMES: &[&str] = &[
-    "passw",
-    "pwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "private_key",
-    "encryption_key",
-    "conninfo",
-    "credential",
-];
+const SECRET_NAMES: [&str; 10] =
+    ["passw", "pwd", "secret", "token", "api_key", "apikey", "private_key", "encryption_key", "conninfo", "credential"];
 
 /// Functions whose literals are secrets.
 const SECRET_FUNCTIONS: &[&str] = &["crypt", "hmac", "digest", "encrypt", "decrypt", "encrypt_iv", "decrypt_iv"];
@@ -93,9 +83,9 @@ pub fn may_hold_secrets(text: &str) -> bool {
     if memchr::memchr2(b'\'', b'$', text.as_bytes()).is_none() {
         return false;
     }
-    static FINDER: LazyLock<Option<AhoCorasick>> =
-        LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(HINTS).ok());
-    FINDER.as_ref().is_none_or(|finder| finder.is_match(text))
+    static FINDERS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| HINTS.iter().map(Finder::new).collect());
+    let lower = text.to_ascii_lowercase();
+    FINDERS.iter().any(|hint| hint.find(lower.as_bytes()).is_some())
 }
 
 /// What is kept of a text that cannot be read.
