@@ -312,6 +312,11 @@ impl Client {
         }
     }
 
+    /// Reads on to ReadyForQuery, unless `last` was it.
+    pub fn until_ready_unless(&mut self, last: &Message) -> Vec<Message> {
+        if last.tag == b'Z' { Vec::new() } else { self.until_ready() }
+    }
+
     /// Reads on until a message's text contains `part`; panics when the session becomes ready or ends before.
     pub fn until(&mut self, part: &str) -> Message {
         let mut seen = Vec::new();

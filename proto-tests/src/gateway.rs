@@ -58,6 +58,35 @@ impl GatewayOptions {
         Self { listen: text(listen), upstream: text(upstream), ..Self::default() }
     }
 
+    /// Checks passwords itself against `users`, and logs in to the server as `user` with the password in `secret`.
+    #[must_use]
+    pub fn scram(users: &Path, user: &str, secret: &Path) -> Self {
+        let (users, secret) = (users.display(), secret.display());
+        let target = "[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\n[targets.auth]\nmethod = \"scram\"";
+        let server =
+            format!("upstream_user = \"{user}\"\nupstream_password_file = \"{secret}\"\nallow_cleartext = true");
+        Self { config: format!("{target}\nusers_file = \"{users}\"\n{server}\n"), ..Self::default() }
+    }
+
+    /// Room for so many sessions and so many connections at the door, which may stay there for so many seconds.
+    #[must_use]
+    pub fn room(connections: u32, entering: u32, seconds: u32) -> Self {
+        let limits = format!("connections_max = {connections}\nunauthenticated_max = {entering}");
+        Self { config: format!("[limits]\n{limits}\nauth_timeout_s = {seconds}\n"), ..Self::default() }
+    }
+
+    /// Gives busy sessions so many seconds when it is stopped.
+    #[must_use]
+    pub fn drain_for(seconds: u32) -> Self {
+        Self { config: format!("[limits]\ndrain_timeout_s = {seconds}\n"), ..Self::default() }
+    }
+
+    /// Judges by a shipped policy.
+    #[must_use]
+    pub fn policy(name: &str) -> Self {
+        Self { config: policy(name), ..Self::default() }
+    }
+
     /// Lets a held change expire after this many seconds.
     #[must_use]
     pub fn expire_after(seconds: u32) -> Self {
@@ -69,6 +98,10 @@ impl GatewayOptions {
     pub fn wait_at_most(seconds: u32) -> Self {
         Self { config: format!("[hold]\nwait_limit_s = {seconds}\n"), ..Self::default() }
     }
+}
+
+fn policy(name: &str) -> String {
+    format!("[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\npolicy = \"{name}\"\n")
 }
 
 enum Kind {
@@ -260,6 +293,17 @@ impl Gateway {
     pub fn log(&self) -> String {
         let bytes = fs::read(self.directory.path().join("log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Writes its configuration file anew, with a shipped policy, and lets it read that.
+    pub fn reload_policy(&self, name: &str) {
+        self.reload(&policy(name));
+    }
+
+    /// Writes its configuration file anew and lets it read that.
+    pub fn reload(&self, config: &str) {
+        fs::write(self.directory.path().join("gateway.toml"), config).unwrap();
+        signal(self.pid().expect("it runs"), "HUP");
     }
 
     /// Kills the process as a power cut would.

@@ -24,7 +24,7 @@ fn with_length(tag: &[u8], length: i32, body: &[u8]) -> Vec<u8> {
 fn malformed() -> Vec<(String, Vec<u8>)> {
     let mut list = Vec::new();
     for tag in [b'Q', b'P', b'B', b'D', b'E', b'C', b'S', b'd', b'p', b'F', b'X', 0, 0xff] {
-        for length in [i32::MIN, -1, 0, 1, 3, i32::MAX, 1 << 30] {
+        for length in [i32::MIN, -1, 0, 1, 3, i32::MAX, 1 << 30, (1 << 30) - 2] {
             list.push((format!("{} length {length}", tag.escape_ascii()), with_length(&[tag], length, b"select 1\0")));
         }
     }
@@ -65,7 +65,8 @@ fn malformed() -> Vec<(String, Vec<u8>)> {
 }
 
 /// The states a session can be in when something malformed comes.
-const STATES: &[&str] = &["ready", "transaction", "pipeline", "skipping", "copy in", "authenticating"];
+const STATES: &[&str] =
+    &["ready", "transaction", "pipeline", "skipping", "copy in", "authenticating", "failed", "held"];
 
 fn reach(case: &Case<'_>, state: &str) -> Client {
     if state == "authenticating" {
@@ -83,6 +84,11 @@ fn reach(case: &Case<'_>, state: &str) -> Client {
         "copy in" => {
             client.send(&wire::query(b"copy ledger from stdin")).unwrap();
             client.until("CopyInResponse");
+        }
+        "failed" => drop(client.query("begin; select nosuch")),
+        "held" => {
+            client.send(&wire::query(b"drop table orders")).unwrap();
+            client.until("ticket ");
         }
         _ => {}
     }
@@ -222,6 +228,61 @@ fn a_statement_of_a_hundred_megabytes_gets_an_answer() {
     }
     case.assert_well();
     assert_eq!(SERVER.sql(&case.database, "select to_regclass('ledger') is not null"), ["t"]);
+}
+
+#[test]
+fn what_is_ordinary_may_be_large() {
+    let case = case("large");
+    let before = case.gateway.memory_kib();
+    let mut client = case.connect();
+    let megabytes = 100;
+    let value = Value::Text(vec![b'x'; megabytes << 20]);
+    let burst = [
+        wire::parse(b"", b"insert into ledger values (1, $1) returning length(note)", &[25]),
+        wire::bind(b"", b"", &[value], false),
+        wire::execute(b"", 0),
+        wire::framed(b'S', b""),
+    ];
+    client.send(&burst.concat()).unwrap();
+    let replies = client.until_ready();
+    assert!(replies.iter().any(|m| m.render() == format!("DataRow {}", megabytes << 20)), "{:?}", error_of(&replies));
+    client.send(&wire::query(b"copy ledger from stdin")).unwrap();
+    client.until("CopyInResponse");
+    let line = [b"2\t".to_vec(), vec![b'y'; megabytes << 20], b"\n".to_vec()].concat();
+    client.send(&[wire::framed(b'd', &line), wire::framed(b'c', b"")].concat()).unwrap();
+    assert!(error_of(&client.until_ready()).is_none());
+    // A text as long is refused, and nothing more: the session goes on.
+    let text = format!("insert into ledger values (3, '{}')", "z".repeat(megabytes << 20));
+    let code = error_of(&client.query(&text)).and_then(|m| m.field('C'));
+    assert_eq!(code.as_deref(), Some("54000"));
+    assert_eq!(client.rows("select id, length(note) from ledger order by id"), ["1|104857600", "2|104857600"]);
+    if let (Some(before), Some(now)) = (before, case.gateway.memory_kib()) {
+        println!("memory after 300 MB: {} KiB more", now.saturating_sub(before));
+        assert!(now < before + 48 * 1024, "from {before} to {now} KiB");
+    }
+    drop(client);
+    case.assert_well();
+}
+
+#[test]
+fn a_gigabyte_that_is_claimed_is_not_kept() {
+    let case = case("claims");
+    let before = case.gateway.memory_kib();
+    let claim = i32::to_be_bytes((1 << 30) - 2);
+    let mut clients = Vec::new();
+    for tag in [b'Q', b'P', b'B', b'F', b'd'] {
+        let mut client = case.connect();
+        let start = [&[tag][..], &claim, b"\0s\0"].concat();
+        client.send_all(&start).unwrap();
+        let _ = client.send_all(&vec![b' '; 16 << 20]);
+        clients.push(client);
+    }
+    if let (Some(before), Some(now)) = (before, case.gateway.memory_kib()) {
+        println!("memory for five gigabytes claimed: {} KiB", now.saturating_sub(before));
+        assert!(now < before + 48 * 1024, "from {before} to {now} KiB");
+    }
+    clients.into_iter().for_each(Client::vanish);
+    case.assert_well();
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use proto_tests::case::{self, Case, drain};
 use proto_tests::client::{NotConnected, error_of, status_of};
-use proto_tests::{Gateway, GatewayOptions, Server, Session, wait_until, wire};
+use proto_tests::pump::Pump;
+use proto_tests::{Client, Gateway, GatewayOptions, Server, Session, wait_until, wire};
 
 static SERVER: LazyLock<Server> = LazyLock::new(case::prepared);
 
@@ -35,6 +36,128 @@ fn a_server_that_crashes_and_comes_back() {
     server.run();
     assert_eq!(gateway.connect("alice", "fixture").rows("select count(*) from ledger"), ["0"]);
     gateway.assert_healthy();
+}
+
+/// What a session can be doing when its server goes away.
+const DOING: &[&str] =
+    &["nothing", "query", "transaction", "pipeline", "copy in", "copy out", "held", "rewrite", "fill"];
+
+fn begin(client: &mut Client, what: &str) {
+    let sent = match what {
+        "query" => wire::query(b"select pg_sleep(60)"),
+        "transaction" => wire::query(b"begin; insert into ledger values (1, 'x')"),
+        "pipeline" => wire::parse(b"s", b"select 1", &[]),
+        "copy in" => wire::query(b"copy ledger from stdin"),
+        "copy out" => wire::query(b"copy (select g from generate_series(1, 100000000) g) to stdout"),
+        "held" => wire::query(b"drop table orders"),
+        "rewrite" => wire::query(b"create index on orders (amount)"),
+        "fill" => wire::query(b"alter table orders add column token uuid not null default gen_random_uuid()"),
+        _ => return,
+    };
+    client.send(&sent).unwrap();
+    match what {
+        "copy in" => drop(client.until("CopyInResponse")),
+        "copy out" => drop(client.until("CopyData")),
+        "held" => drop(client.until("ticket ")),
+        "rewrite" | "fill" => drop(client.until("NoticeResponse")),
+        "transaction" => drop(client.until_ready()),
+        _ => std::thread::sleep(Duration::from_millis(20)),
+    }
+}
+
+/// Everything up to the end, which must come although the client goes on listening and talking.
+fn to_the_end(client: &mut Client, what: &str) -> Vec<proto_tests::Message> {
+    client.patience(Duration::from_secs(15));
+    let mut seen = Vec::new();
+    loop {
+        match client.recv() {
+            Ok(Some(message)) => seen.push(message),
+            Ok(None) => return seen,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return seen,
+            Err(error) => panic!("{what}: the session outlives its server: {error}; seen {seen:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_server_may_vanish_from_under_everything() {
+    let database = SERVER.database("cut", "fixture");
+    let pump = Pump::to(SERVER.address);
+    let gateway = Gateway::before(&pump.address().to_string(), &GatewayOptions::default());
+    drop(gateway.connect("alice", &database));
+    let before = gateway.descriptors();
+    for what in DOING {
+        for after_ms in [0, 50] {
+            let mut client = gateway.connect("alice", &database);
+            begin(&mut client, what);
+            std::thread::sleep(Duration::from_millis(after_ms));
+            pump.cut();
+            let seen = to_the_end(&mut client, what);
+            let ready = seen.last().is_some_and(|m| m.tag == b'Z');
+            assert!(!ready || *what == "transaction", "{what}: {seen:?}");
+            // The server itself has not noticed yet.
+            let orphans =
+                format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'");
+            SERVER.sql("postgres", &orphans);
+            case::assert_left(&SERVER, &database);
+            SERVER.sql(
+                &database,
+                "drop index if exists orders_amount_idx; alter table orders drop column if exists token",
+            );
+        }
+    }
+    assert_eq!(gateway.connect("alice", &database).rows("select 1"), ["1"]);
+    if let Some(before) = before {
+        wait_until("the descriptors are given back", Duration::from_secs(15), || {
+            (gateway.descriptors()? <= before + 2).then_some(())
+        });
+    }
+    gateway.assert_healthy();
+}
+
+#[test]
+fn a_client_may_vanish_from_a_rewrite() {
+    let case = case("leaves");
+    for what in ["rewrite", "fill", "held", "query"] {
+        let mut client = case.connect();
+        begin(&mut client, what);
+        client.vanish();
+        if what == "query" {
+            // As without the gateway: the server finishes what it was asked for.
+            SERVER.sql(
+                "postgres",
+                &format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'", case.database),
+            );
+        }
+        case::assert_left(&SERVER, &case.database);
+    }
+    case.assert_well();
+}
+
+#[test]
+fn a_rewrite_can_be_cancelled() {
+    let case = case("ctrl_c");
+    let mut holder = SERVER.connect("alice", &case.database);
+    holder.rows("begin; update orders set amount = amount where id = 1");
+    let mut client = case.connect();
+    begin(&mut client, "rewrite");
+    let waiting =
+        "select 1 from pg_stat_activity where query ilike '%create index concurrently%' and wait_event_type = 'Lock'";
+    wait_until("the index build waits", Duration::from_secs(20), || {
+        (!SERVER.sql(&case.database, waiting).is_empty()).then_some(())
+    });
+    client.cancel();
+    let replies = client.until_ready();
+    assert_eq!(error_of(&replies).and_then(|m| m.field('C')).as_deref(), Some("57014"), "{replies:?}");
+    holder.rows("rollback");
+    drop(holder);
+    assert_eq!(client.rows("select 1"), ["1"]);
+    assert!(error_of(&client.query("create index on orders (amount)")).is_none());
+    let indexes =
+        "select indexrelid::regclass::text, indisvalid from pg_index where indrelid = 'orders'::regclass order by 1";
+    assert_eq!(SERVER.sql(&case.database, indexes), ["orders_amount_idx|t", "orders_pkey|t"]);
+    drop(client);
+    case.assert_well();
 }
 
 /// What a strange upstream does with a connection.

@@ -197,9 +197,11 @@ pub struct Limits {
     pub unauthenticated_max: usize,
     /// From accept to AuthenticationOk.
     pub auth_timeout: Duration,
+    /// The first packet.
     pub startup_bytes_max: usize,
     /// Messages before AuthenticationOk.
     pub auth_message_bytes_max: usize,
+    /// Any message after that.
     pub message_bytes_max: usize,
     /// Longer statements are refused unread.
     pub statement_bytes_max: usize,
@@ -320,7 +322,7 @@ impl Default for Limits {
             auth_message_bytes_max: 65_536,
             // PostgreSQL's own bound on a message (MaxAllocSize).
             message_bytes_max: 0x3fff_ffff,
-            statement_bytes_max: 4 << 20,
+            statement_bytes_max: 64 << 20,
             drain_timeout: Duration::from_secs(30),
         }
     }

@@ -169,6 +169,16 @@ impl Session {
         Ended::Told(reply, EndReason::ServerGone)
     }
 
+    /// The server ended the session while the client was waiting; its own last words say best why.
+    pub(super) fn server_left(&mut self) -> Ended {
+        let words = std::mem::take(&mut self.server.held);
+        if words.is_empty() {
+            return self.server_lost("the server closed the connection");
+        }
+        self.client.out.extend_from_slice(&words);
+        Ended::Server
+    }
+
     /// A frame the server sent on its own.
     pub(super) fn tell_frame(&mut self, frame: &Bytes) {
         if frame.first() == Some(&frame::server::PARAMETER_STATUS) {

@@ -22,6 +22,7 @@ enum Waited {
     /// The client sent a CancelRequest.
     Cancelled,
     ClientGone,
+    ServerGone,
     Draining,
 }
 
@@ -157,6 +158,7 @@ impl Session {
                     self.record_own(&taken.known, (taken.path, taken.started), Own::default(), Some(decided));
                     return Err(Ended::Client);
                 }
+                Ok(Waited::ServerGone) => return Err(self.server_left()),
                 Ok(Waited::Draining) => {
                     let reply =
                         Reply::fatal(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
@@ -211,6 +213,7 @@ impl Session {
                         .put(&mut self.client.out);
                 }
                 () = self.client.watch() => return Ok(Waited::ClientGone),
+                () = self.server.watch() => return Ok(Waited::ServerGone),
             }
         }
     }

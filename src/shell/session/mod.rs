@@ -289,7 +289,7 @@ impl Session {
             Ended::Client => self.log.set_end(EndReason::ClientGone),
             Ended::Server => {
                 self.log.set_end(EndReason::ServerGone);
-                let _ = self.client.drain().await;
+                farewell(&mut self.client).await;
             }
             Ended::Told(reply, reason) => {
                 self.log.set_end(reason);

@@ -88,7 +88,7 @@ pub fn read_bytes(bytes: &[u8], encoding: TextEncoding) -> Result<(Reading, Cow<
 }
 
 /// How the text is shown and kept: secrets replaced by `***`.
-pub use redact::{Shown, may_hold_secrets, shown, shown_expression, shown_with_values, unreadable};
+pub use redact::{Shown, may_hold_secrets, shown, shown_with_values, unreadable};
 
 /// Whether two texts have the same trees: a text laid out anew may be shown instead of the other.
 #[must_use]
@@ -118,6 +118,12 @@ fn parse(text: &str, bytes_max: usize) -> Result<Owned<StmtList>, Unreadable> {
         return Err(Unreadable::bounds(format!(
             "the text has {} bytes, more than the {bytes_max} that are read",
             text.len()
+        )));
+    }
+    if text.len() > bounds::CODE_BYTES_MAX && literals::code_bytes(text) > bounds::CODE_BYTES_MAX {
+        return Err(Unreadable::bounds(format!(
+            "the text has more than {} bytes outside of literals",
+            bounds::CODE_BYTES_MAX
         )));
     }
     if bounds::comment_depth(text.as_bytes()) > bounds::COMMENT_DEPTH_MAX {
