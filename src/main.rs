@@ -1,4 +1,5 @@
 //! The program: everything is in the library.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 

@@ -1,10 +1,9 @@
 //! One test's gateway and database, checked for health at the end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::{Client, Session};
 use crate::gateway::Gateway;
-use crate::process::wait_until;
 use crate::server::{Server, majors};
 use crate::wire::Message;
 
@@ -60,10 +59,22 @@ impl<'a> Case<'a> {
         if let Some(kib) = self.gateway.memory_kib() {
             assert!(kib < MEMORY_KIB_MAX, "the gateway uses {kib} KiB");
         }
-        let left = format!("select pid, state, query from pg_stat_activity where datname = '{}'", self.database);
-        wait_until(&format!("the sessions in {} end", self.database), Duration::from_secs(15), || {
-            self.server.sql("postgres", &left).is_empty().then_some(())
-        });
+        assert_left(self.server, &self.database);
+    }
+}
+
+/// Waits until nobody is connected to a database any more, and says who still is.
+pub fn assert_left(server: &Server, database: &str) {
+    let sql =
+        format!("select pid, state, wait_event, left(query, 200) from pg_stat_activity where datname = '{database}'");
+    let deadline = Instant::now() + Duration::from_secs(15);
+    loop {
+        let left = server.sql("postgres", &sql);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "sessions in {database} that outlive their clients: {left:?}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

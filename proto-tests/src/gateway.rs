@@ -45,9 +45,10 @@ impl GatewayOptions {
     /// Asks this much of the server's own TLS; `mode` is as libpq's `sslmode`.
     #[must_use]
     pub fn upstream_tls(mode: &str, root: &Path) -> Self {
-        let root = root.display();
         let target = "[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\n[targets.upstream_tls]";
-        Self { config: format!("{target}\nmode = \"{mode}\"\nroot_file = \"{root}\"\n"), ..Self::default() }
+        let root =
+            if mode.starts_with("verify") { format!("root_file = \"{}\"\n", root.display()) } else { String::new() };
+        Self { config: format!("{target}\nmode = \"{mode}\"\n{root}"), ..Self::default() }
     }
 
     /// Listens on a Unix socket before a server's Unix socket.

@@ -1,6 +1,6 @@
 //! Plays a script against an address and returns everything that came back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -60,6 +60,12 @@ struct Player<'a> {
     ticket: String,
     sent_up_to: usize,
     transcript: Transcript,
+    /// Connections whose statement is held: nothing more comes until somebody decides.
+    held: BTreeSet<String>,
+    /// Connections whose last error was looked for: the ReadyForQuery behind it ends that statement, not the next.
+    stopped: BTreeSet<String>,
+    /// Nobody decides in this script.
+    undecided: bool,
 }
 
 /// Plays the script; an error says which line was not met and what came instead.
@@ -71,6 +77,9 @@ pub fn play(script: &Script, stage: Stage<'_>) -> Result<Transcript, String> {
         ticket: String::new(),
         sent_up_to: 0,
         transcript: Vec::new(),
+        held: BTreeSet::new(),
+        stopped: BTreeSet::new(),
+        undecided: !script.steps.iter().any(|step| matches!(&step.kind, Kind::Act(text) if decides(text))),
     };
     for index in 0..script.steps.len() {
         let step = &script.steps[index];
@@ -153,6 +162,8 @@ impl Player<'_> {
             let _ = client.log_in();
             self.keep(&client.greeting);
         }
+        self.held.remove(name);
+        self.stopped.remove(name);
         self.clients.insert(name.to_owned(), client);
         Ok(())
     }
@@ -204,8 +215,13 @@ impl Player<'_> {
         }
     }
 
+    /// A statement that is held is stopped, and so is everything behind it.
     fn seek(&mut self, pattern: &str) -> Result<(), String> {
+        let stops = matches!(pattern, "judged" | "stopped") || pattern.starts_with("ReadyForQuery");
         loop {
+            if stops && self.undecided && self.held.contains(&self.current) {
+                return Ok(());
+            }
             let Reply::Message(message) = self.recv()? else {
                 return if matches!(pattern, "closed" | "stopped") {
                     Ok(())
@@ -215,14 +231,24 @@ impl Player<'_> {
             };
             let text = message.render();
             let judged = is_judged(&message);
+            if judged && message.tag == b'N' {
+                self.held.insert(self.current.clone());
+            }
             let met = match pattern {
                 "judged" => judged.then_some(None),
                 "stopped" => (judged || message.tag == b'E').then_some(None),
                 _ => script::matches(pattern, &text),
             };
+            let late = message.tag == b'Z' && self.stopped.remove(&self.current);
             if let Some(caught) = met {
                 self.ticket = caught.unwrap_or_else(|| self.ticket.clone());
+                if message.tag == b'E' {
+                    self.stopped.insert(self.current.clone());
+                }
                 return Ok(());
+            }
+            if late {
+                continue;
             }
             if matches!(pattern, "judged" | "stopped") && message.tag == b'Z' {
                 // Straight at the server nobody judges: there the script shows that the harm is real.
@@ -270,6 +296,11 @@ impl Player<'_> {
     fn gateway(&self) -> Result<&Gateway, String> {
         self.stage.gateway.ok_or_else(|| "only the gateway has tickets".into())
     }
+}
+
+/// Whether an act ends somebody's wait.
+fn decides(text: &str) -> bool {
+    ["approve", "reject", "withdraw", "cancel"].iter().any(|verb| text.starts_with(verb))
 }
 
 /// Whether the gateway itself stopped a statement: an error of its class, or a notice that names a ticket.

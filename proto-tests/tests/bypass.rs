@@ -7,11 +7,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use proto_tests::play::{Delivery, Stage, play};
 use proto_tests::script::{self, Script};
-use proto_tests::{Gateway, Server, catalog, wait_until};
+use proto_tests::{Gateway, Server, case, catalog};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| prepared(100_000));
 
@@ -33,6 +32,7 @@ insert into secrets values ('one'), ('two');
 create index secrets_idx on secrets(k);
 create schema attic;
 create table attic.relic(a int);
+insert into attic.relic values (1);
 create type mood as enum ('good', 'bad');
 create domain positive as int check (value > 0);
 create table moody(m mood, p positive);
@@ -61,15 +61,6 @@ fn state(server: &Server, database: &str) -> Vec<String> {
 
 fn user(script: &Script) -> &'static str {
     if script.has("dba") { "dba" } else { "alice" }
-}
-
-/// Waits until the script's sessions have left the server, so that late effects count too.
-fn settled(server: &Server, database: &str) {
-    let sql = format!(
-        "select pid, state, query from pg_stat_activity where datname = '{database}' and pid <> pg_backend_pid()"
-    );
-    let what = format!("the sessions in {database} end when their clients are gone");
-    wait_until(&what, Duration::from_secs(15), || server.sql("postgres", &sql).is_empty().then_some(()));
 }
 
 /// A database to do harm in: kept while nothing happened to it, made anew after that.
@@ -108,7 +99,8 @@ impl<'a> Range<'a> {
             delivery,
         };
         let complaint = play(script, stage).err();
-        settled(server, &database);
+        // Late effects count too.
+        case::assert_left(server, &database);
         let changes = catalog::difference(&before, &state(server, &database));
         if changes.is_empty() {
             self.database = Some((database, before));

@@ -202,7 +202,11 @@ fn an_approval_is_for_one_text_one_role_and_one_table() {
     assert!(code(&case.connect("carol").query(DROP)).starts_with("LK"), "another role used the approval");
     SERVER.sql(&case.database, "alter table victim owner to alice");
     assert!(code(&client.query("drop table victim cascade")).starts_with("LK"), "another text used the approval");
-    SERVER.sql(&case.database, "drop table victim; create table victim(other int); alter table victim owner to alice");
+    SERVER.sql(
+        &case.database,
+        "drop table victim; create table victim(other int); insert into victim values (1); \
+         alter table victim owner to alice",
+    );
     assert!(code(&client.query(DROP)).starts_with("LK"), "another table of the same name was dropped");
     assert!(case.exists("victim"));
 }
@@ -304,8 +308,10 @@ fn the_record_shows_the_session() {
     let case = Case::new();
     let mut client = case.connect("alice");
     client.rows("select 'remember me'");
-    let listed = case.gateway.must(&["sessions"]);
-    assert!(listed.contains("alice") && listed.contains(&case.database), "{listed}");
+    wait_until("the session is listed", Duration::from_secs(5), || {
+        let listed = case.gateway.must(&["sessions"]);
+        (listed.contains("alice") && listed.contains(&case.database)).then_some(())
+    });
     drop(client);
     case.gateway.stop();
     wait_until("the statement is on record", Duration::from_secs(10), || {

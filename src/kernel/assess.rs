@@ -65,8 +65,13 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         let judged = Judged { statement, change, text: part(text, &parsed.span), facts: &facts, earlier: &earlier };
         let (found, mut assessed) = judged.assess(&names);
         let disagrees = || matches!(agreement(part(text, &parsed.span), change), Agreement::Disagrees(_));
-        // The second reader can only take a plan away, never add one.
-        if shares_text || !reading.exact_names || (assessed.safe.is_some() && disagrees()) {
+        let miswritten = |plan: &Plan| plan.reads_back().is_err();
+        // These can only take a plan away, never add one.
+        if shares_text
+            || !reading.exact_names
+            || (assessed.safe.is_some() && disagrees())
+            || assessed.safe.as_ref().is_some_and(miswritten)
+        {
             assessed.safe = None;
         }
         findings.extend(told(found, &assessed, reading.exact_names));
@@ -75,14 +80,6 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
     }
     let statements = count(&reading.statements);
     Assessment { text: text.to_owned(), findings, facts, changes, statements }
-}
-
-/// A text the grammar of record cannot read: nothing is known of it, so nothing needs to be looked up.
-#[must_use]
-pub fn unreadable(text: &str, why: &str) -> Assessment {
-    let change = Statement::Change(Change::Unreadable { why: why.to_owned() });
-    let reading = Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
-    assess(text, &reading, Facts::default())
 }
 
 /// Findings that had a plan of their own get the one of the whole statement, or lose it.
@@ -284,7 +281,7 @@ impl<'a> Judged<'a> {
             relation: hazard.relation,
             lock: hazard.lock,
             message: hazard.message,
-            instead: hazard.instead.unwrap_or_else(|| rule.doc.instead.to_owned()),
+            instead: rule.doc.instead.to_owned(),
             plan: hazard.plan,
             rows: hazard.rows,
             bytes: hazard.bytes,

@@ -9,8 +9,8 @@ mod wayout;
 #[cfg(test)]
 mod tests;
 
-pub mod explain;
-
+pub use pattern::pattern_matches;
+pub use profile::{SMALL_BYTES, SMALL_ROWS};
 use serde::{Deserialize, Serialize};
 
 use super::assess::{Assessed, Assessment};
@@ -293,6 +293,33 @@ impl Policy {
     }
 }
 
+impl Verdict {
+    /// What it was made from; a plain pass has none.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        match self {
+            Self::Pass { warnings, .. } | Self::Bounded { warnings, .. } => warnings,
+            Self::Rewrite { findings, .. } => findings,
+            Self::Observed { would, .. } => would.findings(),
+            Self::Hold(draft) => &draft.findings,
+            Self::Refuse(refusal) => &refusal.findings,
+        }
+    }
+
+    /// As records call it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pass { .. } => "pass",
+            Self::Bounded { .. } => "bounded",
+            Self::Rewrite { .. } => "rewrite",
+            Self::Observed { .. } => "observed",
+            Self::Hold(_) => "hold",
+            Self::Refuse(_) => "refuse",
+        }
+    }
+}
+
 impl Clearance {
     /// For a reading in which nothing is a change: no look-up, no judging.
     #[must_use]
@@ -307,21 +334,11 @@ impl Clearance {
         harmless.then_some(Self(()))
     }
 
-    /// For an EXECUTE whose prepared text is ordinary; the caller gives what every name stands for.
+    /// In a failed transaction the server refuses everything but its end: for a reading without one.
     #[must_use]
-    pub fn executing(reading: &Reading, stands_for: impl Fn(&str) -> Option<Statement>) -> Option<Self> {
-        let harmless = reading.statements.iter().all(|parsed| match &parsed.statement {
-            Statement::Execute { name } => {
-                // A name nobody knows is the server's to answer: it has no such statement.
-                !matches!(stands_for(name), Some(Statement::Change(_) | Statement::Execute { .. }))
-            }
-            Statement::Ordinary
-            | Statement::Transaction(_)
-            | Statement::Prepare { .. }
-            | Statement::Deallocate { .. } => true,
-            Statement::Change(_) => false,
-        });
-        harmless.then_some(Self(()))
+    pub fn in_failed_transaction(reading: &Reading) -> Option<Self> {
+        let ends = reading.statements.iter().any(|p| matches!(p.statement, Statement::Transaction(_)));
+        (!ends).then_some(Self(()))
     }
 
     /// For the steps of a plan that a verdict permits, or an approval has permitted.

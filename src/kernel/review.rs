@@ -3,6 +3,7 @@
 //! No storage and no clock here: the store appends what `decide` answers at the version it was decided for.
 
 mod binding;
+mod door;
 mod person;
 mod state;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use super::plan::Plan;
 use super::rules::Finding;
 
 pub use binding::{Mismatch, objects_hash};
+pub use door::Door;
 pub use person::{check_name, is_invisible, same_person};
 pub use state::{State, StateName};
 
@@ -150,10 +152,11 @@ pub enum Command {
     },
 }
 
-/// What happened to a ticket, and when.
+/// What happened to a ticket, when, and through which door.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub at: Instant,
+    pub door: Door,
     #[serde(flatten)]
     pub what: Happening,
 }
@@ -198,7 +201,7 @@ impl Happening {
 /// Why a command does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    #[error("the ticket is {is}; that takes one which is {needed}")]
+    #[error("the ticket is {is}, and would have to be {needed} for that")]
     WrongState { is: StateName, needed: &'static str },
     #[error("{by} asked for this change and cannot approve it: a second person has to")]
     OwnRequest { by: String },
@@ -224,7 +227,7 @@ pub enum Rejection {
 #[must_use]
 pub fn open(request: Request, now: Instant, terms: Terms) -> Event {
     let expires = now.plus_ms(terms.pending_ms);
-    Event { at: now, what: Happening::Opened { request: Box::new(request), expires } }
+    Event { at: now, door: Door::Session, what: Happening::Opened { request: Box::new(request), expires } }
 }
 
 /// The ticket its first event makes; `None` when it is not a first event.
@@ -235,11 +238,12 @@ pub fn begin(id: TicketId, event: &Event) -> Option<Ticket> {
     Some(Ticket { id, version: 1, opened: event.at, request: (**request).clone(), state })
 }
 
-/// What a command does to a ticket, if it counts.
+/// What a command does to a ticket, if it counts. The door is the one such a command usually comes through.
 ///
 /// # Errors
 /// Why the command does not count.
 pub fn decide(ticket: &Ticket, command: Command, now: Instant, terms: Terms) -> Result<Event, Rejection> {
+    let door = Door::of(&command);
     let what = match command {
         Command::Approve { by, note, seen_hash } => approve(ticket, Approval { by, note, seen_hash }, now, terms)?,
         Command::Reject { by, reason } => {
@@ -285,7 +289,7 @@ pub fn decide(ticket: &Ticket, command: Command, now: Instant, terms: Terms) -> 
             Happening::Returned { why, request, expires: now.plus_ms(terms.pending_ms) }
         }
     };
-    Ok(Event { at: now, what })
+    Ok(Event { at: now, door, what })
 }
 
 /// The ticket after an event. Total: an event that was recorded counts.

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -15,15 +14,15 @@ use tokio::sync::{Semaphore, watch};
 
 use super::audit::{self, Audit, Event};
 use super::cancel::Cancels;
-use super::config::{ListenAddress, Mistake, Parameters, Settings};
+use super::config::{self, ListenAddress, Mistake, Parameters, Settings};
 use super::console::ask::{self, Tickets};
+use super::console::chronicle::Chronicle;
 use super::console::{Reviewer, api, door};
 use super::net::{self, Raw};
 use super::session::Shared;
 use super::store::{self, DataDirectory, Store};
-use super::welcome::Gate;
+use super::welcome::{Gate, too_many};
 use crate::kernel::review::Terms;
-use crate::kernel::wire::reply::{Reply, sqlstate};
 
 /// Why the gateway does not run.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +40,9 @@ pub enum AppError {
     #[error("{0}")]
     Io(#[from] io::Error),
 }
+
+/// How long the last events of tickets may take into the record; what is late is told at the next start.
+const CHRONICLE_END: Duration = Duration::from_secs(5);
 
 /// Reads the configuration again.
 pub type Load = Box<dyn Fn() -> Result<Settings, Vec<Mistake>> + Send>;
@@ -63,6 +65,9 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     for ticket in lost {
         tracing::warn!(ticket = ticket.id.0, "was running when the gateway stopped: its outcome is unknown");
     }
+    let chronicle = Chronicle::new(store.clone(), audit.clone()).await?;
+    let (end, ended) = watch::channel(false);
+    let chronicle = tokio::spawn(chronicle.follow(ended));
     let tickets = Tickets::new(store, ask_settings(&settings));
     let (publish, published) = watch::channel(Arc::new(settings));
     let (drain, draining) = watch::channel(false);
@@ -78,6 +83,8 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     open.drained(publish.borrow().limits.drain_timeout).await;
     // Sessions that are still there are cut off with the process; their handles write their ends.
     workers.stop();
+    end.send_replace(true);
+    let _ = tokio::time::timeout(CHRONICLE_END, chronicle).await;
     if let Err(error) = audit.close("terminated") {
         tracing::error!(%error, "the record could not be closed");
     }
@@ -88,14 +95,13 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
 /// and statement cache are the thread's own and no wake-up crosses threads.
 struct Workers {
     handles: Vec<Handle>,
-    next: AtomicUsize,
     stop: watch::Sender<bool>,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
 impl Workers {
     fn start() -> io::Result<Self> {
-        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = std::thread::available_parallelism().map_or(1, |cores| usize::from(cores).div_ceil(2));
         let stop = watch::Sender::new(false);
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
         for at in 0..count {
@@ -109,12 +115,7 @@ impl Workers {
             })?;
             threads.push(thread);
         }
-        Ok(Self { handles, next: AtomicUsize::new(0), stop, threads: std::sync::Mutex::new(threads) })
-    }
-
-    fn next(&self) -> Option<&Handle> {
-        let at = self.next.fetch_add(1, Ordering::Relaxed);
-        self.handles.get(at % self.handles.len().max(1))
+        Ok(Self { handles, stop, threads: std::sync::Mutex::new(threads) })
     }
 
     fn stop(&self) {
@@ -157,7 +158,8 @@ async fn listen(
     let (workers, open) = running;
     let cancels = Arc::new(Cancels::default());
     for listener in &settings.listeners {
-        let gate = Arc::new(Gate::new(&listener.tls, shared.clone(), audit.clone(), cancels.clone())?);
+        let room = open.connections.clone();
+        let gate = Arc::new(Gate::new(&listener.tls, shared.clone(), audit.clone(), cancels.clone(), room)?);
         let failed = |error| AppError::Listen { address: listener.address.to_string(), error };
         let dealer = Dealer { gate, open: open.clone(), workers: workers.handles.clone(), next: 0 };
         match &listener.address {
@@ -173,7 +175,6 @@ async fn listen(
             }
         }
     }
-    let _ = workers.next();
     Ok(())
 }
 
@@ -204,8 +205,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Dealer {
     async fn tcp(mut self, socket: TcpListener) {
+        let mut draining = self.gate.shared.draining.clone();
         loop {
-            match socket.accept().await {
+            let accepted = tokio::select! {
+                biased;
+                // The address is free for the next process.
+                _ = draining.wait_for(|on| *on) => return,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
                 Ok((stream, peer)) => {
                     let dealt = net::tune(&stream).and_then(|()| stream.into_std());
                     if let Ok(stream) = dealt {
@@ -218,8 +226,14 @@ impl Dealer {
     }
 
     async fn unix(mut self, socket: UnixListener) {
+        let mut draining = self.gate.shared.draining.clone();
         loop {
-            match socket.accept().await {
+            let accepted = tokio::select! {
+                biased;
+                _ = draining.wait_for(|on| *on) => return,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
                 Ok((stream, _)) => {
                     if let Ok(stream) = stream.into_std() {
                         let open = move || tokio::net::UnixStream::from_std(stream).map(Raw::Unix);
@@ -237,27 +251,25 @@ impl Dealer {
         let (gate, open) = (self.gate.clone(), self.open.clone());
         worker.spawn(async move {
             let Ok(raw) = raw() else { return };
-            let (Ok(connection), Ok(entering)) =
-                (open.connections.clone().try_acquire_owned(), open.entering.clone().try_acquire_owned())
-            else {
-                return too_many(raw).await;
-            };
+            let Ok(entering) = open.entering.clone().try_acquire_owned() else { return turn_away(raw) };
             let welcomed = gate.welcome(raw, peer).await;
             drop(entering);
-            if let Some(session) = welcomed {
+            if let Some((session, place)) = welcomed {
                 session.run().await;
+                drop(place);
             }
-            drop(connection);
         });
     }
 }
 
-async fn too_many(raw: Raw) {
-    let mut side = super::session::wire::Side::new(net::Stream::Plain(raw));
-    Reply::fatal(sqlstate::TOO_MANY_CONNECTIONS, "too many connections through the gateway")
-        .hint("Raise limits.connections_max, or use fewer connections.")
-        .put(&mut side.out);
-    super::session::farewell(&mut side).await;
+/// Too many are at the door already: a word if it costs nothing, and no waiting for whether it is heard.
+fn turn_away(raw: Raw) {
+    let mut word = bytes::BytesMut::new();
+    too_many().put(&mut word);
+    let _ = match raw {
+        Raw::Tcp(stream) => stream.try_write(&word),
+        Raw::Unix(stream) => stream.try_write(&word),
+    };
 }
 
 async fn pause(error: &io::Error) {
@@ -341,6 +353,10 @@ fn record_settings(settings: &Settings) -> audit::Settings {
             Parameters::None => audit::ParameterMode::None,
             Parameters::Hash => audit::ParameterMode::Hash,
             Parameters::Text => audit::ParameterMode::Text,
+        },
+        on_failure: match record.on_failure {
+            config::OnFailure::Continue => audit::OnFailure::Continue,
+            config::OnFailure::Refuse => audit::OnFailure::Refuse,
         },
         ..audit::Settings::new(record.dir.clone())
     }

@@ -10,6 +10,8 @@ mod server;
 pub use client::{Channel, UpstreamAuth, UpstreamReply};
 pub use server::{Authenticated, Challenge, Mock, Offer};
 
+use crate::kernel::wire::reply::sqlstate;
+
 /// The mechanisms' names (PostgreSQL docs, 55.3 SASL Authentication).
 pub const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
 pub const SCRAM_SHA_256_PLUS: &str = "SCRAM-SHA-256-PLUS";
@@ -36,10 +38,10 @@ impl AuthError {
     #[must_use]
     pub fn sqlstate(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "08P01",
-            Self::Failed(_) => "28P01",
-            Self::Binding(_) => "28000",
-            Self::Upstream(_) => "08001",
+            Self::Malformed(_) => sqlstate::PROTOCOL_VIOLATION,
+            Self::Failed(_) => sqlstate::INVALID_PASSWORD,
+            Self::Binding(_) => sqlstate::INVALID_AUTHORIZATION,
+            Self::Upstream(_) => sqlstate::CANNOT_CONNECT,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::upstream::Upstream;
 
 type Key = (i32, Vec<u8>);
 
+/// The sessions that can be cancelled, by key.
 #[derive(Debug, Default)]
 pub struct Cancels {
     sessions: Mutex<HashMap<Key, Arc<Cancellable>>>,
@@ -74,6 +75,7 @@ impl Registration {
         self.target.requests.subscribe()
     }
 
+    /// The session as a CancelRequest reaches it.
     #[must_use]
     pub fn target(&self) -> Arc<Cancellable> {
         self.target.clone()

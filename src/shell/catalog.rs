@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 use crate::kernel::facts::{Facts, Wanted};
+use crate::kernel::wire::reply::sqlstate;
 
 /// How long a look-up waits for a lock before it does without what needs it.
 const LOCK_TIMEOUT_MS: &str = "50";
@@ -46,7 +47,7 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
             Ok(rows) => answer::put_types(&mut facts, &wanted.types, &rows),
             // A type that cannot be named (up to version 15 this is an error, later no answer): the
             // rules treat a type without facts as unknown.
-            Err(DatabaseError::Server(message)) if message.code.starts_with("42") => {}
+            Err(DatabaseError::Server(message)) if message.code.starts_with("42") && !db.in_pipeline() => {}
             Err(error) => return Err(error),
         }
     }
@@ -65,7 +66,7 @@ async fn relations<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, Da
         let parameters = [Some(LOCK_TIMEOUT_MS), Some(schemas.as_str()), Some(names.as_str()), Some(careful)];
         match aside(db, queries::RELATIONS, &parameters).await {
             Ok(rows) => return answer::facts(&wanted.relations, &rows).map_err(unreadable),
-            Err(error) if error.code() == Some(LOCK_NOT_AVAILABLE) && attempt <= CAREFUL_TRIES => {
+            Err(error) if error.code() == Some(LOCK_NOT_AVAILABLE) && attempt <= CAREFUL_TRIES && !db.in_pipeline() => {
                 tokio::time::sleep(PAUSE).await;
             }
             Err(error) => return Err(error),
@@ -76,6 +77,14 @@ async fn relations<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, Da
 
 /// Runs a query so that nothing of it stays in the client's transaction.
 async fn aside<D: Database>(db: &mut D, sql: &str, parameters: &[Option<&str>]) -> Result<Vec<Row>, DatabaseError> {
+    if db.in_pipeline() {
+        // Without a savepoint an error is the end of the client's transaction, as one of its own would be.
+        let own = db.query("SELECT pg_catalog.current_setting('lock_timeout')", &[]).await?;
+        let own = own.concat().into_iter().next().flatten();
+        let answer = db.query(sql, parameters).await?;
+        db.query("SELECT pg_catalog.set_config('lock_timeout', $1, true)", &[own.as_deref()]).await?;
+        return Ok(answer);
+    }
     match db.transaction_status() {
         // A transaction of its own, in which also the local lock timeout ends.
         TransactionStatus::Idle => db.query(sql, parameters).await,
@@ -101,7 +110,7 @@ async fn aside<D: Database>(db: &mut D, sql: &str, parameters: &[Option<&str>]) 
 fn unreadable(why: String) -> DatabaseError {
     DatabaseError::Server(Box::new(ServerMessage {
         severity: "ERROR".to_owned(),
-        code: "LK008".to_owned(),
+        code: sqlstate::UNREAD.to_owned(),
         message: format!("the catalog's answer could not be read: {why}"),
         ..ServerMessage::default()
     }))

@@ -1,6 +1,6 @@
 //! The command line: verbs and options, what they need, their exit codes.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,10 +53,10 @@ struct ServeArgs {
     /// The configuration file; its values are overridden by the options below
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where clients connect: HOST:PORT, or unix:PATH. May be given several times
+    /// Where clients connect: HOST:PORT, or the directory of a Unix socket. May be given several times
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
-    /// The server: HOST:PORT, or the directory or path of its Unix socket
+    /// The server: HOST:PORT, or the directory of its Unix socket
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Option<String>,
     /// Where the review queue's API listens
@@ -106,8 +106,16 @@ fn complain(what: &str) {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
-    let filter = EnvFilter::try_from_env("LOCKKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let mut filter = EnvFilter::try_from_env("LOCKKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // It logs the statements it reads, whose secrets belong in no log.
+    if let Ok(silent) = "sqlparser=off".parse() {
+        filter = filter.add_directive(silent);
+    }
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     let ServeArgs { config, listen, upstream, admin, data_dir, mode } = args;
     let overrides = Overrides { listen, upstream, admin, data_dir, mode };
     let load = move || -> Result<Settings, Vec<config::Mistake>> {

@@ -72,4 +72,10 @@ pub trait Database: Send {
 
     /// As of the last ReadyForQuery.
     fn transaction_status(&self) -> TransactionStatus;
+
+    /// In a pipeline that is not synced yet: its transaction may be an implicit one, which has no savepoints,
+    /// and after an error the server takes nothing more before the client's Sync.
+    fn in_pipeline(&self) -> bool {
+        false
+    }
 }

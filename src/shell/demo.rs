@@ -156,10 +156,13 @@ async fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(), DemoErro
     }
     table::create(&shop, live::OLD_TABLE, rows / 10).await?;
     let gateway = stage.gateway.insert(Gateway::start(cluster.address(), &stage.directory).await?);
+    table::create(&shop, table::UNTOUCHED, rows / 10).await?;
     let traffic = traffic::Traffic::start(&cluster.application(gateway.address()), "orders", rows).await?;
+    let direct = cluster.application(cluster.address());
+    let untouched = traffic::Traffic::start(&direct, table::UNTOUCHED, rows / 10).await?;
     live::invite(screen, cluster, gateway)?;
     tokio::select! {
-        result = live::watch(screen, &traffic) => result,
+        result = live::watch(screen, &traffic, &untouched) => result,
         error = gateway.ended() => Err(error),
         error = cluster.ended() => Err(error),
     }

@@ -6,13 +6,12 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::TlsAcceptor;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::audit::Audit;
 use super::audit::event::{Event, LoginFailed, SessionInfo};
-use super::auth::{self, Mock};
+use super::auth::Mock;
 use super::cancel::Cancels;
 use super::config::{Auth, FunctionCalls, ListenerTls, Parameters, Settings, Target};
 use super::net::{Raw, Stream};
@@ -23,18 +22,14 @@ use super::tls::{self, ListenerMode, ServerSide};
 use super::upstream::Upstream;
 use crate::kernel::relay::{self, Relay};
 use crate::kernel::sql::encoding::TextEncoding;
-use crate::kernel::wire::frame::{self, HEADER, client, server};
-use crate::kernel::wire::message::{self, Reader};
 use crate::kernel::wire::reply::{Reply, sqlstate};
-use crate::kernel::wire::startup::{self, First, Startup, is_on};
+use crate::kernel::wire::startup::{self, Startup};
 
+mod entry;
+mod greeting;
 mod login;
 
-/// Longest message before ReadyForQuery.
-const GREETING_MAX: usize = 64 * 1024;
-
-/// First byte of a TLS handshake record.
-const TLS_HANDSHAKE: u8 = 0x16;
+use self::greeting::{GREETING_MAX, Greeting, check_pins, relay_login};
 
 /// One listener, as its connections see it.
 #[derive(Clone)]
@@ -44,6 +39,8 @@ pub struct Gate {
     pub cancels: Arc<Cancels>,
     pub tls: Option<ServerSide>,
     pub mode: ListenerMode,
+    /// How many sessions there may still be.
+    room: Arc<Semaphore>,
     mock: Mock,
 }
 
@@ -79,15 +76,6 @@ impl From<startup::BadStartup> for Turned {
     }
 }
 
-/// What the server said when it let the client in.
-#[derive(Debug, Default)]
-struct Greeting {
-    process: i32,
-    key: Vec<u8>,
-    encoding: String,
-    conforming: String,
-}
-
 /// Who knocked, as far as it is known when they are turned away.
 #[derive(Clone, Debug, Default)]
 struct Knock {
@@ -98,15 +86,21 @@ struct Knock {
 impl Gate {
     /// # Errors
     /// When the certificate or its key cannot be used.
-    pub fn new(tls: &ListenerTls, shared: Shared, audit: Audit, cancels: Arc<Cancels>) -> Result<Self, GateError> {
+    pub fn new(
+        tls: &ListenerTls,
+        shared: Shared,
+        audit: Audit,
+        cancels: Arc<Cancels>,
+        room: Arc<Semaphore>,
+    ) -> Result<Self, GateError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(GateError::Random)?;
         let side = tls.identity.as_ref().map(tls::server_side).transpose()?;
-        Ok(Self { shared, audit, cancels, tls: side, mode: tls.mode, mock: Mock::new(secret) })
+        Ok(Self { shared, audit, cancels, tls: side, mode: tls.mode, room, mock: Mock::new(secret) })
     }
 
-    /// A connection from its first byte to the session it becomes, if it does.
-    pub async fn welcome(&self, raw: Raw, peer: String) -> Option<Session> {
+    /// A connection from its first byte to the session it becomes, if it does, and its place among them.
+    pub async fn welcome(&self, raw: Raw, peer: String) -> Option<(Session, OwnedSemaphorePermit)> {
         let settings = self.shared.settings.borrow().clone();
         let mut knock = Knock::default();
         let entering = Box::pin(self.enter(raw, &peer, &settings, &mut knock));
@@ -136,11 +130,24 @@ impl Gate {
         None
     }
 
-    async fn enter(&self, raw: Raw, peer: &str, settings: &Settings, knock: &mut Knock) -> Result<Session, Turned> {
-        let (mut client, startup) = self.identify(raw).await?;
+    async fn enter(
+        &self,
+        raw: Raw,
+        peer: &str,
+        settings: &Settings,
+        knock: &mut Knock,
+    ) -> Result<(Session, OwnedSemaphorePermit), Turned> {
+        let (mut client, startup) = self.identify(raw, settings.limits.startup_bytes_max).await?;
         *knock = Knock { user: startup.user.clone(), database: startup.database.clone() };
-        match self.admit(&mut client, &startup, peer, settings).await {
-            Ok((server, greeting, identity, auth)) => self.session(client, server, (greeting, identity, auth)),
+        // Only now: a cancel request needs no place.
+        let admitted = match self.room.clone().try_acquire_owned() {
+            Ok(place) => self.admit(&mut client, &startup, peer, settings).await.map(|admitted| (admitted, place)),
+            Err(_) => Err(Turned::Away(too_many())),
+        };
+        match admitted {
+            Ok(((server, greeting, identity, auth), place)) => {
+                Ok((self.session(client, server, (greeting, identity, auth)), place))
+            }
             Err(Turned::Away(reply)) => {
                 reply.clone().put(&mut client.out);
                 farewell(&mut client).await;
@@ -151,65 +158,6 @@ impl Gate {
                 Err(turned)
             }
         }
-    }
-
-    /// TLS or not, and the startup packet.
-    async fn identify(&self, raw: Raw) -> Result<(Side, Startup), Turned> {
-        let mut stream = Stream::Plain(raw);
-        if let Stream::Plain(Raw::Tcp(tcp)) = &stream {
-            let mut first = [0];
-            if tcp.peek(&mut first).await? == 1 && first == [TLS_HANDSHAKE] {
-                stream = self.accept_tls(stream, true).await?;
-            }
-        }
-        let (mut asked_ssl, mut asked_gss) = (stream.is_tls(), false);
-        loop {
-            let packet = read_packet(&mut stream).await?;
-            match startup::first(&packet) {
-                Ok(First::Ssl) if !asked_ssl => {
-                    asked_ssl = true;
-                    if self.tls.is_some()
-                        && self.mode != ListenerMode::Disable
-                        && matches!(stream, Stream::Plain(Raw::Tcp(_)))
-                    {
-                        stream.write_all(b"S").await?;
-                        stream = self.accept_tls(stream, false).await?;
-                    } else {
-                        stream.write_all(b"N").await?;
-                    }
-                }
-                Ok(First::GssEnc) if !asked_gss && !stream.is_tls() => {
-                    asked_gss = true;
-                    stream.write_all(b"N").await?;
-                }
-                Ok(First::Ssl | First::GssEnc) => return refuse(stream, repeated()).await,
-                Ok(First::Cancel { process, key }) => {
-                    self.cancels.request(process, key).await;
-                    let _ = stream.shutdown().await;
-                    return Err(Turned::Silently);
-                }
-                Ok(First::Startup(startup)) => {
-                    if self.mode == ListenerMode::Require && matches!(stream, Stream::Plain(Raw::Tcp(_))) {
-                        return refuse(stream, unencrypted()).await;
-                    }
-                    return Ok((Side::new(stream), startup));
-                }
-                Err(bad) => return refuse(stream, Reply::fatal(bad.code, bad.message).hint(bad.hint)).await,
-            }
-        }
-    }
-
-    async fn accept_tls(&self, stream: Stream, direct: bool) -> Result<Stream, Turned> {
-        let Stream::Plain(raw) = stream else { return Err(Turned::Silently) };
-        let Some(side) = self.tls.as_ref().filter(|_| self.mode != ListenerMode::Disable) else {
-            return Err(Turned::Silently);
-        };
-        let stream = TlsAcceptor::from(side.config.clone()).accept(raw).await?;
-        if direct && !tls::spoke_alpn(stream.get_ref().1) {
-            tracing::info!("direct TLS without ALPN refused");
-            return Err(Turned::Silently);
-        }
-        Ok(Stream::Server(Box::new(stream)))
     }
 
     /// Checks what is asked for, authenticates, connects.
@@ -241,11 +189,12 @@ impl Gate {
             Upstream::new(&target)
                 .map_err(|e| Turned::Away(Reply::fatal(sqlstate::CONNECTION_FAILURE, e.to_string())))?,
         );
+        let answer_max = settings.limits.auth_message_bytes_max;
         let auth = match &target.auth {
             Auth::PassThrough => "pass-through",
             Auth::Scram { users, .. } => {
                 startup.negotiate(2, &mut client.out);
-                let book = login::Book { users, mock: &self.mock };
+                let book = login::Book { users, mock: &self.mock, answer_max };
                 login::client(client, startup, book, self.tls.as_ref()).await?
             }
         };
@@ -253,7 +202,7 @@ impl Gate {
         let greeting = match &target.auth {
             Auth::PassThrough => {
                 server.stream.write_all(&startup.rebuild(&startup.user, &startup.database)).await?;
-                relay_login(client, &mut server, startup).await?
+                relay_login(client, &mut server, startup, answer_max).await?
             }
             Auth::Scram { upstream: account, .. } => {
                 let user = account.user.as_deref().unwrap_or(&startup.user);
@@ -273,7 +222,7 @@ impl Gate {
         Ok((server, greeting, identity, auth))
     }
 
-    fn session(&self, client: Side, server: Side, rest: (Greeting, Identity, &'static str)) -> Result<Session, Turned> {
+    fn session(&self, client: Side, server: Side, rest: (Greeting, Identity, &'static str)) -> Session {
         let (greeting, identity, auth) = rest;
         let encoding = TextEncoding::of(&greeting.encoding).unwrap_or(TextEncoding::Utf8);
         let settings = self.shared.settings.borrow().clone();
@@ -281,6 +230,7 @@ impl Gate {
             function_calls: function_calls(&identity.target),
             values_max: if settings.record.parameters == Parameters::None { 0 } else { GREETING_MAX },
             text_max: settings.limits.statement_bytes_max,
+            message_max: settings.limits.message_bytes_max,
         };
         let log = self.audit.begin(SessionInfo {
             client: identity.client.clone(),
@@ -294,35 +244,14 @@ impl Gate {
             backend_pid: Some(greeting.process),
         });
         let cancel = self.cancels.register(identity.upstream.clone(), greeting.process, greeting.key);
-        Ok(Session::new((client, server), Relay::new(encoding, limits), (log, cancel), identity, self.shared.clone()))
+        Session::new((client, server), Relay::new(encoding, limits), (log, cancel), identity, self.shared.clone())
     }
 }
 
-async fn refuse<T>(stream: Stream, reply: Reply) -> Result<T, Turned> {
-    let mut side = Side::new(stream);
-    reply.clone().put(&mut side.out);
-    farewell(&mut side).await;
-    Err(Turned::Away(reply))
-}
-
-fn repeated() -> Reply {
-    Reply::fatal(sqlstate::PROTOCOL_VIOLATION, "encryption was asked for already")
-}
-
-fn unencrypted() -> Reply {
-    Reply::fatal(sqlstate::INVALID_AUTHORIZATION, "connections to this gateway must be encrypted")
-        .hint("Connect with sslmode=require, or sslmode=verify-full and the gateway's root certificate.")
-}
-
-/// A first packet: its length word, then exactly its bytes.
-async fn read_packet(stream: &mut Stream) -> Result<Vec<u8>, Turned> {
-    let length = usize::try_from(stream.read_i32().await?).unwrap_or_default();
-    if !(8..=startup::STARTUP_MAX).contains(&length) {
-        return Err(Turned::Away(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, "invalid length of startup packet")));
-    }
-    let mut packet = vec![0; length - 4];
-    stream.read_exact(&mut packet).await?;
-    Ok(packet)
+/// What a client hears when there is no place left.
+pub fn too_many() -> Reply {
+    Reply::fatal(sqlstate::TOO_MANY_CONNECTIONS, "too many connections through the gateway")
+        .hint("Raise limits.connections_max, or use fewer connections.")
 }
 
 async fn connect(upstream: &Upstream) -> Result<Side, Turned> {
@@ -341,157 +270,6 @@ async fn connect(upstream: &Upstream) -> Result<Side, Turned> {
             ))
         }
     }
-}
-
-/// One whole frame, and not a byte more.
-async fn read_frame(stream: &mut Stream) -> Result<(u8, Bytes), Turned> {
-    let mut head = [0; HEADER];
-    stream.read_exact(&mut head).await?;
-    let header = frame::header(&head, |_| GREETING_MAX)
-        .ok()
-        .flatten()
-        .ok_or_else(|| Turned::Away(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, "invalid message length")))?;
-    let mut frame = BytesMut::from(&head[..]);
-    frame.resize(header.total(), 0);
-    stream.read_exact(frame.get_mut(HEADER..).unwrap_or_default()).await?;
-    Ok((header.tag, frame.freeze()))
-}
-
-/// Relays authentication between client and server, then takes the greeting.
-async fn relay_login(client: &mut Side, server: &mut Side, startup: &Startup) -> Result<Greeting, Turned> {
-    let mut negotiated = false;
-    loop {
-        let (tag, frame) = read_frame(&mut server.stream).await?;
-        let body = frame.get(HEADER..).unwrap_or_default();
-        if tag == server::NEGOTIATE_VERSION {
-            // Together with what we do not know ourselves.
-            let minor = Reader::new(body).int32().unwrap_or_default() & 0xffff;
-            negotiated = startup.negotiate_always(u16::try_from(minor).unwrap_or_default(), &mut client.out);
-            continue;
-        }
-        if !negotiated {
-            negotiated = true;
-            startup.negotiate(2, &mut client.out);
-        }
-        match tag {
-            server::AUTHENTICATION => match Reader::new(body).int32().unwrap_or(-1) {
-                0 => {
-                    client.out.extend_from_slice(&frame);
-                    return greeting(client, server).await;
-                }
-                code => {
-                    relay_request(client, code, &frame);
-                    client.drain().await?;
-                    // AuthenticationSASLFinal wants no answer; every other request does.
-                    if code != 12 {
-                        let answer = read_answer(client).await?;
-                        server.stream.write_all(&answer).await?;
-                        server.stream.flush().await?;
-                    }
-                }
-            },
-            server::ERROR => return Err(by_server(client, &frame)),
-            server::NOTICE => client.out.extend_from_slice(&frame),
-            tag => return Err(unexpected(tag)),
-        }
-    }
-}
-
-/// Passes an authentication request on, without the mechanism that binds to a TLS channel which is not
-/// the one the client has.
-fn relay_request(client: &mut Side, code: i32, frame: &Bytes) {
-    const SASL: i32 = 10;
-    if code != SASL {
-        client.out.extend_from_slice(frame);
-        return;
-    }
-    let mechanisms = auth::strip_plus(frame.get(HEADER + 4..).unwrap_or_default());
-    message::put_authentication(&mut client.out, SASL, &mechanisms);
-}
-
-/// The client's answer to an authentication request: nothing else is legal now.
-async fn read_answer(client: &mut Side) -> Result<Bytes, Turned> {
-    let (tag, frame) = read_frame(&mut client.stream).await?;
-    if tag == client::PASSWORD {
-        return Ok(frame);
-    }
-    let reply = Reply::fatal(
-        sqlstate::PROTOCOL_VIOLATION,
-        format!("expected an authentication response, got message type {tag}"),
-    );
-    Err(Turned::Away(reply))
-}
-
-/// After AuthenticationOk: parameters, key, ReadyForQuery; all of it goes to the client.
-async fn greeting(client: &mut Side, server: &mut Side) -> Result<Greeting, Turned> {
-    let mut greeting = Greeting::default();
-    loop {
-        let (tag, frame) = read_frame(&mut server.stream).await?;
-        let body = frame.get(HEADER..).unwrap_or_default();
-        match tag {
-            server::PARAMETER_STATUS => {
-                if let Ok((name, value)) = message::parameter_status(body) {
-                    let value = String::from_utf8_lossy(value).into_owned();
-                    match name {
-                        b"client_encoding" => greeting.encoding = value,
-                        b"standard_conforming_strings" => greeting.conforming = value,
-                        _ => {}
-                    }
-                }
-            }
-            server::BACKEND_KEY_DATA => {
-                let mut reader = Reader::new(body);
-                greeting.process = reader.int32().unwrap_or_default();
-                greeting.key = reader.rest().to_vec();
-            }
-            server::ERROR => return Err(by_server(client, &frame)),
-            server::NOTICE | server::READY => {}
-            tag => return Err(unexpected(tag)),
-        }
-        client.out.extend_from_slice(&frame);
-        if tag == server::READY {
-            return Ok(greeting);
-        }
-    }
-}
-
-fn by_server(client: &mut Side, frame: &Bytes) -> Turned {
-    client.out.extend_from_slice(frame);
-    let error = super::session::backstage::server_message(frame.get(HEADER..).unwrap_or_default());
-    Turned::ByServer { code: error.code, message: error.message }
-}
-
-fn unexpected(tag: u8) -> Turned {
-    tracing::error!(tag, "unexpected message from the server during authentication");
-    Turned::Away(Reply::fatal(
-        sqlstate::PROTOCOL_VIOLATION,
-        "the server does not speak the PostgreSQL protocol as expected",
-    ))
-}
-
-/// The settings statements are read by must be ones we read by.
-fn check_pins(greeting: &Greeting) -> Result<(), Turned> {
-    if TextEncoding::of(&greeting.encoding).is_none() {
-        let reply = Reply::fatal(
-            sqlstate::FEATURE_NOT_SUPPORTED,
-            format!("client encoding \"{}\" is not supported through the gateway", greeting.encoding),
-        );
-        return Err(Turned::Away(
-            reply
-                .detail("Its characters can contain the bytes of a backslash or a quote, so a statement could be read differently from the server.")
-                .hint("Connect with client_encoding=UTF8 (PGCLIENTENCODING=UTF8)."),
-        ));
-    }
-    if !is_on(&greeting.conforming) {
-        let reply = Reply::fatal(
-            sqlstate::FEATURE_NOT_SUPPORTED,
-            "standard_conforming_strings is off for this role or database",
-        );
-        return Err(Turned::Away(
-            reply.hint("Set it on: with it off, a statement could be read differently from the server."),
-        ));
-    }
-    Ok(())
 }
 
 fn function_calls(target: &Target) -> relay::FunctionCalls {

@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{Assessment, assess, unreadable, wanted};
+use super::{Assessment, assess, wanted};
 use crate::kernel::facts::{
     ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
 };
-use crate::kernel::plan::{Action, Plan};
-use crate::kernel::policy::explain;
+use crate::kernel::plan::{Action, Backfill, Plan};
 use crate::kernel::rules::{RULES, find, nearest};
 use crate::kernel::sql::read::read;
-use crate::kernel::sql::statement::{AlterKind, Callee, Change, ConstraintKind, RelationName, Statement};
+use crate::kernel::sql::statement::{
+    AlterKind, Callee, Change, ConstraintKind, LockMode, Parsed, Reading, RelationName, Statement,
+};
 
 /// What the cases know: `orders` and `customers` are large, `small`, `empty`, `temporary` and `fresh` (new in
 /// this transaction) are what they are called, `parts` is partitioned and `part_1` its partition.
@@ -277,11 +278,11 @@ fn show(shown: &mut String, case: &Case, assessment: &Assessment) {
     let version = if case.version == 15 { String::new() } else { format!(" (version {})", case.version) };
     let _ = writeln!(shown, "{}{version}", case.sql.trim());
     for finding in &assessment.findings {
-        let lock = finding.lock.map_or("no lock", explain::lock_words);
+        let lock = finding.lock.map_or("no lock", LockMode::words);
         let _ = writeln!(shown, "    {} [{lock}]: {}", finding.rule, finding.message);
     }
     let plans = assessment.changes.iter().filter_map(|change| change.safe.as_ref());
-    for line in plans.flat_map(explain::plan).skip(1) {
+    for line in plans.flat_map(told).skip(1) {
         let _ = writeln!(shown, "    {line}");
     }
 }
@@ -354,4 +355,34 @@ fn apply(facts: &mut Facts, sql: &str) {
         }
         put(facts, table);
     }
+}
+
+/// What will run instead and why: a summary and a line for each step. Empty for a guarded statement.
+fn told(plan: &Plan) -> Vec<String> {
+    if plan.summary.is_empty() {
+        return Vec::new();
+    }
+    let steps = plan.steps.iter().enumerate().map(|(index, step)| {
+        let what = match &step.action {
+            Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
+            Action::Backfill(backfill) => backfilled(backfill),
+        };
+        format!("  {}. {} ({}): {what}", index + 1, step.name, step.lock.words())
+    });
+    std::iter::once(plan.summary.clone()).chain(steps).collect()
+}
+
+fn backfilled(backfill: &Backfill) -> String {
+    let by = if backfill.key.is_empty() { "pages".to_owned() } else { backfill.key.join(", ") };
+    format!(
+        "set {} = {} where {}, in batches by {by}, about {} rows",
+        backfill.column, backfill.expression_sql, backfill.pending_sql, backfill.rows_estimate
+    )
+}
+
+/// A text the grammar of record cannot read: nothing needs to be looked up.
+fn unreadable(text: &str, why: &str) -> Assessment {
+    let change = Statement::Change(Change::Unreadable { why: why.to_owned() });
+    let reading = Reading { statements: vec![Parsed { span: 0..text.len(), statement: change }], exact_names: true };
+    assess(text, &reading, Facts::default())
 }

@@ -1,7 +1,7 @@
 //! The bounds within which plans run: the one place that has their defaults. The configuration fills
 //! them in, the executor keeps to them.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// Bounds of a run. The defaults suit a busy server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,9 +18,13 @@ pub mod set_not_null;
 mod shown;
 pub mod tag;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 pub use limits::Limits;
+
+use super::sql::write::{self, Miswritten};
 
 use super::sql::statement::{LockMode, RelationName};
 
@@ -60,6 +64,18 @@ impl Plan {
     pub fn forwards_message(&self) -> bool {
         matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::AsIs, .. }))
     }
+
+    /// Whether the parser of record reads one statement, and no more, in each text of ours. Where it does
+    /// not, nobody can say what the server would make of it.
+    ///
+    /// # Errors
+    /// Says what is wrong with the first text that does not read back.
+    pub fn reads_back(&self) -> Result<(), Miswritten> {
+        for step in &self.steps {
+            step.texts().iter().try_for_each(|sql| write::reads_back(sql))?;
+        }
+        Ok(())
+    }
 }
 
 /// One step. Running it twice must equal running it once: the probe tells whether it is done.
@@ -92,6 +108,7 @@ pub struct Reworded {
     pub column: String,
 }
 
+/// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -138,6 +155,14 @@ pub struct Backfill {
     pub rows_estimate: u64,
 }
 
+impl Backfill {
+    /// The whole of it in one statement: what the batches do together.
+    fn update_sql(&self) -> String {
+        let (table, column) = (write::quote_ident(&self.relation.name), write::quote_ident(&self.column));
+        format!("UPDATE {table} SET {column} = {} WHERE {}", self.expression_sql, self.pending_sql)
+    }
+}
+
 impl Step {
     /// A statement that needs a strong lock for a moment.
     #[must_use]
@@ -149,6 +174,17 @@ impl Step {
     #[must_use]
     pub fn scan(name: &str, sql: String) -> Self {
         Self { scans: true, ..Self::sql(name, sql, Mode::Scan, LockMode::ShareUpdateExclusive) }
+    }
+
+    /// Every text of the step that a server may be given.
+    fn texts(&self) -> Vec<Cow<'_, str>> {
+        let mut texts: Vec<Cow<'_, str>> = match &self.action {
+            Action::Sql { sql, .. } => vec![sql.into()],
+            Action::BuildIndex { sql, leftover, cleanup } => vec![sql.into(), leftover.into(), cleanup.into()],
+            Action::Backfill(fill) => vec![fill.update_sql().into()],
+        };
+        texts.extend(self.probe.iter().map(Cow::from));
+        texts
     }
 
     /// One statement without a probe and without an undo.
@@ -175,5 +211,33 @@ impl Step {
     #[must_use]
     pub fn undone_by(self, undo: String) -> Self {
         Self { undo: Some(undo), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(sql: &str) -> Plan {
+        let step = Step::brief("run", sql.to_owned(), LockMode::AccessExclusive);
+        Plan {
+            recipe: "made-up".to_owned(),
+            tag: String::new(),
+            summary: String::new(),
+            relation: None,
+            steps: vec![step],
+            undo_loses: None,
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_not_one_statement_does_not_read_back() {
+        assert_eq!(plan("ALTER TABLE t ALTER COLUMN a SET NOT NULL").reads_back(), Ok(()));
+        for bad in ["ALTER TABLE t ADD COLUMN a int; DROP TABLE t", "", "ALTER TABEL t"] {
+            assert!(plan(bad).reads_back().is_err(), "{bad}");
+        }
+        let mut probed = plan("ALTER TABLE t ALTER COLUMN a SET NOT NULL");
+        probed.steps = probed.steps.into_iter().map(|step| step.probed("SELECT 1; SELECT 2".to_owned())).collect();
+        assert!(probed.reads_back().is_err());
     }
 }

@@ -7,9 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::kernel::facts::{Facts, RelationFacts};
 use crate::kernel::sql::statement::RelationName;
-
-/// Bytes of an identifier at most (NAMEDATALEN - 1).
-pub const NAME_BYTES: usize = 63;
+use crate::kernel::sql::write::{NAME_BYTES, clipped};
 
 /// How many numbered candidates are looked up before a name counts as found.
 const CANDIDATES: usize = 4;
@@ -22,6 +20,7 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// Nothing is given out yet.
     #[must_use]
     pub fn new(facts: &'a Facts) -> Self {
         Self { facts, given: BTreeSet::new() }
@@ -90,19 +89,9 @@ pub fn object_name(name1: &str, name2: &str, label: &str) -> String {
             second -= 1;
         }
     }
-    let first = clip(name1, first);
-    let second = clip(name2, second);
+    let first = clipped(name1, first);
+    let second = clipped(name2, second);
     if name2.is_empty() { format!("{first}_{label}") } else { format!("{first}_{second}_{label}") }
-}
-
-/// At most `bytes` bytes, cut at a character boundary.
-#[must_use]
-pub fn clip(name: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(name.len());
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    name.get(..end).unwrap_or_default()
 }
 
 /// The middle of an index's name: its columns' names, made different from each other.
@@ -114,7 +103,7 @@ pub fn index_middle<'a>(parts: impl Iterator<Item = &'a str>) -> String {
         let mut number = 1_usize;
         while chosen.contains(&name) {
             let digits = number.to_string();
-            name = format!("{}{digits}", clip(part, NAME_BYTES - digits.len()));
+            name = format!("{}{digits}", clipped(part, NAME_BYTES - digits.len()));
             number += 1;
         }
         chosen.push(name);
@@ -199,6 +188,36 @@ mod tests {
         assert!(name.ends_with("_idx"), "{name}");
     }
 
+    /// As PostgreSQL 15.18 chose them.
+    #[test]
+    fn long_and_multibyte() {
+        let cases: &[(&str, &[&str], &str)] = &[
+            (
+                "x1ä ääZba漢漢 ä 😀😀 漢__b1Z105",
+                &["x1ää ä 漢Zb11Z1_1漢😀漢😀bZ 1漢ä"],
+                "x1ä ääZba漢漢 ä 😀_x1ää ä 漢Zb11Z1_1漢😀_idx",
+            ),
+            (
+                "xä漢 漢aZ 1Z_漢1a b1ZZ1😀1_Z_115",
+                &["x漢漢Zä _漢😀漢bbbä😀1Z😀Z漢漢_1😀1_ 11"],
+                "xä漢 漢aZ 1Z_漢1a b1ZZ1_x漢漢Zä _漢😀漢bbbä_idx",
+            ),
+            (
+                "x1 bb漢Za Za ä1bb😀133",
+                &["x1aa😀漢Z漢Zb1a äaääb😀漢漢1 _ a", "x 漢bäbäb😀aZ 漢ä1ä漢a__1a1_äaa_ b1😀a_11a"],
+                "x1 bb漢Za Za ä1bb😀133_x1aa😀漢Z漢Zb1a äaääb😀_idx",
+            ),
+            (
+                "xZä😀1b1 _Z 1ZZZ Z1a11ZäbaZ😀😀_ 1ää äb_142",
+                &["x1漢ZZäb_1ä1漢b   b😀😀 11_1ä😀b漢漢_bZ_a1 äa "],
+                "xZä😀1b1 _Z 1ZZZ Z1a11Zäb_x1漢ZZäb_1ä1漢b   b😀_idx",
+            ),
+        ];
+        for (table, parts, expected) in cases {
+            assert_eq!(&object_name(table, &index_middle(parts.iter().copied()), "idx"), expected);
+        }
+    }
+
     #[test]
     fn included_columns_are_found_in_the_text() {
         let text = "USING btree (a) INCLUDE (b, \"C, \"\"d\"\")\") WITH (fillfactor=80)";
@@ -207,8 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_cut_between_characters() {
-        assert_eq!(clip("ääää", 3), "ä");
+    fn a_name_is_never_too_long() {
         assert!(object_name(&"ä".repeat(60), "b", "idx").len() <= 63);
     }
 

@@ -1,4 +1,6 @@
 //! Small pieces of SQL text for recipes: quoted names and catalog probes. Decides nothing.
+//!
+//! Probes name the schema of every operator: they run under the client's own search path.
 
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::write;
@@ -37,11 +39,11 @@ pub fn oid(facts: &RelationFacts) -> String {
 #[must_use]
 pub fn column_probe(facts: &RelationFacts, column: &str, type_sql: Option<&str>, more: &str) -> String {
     let of_type = type_sql.map_or_else(String::new, |type_sql| {
-        format!(" AND pg_catalog.format_type(a.atttypid, a.atttypmod) = {}", literal(type_sql))
+        format!(" AND pg_catalog.format_type(a.atttypid, a.atttypmod) OPERATOR(pg_catalog.=) {}", literal(type_sql))
     });
     let more = if more.is_empty() { String::new() } else { format!(" AND {more}") };
     format!(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = {} AND a.attname = {} \
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) {} AND a.attname OPERATOR(pg_catalog.=) {} \
          AND NOT a.attisdropped{of_type}{more})",
         oid(facts),
         literal(column)
@@ -53,8 +55,8 @@ pub fn column_probe(facts: &RelationFacts, column: &str, type_sql: Option<&str>,
 pub fn constraint_probe(facts: &RelationFacts, name: &str, kind: char, more: &str) -> String {
     let more = if more.is_empty() { String::new() } else { format!(" AND {more}") };
     format!(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid = {} AND c.conname = {} \
-         AND c.contype = '{kind}'{more})",
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid OPERATOR(pg_catalog.=) {} AND c.conname OPERATOR(pg_catalog.=) {} \
+         AND c.contype OPERATOR(pg_catalog.=) '{kind}'{more})",
         oid(facts),
         literal(name)
     )
@@ -64,7 +66,7 @@ pub fn constraint_probe(facts: &RelationFacts, name: &str, kind: char, more: &st
 #[must_use]
 pub fn no_constraint_probe(facts: &RelationFacts, name: &str) -> String {
     format!(
-        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid = {} AND c.conname = {})",
+        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid OPERATOR(pg_catalog.=) {} AND c.conname OPERATOR(pg_catalog.=) {})",
         oid(facts),
         literal(name)
     )
@@ -74,8 +76,8 @@ pub fn no_constraint_probe(facts: &RelationFacts, name: &str) -> String {
 #[must_use]
 pub fn index_probe(facts: &RelationFacts, name: &str, more: &str) -> String {
     format!(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = {} \
-         AND i.indexrelid = pg_catalog.to_regclass({}) AND {more})",
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) {} \
+         AND i.indexrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({}) AND {more})",
         oid(facts),
         literal(&qualified(&facts.schema, name))
     )

@@ -46,9 +46,10 @@ pub fn sequence(
         LockMode::AccessShare,
     )
     .probed(format!(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid \
-         AND a.attnum = d.refobjsubid WHERE d.objid = {oid} AND d.deptype = 'a' AND d.refobjid = {} \
-         AND a.attname = {})",
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON \
+         a.attrelid OPERATOR(pg_catalog.=) d.refobjid AND a.attnum OPERATOR(pg_catalog.=) d.refobjsubid \
+         WHERE d.objid OPERATOR(pg_catalog.=) {oid} AND d.deptype OPERATOR(pg_catalog.=) 'a' \
+         AND d.refobjid OPERATOR(pg_catalog.=) {} AND a.attname OPERATOR(pg_catalog.=) {})",
         quote::oid(table),
         quote::literal(&column.name)
     ))

@@ -1,7 +1,7 @@
 //! SET NOT NULL without a scan under ACCESS EXCLUSIVE: a CHECK proves it first (12 to 17), or the
 //! NOT NULL constraint itself is added NOT VALID and validated (18).
 
-use super::names::{Names, object_name};
+use super::names::Names;
 use super::{Plan, Reworded, Step, quote};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::LockMode;
@@ -88,10 +88,4 @@ fn named(table: &RelationFacts, column: &str, name: &str) -> Vec<Step> {
         Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {constraint}"))
             .probed(quote::constraint_probe(table, name, 'n', "c.convalidated")),
     ]
-}
-
-/// The name 18 gives to a NOT NULL nobody named.
-#[must_use]
-pub fn default_name(table: &str, column: &str) -> String {
-    object_name(table, column, "not_null")
 }

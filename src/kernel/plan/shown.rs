@@ -13,6 +13,9 @@ impl Plan {
                 Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => hide(sql),
                 Action::Backfill(fill) => hide_value(fill),
             }
+            if let Some(undo) = &mut step.undo {
+                hide(undo);
+            }
         }
         plan
     }

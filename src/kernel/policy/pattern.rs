@@ -22,11 +22,13 @@ fn dotted(name: &RelationName) -> String {
 }
 
 fn any(patterns: &[String], text: &str) -> bool {
-    patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, text))
+    patterns.is_empty() || patterns.iter().any(|pattern| pattern_matches(pattern, text))
 }
 
-/// Goes back at most to the last `*`, so the time is bounded by the product of the lengths.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+/// Whether a text fits a pattern. Goes back at most to the last `*`, so the time is bounded by the product
+/// of the lengths.
+#[must_use]
+pub fn pattern_matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut at, mut position) = (0, 0);
@@ -54,21 +56,28 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::pattern_matches;
 
     #[test]
     fn patterns() {
-        for (pattern, text) in [("*", ""), ("public.*", "public.t"), ("?a*c", "xabbc"), ("*.audit_*", "a.b.audit_x")] {
-            assert!(matches(pattern, text), "{pattern} {text}");
+        for (pattern, text) in [
+            ("*", ""),
+            ("a*b*c", "aXbYbZc"),
+            ("*_test", "a_test_test"),
+            ("public.*", "public.t"),
+            ("?a*c", "xabbc"),
+            ("*.audit_*", "a.b.audit_x"),
+        ] {
+            assert!(pattern_matches(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("", "a"), ("a?", "a"), ("public.*", "Public.t"), ("*b", "abc")] {
-            assert!(!matches(pattern, text), "{pattern} {text}");
+        for (pattern, text) in [("", "a"), ("a?", "a"), ("public.*", "Public.t"), ("*b", "abc"), ("a?c", "ac")] {
+            assert!(!pattern_matches(pattern, text), "{pattern} {text}");
         }
     }
 
     #[test]
     fn many_stars_end_soon() {
-        assert!(!matches(&"*a".repeat(50), &"a".repeat(49)));
-        assert!(!matches(&format!("{}b", "*a".repeat(200)), &"a".repeat(5_000)));
+        assert!(!pattern_matches(&"*a".repeat(50), &"a".repeat(49)));
+        assert!(!pattern_matches(&format!("{}b", "*a".repeat(200)), &"a".repeat(5_000)));
     }
 }

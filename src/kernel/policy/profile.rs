@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use super::{Entry, Match, Policy};
 use crate::kernel::rules::{RULES, Response, brief_lock};
 
-/// Rows and bytes up to which a table is small: a scan or a build then takes some milliseconds.
-const SMALL_ROWS: u64 = 10_000;
-const SMALL_BYTES: u64 = 8 << 20;
+/// Rows up to which a table is small, unless the policy says otherwise: a scan or a build then takes
+/// some milliseconds.
+pub const SMALL_ROWS: u64 = 10_000;
+/// Bytes up to which a table is small.
+pub const SMALL_BYTES: u64 = 10 << 20;
 
 /// What nobody should do through here at all.
 const NEVER: &[&str] = &["drop-database", "drop-schema", "opaque-server", "opaque-function", "setting", "unreadable"];

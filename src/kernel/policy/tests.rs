@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::kernel::assess::cases::assessed;
+use crate::kernel::plan::{Action, Step};
 
 const ALONE: Place = Place { in_transaction: false, several: false, parameters: false };
 const IN_TRANSACTION: Place = Place { in_transaction: true, several: false, parameters: false };
@@ -103,7 +104,15 @@ fn a_plan_for_a_transaction_fits_into_one() {
     let Verdict::Hold(draft) = verdict(&Policy::standard(), IN_TRANSACTION, "DROP TABLE orders") else {
         panic!("not held");
     };
-    assert!(draft.plan.fits_in_transaction());
+    let modes: Vec<Mode> = draft.plan.steps.iter().filter_map(mode).collect();
+    assert_eq!(modes, [Mode::Brief]);
+}
+
+fn mode(step: &Step) -> Option<Mode> {
+    match &step.action {
+        Action::Sql { mode, .. } => Some(*mode),
+        Action::BuildIndex { .. } | Action::Backfill(_) => None,
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::ledger::{Owed, Path, Running, Value};
+use super::ledger::{Owed, Path, Running, Values};
 use super::{FunctionCalls, IN_FLIGHT_MAX, Relay};
 use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::sql::remember::Known;
@@ -38,6 +38,7 @@ pub enum Then {
     Fatal(Reply),
 }
 
+/// What has to be settled before a message may go on.
 #[derive(Debug)]
 pub enum Question {
     /// Everything owed must have arrived; then offer the message again.
@@ -48,7 +49,7 @@ pub enum Question {
     /// Too long to be read here: read it elsewhere, then offer it again.
     Read,
     /// More than ordinary, about to be executed.
-    Judge { known: Arc<Known>, path: Path, values: Option<Arc<[Value]>> },
+    Judge { known: Arc<Known>, path: Path, values: Option<Values> },
     /// Longer than any text that is read; its bytes are dropped already.
     TooLong { tag: u8, bytes: usize, max: usize },
     /// A FunctionCall that is not allowed.
@@ -84,7 +85,7 @@ impl Relay {
         self.client_skip -= at;
         while at < input.len() {
             let rest = input.get(at..).unwrap_or_default();
-            let header = match frame::header(rest, frame::client_length_max) {
+            let header = match frame::header(rest, |tag| frame::client_length_max(tag).min(self.message_max)) {
                 Ok(Some(header)) => header,
                 Ok(None) => return Step { forward: at, then: Then::Partial { need: HEADER } },
                 Err(bad) => return Step { forward: at, then: Then::Fatal(bad_length(bad)) },
@@ -110,6 +111,9 @@ impl Relay {
     fn message(&mut self, header: Header, rest: &[u8], recall: &mut impl Recall, now: u64) -> Next {
         if self.dropping || self.skipping {
             return self.while_skipping(header, rest);
+        }
+        if self.ledger.copying() && !in_copy(header.tag) {
+            return out_of_place(header.tag);
         }
         match header.tag {
             client::COPY_DATA | client::PASSWORD => Next::Stream,
@@ -151,6 +155,7 @@ impl Relay {
                     return Next::Stop(Then::Partial { need: header.total() });
                 }
                 self.dropping = false;
+                self.server_skipping = false;
                 self.skipping = false;
                 self.dirty = false;
                 self.push(Owed::Sync)
@@ -190,17 +195,20 @@ impl Relay {
             return self.ask(header, known, Path::Simple, None);
         }
         self.fenced = false;
+        // Its end is the end of the pipeline's transaction too.
+        self.dirty = false;
         self.push(Owed::Query(running(Some(known), None, now, Path::Simple)))
     }
 
     fn parse(&mut self, header: Header, body: &[u8], recall: &mut impl Recall, now: u64) -> Next {
         let Ok((name, text)) = message::parse(body) else { return malformed() };
+        let Some(name) = self.name(name) else { return bad_name() };
         let known = match self.known(header, text, recall) {
             Ok(known) => known,
             Err(then) => return Next::Stop(then),
         };
         self.fenced = false;
-        self.push(Owed::Parse { name: CompactString::from_utf8_lossy(name), known, started: now })
+        self.push(Owed::Parse { name, known, started: now })
     }
 
     /// What a text is, once it is certain that the server's lexer sees the same.
@@ -220,7 +228,7 @@ impl Relay {
         Ok(known)
     }
 
-    fn ask(&self, header: Header, known: Arc<Known>, path: Path, values: Option<Arc<[Value]>>) -> Next {
+    fn ask(&self, header: Header, known: Arc<Known>, path: Path, values: Option<Values>) -> Next {
         let question = if self.quiet() { Question::Judge { known, path, values } } else { Question::Settle };
         Next::Stop(Then::Ask { bytes: header.total(), question })
     }
@@ -236,23 +244,18 @@ impl Relay {
         let Some(prefix) = rest.get(HEADER..HEADER + wanted) else {
             return Next::Stop(Then::Partial { need: HEADER + wanted });
         };
-        let Ok((portal, statement)) = message::bind_names(prefix) else { return malformed() };
-        let values = whole
-            .then(|| message::bind_values(prefix).ok())
-            .flatten()
-            .filter(|values| !values.is_empty())
-            .map(|values| values.into_iter().map(|(f, v)| (f, v.map(<[u8]>::to_vec))).collect());
-        self.ledger.push(Owed::Bind {
-            portal: CompactString::from_utf8_lossy(portal),
-            statement: CompactString::from_utf8_lossy(statement),
-            values,
-        });
+        let Ok(names) = message::bind_names(prefix) else { return malformed() };
+        let values = if whole { Values::of(names.rest) } else { None };
+        let (Some(portal), Some(statement)) = (self.name(names.portal), self.name(names.statement)) else {
+            return bad_name();
+        };
+        self.ledger.push(Owed::Bind { portal, statement, values });
         Next::Stream
     }
 
     fn execute(&mut self, header: Header, body: &[u8], now: u64) -> Next {
         let Ok((portal, _)) = message::execute(body) else { return malformed() };
-        let portal = CompactString::from_utf8_lossy(portal);
+        let Some(portal) = self.name(portal) else { return bad_name() };
         if self.names.watching() || self.parsing_a_change() {
             if !self.quiet() {
                 return Next::Stop(Then::Ask { bytes: header.total(), question: Question::Settle });
@@ -266,16 +269,29 @@ impl Relay {
         self.push(Owed::Execute(running(None, None, now, Path::Execute), portal))
     }
 
+    /// Something in flight may give a name to a change: a Parse, or a text with an SQL PREPARE.
     fn parsing_a_change(&self) -> bool {
-        self.ledger.iter().any(|owed| matches!(owed, Owed::Parse { known, .. } if !known.ordinary))
+        self.ledger.iter().any(|owed| match owed {
+            Owed::Parse { known, .. } => !known.ordinary,
+            Owed::Query(running) | Owed::Execute(running, _) => running.known.as_ref().is_some_and(|k| !k.ordinary),
+            Owed::FunctionCall(_)
+            | Owed::Sync
+            | Owed::Bind { .. }
+            | Owed::Describe
+            | Owed::CloseStatement(_)
+            | Owed::ClosePortal(_)
+            | Owed::CopyEnd => false,
+        })
     }
 
     fn close(&mut self, body: &[u8]) -> Next {
-        match message::describe(body) {
-            Ok((b'S', name)) => self.push(Owed::CloseStatement(CompactString::from_utf8_lossy(name))),
-            Ok((_, name)) => self.push(Owed::ClosePortal(CompactString::from_utf8_lossy(name))),
-            Err(_) => malformed(),
-        }
+        let Ok((kind, name)) = message::describe(body) else { return malformed() };
+        let Some(name) = self.name(name) else { return bad_name() };
+        self.push(if kind == b'S' { Owed::CloseStatement(name) } else { Owed::ClosePortal(name) })
+    }
+
+    fn name(&self, bytes: &[u8]) -> Option<CompactString> {
+        super::name(bytes, self.encoding)
     }
 
     fn function_call(&mut self, header: Header, body: &[u8], now: u64) -> Next {
@@ -296,19 +312,42 @@ impl Relay {
     pub fn admit(&mut self, known: Arc<Known>, path: Path, portal: &[u8], now: u64) {
         self.fenced = false;
         match path {
-            Path::Simple => self.ledger.push(Owed::Query(running(Some(known), None, now, path))),
+            Path::Simple => {
+                self.dirty = false;
+                self.ledger.push(Owed::Query(running(Some(known), None, now, path)));
+            }
             Path::Execute => {
                 self.dirty = true;
-                let portal = CompactString::from_utf8_lossy(portal);
-                self.ledger.push(Owed::Execute(running(None, None, now, path), portal));
+                let portal = self.name(portal).unwrap_or_default();
+                self.ledger.push(Owed::Execute(running(Some(known), None, now, path), portal));
             }
             Path::Parse | Path::FunctionCall => {}
         }
     }
 }
 
-fn running(known: Option<Arc<Known>>, values: Option<Arc<[Value]>>, started: u64, path: Path) -> Running {
+fn running(known: Option<Arc<Known>>, values: Option<Values>, started: u64, path: Path) -> Running {
     Running { known, values, started, bytes: 0, rows: 0, tag: CompactString::default(), error: None, path }
+}
+
+fn bad_name() -> Next {
+    let reply = Reply::fatal(sqlstate::FEATURE_NOT_SUPPORTED, "unsupported name of a prepared statement or portal")
+        .detail("It is not ASCII, and longer than 63 bytes or not in UTF8.")
+        .hint("Name prepared statements and portals in ASCII.");
+    Next::Stop(Then::Fatal(reply))
+}
+
+/// What a server that reads copy data takes; at anything else it gives the session up.
+fn in_copy(tag: u8) -> bool {
+    matches!(
+        tag,
+        client::COPY_DATA | client::COPY_DONE | client::COPY_FAIL | client::FLUSH | client::SYNC | client::TERMINATE
+    )
+}
+
+fn out_of_place(tag: u8) -> Next {
+    let message = format!("unexpected message type 0x{tag:02X} during COPY from stdin");
+    Next::Stop(Then::Fatal(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, message)))
 }
 
 fn malformed() -> Next {

@@ -72,7 +72,7 @@ impl Relay {
                 self.complete(header.tag, body, now)
             }
             server::ERROR => self.error(body, now),
-            server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE => self.named(now),
+            server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE => self.named(),
             server::ROW_DESCRIPTION | server::NO_DATA => {
                 if matches!(self.ledger.front(), Some(Owed::Describe)) {
                     self.ledger.pop();
@@ -134,6 +134,7 @@ impl Relay {
 
     fn error(&mut self, body: &[u8], now: u64) {
         let code = sqlstate(body);
+        self.ledger.copy_failed();
         match self.ledger.front() {
             Some(Owed::Query(running) | Owed::FunctionCall(running)) => running.error = code,
             None | Some(Owed::Sync) => {}
@@ -175,8 +176,8 @@ impl Relay {
         self.finish(running, now);
     }
 
-    fn named(&mut self, now: u64) {
-        let _ = now;
+    /// The server has confirmed what a name stands for.
+    fn named(&mut self) {
         match self.ledger.pop() {
             Some(Owed::Parse { name, known, .. }) => self.names.set_statement(name, known),
             Some(Owed::Bind { portal, statement, values }) => self.names.bind(portal, &statement, values),
@@ -255,7 +256,7 @@ fn must_see(header: Header) -> bool {
 
 /// The command tag, and the rows it counts at its end.
 fn note(running: &mut Running, tag: &[u8]) {
-    running.tag = CompactString::from_utf8_lossy(tag);
+    running.tag = std::str::from_utf8(tag).unwrap_or_default().into();
     let count = tag.rsplit(|b| *b == b' ').next().unwrap_or_default();
     let rows = std::str::from_utf8(count).ok().and_then(|c| c.parse::<u64>().ok());
     running.rows += rows.unwrap_or_default();

@@ -7,15 +7,33 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use crate::kernel::sql::remember::Known;
+use crate::kernel::wire::message::{self, BoundValue};
 
-/// A parameter value as bound: format code and bytes.
-pub type Value = (i16, Option<Vec<u8>>);
+/// The parameter values of a Bind, kept as they came.
+#[derive(Clone, Debug)]
+pub struct Values(Arc<[u8]>);
+
+impl Values {
+    /// From what follows the names of a Bind; none when it has no parameters.
+    #[must_use]
+    pub fn of(rest: &[u8]) -> Option<Self> {
+        let formats = usize::from(u16::from_be_bytes(*rest.first_chunk()?));
+        let count = rest.get(2 + 2 * formats..)?.first_chunk()?;
+        (*count != [0, 0]).then(|| Self(rest.into()))
+    }
+
+    /// The values in order. What is not shaped like values has none: the server refuses it.
+    #[must_use]
+    pub fn list(&self) -> Vec<BoundValue<'_>> {
+        message::bind_values(&self.0).unwrap_or_default()
+    }
+}
 
 /// A statement being executed, for the record.
 #[derive(Clone, Debug)]
 pub struct Running {
     pub known: Option<Arc<Known>>,
-    pub values: Option<Arc<[Value]>>,
+    pub values: Option<Values>,
     /// Microseconds on the session's clock.
     pub started: u64,
     /// Bytes of the replies so far.
@@ -52,7 +70,7 @@ pub enum Owed {
     Bind {
         portal: CompactString,
         statement: CompactString,
-        values: Option<Arc<[Value]>>,
+        values: Option<Values>,
     },
     /// RowDescription or NoData (after ParameterDescription for a statement).
     Describe,
@@ -63,6 +81,7 @@ pub enum Owed {
     CopyEnd,
 }
 
+/// The answers owed, oldest first.
 #[derive(Debug, Default)]
 pub struct Ledger {
     owed: VecDeque<Owed>,
@@ -71,11 +90,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether everything was answered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.owed.is_empty()
     }
 
+    /// How many answers are owed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.owed.len()
@@ -86,6 +107,8 @@ impl Ledger {
         self.copying
     }
 
+    /// A message that will be answered goes to the server.
+    #[inline]
     pub fn push(&mut self, owed: Owed) {
         // During COPY IN the server skips Flush and Sync, for clients that send them early.
         if !self.copying {
@@ -100,6 +123,11 @@ impl Ledger {
         } else if !self.owed.is_empty() {
             self.owed.push_back(Owed::CopyEnd);
         }
+    }
+
+    /// An error ends a COPY: what the client sends is answered again.
+    pub fn copy_failed(&mut self) {
+        self.copying = false;
     }
 
     /// The server asks for copy data: what was sent behind the statement is swallowed up to the end
@@ -123,6 +151,7 @@ impl Ledger {
         self.owed.front_mut()
     }
 
+    /// What was answered.
     pub fn pop(&mut self) -> Option<Owed> {
         let popped = self.owed.pop_front();
         while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
@@ -144,6 +173,7 @@ impl Ledger {
         true
     }
 
+    /// All that is owed, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Owed> {
         self.owed.iter()
     }

@@ -10,6 +10,8 @@ pub mod names;
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use self::ledger::{Ledger, Path};
 use self::names::Names;
 use super::sql::encoding::TextEncoding;
@@ -31,6 +33,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// By its byte in ReadyForQuery; `None` for any other byte.
     #[must_use]
     pub fn of(byte: u8) -> Option<Self> {
         match byte {
@@ -56,13 +59,13 @@ pub enum FunctionCalls {
 #[derive(Clone, Debug)]
 pub struct Finished {
     pub known: Option<Arc<Known>>,
-    pub values: Option<Arc<[ledger::Value]>>,
+    pub values: Option<ledger::Values>,
     pub path: Path,
     pub started: u64,
     pub ended: u64,
     pub rows: u64,
     pub bytes: u64,
-    pub tag: compact_str::CompactString,
+    pub tag: CompactString,
     pub error: Option<[u8; 5]>,
     /// Status after it; of a statement in a pipeline, before its Sync.
     pub status: Status,
@@ -83,8 +86,11 @@ pub struct Limits {
     pub values_max: usize,
     /// Longest message that carries a text, bytes.
     pub text_max: usize,
+    /// Longest message of any kind, bytes.
+    pub message_max: usize,
 }
 
+/// One session's relay.
 #[derive(Debug)]
 pub struct Relay {
     pub ledger: Ledger,
@@ -99,6 +105,8 @@ pub struct Relay {
     skipping: bool,
     /// We do, after an error of our own in the extended protocol.
     dropping: bool,
+    /// The server met an error in a message of ours and waits for the client's Sync.
+    server_skipping: bool,
     /// Something was executed since the last Sync: what follows shares its transaction.
     dirty: bool,
     /// The lexer's settings were looked up for the message that is offered next.
@@ -109,11 +117,28 @@ pub struct Relay {
     values_max: usize,
     /// Longer messages that carry a text are not read at all.
     text_max: usize,
+    message_max: usize,
     /// Texts longer than this are not read on the session's own thread.
     inline_max: usize,
 }
 
+/// Bytes of a name the server tells apart (`NAMEDATALEN` less its end).
+const NAME_MAX: usize = 63;
+
+/// A name in our tables is certain to be the server's own.
+///
+/// The server cuts names after conversion to its own encoding, so a long one, or one in another
+/// encoding, is only the same for both sides when it is ASCII.
+fn name(bytes: &[u8], encoding: TextEncoding) -> Option<CompactString> {
+    if bytes.is_ascii() {
+        return std::str::from_utf8(bytes.get(..NAME_MAX).unwrap_or(bytes)).ok().map(CompactString::from);
+    }
+    let exact = encoding == TextEncoding::Utf8 && bytes.len() <= NAME_MAX;
+    std::str::from_utf8(bytes).ok().filter(|_| exact).map(CompactString::from)
+}
+
 impl Relay {
+    /// At the first ReadyForQuery: nothing is owed.
     #[must_use]
     pub fn new(encoding: TextEncoding, limits: Limits) -> Self {
         Self {
@@ -126,6 +151,7 @@ impl Relay {
             server_skip: 0,
             skipping: false,
             dropping: false,
+            server_skipping: false,
             dirty: false,
             fenced: false,
             finished: Vec::new(),
@@ -133,6 +159,7 @@ impl Relay {
             function_calls: limits.function_calls,
             values_max: limits.values_max,
             text_max: limits.text_max,
+            message_max: limits.message_max,
             inline_max: INLINE_MAX,
         }
     }
@@ -157,6 +184,20 @@ impl Relay {
     /// The server found an error in a message of ours: it skips until the client's Sync comes.
     pub fn server_skips(&mut self) {
         self.dropping = true;
+        self.server_skipping = true;
+    }
+
+    /// A Sync of ours ended what the client had begun.
+    pub fn synced(&mut self) {
+        self.dropping = false;
+        self.server_skipping = false;
+        self.dirty = false;
+    }
+
+    /// Whether the server takes nothing more before the client's Sync.
+    #[must_use]
+    pub fn server_is_skipping(&self) -> bool {
+        self.server_skipping
     }
 
     /// The next message offered need not be fenced again.

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::ledger::Value;
+use super::ledger::Values;
 use crate::kernel::sql::remember::Known;
 
 /// A bound portal.
 #[derive(Clone, Debug)]
 pub struct Portal {
     pub known: Arc<Known>,
-    pub values: Option<Arc<[Value]>>,
+    pub values: Option<Values>,
 }
 
+/// The names of one session.
 #[derive(Debug, Default)]
 pub struct Names {
     statements: HashMap<CompactString, Arc<Known>, foldhash::fast::RandomState>,
@@ -33,16 +34,19 @@ impl Names {
         self.watched > 0
     }
 
+    /// What a statement's name stands for; the empty name is the unnamed statement.
     #[must_use]
     pub fn statement(&self, name: &str) -> Option<&Arc<Known>> {
         if name.is_empty() { self.unnamed_statement.as_ref() } else { self.statements.get(name) }
     }
 
+    /// What a portal runs; the empty name is the unnamed portal.
     #[must_use]
     pub fn portal(&self, name: &str) -> Option<&Portal> {
         if name.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(name) }
     }
 
+    /// The server has confirmed a Parse or PREPARE.
     pub fn set_statement(&mut self, name: CompactString, known: Arc<Known>) {
         self.watched += usize::from(!known.ordinary);
         let old =
@@ -50,19 +54,23 @@ impl Names {
         self.forget(old.as_deref());
     }
 
+    /// The server has confirmed a Close or DEALLOCATE.
     pub fn close_statement(&mut self, name: &str) {
         let old = if name.is_empty() { self.unnamed_statement.take() } else { self.statements.remove(name) };
         self.forget(old.as_deref());
     }
 
+    /// After DEALLOCATE ALL or DISCARD ALL.
     pub fn close_all_statements(&mut self) {
         self.statements.clear();
         self.unnamed_statement = None;
         self.count();
     }
 
-    pub fn bind(&mut self, portal: CompactString, statement: &str, values: Option<Arc<[Value]>>) {
-        let Some(known) = self.statement(statement).cloned() else { return };
+    /// The server has confirmed a Bind.
+    pub fn bind(&mut self, portal: CompactString, statement: &str, values: Option<Values>) {
+        // The server knows it and we do not: whatever it is, it is not ordinary.
+        let known = self.statement(statement).cloned().unwrap_or_else(|| Arc::new(Known::unseen(statement)));
         self.watched += usize::from(!known.ordinary);
         let bound = Portal { known, values };
         let old =
@@ -70,6 +78,7 @@ impl Names {
         self.forget(old.map(|p| p.known).as_deref());
     }
 
+    /// The server has confirmed a Close.
     pub fn close_portal(&mut self, name: &str) {
         let old = if name.is_empty() { self.unnamed_portal.take() } else { self.portals.remove(name) };
         self.forget(old.map(|p| p.known).as_deref());

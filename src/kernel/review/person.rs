@@ -22,7 +22,8 @@ pub fn check_name(name: &str) -> Result<String, &'static str> {
     Ok(name.to_owned())
 }
 
-/// Whether two names mean the same person: letter case and surrounding white space do not count.
+/// Whether two names mean the same person, or look as if they did: letter case, surrounding white space
+/// and letters of other alphabets that look the same do not count.
 #[must_use]
 pub fn same_person(one: &str, other: &str) -> bool {
     fold(one) == fold(other)
@@ -30,7 +31,56 @@ pub fn same_person(one: &str, other: &str) -> bool {
 
 /// Upper case first: letters such as `ſ` and `ß` have a fold only by that way.
 fn fold(name: &str) -> String {
-    name.trim().to_uppercase().to_lowercase()
+    let plain: String = name.trim().chars().filter(|c| !matches!(c, '\u{300}'..='\u{36f}')).map(plain).collect();
+    plain.to_uppercase().to_lowercase().chars().map(look).collect()
+}
+
+/// Full-width and mathematical letters as the ones they are a form of.
+fn plain(c: char) -> char {
+    let letter = |first: u8, at: u32| char::from(first.saturating_add(u8::try_from(at).unwrap_or_default()));
+    match u32::from(c) {
+        code @ 0xff01..=0xff5e => letter(b'!', code - 0xff01),
+        code @ 0x1d400..=0x1d6a3 => match (code - 0x1d400) % 52 {
+            at @ 0..26 => letter(b'A', at),
+            at => letter(b'a', at - 26),
+        },
+        _ => c,
+    }
+}
+
+/// The Latin letter that a Cyrillic, Greek or phonetic one is taken for.
+fn look(c: char) -> char {
+    const ALIKE: [(char, &str); 22] = [
+        ('a', "аɑα"),
+        ('b', "Ьь"),
+        ('c', "сϲᴄ"),
+        ('d', "ԁ"),
+        ('e', "еҽ"),
+        ('f', "ſƒ"),
+        ('g', "ɡց"),
+        ('h', "һհ"),
+        ('i', "іıιɩӏ"),
+        ('j', "јϳ"),
+        ('k', "кκᴋ"),
+        ('m', "мᴍ"),
+        ('n', "ոռ"),
+        ('o', "оοσօᴏ"),
+        ('p', "рρ"),
+        ('q', "ԛգ"),
+        ('s', "ѕꜱ"),
+        ('t', "тτᴛ"),
+        ('u', "υսᴜ"),
+        ('v', "νѵᴠ"),
+        ('x', "хχ"),
+        ('y', "уүγ"),
+    ];
+    let alike = ALIKE.iter().find(|(_, others)| others.contains(c)).map(|(latin, _)| *latin);
+    match alike.unwrap_or(c) {
+        'ԝ' | 'ᴡ' => 'w',
+        'l' | '1' | '|' | 'ⅼ' => 'i',
+        '0' => 'o',
+        other => other,
+    }
 }
 
 /// Format characters and blanks that do not look like one

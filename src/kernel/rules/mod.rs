@@ -119,6 +119,7 @@ pub struct Doc {
 }
 
 impl Rule {
+    /// The id, as findings and policies hold it.
     #[must_use]
     pub fn rule_id(&self) -> RuleId {
         RuleId(self.id.to_owned())

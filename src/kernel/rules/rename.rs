@@ -37,9 +37,9 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
 }
 
-/// No query names these.
+/// No query names these. (ALTER INDEX renames tables too: there the object's kind decides.)
 fn unseen(rename: &Rename) -> bool {
-    matches!(rename.what, "constraint" | "index" | "trigger" | "policy" | "rule" | "statistics")
+    matches!(rename.what, "constraint" | "trigger" | "policy" | "rule" | "statistics")
 }
 
 fn is_index(kind: RelationKind) -> bool {

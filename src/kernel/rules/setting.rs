@@ -9,7 +9,7 @@ pub const RULE: Rule = Rule {
     id: "setting",
     hazard: "A setting on which the reading of statements or the guard of the database depends.",
     lock: None,
-    default: Response::Hold,
+    default: Response::Refuse,
     doc: Doc {
         what: "SET or ALTER … SET of a setting that changes how SQL is read, what triggers run, or what is kept safe.",
         why: "With another setting the same text means something else than what was judged.",

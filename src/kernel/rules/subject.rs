@@ -56,8 +56,6 @@ pub struct Hazard {
     pub relation: Option<RelationName>,
     pub lock: Option<LockMode>,
     pub message: String,
-    /// Replaces the rule's advice where there is a better one for this case.
-    pub instead: Option<String>,
     pub plan: Option<Plan>,
     pub rows: Option<u64>,
     pub bytes: Option<u64>,
@@ -215,7 +213,6 @@ impl Hazard {
             relation: target.map(|target| target.name.clone()),
             lock: None,
             message,
-            instead: None,
             plan: None,
             rows: facts.map(RelationFacts::rows_at_most),
             bytes: facts.map(|facts| facts.heap_bytes),
@@ -234,12 +231,6 @@ impl Hazard {
             }
         }
         self
-    }
-
-    /// With other advice than the rule's.
-    #[must_use]
-    pub fn instead(self, advice: &str) -> Self {
-        Self { instead: Some(advice.to_owned()), ..self }
     }
 
     /// Sizes of a second table concerned: the larger of the two counts.

@@ -101,9 +101,9 @@ fn folded(ident: &sqlparser::ast::Ident) -> String {
     }
 }
 
-/// PostgreSQL cuts names at 63 bytes.
+/// As PostgreSQL cuts names.
 fn cut(name: &str) -> String {
-    super::names::clipped(name, 63).to_owned()
+    super::write::clipped(name, super::write::NAME_BYTES).to_owned()
 }
 
 fn same_name(ours: &RelationName, theirs: &ObjectName) -> Result<(), String> {

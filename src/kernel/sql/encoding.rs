@@ -26,11 +26,6 @@ pub struct InvalidText {
     pub at: usize,
 }
 
-impl InvalidText {
-    /// `character_not_in_repertoire`, as the server says.
-    pub const SQLSTATE: &'static str = "22021";
-}
-
 /// The encoding's name reduced as `pg_char_to_encoding` does: letters and digits only, lower case.
 fn reduced(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()

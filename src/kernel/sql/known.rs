@@ -36,6 +36,7 @@ impl Known {
             ordinary: matches!(**inner, Statement::Ordinary),
             invariant: self.invariant,
             shown: self.shown.clone(),
+            values_are_secret: self.values_are_secret,
             reading: Ok(Reading {
                 statements: vec![Parsed { span, statement: (**inner).clone() }],
                 exact_names: reading.exact_names,
@@ -55,10 +56,23 @@ impl Known {
         Self::unread(format!("<call of function {oid}>"))
     }
 
+    /// A prepared statement that nobody was seen preparing.
+    #[must_use]
+    pub fn unseen(name: &str) -> Self {
+        Self::unread(format!("<prepared statement \"{name}\", not seen when it was prepared>"))
+    }
+
     fn unread(shown: String) -> Self {
         let text: Arc<str> = shown.into();
         let reading = unreadable_reading("it was not read".to_owned(), text.len());
-        Self { shown: text.clone(), text, reading: Ok(reading), ordinary: false, invariant: true }
+        Self {
+            shown: text.clone(),
+            text,
+            reading: Ok(reading),
+            ordinary: false,
+            invariant: true,
+            values_are_secret: true,
+        }
     }
 }
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::bounds;
 use super::encoding::TextEncoding;
-use super::read::{self, Unreadable};
-use super::statement::{Reading, Statement, TransactionControl};
+use super::read::{self, Shown, Unreadable, UnreadableKind};
+use super::shape::{self, Shapes};
+use super::statement::{Parsed, Reading, Statement, TransactionControl};
 
 /// Texts longer than this are read anew each time: long texts are rarely repeated.
 pub const TEXT_BYTES_REMEMBERED: usize = 8 * 1024;
@@ -26,6 +27,8 @@ pub struct Known {
     pub invariant: bool,
     /// For people and records: secrets replaced. The same allocation as `text` when there are none.
     pub shown: Arc<str>,
+    /// The values bound to it are not recorded.
+    pub values_are_secret: bool,
 }
 
 impl Known {
@@ -33,17 +36,18 @@ impl Known {
     #[must_use]
     pub fn read(bytes: &[u8], encoding: TextEncoding) -> Self {
         let (text, reading): (Arc<str>, _) = match read::read_bytes(bytes, encoding) {
-            Ok((reading, text)) => (text.into(), Ok(reading)),
+            Ok((reading, text)) if names_are_certain(&reading) => (text.into(), Ok(reading)),
+            Ok((_, text)) => (text.into(), Err(uncertain_name())),
             Err(error) => (String::from_utf8_lossy(bytes).into(), Err(error)),
         };
-        let shown = match &reading {
-            Ok(_) if read::may_hold_secrets(&text) => read::shown(&text),
-            Ok(_) => text.to_string(),
-            Err(_) => read::unreadable(&text),
+        let Shown { text: shown, values_are_secret } = match &reading {
+            Ok(_) if read::may_hold_secrets(&text) => read::shown_with_values(&text),
+            Ok(_) => Shown { text: text.to_string(), values_are_secret: false },
+            Err(_) => Shown { text: read::unreadable(&text), values_are_secret: true },
         };
         let shown = if *shown == *text { Arc::clone(&text) } else { shown.into() };
         let ordinary = reading.as_ref().is_ok_and(|reading| reading.statements.iter().all(|s| is_plain(&s.statement)));
-        Self { invariant: bounds::lexically_invariant(bytes), text, reading, ordinary, shown }
+        Self { invariant: bounds::lexically_invariant(bytes), text, reading, ordinary, shown, values_are_secret }
     }
 
     /// Roughly what keeping it costs.
@@ -51,10 +55,31 @@ impl Known {
         self.text.len() + 256
     }
 
+    /// Whether `shown` leaves something out.
+    #[must_use]
+    pub fn hides(&self) -> bool {
+        !Arc::ptr_eq(&self.text, &self.shown)
+    }
+
     /// What held a secret is not kept in memory longer than its statement.
     fn may_be_kept(&self) -> bool {
         self.text.len() <= TEXT_BYTES_REMEMBERED && self.reading.is_ok() && Arc::ptr_eq(&self.text, &self.shown)
     }
+}
+
+/// A name that was not decoded exactly may be another one on the server.
+fn names_are_certain(reading: &Reading) -> bool {
+    let exact = |parsed: &Parsed| match &parsed.statement {
+        Statement::Prepare { name, .. } | Statement::Execute { name } => name.is_ascii(),
+        Statement::Deallocate { name } => name.as_ref().is_none_or(|name| name.is_ascii()),
+        Statement::Ordinary | Statement::Transaction(_) | Statement::Change(_) => true,
+    };
+    reading.exact_names || reading.statements.iter().all(exact)
+}
+
+fn uncertain_name() -> Unreadable {
+    let why = "the name of a prepared statement is not ASCII, and client_encoding is not UTF8".to_owned();
+    Unreadable { why, kind: UnreadableKind::Encoding }
 }
 
 fn is_plain(statement: &Statement) -> bool {
@@ -109,6 +134,7 @@ pub struct Memory<S = foldhash::fast::RandomState> {
     old_bytes: usize,
     bytes_max: usize,
     count_max: usize,
+    shapes: Shapes,
 }
 
 impl<S: BuildHasher + Default> Memory<S> {
@@ -122,6 +148,7 @@ impl<S: BuildHasher + Default> Memory<S> {
             old_bytes: 0,
             bytes_max: bytes_max / 2,
             count_max: count_max / 2,
+            shapes: Shapes::default(),
         }
     }
 
@@ -152,13 +179,19 @@ impl<S: BuildHasher + Default> Memory<S> {
 
     /// What these bytes are, from memory or read now.
     pub fn get_or_read(&mut self, bytes: &[u8], encoding: TextEncoding) -> Arc<Known> {
+        let shaped = self.shapes.take(bytes);
+        if shaped && let Some(known) = self.shapes.known(bytes) {
+            return Arc::new(known);
+        }
         // The same bytes are another text in another encoding.
         let remembered = bytes.len() <= TEXT_BYTES_REMEMBERED && (encoding == TextEncoding::Utf8 || bytes.is_ascii());
         if remembered && let Some(known) = self.find(bytes) {
             return Arc::clone(known);
         }
         let known = Arc::new(Known::read(bytes, encoding));
-        if remembered {
+        if shaped && shape::speaks_for_its_kind(&known) {
+            self.shapes.keep(&known);
+        } else if remembered {
             self.keep(Arc::clone(&known));
         }
         known
@@ -182,8 +215,8 @@ mod tests {
     #[test]
     fn finds_what_it_read() {
         let mut memory = memory(10, 1 << 20);
-        let first = memory.get_or_read(b"select 1", TextEncoding::Utf8);
-        let second = memory.get_or_read(b"select 1", TextEncoding::Utf8);
+        let first = memory.get_or_read(b"select a", TextEncoding::Utf8);
+        let second = memory.get_or_read(b"select a", TextEncoding::Utf8);
         assert!(Arc::ptr_eq(&first, &second));
         assert!(first.ordinary && first.invariant);
         assert!(!memory.get_or_read(b"drop table t", TextEncoding::Utf8).ordinary);
@@ -198,13 +231,13 @@ mod tests {
     fn stays_within_its_bounds() {
         let mut memory = memory(100, 20_000);
         for n in 0..5_000 {
-            memory.get_or_read(format!("select {n}").as_bytes(), TextEncoding::Utf8);
+            memory.get_or_read(format!("select '{n}'").as_bytes(), TextEncoding::Utf8);
             memory.get_or_read(b"select 'often'", TextEncoding::Utf8);
             let (count, bytes) = memory.size();
             assert!(count <= 100 && bytes <= 20_000, "{count} {bytes}");
         }
         assert!(memory.find(b"select 'often'").is_some());
-        assert!(memory.find(b"select 1").is_none());
+        assert!(memory.find(b"select '1'").is_none());
     }
 
     #[test]

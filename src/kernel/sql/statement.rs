@@ -3,9 +3,15 @@
 //! Built by [`super::read`] from PostgreSQL's own parse tree and from nothing else. Fragments named
 //! `*_sql` are text deparsed from that tree: they can be put into a new statement as they are.
 
+mod column;
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+
+pub use column::{
+    AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, NotNull, Serial, TableConstraint, TypeName,
+};
 
 /// What the parser of record made of one text: its statements, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +142,24 @@ pub enum LockMode {
     AccessExclusive,
 }
 
+impl LockMode {
+    /// As PostgreSQL's documentation writes it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::AccessShare => "ACCESS SHARE",
+            Self::RowShare => "ROW SHARE",
+            Self::RowExclusive => "ROW EXCLUSIVE",
+            Self::ShareUpdateExclusive => "SHARE UPDATE EXCLUSIVE",
+            Self::Share => "SHARE",
+            Self::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+            Self::Exclusive => "EXCLUSIVE",
+            Self::AccessExclusive => "ACCESS EXCLUSIVE",
+        }
+    }
+}
+
+/// What a write of all rows does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MassWriteKind {
     Update,
@@ -180,6 +204,7 @@ pub struct AlterTable {
     pub actions: Vec<AlterAction>,
 }
 
+/// What the subcommands are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlterObject {
     Table,
@@ -199,6 +224,7 @@ pub struct AlterAction {
     pub sql: String,
 }
 
+/// What a subcommand does, told apart by its lock and its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlterKind {
     AddColumn(AddColumn),
@@ -275,111 +301,6 @@ pub enum AlterKind {
     },
 }
 
-/// A type as written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TypeName {
-    pub schema: Option<String>,
-    /// Internal name: `int4`, `varchar`, `mytype`.
-    pub name: String,
-    /// Usable in SQL: `varchar(20)[]`, `numeric(10, 2)`.
-    pub sql: String,
-}
-
-/// `ADD COLUMN`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddColumn {
-    pub name: String,
-    pub type_name: TypeName,
-    pub if_not_exists: bool,
-    pub collation_sql: Option<String>,
-    pub default: Option<DefaultExpression>,
-    pub not_null: Option<NotNull>,
-    /// smallserial, serial, bigserial: the integer type behind it is in `type_name`.
-    pub serial: Option<Serial>,
-    /// `GENERATED … AS IDENTITY`, as written from GENERATED on.
-    pub identity_sql: Option<String>,
-    pub generated: Option<Generated>,
-    /// Inline UNIQUE, PRIMARY KEY, CHECK and REFERENCES, as table constraints of this column.
-    pub constraints: Vec<TableConstraint>,
-    /// STORAGE, COMPRESSION and the rest between type and constraints, if any.
-    pub options_sql: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotNull {
-    /// `CONSTRAINT name NOT NULL` (kept as a constraint's name from version 18).
-    pub name: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Serial {
-    Small,
-    Int,
-    Big,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Generated {
-    Stored,
-    Virtual,
-    /// Neither word written: STORED is required up to 17, VIRTUAL is meant from 18.
-    Unsaid,
-}
-
-/// A default, and what in it could be volatile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DefaultExpression {
-    pub sql: String,
-    /// Every function it calls, by name as written. Operators and casts included by [`Callee`].
-    pub callees: Vec<Callee>,
-    /// `DEFAULT NULL`.
-    pub is_null: bool,
-}
-
-/// Something an expression calls.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Callee {
-    Function { schema: Option<String>, name: String },
-    Operator { schema: Option<String>, name: String },
-}
-
-/// A constraint of a table, or of one column written as a table's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableConstraint {
-    pub name: Option<String>,
-    pub kind: ConstraintKind,
-    pub columns: Vec<String>,
-    /// Without `CONSTRAINT name` and without `NOT VALID`: `CHECK (x > 0)`, `FOREIGN KEY (a) REFERENCES p (id)`.
-    pub definition_sql: String,
-    pub not_valid: bool,
-    /// NOT ENFORCED (18).
-    pub not_enforced: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConstraintKind {
-    /// `columns` are those the expression mentions, each once, in the order of their first mention.
-    Check {
-        no_inherit: bool,
-    },
-    /// `index_sql` is what follows the table's name in CREATE UNIQUE INDEX;
-    /// `tail_sql` what must follow USING INDEX (DEFERRABLE …).
-    Unique {
-        index_sql: String,
-        tail_sql: String,
-    },
-    PrimaryKey {
-        index_sql: String,
-        tail_sql: String,
-    },
-    ForeignKey {
-        references: RelationName,
-    },
-    Exclude,
-    /// A NOT NULL written as a table constraint (18).
-    NotNull,
-}
-
 /// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE FOREIGN TABLE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateTable {
@@ -405,6 +326,7 @@ pub struct Drop {
     pub concurrently: bool,
 }
 
+/// What is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropKind {
     Table,
@@ -429,6 +351,7 @@ pub struct Rename {
     pub to: String,
 }
 
+/// Rights, roles and policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Privilege {
     /// `GRANT`, `REVOKE`, `ALTER ROLE`, `CREATE POLICY`, …
@@ -437,12 +360,14 @@ pub struct Privilege {
     pub own_password: bool,
 }
 
+/// A setting that statements depend on, or that reaches beyond the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     pub name: String,
     pub value: Option<String>,
 }
 
+/// What may run anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opaque {
     /// `DO`, `CALL`, `COPY … PROGRAM`, `dblink_exec()`, …
@@ -450,6 +375,7 @@ pub struct Opaque {
     pub kind: OpaqueKind,
 }
 
+/// How far it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpaqueKind {
     /// Code in the statement or in the database: DO, CALL.

@@ -1,8 +1,8 @@
-//! The only place that quotes names and builds SQL. Everything built here is read back by the parser of
-//! record before it is used ([`checked`]); callers give decoded names and fragments deparsed by [`super::read`].
+//! The only place that quotes names, and the last look at what recipes build with them: SQL of ours is
+//! read back by the parser of record before a plan that holds it may run.
 
 use super::read;
-use super::statement::{AddColumn, Change, RelationName, Serial, Statement};
+use super::statement::{Change, Statement};
 
 /// SQL that is not the one statement it was meant to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,9 +11,12 @@ pub struct Miswritten {
     pub why: String,
 }
 
-/// Returns the text only if the parser of record reads exactly one statement in it.
-pub fn checked(sql: String) -> Result<String, Miswritten> {
-    let reading = read::read(&sql).map_err(|error| Miswritten { why: error.why })?;
+/// Whether the parser of record reads exactly one statement in the text.
+///
+/// # Errors
+/// When it reads none, more than one, or something it does not understand.
+pub fn reads_back(sql: &str) -> Result<(), Miswritten> {
+    let reading = read::read(sql).map_err(|error| Miswritten { why: error.why })?;
     let Some(first) = reading.statements.first() else {
         return Err(Miswritten { why: "it is empty".to_owned() });
     };
@@ -25,7 +28,7 @@ pub fn checked(sql: String) -> Result<String, Miswritten> {
             return Err(Miswritten { why: why.clone() });
         }
     }
-    Ok(sql)
+    Ok(())
 }
 
 /// Keywords that cannot stand for a name everywhere (reserved, type or function, column names), of the
@@ -197,6 +200,19 @@ const KEYWORDS: &[&str] = &[
     "xmltable",
 ];
 
+/// Bytes of a name at most (NAMEDATALEN - 1).
+pub const NAME_BYTES: usize = 63;
+
+/// At most `bytes_max` bytes of a name, cut between characters as the server cuts it.
+#[must_use]
+pub fn clipped(name: &str, bytes_max: usize) -> &str {
+    let mut end = bytes_max.min(name.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.get(..end).unwrap_or_default()
+}
+
 /// A name as an identifier, quoted unless it is plain and no keyword.
 #[must_use]
 pub fn quote_ident(name: &str) -> String {
@@ -213,212 +229,46 @@ pub fn quote_literal(value: &str) -> String {
     if value.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
-/// `schema.name`, quoted as needed.
-#[must_use]
-pub fn qualified(relation: &RelationName) -> String {
-    match &relation.schema {
-        Some(schema) => format!("{}.{}", quote_ident(schema), quote_ident(&relation.name)),
-        None => quote_ident(&relation.name),
-    }
-}
-
-/// A relation in the same schema as `beside`.
-#[must_use]
-pub fn beside(beside: &RelationName, name: &str) -> RelationName {
-    RelationName { schema: beside.schema.clone(), name: name.to_owned() }
-}
-
-/// `CREATE [UNIQUE] INDEX CONCURRENTLY name ON table …`; `body_sql` is a [`super::statement::CreateIndex::body_sql`].
-#[must_use]
-pub fn create_index_concurrently(relation: &RelationName, name: &str, unique: bool, body_sql: &str) -> String {
-    let unique = if unique { "UNIQUE " } else { "" };
-    format!("CREATE {unique}INDEX CONCURRENTLY {} ON {} {body_sql}", quote_ident(name), qualified(relation))
-}
-
-/// `DROP INDEX CONCURRENTLY [IF EXISTS] …`.
-#[must_use]
-pub fn drop_index_concurrently(index: &RelationName) -> String {
-    format!("DROP INDEX CONCURRENTLY IF EXISTS {}", qualified(index))
-}
-
-/// `ALTER TABLE t <action>`, for an action as read or made below.
-#[must_use]
-pub fn alter_table(relation: &RelationName, action_sql: &str) -> String {
-    format!("ALTER TABLE {} {action_sql}", qualified(relation))
-}
-
-/// `ADD CONSTRAINT name <definition> NOT VALID`.
-#[must_use]
-pub fn add_constraint_not_valid(relation: &RelationName, name: &str, definition_sql: &str) -> String {
-    alter_table(relation, &format!("ADD CONSTRAINT {} {definition_sql} NOT VALID", quote_ident(name)))
-}
-
-/// `ADD CONSTRAINT name CHECK (column IS NOT NULL) NOT VALID`.
-#[must_use]
-pub fn add_not_null_guard(relation: &RelationName, name: &str, column: &str) -> String {
-    add_constraint_not_valid(relation, name, &format!("CHECK ({} IS NOT NULL)", quote_ident(column)))
-}
-
-#[must_use]
-pub fn validate_constraint(relation: &RelationName, name: &str) -> String {
-    alter_table(relation, &format!("VALIDATE CONSTRAINT {}", quote_ident(name)))
-}
-
-#[must_use]
-pub fn drop_constraint(relation: &RelationName, name: &str) -> String {
-    alter_table(relation, &format!("DROP CONSTRAINT IF EXISTS {}", quote_ident(name)))
-}
-
-/// `ADD CONSTRAINT name {UNIQUE | PRIMARY KEY} USING INDEX index <tail>`.
-#[must_use]
-pub fn add_constraint_using_index(
-    relation: &RelationName,
-    name: &str,
-    primary_key: bool,
-    index: &str,
-    tail_sql: &str,
-) -> String {
-    let kind = if primary_key { "PRIMARY KEY" } else { "UNIQUE" };
-    let action = format!("ADD CONSTRAINT {} {kind} USING INDEX {} {tail_sql}", quote_ident(name), quote_ident(index));
-    alter_table(relation, action.trim_end())
-}
-
-#[must_use]
-pub fn set_not_null(relation: &RelationName, column: &str) -> String {
-    alter_table(relation, &format!("ALTER COLUMN {} SET NOT NULL", quote_ident(column)))
-}
-
-#[must_use]
-pub fn drop_not_null(relation: &RelationName, column: &str) -> String {
-    alter_table(relation, &format!("ALTER COLUMN {} DROP NOT NULL", quote_ident(column)))
-}
-
-#[must_use]
-pub fn set_default(relation: &RelationName, column: &str, default_sql: &str) -> String {
-    alter_table(relation, &format!("ALTER COLUMN {} SET DEFAULT {default_sql}", quote_ident(column)))
-}
-
-#[must_use]
-pub fn drop_default(relation: &RelationName, column: &str) -> String {
-    alter_table(relation, &format!("ALTER COLUMN {} DROP DEFAULT", quote_ident(column)))
-}
-
-#[must_use]
-pub fn drop_column(relation: &RelationName, column: &str) -> String {
-    alter_table(relation, &format!("DROP COLUMN IF EXISTS {}", quote_ident(column)))
-}
-
-/// The column, nullable and without constraints, identity or serial sequence: what can be added without
-/// reading a row when the default is left out (or is not volatile).
-#[must_use]
-pub fn add_column(relation: &RelationName, column: &AddColumn, with_default: bool) -> String {
-    let if_not_exists = if column.if_not_exists { "IF NOT EXISTS " } else { "" };
-    let mut action = format!("ADD COLUMN {if_not_exists}{} {}", quote_ident(&column.name), column.type_name.sql);
-    if let Some(options) = &column.options_sql {
-        action.push(' ');
-        action.push_str(options);
-    }
-    if let Some(collation) = &column.collation_sql {
-        action.push_str(" COLLATE ");
-        action.push_str(collation);
-    }
-    if let (true, Some(default)) = (with_default, &column.default) {
-        // The grammar wants a restricted expression here; parentheses lift the restriction.
-        action.push_str(&format!(" DEFAULT ({})", default.sql));
-    }
-    alter_table(relation, &action)
-}
-
-/// The type a serial column is written with.
-#[must_use]
-pub fn serial_type(serial: Serial) -> &'static str {
-    match serial {
-        Serial::Small => "smallint",
-        Serial::Int => "integer",
-        Serial::Big => "bigint",
-    }
-}
-
-/// The relation's oid in a probe: NULL when it does not exist.
-fn oid_of(relation: &RelationName) -> String {
-    format!("pg_catalog.to_regclass({})::pg_catalog.oid", quote_literal(&qualified(relation)))
-}
-
-/// Whether the column exists.
-#[must_use]
-pub fn probe_column(relation: &RelationName, column: &str) -> String {
-    probe_attribute(relation, column, "")
-}
-
-/// Whether the column exists and is NOT NULL.
-#[must_use]
-pub fn probe_not_null(relation: &RelationName, column: &str) -> String {
-    probe_attribute(relation, column, " AND a.attnotnull")
-}
-
-/// Whether the column exists and has a default (or is generated).
-#[must_use]
-pub fn probe_default(relation: &RelationName, column: &str) -> String {
-    probe_attribute(relation, column, " AND a.atthasdef")
-}
-
-fn probe_attribute(relation: &RelationName, column: &str, and: &str) -> String {
-    format!(
-        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) {} \
-         AND a.attname OPERATOR(pg_catalog.=) {} AND NOT a.attisdropped{and})",
-        oid_of(relation),
-        quote_literal(column)
-    )
-}
-
-/// Whether the constraint exists, validated or not.
-#[must_use]
-pub fn probe_constraint(relation: &RelationName, name: &str) -> String {
-    probe_constraint_and(relation, name, "")
-}
-
-/// Whether the constraint exists and is validated.
-#[must_use]
-pub fn probe_validated(relation: &RelationName, name: &str) -> String {
-    probe_constraint_and(relation, name, " AND c.convalidated")
-}
-
-fn probe_constraint_and(relation: &RelationName, name: &str, and: &str) -> String {
-    format!(
-        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint c WHERE c.conrelid OPERATOR(pg_catalog.=) {} \
-         AND c.conname OPERATOR(pg_catalog.=) {}{and})",
-        oid_of(relation),
-        quote_literal(name)
-    )
-}
-
-/// Whether the index exists on the table and is valid and ready.
-#[must_use]
-pub fn probe_index_valid(relation: &RelationName, index: &str) -> String {
-    probe_index(relation, index, "i.indisvalid AND i.indisready")
-}
-
-/// Whether a failed concurrent build left this index INVALID on the table.
-#[must_use]
-pub fn probe_index_leftover(relation: &RelationName, index: &str) -> String {
-    probe_index(relation, index, "NOT i.indisvalid")
-}
-
-fn probe_index(relation: &RelationName, index: &str, and: &str) -> String {
-    format!(
-        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indexrelid OPERATOR(pg_catalog.=) {} \
-         AND i.indrelid OPERATOR(pg_catalog.=) {} AND {and})",
-        oid_of(&beside(relation, index)),
-        oid_of(relation)
-    )
-}
-
-/// The opposite of a boolean query.
-#[must_use]
-pub fn probe_not(probe: &str) -> String {
-    format!("SELECT NOT ({probe})")
-}
-
 #[cfg(test)]
-#[path = "write_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoting() {
+        for (name, expected) in
+            [("t", "t"), ("select", "\"select\""), ("Order", "\"Order\""), ("a\"b", "\"a\"\"b\""), ("", "\"\"")]
+        {
+            assert_eq!(quote_ident(name), expected);
+        }
+        for (value, expected) in [("a", "'a'"), ("it's", "'it''s'"), ("a\\'b", "E'a\\\\''b'")] {
+            assert_eq!(quote_literal(value), expected);
+        }
+        assert!(KEYWORDS.is_sorted());
+    }
+
+    #[test]
+    fn odd_names_read_back() {
+        for name in ["t", "Order", "order", "user", "a b", "a\"b", "a'b", "ä", "_x1", "1a\\"] {
+            let sql = format!("alter table {} add column c text default {}", quote_ident(name), quote_literal(name));
+            let reading = read::read(&sql).unwrap();
+            let Statement::Change(Change::AlterTable(alter)) = &reading.statements[0].statement else {
+                panic!("{sql}")
+            };
+            assert_eq!(alter.relation.name, name);
+            assert_eq!(reads_back(&sql), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_name_is_cut_between_characters() {
+        assert_eq!(clipped("ääää", 3), "ä");
+    }
+
+    #[test]
+    fn only_one_statement_is_accepted() {
+        assert!(reads_back("select 1; select 2").is_err());
+        assert!(reads_back("").is_err());
+        assert!(reads_back("selec").is_err());
+        assert!(reads_back("with a as (delete from x) delete from y").is_ok());
+    }
+}

@@ -18,6 +18,7 @@ pub struct BadBody(pub &'static str);
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// At the start of a body.
     #[must_use]
     pub fn new(body: &'a [u8]) -> Self {
         Self(body)
@@ -62,6 +63,7 @@ impl<'a> Reader<'a> {
         Ok(bytes.try_into().map(i32::from_be_bytes).unwrap_or_default())
     }
 
+    /// What has not been read.
     #[must_use]
     pub fn rest(self) -> &'a [u8] {
         self.0
@@ -99,34 +101,42 @@ pub fn parse(body: &[u8]) -> Result<(&[u8], &[u8]), BadBody> {
     Ok((name, text))
 }
 
+/// A Bind's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BindNames<'a> {
+    pub portal: &'a [u8],
+    pub statement: &'a [u8],
+    /// What follows them: formats and values.
+    pub rest: &'a [u8],
+}
+
 /// Portal and statement of a Bind, from as much of its body as there is.
 ///
 /// # Errors
 /// When both names are not within these bytes.
-pub fn bind_names(prefix: &[u8]) -> Result<(&[u8], &[u8]), BadBody> {
+pub fn bind_names(prefix: &[u8]) -> Result<BindNames<'_>, BadBody> {
     let mut reader = Reader::new(prefix);
-    Ok((reader.string()?, reader.string()?))
+    Ok(BindNames { portal: reader.string()?, statement: reader.string()?, rest: reader.rest() })
 }
 
 /// Format code (0 text, 1 binary) and value of a parameter; no value is NULL.
 pub type BoundValue<'a> = (i16, Option<&'a [u8]>);
 
-/// Parameter values of a complete Bind.
+/// Parameter values of a complete Bind, from what follows its names.
 ///
 /// # Errors
-/// When the body is not shaped like a Bind.
-pub fn bind_values(body: &[u8]) -> Result<Vec<BoundValue<'_>>, BadBody> {
-    let mut reader = Reader::new(body);
-    reader.string()?;
-    reader.string()?;
-    let formats = (0..reader.int16()?).map(|_| reader.int16()).collect::<Result<Vec<_>, _>>()?;
-    let count = reader.int16()?;
-    let mut values = Vec::new();
-    for at in 0..usize::from(count.unsigned_abs()) {
-        let format = match formats.as_slice() {
+/// When the bytes are not shaped like that.
+pub fn bind_values(rest: &[u8]) -> Result<Vec<BoundValue<'_>>, BadBody> {
+    let mut reader = Reader::new(rest);
+    let formats = usize::from(reader.int16()?.cast_unsigned());
+    let formats = reader.bytes(2 * formats)?;
+    let count = usize::from(reader.int16()?.cast_unsigned());
+    let mut values = Vec::with_capacity(count.min(rest.len() / 4));
+    for at in 0..count {
+        let format = match formats {
             [] => 0,
-            [one] => *one,
-            many => many.get(at).copied().unwrap_or_default(),
+            &[high, low] => i16::from_be_bytes([high, low]),
+            many => many.chunks_exact(2).nth(at).map_or(0, |code| i16::from(code != [0, 0])),
         };
         let length = reader.int32()?;
         let value = usize::try_from(length).ok().map(|l| reader.bytes(l)).transpose()?;
@@ -217,18 +227,22 @@ fn put<M: Message>(out: &mut BytesMut, message: &M) {
     }
 }
 
+/// ErrorResponse.
 pub fn put_error(out: &mut BytesMut, fields: Vec<(u8, String)>) {
     put(out, &ErrorResponse::new(fields));
 }
 
+/// NoticeResponse.
 pub fn put_notice(out: &mut BytesMut, fields: Vec<(u8, String)>) {
     put(out, &NoticeResponse::new(fields));
 }
 
+/// CommandComplete.
 pub fn put_command_complete(out: &mut BytesMut, tag: &str) {
     put(out, &CommandComplete::new(tag.to_owned()));
 }
 
+/// Parse without parameter types.
 pub fn put_parse(out: &mut BytesMut, name: &str, sql: &str) {
     put(out, &Parse::new(Some(name.to_owned()), sql.to_owned(), Vec::new()));
 }
@@ -239,22 +253,27 @@ pub fn put_bind(out: &mut BytesMut, portal: &str, statement: &str, values: &[Opt
     put(out, &Bind::new(Some(portal.to_owned()), Some(statement.to_owned()), Vec::new(), values, Vec::new()));
 }
 
+/// Execute without a row limit.
 pub fn put_execute(out: &mut BytesMut, portal: &str) {
     put(out, &Execute::new(Some(portal.to_owned()), 0));
 }
 
+/// Close of a statement.
 pub fn put_close_statement(out: &mut BytesMut, name: &str) {
     put(out, &Close::new(b'S', Some(name.to_owned())));
 }
 
+/// Close of a portal.
 pub fn put_close_portal(out: &mut BytesMut, name: &str) {
     put(out, &Close::new(b'P', Some(name.to_owned())));
 }
 
+/// Flush.
 pub fn put_flush(out: &mut BytesMut) {
     put(out, &Flush::new());
 }
 
+/// Sync.
 pub fn put_sync(out: &mut BytesMut) {
     put(out, &Sync::new());
 }
@@ -295,8 +314,14 @@ mod tests {
     #[test]
     fn bind_values_are_read_with_their_formats() {
         let body = b"p\0s\0\0\x01\0\x01\0\x02\0\0\0\x01x\xff\xff\xff\xff\0\0";
-        assert_eq!(bind_values(body), Ok(vec![(1, Some(&b"x"[..])), (1, None)]));
-        assert_eq!(bind_names(body), Ok((&b"p"[..], &b"s"[..])));
+        let BindNames { portal, statement, rest } = bind_names(body).unwrap();
+        assert_eq!((portal, statement), (&b"p"[..], &b"s"[..]));
+        assert_eq!(bind_values(rest), Ok(vec![(1, Some(&b"x"[..])), (1, None)]));
+        assert_eq!(
+            bind_values(b"\0\x02\0\0\0\x01\0\x02\xff\xff\xff\xff\0\0\0\0"),
+            Ok(vec![(0, None), (1, Some(&b""[..]))])
+        );
+        assert!(bind_values(b"\0\0\xff\xff").is_err());
     }
 
     #[test]

@@ -28,20 +28,20 @@ pub mod sqlstate {
     pub const ADMIN_SHUTDOWN: &str = "57P01";
     pub const CANNOT_CONNECT_NOW: &str = "57P03";
     pub const PROTOCOL_VIOLATION: &str = "08P01";
+    pub const CANNOT_CONNECT: &str = "08001";
     pub const CONNECTION_FAILURE: &str = "08006";
-    pub const CONNECTION_REJECTED: &str = "08004";
     pub const TOO_MANY_CONNECTIONS: &str = "53300";
     pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
     pub const INVALID_AUTHORIZATION: &str = "28000";
     pub const INVALID_PASSWORD: &str = "28P01";
     pub const INVALID_CATALOG_NAME: &str = "3D000";
     pub const INVALID_PARAMETER_VALUE: &str = "22023";
-    pub const BAD_ENCODING: &str = "22021";
     pub const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
     pub const WARNING: &str = "01000";
     pub const SUCCESS: &str = "00000";
 }
 
+/// How a reply weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// The session ends.
@@ -75,26 +75,31 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Without detail, hint and position.
     #[must_use]
     pub fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
         Self { severity, code, message: message.into(), detail: None, hint: None, position: None }
     }
 
+    /// The statement has failed; the session goes on.
     #[must_use]
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, message)
     }
 
+    /// The session ends.
     #[must_use]
     pub fn fatal(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Severity::Fatal, code, message)
     }
 
+    /// Something to know.
     #[must_use]
     pub fn notice(message: impl Into<String>) -> Self {
         Self::new(Severity::Notice, sqlstate::SUCCESS, message)
     }
 
+    /// Something to mind.
     #[must_use]
     pub fn warning(message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, sqlstate::WARNING, message)

@@ -65,6 +65,7 @@ pub enum Event {
     Ticket(TicketEvent),
 }
 
+/// The record was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayStarted {
     pub version: String,
@@ -73,6 +74,7 @@ pub struct GatewayStarted {
     pub torn_bytes: u64,
 }
 
+/// Statements that ran and got no line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogGap {
     pub session: SessionNumber,
@@ -114,6 +116,7 @@ pub struct SessionInfo {
     pub backend_pid: Option<i32>,
 }
 
+/// Somebody was let in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStarted {
     pub session: SessionNumber,
@@ -364,6 +367,7 @@ pub struct DecisionRecord {
     pub recipe: Option<String>,
 }
 
+/// One finding, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingLine {
     pub rule: RuleId,
@@ -380,8 +384,6 @@ pub struct Step {
     pub step: u64,
     pub name: String,
     pub outcome: StepOutcome,
-    pub tries: u64,
-    pub rows: u64,
     pub duration_us: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -389,6 +391,7 @@ pub struct Step {
     pub sqlstate: Option<String>,
 }
 
+/// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
@@ -396,20 +399,29 @@ pub enum StepOutcome {
     /// Its probe said that nothing was left to do.
     AlreadyDone,
     Failed,
-    Undone,
+    /// On request, before it was done.
+    Cancelled,
     /// The connection broke and the probe could not be asked.
     Unknown,
 }
 
-/// Something happened to a ticket.
+/// Something happened to a ticket. After a crash the last ones may be told twice: `event_number` says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketEvent {
     pub ticket: TicketId,
-    /// `opened`, `approved`, `rejected`, `cancelled`, `expired`, `claimed`, `done`, `failed`, …
+    /// Counted over all tickets, from 1.
+    pub event_number: i64,
+    /// When it happened; the line's own time is when it was written down.
+    pub happened: String,
+    /// `opened`, `approved`, `rejected`, `cancelled`, `commented`, `expired`, `claimed`, `finished`, `failed`,
+    /// `outcome lost`, `returned to review`.
     pub what: String,
+    /// A person, a session, or `gateway`.
     pub by: String,
-    /// Through which door: `cli`, `api`, `page`, `session`, `gateway`.
+    /// `session`; `local` (the local token: the name is what its holder said), `reviewer` (the name is the
+    /// token's); `gateway`.
     pub door: String,
+    /// Reason, comment, error, or what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

@@ -233,6 +233,12 @@ impl Audit {
         self.durable(0, event).await
     }
 
+    /// As [`Self::event_durable`], but an error only means that it is not on disk yet: it comes when the
+    /// record can be written again.
+    pub async fn event_settled(&self, event: Event) -> Result<(), RecordError> {
+        self.settled(0, event).await
+    }
+
     /// Bound values as the settings want them recorded; `None` (and no work) by default.
     /// `values`: bytes and whether they are in text format.
     #[must_use]

@@ -1,5 +1,7 @@
 //! Bound values on their way into the record. They are people's data: left out unless the settings say otherwise.
 
+use std::fmt::Write;
+
 use sha2::{Digest, Sha256};
 
 use super::OpenError;
@@ -23,7 +25,9 @@ const VALUE_MAX: usize = 1024;
 
 pub(super) struct Parameters {
     mode: ParameterMode,
-    key: [u8; 32],
+    /// SHA-256 fed with the two paddings of the key.
+    inner: Sha256,
+    outer: Sha256,
     limit: usize,
 }
 
@@ -31,7 +35,12 @@ impl Parameters {
     pub(super) fn new(mode: ParameterMode, text_limit: usize) -> Result<Self, OpenError> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(OpenError::Random)?;
-        Ok(Self { mode, key, limit: text_limit.min(VALUE_MAX) })
+        let padded = |with: u8| {
+            let mut block = [with; 64];
+            block.iter_mut().zip(key).for_each(|(b, k)| *b ^= k);
+            Sha256::new_with_prefix(block)
+        };
+        Ok(Self { mode, inner: padded(0x36), outer: padded(0x5c), limit: text_limit.min(VALUE_MAX) })
     }
 
     pub(super) fn record<'a>(
@@ -49,15 +58,13 @@ impl Parameters {
 
     /// HMAC-SHA-256 (RFC 2104) shortened to 64 bits: enough to recognise, too little to be a check-sum of secrets.
     fn hashed(&self, bytes: &[u8]) -> String {
-        let pad = |with: u8| {
-            let mut block = [with; 64];
-            block.iter_mut().zip(self.key).for_each(|(b, k)| *b ^= k);
-            block
-        };
-        let inner = Sha256::new().chain_update(pad(0x36)).chain_update(bytes).finalize();
-        let outer = Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
-        let hex: String = outer.iter().take(8).map(|b| hex(*b)).collect();
-        format!("hmac:{hex}:{}", bytes.len())
+        let inner = self.inner.clone().chain_update(bytes).finalize();
+        let outer = self.outer.clone().chain_update(inner).finalize();
+        let mut shown = String::with_capacity(32);
+        shown.push_str("hmac:");
+        outer.iter().take(8).for_each(|b| push_hex(&mut shown, *b));
+        let _ = write!(shown, ":{}", bytes.len());
+        shown
     }
 
     fn shown(&self, bytes: &[u8], is_text: bool) -> String {
@@ -67,7 +74,8 @@ impl Parameters {
                 if shown.len() == text.len() { shown.to_owned() } else { format!("{shown}… ({} bytes)", text.len()) }
             }
             Ok(_) | Err(_) => {
-                let shown: String = bytes.iter().take(self.limit / 2).map(|b| hex(*b)).collect();
+                let mut shown = String::new();
+                bytes.iter().take(self.limit / 2).for_each(|b| push_hex(&mut shown, *b));
                 let more =
                     if bytes.len() > self.limit / 2 { format!("… ({} bytes)", bytes.len()) } else { String::new() };
                 format!("\\x{shown}{more}")
@@ -76,8 +84,8 @@ impl Parameters {
     }
 }
 
-fn hex(byte: u8) -> String {
-    HEX[usize::from(byte)].iter().copied().map(char::from).collect()
+fn push_hex(to: &mut String, byte: u8) {
+    to.extend(HEX[usize::from(byte)].iter().copied().map(char::from));
 }
 
 #[cfg(test)]

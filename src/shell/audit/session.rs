@@ -227,6 +227,11 @@ impl Audit {
         if !self.is_healthy() {
             return Err(self.shared.failure());
         }
+        self.settled(key, event).await
+    }
+
+    /// As [`Self::durable`], but the event is in the record sooner or later whatever is answered.
+    pub(super) async fn settled(&self, key: u64, event: Event) -> Result<(), RecordError> {
         let (done, written) = oneshot::channel();
         self.shared.queue.push(key, Item::Durable { at: now(), event: Box::new(event), done });
         let answer = async {

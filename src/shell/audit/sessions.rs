@@ -36,6 +36,8 @@ pub struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Command {
+    /// List sessions: the same as no command
+    List,
     /// Everything one session did, in order
     Show {
         /// As listed: `7f3a1c09-12`, or the number alone for the newest session with it
@@ -62,7 +64,7 @@ pub enum SessionsError {
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), SessionsError> {
     let directory = args.record_dir.clone().unwrap_or_else(|| args.data_dir.join("record"));
     let result = match &args.command {
-        None => list(args, &directory, out),
+        None | Some(Command::List) => list(args, &directory, out),
         Some(Command::Show { id }) => show::show(&directory, id, args.json, out),
         Some(Command::Verify) => whole(args, &directory, out),
     };

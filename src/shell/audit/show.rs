@@ -1,20 +1,24 @@
 //! One session's story, for a terminal. Everything that came from outside is escaped.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::escape::for_terminal;
-use super::event::{DecisionRecord, Event, Intent, Line, SessionEnded, SessionStarted, Statement, Step};
+use super::event::{DecisionRecord, Event, Intent, Line, SessionEnded, SessionStarted, Statement, Step, TicketEvent};
 use super::read;
 use super::sessions::SessionsError;
 
 #[derive(Deserialize)]
 struct Owner<'a> {
     boot: &'a str,
+    event: &'a str,
     #[serde(default)]
     session: Option<u64>,
+    #[serde(default)]
+    ticket: Option<i64>,
 }
 
 impl Owner<'_> {
@@ -36,13 +40,16 @@ pub(super) fn show(directory: &Path, id: &str, json: bool, out: &mut dyn Write) 
         }
     };
     let mut found = false;
+    let mut tickets = BTreeSet::new();
     for path in &files {
         read::lines(path, |_, text| {
-            let is_ours = serde_json::from_slice::<Owner<'_>>(text).is_ok_and(|owner| owner.is(&boot, number));
-            if !is_ours {
+            let Ok(owner) = serde_json::from_slice::<Owner<'_>>(text) else { return Ok(()) };
+            if owner.is(&boot, number) {
+                found = true;
+                tickets.extend(owner.ticket);
+            } else if owner.event != "ticket" || owner.ticket.is_none_or(|ticket| !tickets.contains(&ticket)) {
                 return Ok(());
             }
-            found = true;
             print(text, json, out).map_err(ReadOrWrite::Write)
         })
         .map_err(|error| match error {
@@ -103,14 +110,26 @@ fn print(text: &[u8], json: bool, out: &mut dyn Write) -> io::Result<()> {
             )
         }
         Event::SessionEnded(ended) => writeln!(out, "{at}  {}", closed(ended)),
+        Event::Ticket(event) => writeln!(out, "{}  {}", clock_ms(&event.happened), ticket(event)),
         // These belong to no session.
         Event::GatewayStarted(_)
         | Event::GatewayStopped { .. }
         | Event::GatewayReloaded { .. }
         | Event::RecordResumed { .. }
-        | Event::LoginFailed(_)
-        | Event::Ticket(_) => Ok(()),
+        | Event::LoginFailed(_) => Ok(()),
     }
+}
+
+/// What became of a ticket of the session.
+fn ticket(event: &TicketEvent) -> String {
+    let note = event.note.as_deref().map(|note| format!(": {}", for_terminal(note))).unwrap_or_default();
+    let by = for_terminal(&event.by);
+    let by = match event.door.as_str() {
+        "local" => format!("{by} (local token)"),
+        "reviewer" => format!("{by} (own token)"),
+        _ => by,
+    };
+    format!("       ticket {} {} by {by}{note}", event.ticket, for_terminal(&event.what))
 }
 
 fn head(line: &Line, started: &SessionStarted) -> String {
@@ -201,18 +220,13 @@ fn stepped(step: &Step) -> String {
         super::StepOutcome::Done => "done",
         super::StepOutcome::AlreadyDone => "already done",
         super::StepOutcome::Failed => "FAILED",
-        super::StepOutcome::Undone => "undone",
+        super::StepOutcome::Cancelled => "CANCELLED",
         super::StepOutcome::Unknown => "outcome UNKNOWN",
     };
-    let mut text = format!(
-        "{:>4}  step {} {}: {outcome} in {}{}, {} rows",
-        step.n,
-        step.step,
-        for_terminal(&step.name),
-        duration(step.duration_us),
-        tries(step.tries),
-        step.rows
-    );
+    let mut text = format!("{:>4}  step {} {}: {outcome}", step.n, step.step, for_terminal(&step.name));
+    if step.outcome == super::StepOutcome::Done {
+        text += &format!(" in {}", duration(step.duration_us));
+    }
     if let Some(error) = &step.error {
         text += &format!(": {}", for_terminal(error));
     }
@@ -238,10 +252,6 @@ fn closed(ended: &SessionEnded) -> String {
 /// As the record writes it, without underscores.
 fn words(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default().trim_matches('"').replace('_', " ")
-}
-
-fn tries(count: u64) -> String {
-    if count > 1 { format!(", {count} tries") } else { String::new() }
 }
 
 fn duration(us: u64) -> String {

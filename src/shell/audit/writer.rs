@@ -199,7 +199,10 @@ impl Writer {
 
     /// Lines stay in memory; the file is not touched again.
     fn fail(&mut self, error: &io::Error) {
-        tracing::error!(%error, "the record cannot be written");
+        // Once, and not at every try.
+        if self.failed.as_ref().is_none_or(|(_, reason)| *reason != error.to_string()) {
+            tracing::error!(%error, "the record cannot be written: changes are refused until it can");
+        }
         self.shared.set_failure(error.to_string());
         self.shared.queue.set_healthy(false);
         if let Some(file) = self.file.take() {

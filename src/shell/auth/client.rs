@@ -59,12 +59,6 @@ impl UpstreamAuth {
         }
     }
 
-    /// The user to put into the startup message.
-    #[must_use]
-    pub fn user(&self) -> &str {
-        &self.user
-    }
-
     /// Takes the body of an Authentication message (`R`), its code included.
     pub fn answer(&mut self, body: &[u8]) -> Result<UpstreamReply, AuthError> {
         let Some((code, data)) = body.split_first_chunk::<4>() else {

@@ -22,6 +22,7 @@ const MOCK_ITERATIONS: u32 = 4_096;
 pub struct Mock(hmac::Key);
 
 impl Mock {
+    /// From randomness made at the start.
     #[must_use]
     pub fn new(secret: [u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, &secret))

@@ -9,12 +9,14 @@ use super::address;
 use super::mistake::Mistake;
 use super::section::{Item, Section};
 use super::settings::{
-    ADMIN_PORT, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, Parameters, Record, Reviewer, Settings,
+    ADMIN_PORT, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, OnFailure, Parameters, Record, Reviewer,
+    Settings,
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
 use super::{policies, targets::HOLD_MODES, targets::MODES};
 use crate::kernel::plan;
+use crate::kernel::sql::bounds;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
 
 const LISTENER_MODES: [(&str, ListenerMode); 3] =
@@ -211,8 +213,11 @@ fn limits(section: Section<'_>) -> Limits {
         startup_bytes_max: section.size("startup_bytes_max", default.startup_bytes_max, 256..=10_000),
         auth_message_bytes_max: section.size("auth_message_bytes_max", default.auth_message_bytes_max, 1_024..=65_536),
         message_bytes_max: section.size("message_bytes_max", default.message_bytes_max, 65_536..=0x3fff_ffff),
-        statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 1_024..=64 << 20),
-        idle_buffer_bytes: section.size("idle_buffer_bytes", default.idle_buffer_bytes, 0..=1 << 20),
+        statement_bytes_max: section.size(
+            "statement_bytes_max",
+            default.statement_bytes_max,
+            1_024..=bounds::TEXT_BYTES_MAX as u64,
+        ),
         drain_timeout: section.seconds("drain_timeout_s", default.drain_timeout, 0..=86_400),
     };
     section.finish();
@@ -258,15 +263,19 @@ fn executor(section: Section<'_>) -> plan::Limits {
 fn hold(section: Section<'_>) -> (Hold, HoldMode) {
     let default = Hold::default();
     let mode = section.choice("mode", &HOLD_MODES).unwrap_or_default();
-    let hold = Hold {
+    let limited = section.names().iter().any(|name| name == "wait_limit_s");
+    let mut hold = Hold {
         wait_limit: section.seconds("wait_limit_s", default.wait_limit, 1..=30 * 86_400),
         reminder: section.seconds("reminder_s", default.reminder, 1..=86_400),
-        pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 60..=YEAR_S),
-        approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 60..=YEAR_S),
+        pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 1..=YEAR_S),
+        approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 1..=YEAR_S),
     };
+    if !limited {
+        hold.wait_limit = hold.wait_limit.min(hold.pending_expiry);
+    }
     if hold.wait_limit > hold.pending_expiry {
         section.mistake(
-            if section.names().iter().any(|name| name == "wait_limit_s") { "wait_limit_s" } else { "pending_expiry_s" },
+            "wait_limit_s",
             "A session would wait longer than its ticket lives.",
             "Make wait_limit_s at most pending_expiry_s.",
         );
@@ -278,6 +287,7 @@ fn hold(section: Section<'_>) -> (Hold, HoldMode) {
 fn record(section: Section<'_>, default: Record) -> Record {
     const PARAMETERS: [(&str, Parameters); 3] =
         [("none", Parameters::None), ("hash", Parameters::Hash), ("text", Parameters::Text)];
+    const ON_FAILURE: [(&str, OnFailure); 2] = [("continue", OnFailure::Continue), ("refuse", OnFailure::Refuse)];
     let record = Record {
         dir: section.path("dir").unwrap_or(default.dir),
         rotate_bytes: section.number("rotate_bytes", default.rotate_bytes, 1 << 20..=1 << 40),
@@ -286,6 +296,7 @@ fn record(section: Section<'_>, default: Record) -> Record {
         stdout: section.flag("stdout", default.stdout),
         parameters: section.choice("parameters", &PARAMETERS).unwrap_or_default(),
         statement_bytes_max: section.size("statement_bytes_max", default.statement_bytes_max, 256..=64 << 20),
+        on_failure: section.choice("on_failure", &ON_FAILURE).unwrap_or_default(),
     };
     section.finish();
     record

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::mistake::Mistake;
 use super::settings::{
-    Auth, FunctionCalls, HoldMode, ListenAddress, Listener, Parameters, Settings, Target, UpstreamLogin,
+    Auth, FunctionCalls, HoldMode, ListenAddress, Listener, OnFailure, Parameters, Settings, Target, UpstreamLogin,
 };
 use super::{Loaded, Overrides, load};
 use crate::kernel::policy::{Entry, Policy};
@@ -247,7 +247,7 @@ fn changes(settings: &Settings, lines: &mut Vec<String>) {
     ));
     let limits = &settings.limits;
     lines.push(format!(
-        "At most {} sessions, {} of them not logged in yet, for {}; statements over {} are held unread.",
+        "At most {} sessions, {} of them not logged in yet, for {}; statements over {} are refused unread.",
         count(limits.connections_max as u64),
         count(limits.unauthenticated_max as u64),
         duration(limits.auth_timeout),
@@ -276,6 +276,11 @@ fn record(settings: &Settings, lines: &mut Vec<String>) {
         record.dir.display(),
         bytes(record.rotate_bytes)
     ));
+    let others = match record.on_failure {
+        OnFailure::Continue => "go on",
+        OnFailure::Refuse => "are refused once memory is full",
+    };
+    lines.push(format!("While it cannot be written, changes are refused; ordinary statements {others}."));
 }
 
 fn duration(duration: Duration) -> String {

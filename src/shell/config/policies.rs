@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::section::Section;
-use crate::kernel::policy::{Entry, Match, Policy};
-use crate::kernel::rules::{Response, RuleId};
+use crate::kernel::policy::{Entry, Match, Policy, SMALL_BYTES, SMALL_ROWS};
+use crate::kernel::rules::{self, Response, RuleId};
 
-/// Tables at most this large are not bothered with lock hazards, unless configured.
-const SMALL_ROWS: u64 = 10_000;
-const SMALL_BYTES: u64 = 10 << 20;
 const COUNT_MAX: u64 = i64::MAX as u64;
 
 const RESPONSES: [(&str, Response); 5] = [
@@ -22,19 +19,8 @@ const RESPONSES: [(&str, Response); 5] = [
 
 /// The shipped profiles by name.
 pub(super) fn built_in() -> BTreeMap<String, Arc<Policy>> {
-    [
-        profile("standard", SMALL_ROWS, SMALL_BYTES, false),
-        profile("strict", 0, 0, false),
-        profile("observe", SMALL_ROWS, SMALL_BYTES, true),
-    ]
-    .into_iter()
-    .map(|policy| (policy.name.clone(), Arc::new(policy)))
-    .collect()
-}
-
-fn profile(name: &str, small_rows: u64, small_bytes: u64, observe: bool) -> Policy {
-    let entry = Entry { matches: Match::default(), small_rows, small_bytes, responses: BTreeMap::new() };
-    Policy { name: name.to_owned(), entries: vec![entry], observe }
+    let shipped = [Policy::standard(), Policy::strict(), Policy::observe()];
+    shipped.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect()
 }
 
 /// The shipped profiles and the `[policy.NAME]` sections.
@@ -116,6 +102,10 @@ fn tables(section: &Section<'_>, patterns: Vec<String>) -> Vec<String> {
 fn responses(section: Section<'_>) -> BTreeMap<RuleId, Response> {
     let mut responses = BTreeMap::new();
     for id in section.names() {
+        if rules::find(&id).is_none() {
+            let near = rules::nearest(&id);
+            section.mistake(&id, format!("There is no rule \"{id}\"."), format!("Did you mean `{near}`?"));
+        }
         if let Some(response) = section.choice(&id, &RESPONSES) {
             responses.insert(RuleId(id), response);
         }

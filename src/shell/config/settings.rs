@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::secret::Secret;
 use super::users::Users;
 use crate::kernel::plan;
-use crate::kernel::policy::Policy;
+use crate::kernel::policy::{self, Policy};
 use crate::shell::tls::{Identity, ListenerMode, Roots, UpstreamMode};
 
 /// The whole configuration.
@@ -116,7 +116,7 @@ pub struct Target {
 impl Target {
     #[must_use]
     pub fn serves(&self, database: &str) -> bool {
-        self.databases.iter().any(|pattern| pattern_matches(pattern, database))
+        self.databases.iter().any(|pattern| policy::pattern_matches(pattern, database))
     }
 }
 
@@ -201,10 +201,8 @@ pub struct Limits {
     /// Messages before AuthenticationOk.
     pub auth_message_bytes_max: usize,
     pub message_bytes_max: usize,
-    /// Longer statements are held, not parsed.
+    /// Longer statements are refused unread.
     pub statement_bytes_max: usize,
-    /// What a session may keep of its buffers while it is idle.
-    pub idle_buffer_bytes: usize,
     /// How long draining waits for sessions at the stop.
     pub drain_timeout: Duration,
 }
@@ -232,6 +230,17 @@ pub struct Record {
     pub parameters: Parameters,
     /// Statement texts are cut after this many bytes (their hash covers all).
     pub statement_bytes_max: usize,
+    pub on_failure: OnFailure,
+}
+
+/// What ordinary statements do while the record cannot be written. Changes are refused in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They go on; what finds no room in memory is told as an exact gap afterwards.
+    #[default]
+    Continue,
+    /// They are refused when the memory for their records is full.
+    Refuse,
 }
 
 /// What the record keeps of bound parameters.
@@ -312,7 +321,6 @@ impl Default for Limits {
             // PostgreSQL's own bound on a message (MaxAllocSize).
             message_bytes_max: 0x3fff_ffff,
             statement_bytes_max: 4 << 20,
-            idle_buffer_bytes: 8_192,
             drain_timeout: Duration::from_secs(30),
         }
     }
@@ -340,60 +348,7 @@ impl Record {
             stdout: false,
             parameters: Parameters::default(),
             statement_bytes_max: 65_536,
-        }
-    }
-}
-
-/// `*` stands for any run of characters, `?` for one. Linear in practice and never exponential:
-/// only the last `*` is gone back to.
-#[must_use]
-pub fn pattern_matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || Some(c) == text.get(t) => {
-                p += 1;
-                t += 1;
-            }
-            Some(_) | None => {
-                let Some((star_p, star_t)) = star else {
-                    return false;
-                };
-                star = Some((star_p, star_t + 1));
-                p = star_p + 1;
-                t = star_t + 1;
-            }
-        }
-    }
-    pattern.get(p..).is_some_and(|rest| rest.iter().all(|c| *c == '*'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pattern_matches;
-
-    #[test]
-    fn patterns() {
-        for (pattern, text, expected) in [
-            ("*", "", true),
-            ("*", "orders", true),
-            ("app_*", "app_live", true),
-            ("app_*", "apple", false),
-            ("*_test", "a_test_test", true),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("App", "app", false),
-            ("", "x", false),
-            ("a*b*c", "aXbYbZc", true),
-        ] {
-            assert_eq!(pattern_matches(pattern, text), expected, "{pattern} against {text}");
+            on_failure: OnFailure::default(),
         }
     }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::kernel::policy::Policy;
 
 fn sources(text: &str) -> Sources {
     Sources { file: Some((PathBuf::from("gw.toml"), text.to_owned())), ..Sources::default() }
@@ -150,7 +151,10 @@ fn single_mistakes() {
             "[[policy.mine.rules]]\n[[policy.mine.rules]]",
             "gw.toml:1: policy.mine.rules[0]: This entry matches everything",
         ),
-        ("[hold]\npending_expiry_s = 60", "gw.toml:2: hold.pending_expiry_s: A session would wait longer"),
+        (
+            "[hold]\npending_expiry_s = 60\nwait_limit_s = 61",
+            "gw.toml:3: hold.wait_limit_s: A session would wait longer",
+        ),
         ("[executor]\nbackoff_max_ms = 1", "gw.toml:2: executor.backoff_max_ms: The longest pause is shorter"),
         ("targets = \"x\"", "gw.toml:1: targets: A text stands where a section belongs."),
         ("limits = 5", "gw.toml:1: limits: This is a whole number."),
@@ -167,6 +171,20 @@ fn unknown_keys_come_with_the_nearest_known() {
     assert!(mistakes("[hold]\nreminders = 5").contains("Did you mean `reminder_s`?"));
     assert!(mistakes("[record]\nzzz = 5").contains("Known here: `dir`, `files_max`"));
     assert!(mistakes("[[targets]]\npolicy = \"stritc\"").contains("Did you mean \"strict\"?"));
+}
+
+#[test]
+fn a_rule_that_does_not_exist_is_a_mistake() {
+    let told = mistakes("[[policy.p.rules]]\nresponses = { drop-tabel = \"refuse\" }");
+    assert!(told.contains("There is no rule \"drop-tabel\".") && told.contains("Did you mean `drop-table`?"), "{told}");
+}
+
+#[test]
+fn the_shipped_profiles_are_the_kernels() {
+    let policies = Settings::default().policies;
+    for profile in [Policy::standard(), Policy::strict(), Policy::observe()] {
+        assert_eq!(*policies[&profile.name], profile);
+    }
 }
 
 #[test]

@@ -240,31 +240,32 @@ async fn watch(State(api): Shared, query: Asked<WatchQuery>) -> Answer<News> {
 async fn approve(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
     let body = body?.0;
     let command = Command::Approve { by: who.person(body.by)?, note: body.note, seen_hash: body.seen_hash };
-    act(&api, id, command).await
+    act(&api, &who, id, command).await
 }
 
 async fn reject(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
     let body = body?.0;
     let command = Command::Reject { by: who.person(body.by)?, reason: body.note.unwrap_or_default() };
-    act(&api, id, command).await
+    act(&api, &who, id, command).await
 }
 
 async fn cancel(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
     let body = body?.0;
     let command = Command::Cancel { by: who.person(body.by)?, reason: body.note };
-    act(&api, id, command).await
+    act(&api, &who, id, command).await
 }
 
 async fn comment(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
     let body = body?.0;
     let command = Command::Comment { by: who.person(body.by)?, text: body.note.unwrap_or_default() };
-    act(&api, id, command).await
+    act(&api, &who, id, command).await
 }
 
-async fn act(api: &ApiState, id: Id, command: Command) -> Answer<Full> {
+async fn act(api: &ApiState, who: &Identity, id: Id, command: Command) -> Answer<Full> {
     let Path(id) = id?;
     let tickets = &api.tickets;
-    let ticket = tickets.store.act(TicketId(id), command, now(), tickets.settings.terms).await?;
+    let when = (now(), tickets.settings.terms);
+    let ticket = tickets.store.act_through(who.door(), TicketId(id), command, when).await?;
     full(api, ticket).await
 }
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use serde::Serialize;
 
 use super::api::Body;
-use super::client::Client;
-use super::render;
+use super::client::{Client, DEFAULT_DATA_DIR};
+use super::render::{self, Program};
 use super::text;
 use super::view::{Full, Me, News, Page};
 use crate::kernel::review::{StateName, is_invisible};
@@ -20,7 +20,7 @@ pub use super::client::Connection;
 pub enum TicketCommand {
     /// List tickets, or show one with everything known about it
     Tickets(TicketsArgs),
-    /// Approve a ticket: its change may then run once
+    /// Approve a ticket: its change may then run once. Who asked for it cannot
     Approve(ApproveArgs),
     /// Reject a ticket, or take an approval back that was not used yet
     Reject(RejectArgs),
@@ -51,6 +51,8 @@ pub struct TicketsArgs {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum TicketsCommand {
+    /// List tickets: the same as no command
+    List,
     /// Show one ticket: why it waits, what would run, the statement, its history
     Show {
         /// Number of the ticket
@@ -68,7 +70,7 @@ pub struct Who {
     /// Number of the ticket
     #[arg(value_name = "N", value_parser = parse_id)]
     pub id: i64,
-    /// Who decides [default: the name of the operating system's user]
+    /// In whose name [default: a reviewer token's name, else the operating system's user]
     #[arg(long = "as", value_name = "NAME", env = "LOCKKEEPER_USER")]
     pub name: Option<String>,
 }
@@ -77,7 +79,7 @@ pub struct Who {
 pub struct ApproveArgs {
     #[command(flatten)]
     pub who: Who,
-    /// A word for the record
+    /// A remark; it stays with the ticket
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
     /// Only if the ticket still is what was seen: the hash that `tickets show` prints, or its beginning
@@ -199,7 +201,7 @@ fn tickets(client: &Client, args: &TicketsArgs, out: &mut dyn Write) -> Result<(
         if *json || args.json {
             return print_json(&full, out);
         }
-        return Ok(out.write_all(render::full(&full, now()).as_bytes())?);
+        return Ok(out.write_all(render::full(&full, &program(&args.connection), now()).as_bytes())?);
     }
     let words: Vec<&str> = args.state.iter().map(|state| state.as_str()).collect();
     let state = if words.is_empty() { String::new() } else { format!("&state={}", words.join(",")) };
@@ -208,6 +210,25 @@ fn tickets(client: &Client, args: &TicketsArgs, out: &mut dyn Write) -> Result<(
         return print_json(&page.tickets, out);
     }
     Ok(out.write_all(render::list(&page.tickets, now()).as_bytes())?)
+}
+
+/// How this process was called, as far as it matters to the next call.
+fn program(connection: &Connection) -> Program {
+    let name = std::env::args().next().filter(|name| name.contains('/')).unwrap_or_else(|| "lockkeeper".to_owned());
+    let quote = |text: &str| {
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-:@[]+".contains(c));
+        if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    };
+    let is_set = |variable: &str| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    let data_dir = connection.data_dir.display().to_string();
+    let mut options = String::new();
+    if data_dir != DEFAULT_DATA_DIR && !is_set("LOCKKEEPER_DATA_DIR") {
+        options += &format!(" --data-dir {}", quote(&data_dir));
+    }
+    if let Some(admin) = connection.admin.as_deref().filter(|_| !is_set("LOCKKEEPER_ADMIN")) {
+        options += &format!(" --admin {}", quote(admin));
+    }
+    Program { name: quote(&name), options }
 }
 
 fn approve(client: &Client, args: &ApproveArgs, out: &mut dyn Write) -> Result<(), CliError> {

@@ -15,6 +15,8 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where a gateway listens that wrote nothing down.
 const DEFAULT_ADMIN: &str = "127.0.0.1:6434";
+/// Where a gateway keeps its data that was told nothing else.
+pub(super) const DEFAULT_DATA_DIR: &str = "lockkeeper-data";
 /// Largest answer, in bytes: a page of the largest tickets.
 const ANSWER_MAX: u64 = 64 << 20;
 
@@ -25,7 +27,7 @@ pub struct Connection {
     #[arg(long, value_name = "HOST:PORT", env = "LOCKKEEPER_ADMIN", global = true)]
     pub admin: Option<String>,
     /// Data directory of the gateway on this machine
-    #[arg(long, value_name = "DIR", env = "LOCKKEEPER_DATA_DIR", default_value = "lockkeeper-data", global = true)]
+    #[arg(long, value_name = "DIR", env = "LOCKKEEPER_DATA_DIR", default_value = DEFAULT_DATA_DIR, global = true)]
     pub data_dir: PathBuf,
     /// Reviewer's token; never on the command line, where others can see it
     #[arg(skip)]

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
+use crate::kernel::review::Door;
 
 /// A person with a token of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,14 @@ pub(super) fn check(
 }
 
 impl Identity {
+    /// What its token proves.
+    pub(super) fn door(&self) -> Door {
+        match self {
+            Self::Reviewer(_) => Door::Reviewer,
+            Self::Admin => Door::Local,
+        }
+    }
+
     /// The person a command is recorded for.
     pub(super) fn person(&self, by: Option<String>) -> Result<String, Problem> {
         match (self, by) {

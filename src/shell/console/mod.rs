@@ -6,6 +6,7 @@
 pub mod api;
 pub mod ask;
 mod bounded;
+pub mod chronicle;
 pub mod cli;
 mod client;
 pub mod door;

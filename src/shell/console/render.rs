@@ -7,15 +7,26 @@ use super::text::{line, lines, short};
 use super::view::{Full, Summary};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::{Action, Mode, Plan, Step};
-use crate::kernel::review::{Happening, Instant, Request, State, Ticket};
+use crate::kernel::review::{Door, Event, Happening, Instant, Request, State, Ticket};
 use crate::kernel::rules::Finding;
-use crate::kernel::sql::statement::{LockMode, RelationName};
+use crate::kernel::sql::agree::format_for_people;
+use crate::kernel::sql::statement::RelationName;
 use crate::shell::store::{Recorded, Run, StepOutcome};
 
 /// Characters of a statement in a list.
 const LIST_WIDTH: usize = 60;
+/// A statement with longer lines is shown laid out as well.
+const WIDE: usize = 100;
 /// Lines of a statement shown; the rest is counted.
 const LINES_MAX: usize = 200;
+
+/// How to call this program again, as it was called.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Program {
+    pub(super) name: String,
+    /// With a blank before each.
+    pub(super) options: String,
+}
 
 /// A list, newest first as it comes.
 pub(super) fn list(tickets: &[Summary], now: Instant) -> String {
@@ -64,8 +75,8 @@ pub(super) fn headline(ticket: &Ticket, now: Instant) -> String {
     format!("Ticket {} {stands}", ticket.id)
 }
 
-/// Everything known about a ticket.
-pub(super) fn full(full: &Full, now: Instant) -> String {
+/// Everything known about a ticket. `program` is how to call ours, with what finds this gateway.
+pub(super) fn full(full: &Full, program: &Program, now: Instant) -> String {
     let request = &full.ticket.request;
     let mut out = headline(&full.ticket, now);
     out.push('\n');
@@ -89,12 +100,14 @@ pub(super) fn full(full: &Full, now: Instant) -> String {
     statement(&mut out, request);
     out.push_str("\nHistory\n");
     for event in &full.events {
-        let _ = writeln!(out, "  {:>3}  {}  {}", event.version, time(event.event.at), happening(&event.event.what));
+        let _ = writeln!(out, "  {:>3}  {}  {}", event.version, time(event.event.at), happening(&event.event));
     }
     let _ = match full.ticket.state {
         State::Pending { .. } => writeln!(
             out,
-            "\nDecide with\n  lockkeeper approve {id} --hash {hash}\n  lockkeeper reject {id} --reason '...'",
+            "\nDecide with\n  {name} approve {id} --hash {hash}{options}\n  {name} reject {id} --reason '...'{options}",
+            name = program.name,
+            options = program.options,
             id = full.ticket.id,
             hash = full.review_hash.get(..16).unwrap_or(&full.review_hash)
         ),
@@ -113,7 +126,7 @@ pub(super) fn full(full: &Full, now: Instant) -> String {
 /// One event, as it happens.
 pub(super) fn news(recorded: &Recorded) -> String {
     let at = time(recorded.event.at);
-    format!("{at}  ticket {}  {}", recorded.ticket, happening(&recorded.event.what))
+    format!("{at}  ticket {}  {}", recorded.ticket, happening(&recorded.event))
 }
 
 fn asked(out: &mut String, ticket: &Ticket, now: Instant) {
@@ -139,7 +152,7 @@ fn asked(out: &mut String, ticket: &Ticket, now: Instant) {
 
 fn why(out: &mut String, finding: &Finding) {
     let relation = finding.relation.as_ref().map(|name| format!("  {}", qualified(name))).unwrap_or_default();
-    let lock = finding.lock.map(|mode| format!("  {} lock", lock_name(mode))).unwrap_or_default();
+    let lock = finding.lock.map(|mode| format!("  {} lock", mode.words())).unwrap_or_default();
     let _ = writeln!(out, "  {}{relation}{lock}", line(&finding.rule.0));
     let _ = writeln!(out, "    {}", line(&finding.message));
     if !finding.instead.is_empty() {
@@ -170,15 +183,17 @@ fn object(out: &mut String, relation: &RelationFacts) {
 }
 
 fn plan(out: &mut String, plan: &Plan) {
-    let _ = writeln!(out, "\nWhat will run ({}, answers {})", line(&plan.recipe), line(&plan.tag));
+    let _ = writeln!(out, "\nWhat will run (recipe {})", line(&plan.recipe));
     if !plan.summary.is_empty() {
         let _ = writeln!(out, "  {}", line(&plan.summary));
     }
     for (index, one) in plan.steps.iter().enumerate() {
         step(out, index + 1, one);
     }
-    if let Some(lost) = &plan.undo_loses {
-        let _ = writeln!(out, "  It cannot be undone without losing {}", line(lost));
+    if plan.steps.iter().all(|step| step.undo.is_none()) {
+        out.push_str("  No way to undo it is known.\n");
+    } else if let Some(lost) = &plan.undo_loses {
+        let _ = writeln!(out, "  Undoing it loses {}.", line(lost));
     }
 }
 
@@ -192,7 +207,7 @@ fn step(out: &mut String, number: usize, step: &Step) {
         Action::BuildIndex { .. } => "concurrently, an invalid left-over is dropped first",
         Action::Backfill(_) => "in batches steered by time",
     };
-    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), lock_name(step.lock));
+    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), step.lock.words());
     let text = match &step.action {
         Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
         Action::Backfill(fill) => format!(
@@ -205,9 +220,12 @@ fn step(out: &mut String, number: usize, step: &Step) {
         ),
     };
     block(out, "     | ", &text);
-    let probe = step.probe.as_deref().unwrap_or("cannot be told");
-    let _ = writeln!(out, "     done already?  {}", short(probe, 400));
-    let _ = writeln!(out, "     undo           {}", short(step.undo.as_deref().unwrap_or("none"), 400));
+    if let Some(probe) = &step.probe {
+        let _ = writeln!(out, "     done already?  {}", short(probe, 400));
+    }
+    if let Some(undo) = &step.undo {
+        let _ = writeln!(out, "     undo           {}", short(undo, 400));
+    }
 }
 
 fn progress(out: &mut String, run: &Run) {
@@ -226,6 +244,13 @@ fn statement(out: &mut String, request: &Request) {
     let size = grouped(u64::try_from(request.shown.len()).unwrap_or(u64::MAX));
     let _ = writeln!(out, "\nThe statement ({size} bytes, SHA-256 {})", line(&request.text_hash));
     block(out, "  | ", &request.shown);
+    if request.shown.lines().any(|line| line.chars().count() > WIDE) {
+        let laid_out = format_for_people(&request.shown);
+        if laid_out != request.shown {
+            out.push_str("  The same, laid out for reading\n");
+            block(out, "  : ", &laid_out);
+        }
+    }
     if !request.shown.is_ascii() {
         out.push_str("  It contains characters outside ASCII: letters may not be what they look like.\n");
     }
@@ -241,16 +266,23 @@ fn block(out: &mut String, margin: &str, text: &str) {
     }
 }
 
-fn happening(what: &Happening) -> String {
-    let name = what.name();
-    match what {
+fn happening(event: &Event) -> String {
+    let name = event.what.name();
+    // The name is as good as the door it came through.
+    let through = match event.door {
+        Door::Local => " (local token)",
+        Door::Reviewer => " (own token)",
+        Door::Gateway | Door::Session => "",
+    };
+    let by = |by: &str| format!("{name} by {}{through}", line(by));
+    match &event.what {
         Happening::Opened { request, .. } => {
-            format!("{name} by {}: {}", line(&request.requester), short(&request.shown, LIST_WIDTH))
+            format!("{}: {}", by(&request.requester), short(&request.shown, LIST_WIDTH))
         }
-        Happening::Approved { by, note, .. } => format!("{name} by {}{}", line(by), quoted(note.as_deref())),
-        Happening::Rejected { by, reason } => format!("{name} by {}: {}", line(by), line(reason)),
-        Happening::Cancelled { by, reason } => format!("{name} by {}{}", line(by), quoted(reason.as_deref())),
-        Happening::Commented { by, text } => format!("{name} by {}: {}", line(by), line(text)),
+        Happening::Approved { by: who, note, .. } => format!("{}{}", by(who), quoted(note.as_deref())),
+        Happening::Rejected { by: who, reason } => format!("{}: {}", by(who), line(reason)),
+        Happening::Cancelled { by: who, reason } => format!("{}{}", by(who), quoted(reason.as_deref())),
+        Happening::Commented { by: who, text } => format!("{}: {}", by(who), line(text)),
         Happening::Expired => name.to_owned(),
         Happening::Claimed { session, .. } => format!("{name} by session {}", line(session)),
         Happening::Finished { ms, tag } => format!("{name}: {} in {}", line(tag), span(*ms)),
@@ -266,19 +298,6 @@ fn outcome(how: StepOutcome) -> &'static str {
         StepOutcome::Failed => "failed",
         StepOutcome::Cancelled => "cancelled",
         StepOutcome::Unknown => "unknown",
-    }
-}
-
-fn lock_name(mode: LockMode) -> &'static str {
-    match mode {
-        LockMode::AccessShare => "ACCESS SHARE",
-        LockMode::RowShare => "ROW SHARE",
-        LockMode::RowExclusive => "ROW EXCLUSIVE",
-        LockMode::ShareUpdateExclusive => "SHARE UPDATE EXCLUSIVE",
-        LockMode::Share => "SHARE",
-        LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
-        LockMode::Exclusive => "EXCLUSIVE",
-        LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
     }
 }
 

@@ -13,15 +13,16 @@ pub(super) const OLD_TABLE: &str = "orders_2019";
 
 pub(super) fn invite(screen: &mut Screen<'_>, cluster: &Cluster, gateway: &Gateway) -> Result<(), DemoError> {
     let url = cluster.developer(gateway.address()).url();
+    let call = |arguments| gateway.command_line(arguments);
     screen.say(&format!(
         "
-Lockkeeper is in front of it. An application is reading and writing the table orders through it.
+Lockkeeper is in front of it. An application reads and writes the table orders through it.
 
-1. In another terminal, connect as ann:
+1. In a second terminal, connect as ann:
 
      psql '{url}'
 
-2. Change the table under its traffic, and watch the worst latency below:
+2. There, change the table under its traffic, and watch the worst latency below:
 
      CREATE INDEX ON orders (status, placed_at);
      ALTER TABLE orders ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid();
@@ -31,25 +32,36 @@ Lockkeeper is in front of it. An application is reading and writing the table or
 
      DROP TABLE {OLD_TABLE};
 
-   who looks at it and approves it in a third terminal (or rejects it):
+   In a third terminal, somebody else looks at it and decides:
 
      {}
      {}
+     {}
+     {}
+
+   (--as ann is refused: it is her own change.)
 
 4. See what was recorded:
 
      {}
+     {}
+     {}
 
 Ctrl-C ends the demo and removes everything.
 ",
-        gateway.command_line("tickets"),
-        gateway.command_line("approve 1 --as you"),
-        gateway.command_line("sessions"),
+        call("tickets"),
+        call("tickets show 1"),
+        call("approve 1 --as bob"),
+        call("reject 1 --as bob --reason 'not today'"),
+        call("sessions"),
+        call("sessions show 7"),
+        call("sessions verify"),
     ))
 }
 
 /// One line that is always up to date; where it cannot be refreshed, a new one now and then.
-pub(super) async fn watch(screen: &mut Screen<'_>, traffic: &Traffic) -> Result<(), DemoError> {
+/// `untouched` is the traffic of a table that nobody changes.
+pub(super) async fn watch(screen: &mut Screen<'_>, traffic: &Traffic, untouched: &Traffic) -> Result<(), DemoError> {
     let mut before = 0;
     let mut worst = Duration::ZERO;
     let every = Duration::from_secs(if screen.is_terminal { 1 } else { 10 });
@@ -57,13 +69,15 @@ pub(super) async fn watch(screen: &mut Screen<'_>, traffic: &Traffic) -> Result<
     tick.tick().await;
     loop {
         traffic.begin();
+        untouched.begin();
         tick.tick().await;
         let now = traffic.measured();
         worst = worst.max(now.worst);
         let mut line = format!(
-            "traffic: {}/s · worst latency now {} ms · since the start {} ms",
+            "traffic {}/s · worst latency {} ms (untouched table {} ms) · so far {} ms",
             thousands((now.done - before) / every.as_secs()),
             milliseconds(now.worst),
+            milliseconds(untouched.measured().worst),
             milliseconds(worst)
         );
         if now.errors > 0 {

@@ -37,6 +37,7 @@ pub(super) async fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(
     let shop =
         connect(&cluster.developer(cluster.address())).await.map_err(DemoError::database("ann cannot connect"))?;
     table::create(&shop.client, "orders_naive", args.rows).await?;
+    table::create(&shop.client, table::UNTOUCHED, args.rows / 10).await?;
     let mut summary = Summary::default();
 
     screen.say("\n1. Without the gateway: directly on PostgreSQL, on a twin of the table")?;
@@ -46,10 +47,11 @@ pub(super) async fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(
         table: "orders_naive",
         rows: args.rows,
     };
-    summary.naive = direct.play(screen).await?.0;
+    summary.naive = direct.play(screen, None).await?.0;
 
     let gateway = gateway.insert(Gateway::start(cluster.address(), directory).await?);
     screen.say("\n2. With the gateway: the same changes on orders")?;
+    let untouched = Traffic::start(&direct.application, table::UNTOUCHED, args.rows / 10).await?;
     let address = gateway.address();
     let through = Scene {
         application: cluster.application(address),
@@ -57,7 +59,8 @@ pub(super) async fn play(stage: &mut Stage, screen: &mut Screen<'_>) -> Result<(
         table: "orders",
         rows: args.rows,
     };
-    let (measurement, traffic) = through.play(screen).await?;
+    let (measurement, traffic) = through.play(screen, Some(&untouched)).await?;
+    untouched.stop().await;
     summary.gateway = measurement;
 
     screen.say("\n3. A dangerous change waits for a second person")?;
@@ -82,7 +85,11 @@ struct Scene {
 }
 
 impl Scene {
-    async fn play(&self, screen: &mut Screen<'_>) -> Result<(Measurement, Traffic), DemoError> {
+    async fn play(
+        &self,
+        screen: &mut Screen<'_>,
+        untouched: Option<&Traffic>,
+    ) -> Result<(Measurement, Traffic), DemoError> {
         let traffic = Traffic::start(&self.application, self.table, self.rows).await?;
         // Connections, caches and the first statements are not what is measured.
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -92,11 +99,15 @@ impl Scene {
         screen.say(&format!("   {:<86} longest stall {:>6} ms", "(traffic alone)", milliseconds(baseline)))?;
         let mut measurement = Measurement { baseline, ..Measurement::default() };
         let mut ann = connect(&self.developer).await.map_err(DemoError::database("ann cannot connect"))?;
+        if let Some(untouched) = untouched {
+            untouched.begin();
+        }
         for sql in changes(self.table) {
             let stall = self.change(screen, &mut ann, &sql, &traffic).await?;
             measurement.worst = measurement.worst.max(stall);
             measurement.changes += 1;
         }
+        measurement.meanwhile = untouched.map(|traffic| traffic.measured().worst).unwrap_or_default();
         Ok((measurement, traffic))
     }
 

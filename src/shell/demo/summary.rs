@@ -5,14 +5,17 @@ use std::time::Duration;
 use super::DemoError;
 use super::traffic::Measured;
 
-/// A change through the gateway may stall the traffic by this much more than it stalls by itself.
+/// A change through the gateway may stall the traffic by this much more than it stalls without a change.
 const MORE_THAN_BASELINE: Duration = Duration::from_millis(100);
 const CHANGES: u64 = 3;
 
 /// One way of making the changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Measurement {
+    /// Before the changes.
     pub(super) baseline: Duration,
+    /// Meanwhile, on a table that nobody changes: what the machine does to everybody.
+    pub(super) meanwhile: Duration,
     pub(super) worst: Duration,
     pub(super) changes: u64,
 }
@@ -47,9 +50,10 @@ impl Summary {
             (
                 "longest stall with the gateway",
                 format!(
-                    "{} ms (traffic alone: {} ms)",
+                    "{} ms (traffic alone: {} ms; meanwhile on an untouched table: {} ms)",
                     milliseconds(self.gateway.worst),
-                    milliseconds(self.gateway.baseline)
+                    milliseconds(self.gateway.baseline),
+                    milliseconds(self.gateway.meanwhile)
                 ),
             ),
             ("errors the application saw", self.traffic.errors.to_string()),
@@ -66,7 +70,7 @@ impl Summary {
 
     /// Everything that is not as promised, in one error.
     pub(super) fn judge(&self) -> Result<(), DemoError> {
-        let allowed = self.gateway.baseline + MORE_THAN_BASELINE;
+        let allowed = self.gateway.baseline.max(self.gateway.meanwhile) + MORE_THAN_BASELINE;
         let checks = [
             (self.gateway.changes == CHANGES, "a change was not made".to_owned()),
             (
@@ -115,8 +119,8 @@ mod tests {
     fn good() -> Summary {
         let ms = Duration::from_millis;
         Summary {
-            naive: Measurement { baseline: ms(20), worst: ms(3_000), changes: 3 },
-            gateway: Measurement { baseline: ms(20), worst: ms(120), changes: 3 },
+            naive: Measurement { baseline: ms(20), meanwhile: ms(0), worst: ms(3_000), changes: 3 },
+            gateway: Measurement { baseline: ms(20), meanwhile: ms(15), worst: ms(120), changes: 3 },
             ticket: Some(1),
             dropped: true,
             traffic: Measured { worst: ms(120), done: 5_000, errors: 0 },
@@ -154,7 +158,7 @@ mod tests {
         Summary
            changes made through the gateway         3 of 3
            longest stall without the gateway        3,000 ms (traffic alone: 20 ms)
-           longest stall with the gateway           120 ms (traffic alone: 20 ms)
+           longest stall with the gateway           120 ms (traffic alone: 20 ms; meanwhile on an untouched table: 15 ms)
            errors the application saw               0
            ticket approved                          1: asked by ann, approved by bob, ran
            statements of the application recorded   5,000 of 5,000

@@ -4,6 +4,9 @@ use tokio_postgres::Client;
 
 use super::DemoError;
 
+/// Orders that nobody changes: what happens to their traffic is the machine's doing.
+pub(super) const UNTOUCHED: &str = "orders_untouched";
+
 /// Customers per so many orders.
 const ORDERS_PER_CUSTOMER: u64 = 20;
 

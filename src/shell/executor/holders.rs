@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::retry::Retry;
 use super::{Blocker, Progress, Runner};
 use crate::kernel::plan::Step;
+use crate::kernel::sql::read::{may_hold_secrets, shown};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 use crate::shell::database::{Database, DatabaseError, Row};
 
@@ -117,7 +118,8 @@ fn blocker(row: &Row) -> Blocker {
         application: text(2),
         state: text(3),
         age: text(4).parse().ok().map(Duration::from_millis),
-        query: text(5),
+        // Somebody else's statement, and cut: what cannot be read is not shown.
+        query: Some(text(5)).filter(|sql| !may_hold_secrets(sql)).unwrap_or_else(|| shown(&text(5))),
     }
 }
 

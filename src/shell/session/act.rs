@@ -107,7 +107,7 @@ impl Session {
     ) -> Result<(), RecordError> {
         let intent = Intent {
             n: self.log.next_n(),
-            text: taken.known.shown.to_string(),
+            text: self.shown(&taken.known).to_string(),
             text_hash: taken.hash(),
             plan: plan.shown(),
             ticket: ticket.map(|t| t.id),
@@ -118,7 +118,9 @@ impl Session {
     }
 
     pub(super) async fn unrecorded(&mut self, taken: &Taken, error: &RecordError) -> Result<(), Ended> {
-        let reply = Reply { severity: Severity::Error, ..super::answer::no_record(error) };
+        let reply = Reply { severity: Severity::Error, ..super::answer::no_record(error) }.hint(
+            "No change runs unrecorded; other statements do. Repair the record directory: the gateway goes on by itself.",
+        );
         self.refuse(taken, reply, &[]).await
     }
 }

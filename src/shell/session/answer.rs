@@ -6,12 +6,14 @@ use tokio::sync::mpsc;
 
 use super::backstage::{Aside, Backstage, End};
 use super::{Ended, Session};
+use crate::kernel::facts::{Facts, Wanted};
 use crate::kernel::relay::Status;
 use crate::kernel::relay::ledger::Path;
 use crate::kernel::wire::frame::{self, HEADER};
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{EndReason, RecordError};
+use crate::shell::catalog;
 use crate::shell::database::{DatabaseError, ServerMessage};
 
 /// What a change is told when the record cannot take it.
@@ -38,7 +40,8 @@ impl Session {
 
     async fn after_error(&mut self, path: Path) -> Result<(), Ended> {
         // Executed before in the same pipeline: its implicit transaction must not be committed by Sync.
-        let fail = self.relay.status == Status::Block || self.relay.dirty();
+        let failed = self.relay.server_is_skipping();
+        let fail = !failed && (self.relay.status == Status::Block || self.relay.dirty());
         match path {
             Path::Simple | Path::FunctionCall => {
                 let status = self
@@ -49,11 +52,11 @@ impl Session {
                         stage.sync().await
                     })
                     .await?;
+                self.relay.synced();
                 self.put_ready(status);
             }
             Path::Parse | Path::Execute => {
-                // What it skips it does not answer either.
-                if fail && !self.server_skips {
+                if fail {
                     self.backstage(End::Flush, async |stage| stage.fail_transaction().await).await?;
                 }
                 self.relay.drop_to_sync();
@@ -118,16 +121,45 @@ impl Session {
         let status = stage.status();
         drop(stage);
         self.relay.status = status;
-        self.server_skips = end == End::Flush && matches!(result, Err(DatabaseError::Server(_)));
-        while let Some(aside) = heard.recv().await {
+        self.tell_aside(&mut heard);
+        self.checked(end, result)
+    }
+
+    /// The facts of a change. A look-up may wait for somebody's lock: a client that leaves meanwhile ends it.
+    pub(super) async fn look_up(&mut self, end: End, wanted: &Wanted) -> Result<Result<Facts, DatabaseError>, Ended> {
+        let (aside, mut heard) = mpsc::unbounded_channel();
+        let mut stage = Backstage::new(&mut self.server, self.relay.status, end, aside);
+        let result = tokio::select! {
+            biased;
+            result = catalog::look_up(&mut stage, wanted) => result,
+            () = self.client.watch() => {
+                self.cancel.target().send_upstream().await;
+                return Err(Ended::Client);
+            }
+        };
+        self.relay.status = stage.status();
+        drop(stage);
+        self.tell_aside(&mut heard);
+        self.checked(end, result)
+    }
+
+    /// Ends the session where the server is lost, and remembers where it takes nothing more before Sync.
+    fn checked<T>(&mut self, end: End, result: Result<T, DatabaseError>) -> Result<Result<T, DatabaseError>, Ended> {
+        match &result {
+            Err(DatabaseError::Lost(why)) => return Err(self.server_lost(why)),
+            Err(DatabaseError::Server(_)) if end == End::Flush => self.relay.server_skips(),
+            Err(DatabaseError::Server(_)) | Ok(_) => {}
+        }
+        Ok(result)
+    }
+
+    /// What the server said meanwhile that is the client's.
+    fn tell_aside(&mut self, heard: &mut mpsc::UnboundedReceiver<Aside>) {
+        while let Ok(aside) = heard.try_recv() {
             if let Aside::Frame(frame) = aside {
                 self.tell_frame(&frame);
             }
         }
-        if let Err(DatabaseError::Lost(why)) = &result {
-            return Err(self.server_lost(why));
-        }
-        Ok(result)
     }
 
     /// The server's connection broke while the client was waiting for us.

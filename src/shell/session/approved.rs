@@ -8,7 +8,7 @@ use super::journal::Journal;
 use super::record::Decided;
 use super::run::{Permit, Ran, ms};
 use super::taken::Taken;
-use super::{Ended, Session};
+use super::{Ended, Session, words};
 use crate::kernel::plan::{Plan, Step};
 use crate::kernel::policy::Clearance;
 use crate::kernel::review::Ticket;
@@ -26,6 +26,10 @@ impl Session {
         asked: Asked,
         decided: Decided,
     ) -> Result<(), Ended> {
+        // Before the approval is spent on a run that would be refused.
+        if let Some(error) = self.log.audit().failure() {
+            return self.unrecorded(taken, &error).await;
+        }
         match self.claim(&ticket, asked.request).await {
             Ok(Claimed::Run(claim)) => self.run_claimed(taken, claim, asked.plan, decided).await,
             Ok(Claimed::BackToReview { ticket, why }) => {
@@ -33,7 +37,7 @@ impl Session {
                     .hint("Send the statement again when it has been approved again.");
                 self.answer_held_with(taken, reply, decided).await
             }
-            Err(error) => self.queue_failed(taken, &error).await,
+            Err(error) => self.claim_failed(taken, &ticket, error, decided).await,
         }
     }
 
@@ -60,6 +64,7 @@ impl Session {
         };
         let outcome = match &ran {
             Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
+            Ran::Failed { code, .. } if taken.known.hides() => claim.fail(code, words::SECRET).await,
             Ran::Failed { code, message } => claim.fail(code, message).await,
             Ran::Unknown { why } => claim.lose(why).await,
         };
@@ -93,9 +98,13 @@ impl Session {
         self.decided = Some(decided);
         self.last_error = None;
         self.forward(taken, clearance);
-        self.settle().await?;
+        let lost = match self.see_through().await {
+            Err(Ended::Server) => true,
+            other => other.map(|()| false)?,
+        };
         let ms = ms(started.elapsed());
         let ran = match self.last_error.take() {
+            _ if lost => Ran::Unknown { why: "the server closed the connection".to_owned() },
             Some(code) => Ran::Failed { code, message: "the server refused it".to_owned() },
             None => Ran::Done { tag: self.last_tag.to_string(), ms },
         };
@@ -104,7 +113,8 @@ impl Session {
                 Ran::Failed { code, .. } => {
                     journal.end(RunOutcome::Failed, Some((0, format!("SQLSTATE {code}")))).await
                 }
-                Ran::Done { .. } | Ran::Unknown { .. } => {
+                Ran::Unknown { why } => journal.end(RunOutcome::Unknown, Some((0, why.clone()))).await,
+                Ran::Done { .. } => {
                     journal.tell(&Progress::StepDone { step: 0, name, ms });
                     journal.end(RunOutcome::Done, None).await;
                 }

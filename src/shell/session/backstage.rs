@@ -253,4 +253,8 @@ impl Database for Backstage<'_> {
             (Status::Failed, _) => TransactionStatus::Failed,
         }
     }
+
+    fn in_pipeline(&self) -> bool {
+        self.end == End::Flush
+    }
 }

@@ -8,14 +8,13 @@ use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
 use crate::kernel::plan::Plan;
 use crate::kernel::policy::{Draft, Verdict};
-use crate::kernel::review::{Request, State, Ticket, objects_hash};
+use crate::kernel::review::{Rejection, Request, State, Ticket, TicketId, objects_hash};
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
-use crate::shell::catalog;
 use crate::shell::config::HoldMode;
 use crate::shell::console::ask::{Claimed, Decision};
-use crate::shell::store::{Opened, StoreError};
+use crate::shell::store::{Opened, StoreError, Trouble};
 
 /// How a wait ended without a run.
 enum Waited {
@@ -46,7 +45,7 @@ impl Session {
         let findings = asked.request.findings.clone();
         let (ticket, opened) = match self.shared.tickets.request(asked.request.clone()).await {
             Ok(found) => found,
-            Err(error) => return self.queue_failed(taken, &error).await,
+            Err(error) => return self.answer_held_with(taken, no_ticket(&error), decided).await,
         };
         decided.ticket = Some(ticket.id);
         self.record_decision(&taken.known, &decided, &findings, Some(&asked.plan.recipe));
@@ -68,7 +67,7 @@ impl Session {
             finding.plan = finding.plan.as_ref().map(Plan::shown);
         }
         let request = Request {
-            shown: taken.known.shown.to_string(),
+            shown: self.shown(&taken.known).to_string(),
             text_hash: taken.hash(),
             target: self.identity.target.name.clone(),
             database: self.identity.database.clone(),
@@ -83,13 +82,6 @@ impl Session {
             plan: plan.shown(),
         };
         Asked { request, plan }
-    }
-
-    pub(super) async fn queue_failed(&mut self, taken: &Taken, error: &StoreError) -> Result<(), Ended> {
-        let reply = Reply::error(sqlstate::NO_RECORD, "this change needs approval, but no ticket could be opened")
-            .detail(error.to_string())
-            .hint("The change was not run. Try again when the review queue works.");
-        self.refuse(taken, reply, &[]).await
     }
 
     async fn answer_held(
@@ -130,7 +122,11 @@ impl Session {
             Opened::New => "held for approval as",
             Opened::Attached => "attached to",
         };
-        Reply::notice(format!("{how} ticket {}: {}", ticket.id, reason(ticket)))
+        let mut returned = String::new();
+        if let State::Pending { returned: Some(why), .. } = &ticket.state {
+            returned = format!(" (back in review: {why})");
+        }
+        Reply::notice(format!("{how} ticket {}{returned}: {}", ticket.id, reason(ticket)))
             .hint(format!(
                 "This session waits. A second person decides with: lockkeeper approve {0} (or reject {0}). Ctrl-C stops waiting; the ticket stays.",
                 ticket.id
@@ -168,7 +164,7 @@ impl Session {
                             .hint("Connect again and send the statement again.");
                     return Err(Ended::Told(reply, EndReason::GatewayStopping));
                 }
-                Err(error) => return self.queue_failed(taken, &error).await,
+                Err(error) => return self.answer_held_with(taken, lost_sight(ticket.id, &error), decided).await,
             };
             if !matches!(decision, Decision::Approved(_)) {
                 let reply = undecided(&ticket, decision);
@@ -179,13 +175,16 @@ impl Session {
                 Ok(asked) => asked,
                 Err(reply) => return self.answer_held_with(taken, reply, decided).await,
             };
+            if let Some(error) = self.log.audit().failure() {
+                return self.unrecorded(taken, &error).await;
+            }
             match self.claim(&ticket, asked.request).await {
                 Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, asked.plan, decided).await,
                 Ok(Claimed::BackToReview { ticket: again, why }) => {
                     Reply::notice(format!("ticket {} is back in review: {why}", again.id)).put(&mut self.client.out);
                     ticket = *again;
                 }
-                Err(error) => return self.queue_failed(taken, &error).await,
+                Err(error) => return self.claim_failed(taken, &ticket, error, decided).await,
             }
         }
     }
@@ -220,7 +219,7 @@ impl Session {
     async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Asked, Reply>, Ended> {
         let wanted = assess::wanted(reading);
         let end = self.exchange_end();
-        let facts = match self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await? {
+        let facts = match self.look_up(end, &wanted).await? {
             Ok(facts) => facts,
             Err(error) => {
                 let reply =
@@ -247,11 +246,88 @@ impl Session {
     pub(super) async fn claim(&self, ticket: &Ticket, request: Request) -> Result<Claimed, StoreError> {
         self.shared.tickets.claim(ticket.id, &self.log.id().to_string(), request).await
     }
+
+    /// An approval that could not be spent: mostly because the ticket has moved on, and then it says how.
+    pub(super) async fn claim_failed(
+        &mut self,
+        taken: &Taken,
+        ticket: &Ticket,
+        error: StoreError,
+        decided: Decided,
+    ) -> Result<(), Ended> {
+        let moved_on = match error.trouble() {
+            Trouble::Moved => {
+                let now = self.shared.tickets.await_decision(ticket.id, Some(tokio::time::Instant::now())).await;
+                now.ok().filter(|now| !matches!(now, Decision::Approved(_)))
+            }
+            Trouble::Limit | Trouble::TooLarge | Trouble::Outage => None,
+        };
+        let overdue = error == StoreError::Rejected(Rejection::Overdue);
+        let moved_on = if overdue { Some(Decision::Expired { was_approved: true }) } else { moved_on };
+        let reply = match moved_on {
+            Some(decision) => undecided(ticket, decision),
+            None => not_claimed(ticket.id, &error),
+        };
+        self.answer_held_with(taken, reply, decided).await
+    }
 }
 
 fn reason(ticket: &Ticket) -> String {
     let messages: Vec<&str> = ticket.request.findings.iter().map(|f| f.message.as_str()).collect();
     messages.join("; ")
+}
+
+/// Why there is no ticket for a change that needs one.
+fn no_ticket(error: &StoreError) -> Reply {
+    let (code, message, hint) = match error.trouble() {
+        Trouble::Limit => {
+            let hint = "See them with: lockkeeper tickets --state pending,approved";
+            (sqlstate::REFUSED, format!("this change needs approval, but {error}"), hint)
+        }
+        Trouble::TooLarge => {
+            let message = format!("this change needs approval, but {error}");
+            (sqlstate::PROGRAM_LIMIT_EXCEEDED, message, "Split it into smaller changes.")
+        }
+        Trouble::Moved => {
+            let message = format!("this change needs approval, and its ticket changed just now: {error}");
+            (sqlstate::HELD, message, "Send the same statement again.")
+        }
+        Trouble::Outage => {
+            let message = format!("this change needs approval, but its ticket cannot be recorded: {error}");
+            (sqlstate::NO_RECORD, message, WHEN_IN_ORDER)
+        }
+    };
+    Reply::error(code, message).detail("The change was not run.").hint(hint)
+}
+
+const WHEN_IN_ORDER: &str = "Send the same statement again when the gateway's data directory is in order.";
+
+/// The ticket exists, but what becomes of it cannot be followed.
+fn lost_sight(id: TicketId, error: &StoreError) -> Reply {
+    Reply::error(sqlstate::NO_RECORD, format!("ticket {id} cannot be read: {error}"))
+        .detail("The change was not run.")
+        .hint(WHEN_IN_ORDER)
+}
+
+/// The approval is there, and could not be spent.
+fn not_claimed(id: TicketId, error: &StoreError) -> Reply {
+    let not_run = "The change was not run; the approval was not used.";
+    match (error, error.trouble()) {
+        (StoreError::Rejected(Rejection::OtherChange(mismatch)), _) => {
+            Reply::error(sqlstate::HELD, format!("the approval of ticket {id} does not cover this: {mismatch}"))
+                .detail(not_run)
+                .hint("Send the statement again to have it looked at as it is now.")
+        }
+        (_, Trouble::Moved | Trouble::Limit | Trouble::TooLarge) => {
+            Reply::error(sqlstate::HELD, format!("the approval of ticket {id} cannot be used: {error}"))
+                .detail(not_run)
+                .hint(format!("Look at it with: lockkeeper tickets show {id}"))
+        }
+        (_, Trouble::Outage) => {
+            let message = format!("ticket {id} is approved, but its run cannot be recorded: {error}");
+            Reply::error(sqlstate::NO_RECORD, message).detail(not_run).hint(WHEN_IN_ORDER)
+        }
+    }
 }
 
 fn undecided(ticket: &Ticket, decision: Decision) -> Reply {
@@ -271,10 +347,12 @@ fn undecided(ticket: &Ticket, decision: Decision) -> Reply {
             Reply::error(sqlstate::EXPIRED, format!("ticket {id} has expired: {what}"))
                 .hint("The change was not run. Send the statement again to ask anew.")
         }
-        Decision::Taken(state) => {
-            Reply::error(sqlstate::HELD, format!("ticket {id} was taken by another session: it is {state}"))
-                .hint("Look at it with: lockkeeper tickets show.")
-        }
+        Decision::Taken(state) => Reply::error(
+            sqlstate::HELD,
+            format!("the approval of ticket {id} was used by another session: it is {state}"),
+        )
+        .detail("This session did not run the change.")
+        .hint(format!("Look at it with: lockkeeper tickets show {id}. Sent again, the statement asks anew.")),
         Decision::StillPending(_) | Decision::Approved(_) => {
             Reply::error(sqlstate::WAIT_OVER, format!("nobody has decided on ticket {id} yet"))
                 .detail("The ticket still waits for approval; this session does not any more.")

@@ -11,14 +11,15 @@ use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
 use crate::kernel::policy::{self, Clearance, Place, Verdict};
 use crate::kernel::relay::Status;
-use crate::kernel::relay::ledger::{Path, Value};
+use crate::kernel::relay::ledger::{Path, Values};
+use crate::kernel::sql::bounds;
+use crate::kernel::sql::read::UnreadableKind;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::{Change, Parsed, Reading, Statement};
 use crate::kernel::wire::frame::{HEADER, client};
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::Decision;
-use crate::shell::catalog;
 use crate::shell::database::{Database, DatabaseError};
 
 impl Session {
@@ -27,7 +28,7 @@ impl Session {
         message: Bytes,
         known: Arc<Known>,
         path: Path,
-        values: Option<Arc<[Value]>>,
+        values: Option<Values>,
     ) -> Result<(), Ended> {
         let taken = Taken { message, known, path, values, started: self.now() };
         let Some(reading) = self.resolve(&taken).await? else { return Ok(()) };
@@ -116,7 +117,9 @@ impl Session {
     /// Lets the server parse a text that the grammar of record refuses. True: the server refuses it too,
     /// and the client has its error.
     async fn server_refuses(&mut self, taken: &Taken) -> Result<bool, Ended> {
-        if taken.path != Path::Simple || taken.known.text.len() > crate::kernel::sql::bounds::TEXT_BYTES_MAX {
+        // What is beyond our bounds is not the server's to suffer from either.
+        let beyond = taken.known.reading.as_ref().is_err_and(|error| error.kind == UnreadableKind::Bounds);
+        if taken.path != Path::Simple || beyond || taken.known.text.len() > bounds::TEXT_BYTES_MAX {
             return Ok(false);
         }
         let Ok(text) = message::query(taken.message.get(HEADER..).unwrap_or_default()) else { return Ok(false) };
@@ -138,7 +141,7 @@ impl Session {
     async fn assess(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Assessment, DatabaseError>, Ended> {
         let wanted = assess::wanted(reading);
         let end = self.exchange_end();
-        let facts = self.try_backstage(end, async |stage| catalog::look_up(stage, &wanted).await).await?;
+        let facts = self.look_up(end, &wanted).await?;
         Ok(facts.map(|facts| assess::assess(&taken.known.text, reading, facts)))
     }
 
@@ -163,9 +166,14 @@ impl Session {
 
     /// What it touches cannot be looked up: nobody can say what it would do.
     async fn cannot_look_up(&mut self, taken: &Taken, error: &DatabaseError) -> Result<(), Ended> {
-        if error.code() == Some(sqlstate::QUERY_CANCELED) {
-            let reply = Reply::error(sqlstate::QUERY_CANCELED, "canceling statement due to user request");
-            return self.refuse(taken, reply.detail("Nothing was changed."), &[]).await;
+        if let DatabaseError::Server(said) = error
+            && said.code == sqlstate::QUERY_CANCELED
+        {
+            // It was the client who cancelled: that is all it needs to hear.
+            let own = Own { code: Some(said.code.clone()), ..Own::default() };
+            self.answer_server_error(said, taken.path).await?;
+            self.record_own(&taken.known, (taken.path, taken.started), own, None);
+            return Ok(());
         }
         let reply = Reply::error(sqlstate::UNREAD, "what this statement touches cannot be looked up, so it is not run")
             .detail(error.to_string())

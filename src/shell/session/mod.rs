@@ -80,8 +80,8 @@ pub struct Session {
     need: usize,
     /// The held bytes are to be told before anything is read.
     offer_held: bool,
-    /// A statement of ours failed in the client's pipeline: the server skips everything up to its Sync.
-    server_skips: bool,
+    /// The server was told that the client says nothing more.
+    hung_up: bool,
     /// The session's own `lock_timeout`, to be put back when the statement that ran under ours is done.
     lock_timeout: Option<String>,
     /// What was decided about the statement that runs now.
@@ -126,7 +126,7 @@ impl Session {
             began: super::audit::now(),
             need: 0,
             offer_held: true,
-            server_skips: false,
+            hung_up: false,
             lock_timeout: None,
             decided: None,
             last_error: None,
@@ -229,6 +229,39 @@ impl Session {
                 Err(Ended::Told(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, what), EndReason::ProtocolError))
             }
             Stop::ServerGone | Stop::Ask { .. } | Stop::Fatal(_) | Stop::LostPin | Stop::NoRoom => Err(Ended::Server),
+        }
+    }
+
+    /// Lets what was forwarded come to its end, copy data included, and even when the client has left: what
+    /// became of it must be known.
+    async fn see_through(&mut self) -> Result<(), Ended> {
+        while !self.relay.quiet() {
+            let copying = self.relay.ledger.copying();
+            let done = if copying { self.copy().await } else { self.settle().await };
+            match done {
+                // Without a client there is no end of the data: the server gives the copy up.
+                Err(Ended::Client) if !copying => self.client.gone = true,
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The plain path until the copy data has ended.
+    async fn copy(&mut self) -> Result<(), Ended> {
+        let stop = poll_fn(|cx| match self.poll_pump(cx) {
+            Poll::Ready(stop) => Poll::Ready(Some(stop)),
+            Poll::Pending if !self.relay.ledger.copying() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        match stop {
+            None | Some(Stop::Quiet) => Ok(()),
+            Some(Stop::Ask { .. }) => {
+                self.offer_held = true;
+                Ok(())
+            }
+            Some(stop) => self.after(Some(stop)).await,
         }
     }
 

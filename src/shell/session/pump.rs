@@ -1,9 +1,11 @@
 //! The plain path: one task, one poll over both sockets, bytes sent straight out of the buffer they were
 //! read into. Stops at the first message that has to be decided.
 
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use tokio::io::AsyncWrite;
 
 use super::Session;
 use super::wire::{poll_read, with_scratch};
@@ -53,10 +55,13 @@ impl Session {
         }
     }
 
-    /// Only what the server says, until everything it owes has arrived.
+    /// Only what the server says, until everything it owes has arrived or it wants copy data.
     pub(super) fn poll_settle(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        if self.client.poll_ahead(cx).is_ready() {
+            return Poll::Ready(Stop::ClientGone);
+        }
         loop {
-            if self.relay.quiet() {
+            if self.relay.quiet() || self.relay.ledger.copying() {
                 return Poll::Ready(Stop::Quiet);
             }
             if matches!(self.server.poll_drain(cx), Poll::Ready(Err(_))) {
@@ -89,13 +94,20 @@ impl Session {
             Poll::Ready(Err(_)) => return Poll::Pending,
             Poll::Pending => return Poll::Pending,
         }
+        if self.client.ended && !self.offer_held {
+            return self.poll_hang_up(cx);
+        }
         if self.offer_held {
             self.offer_held = false;
             let held = std::mem::take(&mut self.client.held);
             return Poll::Ready(self.take_from_client(cx, &held));
         }
         with_scratch(|scratch| match poll_read(&mut self.client.stream, cx, scratch) {
-            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Some(Stop::ClientGone)),
+            Poll::Ready(Ok(0)) => {
+                self.client.ended = true;
+                Poll::Ready(None)
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Some(Stop::ClientGone)),
             Poll::Ready(Ok(count)) => {
                 self.bytes_in += count as u64;
                 let received = scratch.get(..count).unwrap_or_default();
@@ -111,6 +123,18 @@ impl Session {
             }
             Poll::Pending => Poll::Pending,
         })
+    }
+
+    /// The client has said its last. What it asked for is still answered, as the server itself would:
+    /// it is told of the end, and ends when it has done what came before.
+    fn poll_hang_up(&mut self, cx: &mut Context<'_>) -> Poll<Option<Stop>> {
+        if self.relay.quiet() && self.client.is_drained() {
+            return Poll::Ready(Some(Stop::ClientGone));
+        }
+        if !self.hung_up && Pin::new(&mut self.server.stream).poll_shutdown(cx).is_ready() {
+            self.hung_up = true;
+        }
+        Poll::Pending
     }
 
     /// Tells the client's bytes message by message; what must wait is kept.
@@ -153,7 +177,9 @@ impl Session {
             Poll::Pending => return Poll::Pending,
         }
         with_scratch(|scratch| match poll_read(&mut self.server.stream, cx, scratch) {
-            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Some(Stop::ServerGone)),
+            Poll::Ready(Ok(0) | Err(_)) => {
+                Poll::Ready(Some(if self.client.ended { Stop::ClientGone } else { Stop::ServerGone }))
+            }
             Poll::Ready(Ok(count)) => {
                 let received = scratch.get(..count).unwrap_or_default();
                 if self.server.held.is_empty() {

@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use super::Session;
+use super::{Session, words};
+use crate::kernel::plan::Plan;
 use crate::kernel::relay::ledger::Path;
 use crate::kernel::relay::{Finished, Status};
 use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::{Finding, RuleId};
+use crate::kernel::sql::read;
 use crate::kernel::sql::remember::Known;
+use crate::kernel::sql::statement::Statement;
 use crate::shell::audit::event::Arrival;
-use crate::shell::audit::{Decision, DecisionRecord, FindingLine, SqlState, StatementRecord, Transaction};
+use crate::shell::audit::{
+    Decision, DecisionRecord, FindingLine, SessionLog, SqlState, StatementRecord, Step, StepOutcome, Transaction,
+};
+use crate::shell::executor::{Outcome, Progress};
 
 /// What was decided about a statement.
 #[derive(Clone, Debug)]
@@ -50,7 +56,7 @@ impl Session {
 
     fn record_of(&mut self, finished: Finished) -> StatementRecord {
         let Finished { known, values, path, started, ended, rows, bytes, tag, error, status } = finished;
-        let text = known.as_ref().map_or_else(|| Arc::from(""), |known| known.shown.clone());
+        let text = known.as_ref().map_or_else(|| Arc::from(""), |known| self.shown(known));
         let mut record = StatementRecord::new(self.wall(started), text);
         record.duration_us = ended.saturating_sub(started);
         record.text_bytes = known.as_ref().map_or(0, |known| known.text.len() as u64);
@@ -61,8 +67,9 @@ impl Session {
         record.sqlstate = error.and_then(|code| SqlState::new(std::str::from_utf8(&code).unwrap_or_default()));
         record.transaction = transaction(status);
         if let Some(values) = values {
-            let values = values.iter().map(|(format, value)| (value.as_deref(), *format == 0));
-            record.parameters = self.log.audit().parameters(values);
+            let secret = known.as_ref().is_some_and(|known| known.values_are_secret);
+            let values = values.list().into_iter().map(|(format, value)| (value, format == 0));
+            record.parameters = if secret { None } else { self.log.audit().parameters(values) };
         }
         if known.is_some_and(|known| !known.ordinary) {
             record.change = true;
@@ -78,7 +85,7 @@ impl Session {
     /// A statement that was answered here.
     pub(super) fn record_own(&mut self, known: &Known, came: (Path, u64), own: Own, decided: Option<Decided>) {
         let (path, started) = came;
-        let mut record = StatementRecord::new(self.wall(started), known.shown.clone());
+        let mut record = StatementRecord::new(self.wall(started), self.shown(known));
         record.duration_us = self.now().saturating_sub(started);
         record.text_bytes = known.text.len() as u64;
         record.path = audit_path(path);
@@ -107,15 +114,76 @@ impl Session {
             session: None,
             n: self.log.next_n(),
             decision: decided.decision,
-            text: known.shown.to_string(),
+            text: self.shown(known).to_string(),
             findings,
             ticket: decided.ticket,
             recipe: recipe.map(str::to_owned),
         });
     }
 
+    /// The step at which a plan stopped, if it did.
+    pub(super) fn record_stop(&mut self, plan: &Plan, outcome: &Outcome, hides: bool) {
+        let (stopped, how) = match outcome {
+            Outcome::Done(_) => return,
+            Outcome::Failed(_, stopped) => (stopped, StepOutcome::Failed),
+            Outcome::Cancelled(_, stopped) => (stopped, StepOutcome::Cancelled),
+            Outcome::Unknown(_, stopped) => (stopped, StepOutcome::Unknown),
+        };
+        let n = self.log.next_n();
+        let error = if hides { words::SECRET.to_owned() } else { stopped.error.to_string() };
+        self.log.step(Step {
+            error: Some(format!("{error}. {}", stopped.state)),
+            sqlstate: stopped.error.code().map(str::to_owned),
+            ..step_line((n, plan), stopped.step, how)
+        });
+    }
+
+    /// The text as it may be kept: also without what is handed to a prepared statement as a secret.
+    pub(super) fn shown(&self, known: &Known) -> Arc<str> {
+        let statements = known.reading.iter().filter(|_| !known.ordinary).flat_map(|reading| &reading.statements);
+        let secret = statements.filter_map(|parsed| match &parsed.statement {
+            Statement::Execute { name } => self.relay.names.statement(name).filter(|of| of.values_are_secret),
+            Statement::Ordinary
+            | Statement::Transaction(_)
+            | Statement::Prepare { .. }
+            | Statement::Deallocate { .. }
+            | Statement::Change(_) => None,
+        });
+        match secret.count() {
+            0 => known.shown.clone(),
+            _ => Arc::from(read::unreadable(&known.text).replace("unreadable statement", "EXECUTE with secret values")),
+        }
+    }
+
     fn wall(&self, at: u64) -> Instant {
         Instant(self.began.0.saturating_add(i64::try_from(at).unwrap_or(i64::MAX)))
+    }
+}
+
+/// A step of a plan that has been done.
+pub(super) fn step(log: &mut SessionLog, (n, plan): (u64, &Plan), progress: &Progress) {
+    let (at, ms, outcome) = match progress {
+        Progress::StepDone { step, ms, .. } => (*step, *ms, StepOutcome::Done),
+        Progress::AlreadyDone { step, .. } => (*step, 0, StepOutcome::AlreadyDone),
+        Progress::StepStarted { .. }
+        | Progress::Retrying { .. }
+        | Progress::Backfill { .. }
+        | Progress::WaitingForSnapshots { .. }
+        | Progress::Note(_) => return,
+    };
+    log.step(Step { duration_us: ms.saturating_mul(1_000), ..step_line((n, plan), at, outcome) });
+}
+
+fn step_line((n, plan): (u64, &Plan), at: usize, outcome: StepOutcome) -> Step {
+    Step {
+        session: None,
+        n,
+        step: at as u64 + 1,
+        name: plan.steps.get(at).map(|step| step.name.clone()).unwrap_or_default(),
+        outcome,
+        duration_us: 0,
+        error: None,
+        sqlstate: None,
     }
 }
 

@@ -11,13 +11,12 @@ use super::backstage::{Aside, Backstage, End};
 use super::journal::Journal;
 use super::record::{Decided, Own};
 use super::taken::Taken;
-use super::{Ended, Session, words};
+use super::{Ended, Session, record, words};
 use crate::kernel::plan::Plan;
 use crate::kernel::policy::Clearance;
 use crate::kernel::relay::Status;
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
-use crate::shell::audit::{Step, StepOutcome};
 use crate::shell::database::DatabaseError;
 use crate::shell::executor::{self, Control, Outcome, Progress, Stopped};
 use crate::shell::store::RunOutcome;
@@ -49,19 +48,23 @@ impl Session {
         }
         let (outcome, status) = self.execute(plan, journal.as_ref()).await?;
         if let Some(journal) = journal {
-            let (how, stopped) = ended(&outcome);
+            let (how, mut stopped) = ended(&outcome);
+            if let (Some((_, why)), true) = (&mut stopped, taken.known.hides()) {
+                words::SECRET.clone_into(why);
+            }
             journal.end(how, stopped).await;
         }
         self.relay.status = status;
         let ran = self.ran(plan, &outcome);
-        self.record_steps(&outcome);
+        self.record_stop(plan, &outcome, taken.known.hides());
         let (tag, code) = match &ran {
             Ran::Done { tag, .. } => (tag.clone(), None),
             Ran::Failed { code, .. } => (String::new(), Some(code.clone())),
             Ran::Unknown { .. } => (String::new(), Some(sqlstate::CONNECTION_FAILURE.to_owned())),
         };
+        let rows = report(&outcome).rows;
         let answered = self.answer_outcome(taken, plan, outcome).await;
-        self.record_own(&taken.known, (taken.path, taken.started), Own { tag, code, rows: 0 }, Some(decided));
+        self.record_own(&taken.known, (taken.path, taken.started), Own { tag, code, rows }, Some(decided));
         match answered {
             // What became of the change is known even if the client does not hear it.
             Err(Ended::Client) | Ok(()) => Ok(ran),
@@ -78,11 +81,14 @@ impl Session {
         let mut cancels = self.cancel.requests();
         cancels.mark_unchanged();
         let target = self.cancel.target();
+        let n = self.log.next_n();
         let (aside, mut heard) = mpsc::unbounded_channel();
         let progress = aside.clone();
         let mut stage = Backstage::new(&mut self.server, self.relay.status, End::Sync, aside);
         let outcome = {
+            let log = &mut self.log;
             let mut tell = |one: Progress| {
+                record::step(log, (n, plan), &one);
                 if let Some(journal) = journal {
                     journal.tell(&one);
                 }
@@ -176,29 +182,14 @@ impl Session {
             Outcome::Unknown(_, stopped) => Err(self.server_lost(&stopped.error.to_string())),
         }
     }
+}
 
-    fn record_steps(&mut self, outcome: &Outcome) {
-        let n = self.log.next_n();
-        let report = match outcome {
-            Outcome::Done(report)
-            | Outcome::Failed(report, _)
-            | Outcome::Cancelled(report, _)
-            | Outcome::Unknown(report, _) => report,
-        };
-        for (at, step) in report.steps.iter().enumerate() {
-            self.log.step(Step {
-                session: None,
-                n,
-                step: at as u64 + 1,
-                name: step.name.clone(),
-                outcome: if step.already_done { StepOutcome::AlreadyDone } else { StepOutcome::Done },
-                tries: u64::from(step.attempts),
-                rows: 0,
-                duration_us: step.ms.saturating_mul(1_000),
-                error: None,
-                sqlstate: None,
-            });
-        }
+fn report(outcome: &Outcome) -> &executor::Report {
+    match outcome {
+        Outcome::Done(report)
+        | Outcome::Failed(report, _)
+        | Outcome::Cancelled(report, _)
+        | Outcome::Unknown(report, _) => report,
     }
 }
 

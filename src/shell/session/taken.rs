@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::kernel::relay::ledger::{Path, Value};
+use crate::kernel::relay::ledger::{Path, Values};
 use crate::kernel::sql::remember::Known;
 
 /// A statement that was taken from the client and waits for its verdict.
@@ -16,7 +16,7 @@ pub(super) struct Taken {
     pub message: Bytes,
     pub known: Arc<Known>,
     pub path: Path,
-    pub values: Option<Arc<[Value]>>,
+    pub values: Option<Values>,
     /// When it was taken, microseconds on the session's clock.
     pub started: u64,
 }
@@ -26,11 +26,11 @@ impl Taken {
     pub(super) fn hash(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.known.text.as_bytes());
-        for (format, value) in self.values.iter().flat_map(|values| values.iter()) {
+        for (format, value) in self.values.iter().flat_map(Values::list) {
             hash.update(b"\0");
             hash.update(format.to_be_bytes());
-            hash.update(value.as_ref().map_or(-1, |v| i64::try_from(v.len()).unwrap_or(i64::MAX)).to_be_bytes());
-            hash.update(value.as_deref().unwrap_or_default());
+            hash.update(value.map_or(-1, |v| i64::try_from(v.len()).unwrap_or(i64::MAX)).to_be_bytes());
+            hash.update(value.unwrap_or_default());
         }
         hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");

@@ -45,6 +45,10 @@ pub struct Side {
     pub out: BytesMut,
     /// Received, not told yet.
     pub held: BytesMut,
+    /// The peer has said its last; it may still listen.
+    pub ended: bool,
+    /// Nobody listens any more: what is said to this side is dropped.
+    pub gone: bool,
     /// TLS: written, but not all of it is on the socket.
     unflushed: bool,
 }
@@ -52,11 +56,15 @@ pub struct Side {
 impl Side {
     #[must_use]
     pub fn new(stream: Stream) -> Self {
-        Self { stream, out: BytesMut::new(), held: BytesMut::new(), unflushed: false }
+        Self { stream, out: BytesMut::new(), held: BytesMut::new(), ended: false, gone: false, unflushed: false }
     }
 
     /// Sends what is waiting. Ready when nothing is left.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.gone {
+            self.out.clear();
+            return Poll::Ready(Ok(()));
+        }
         while !self.out.is_empty() {
             let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))?;
             if sent == 0 {
@@ -77,6 +85,9 @@ impl Side {
 
     /// Sends as much of `bytes` as the socket takes and keeps the rest. Nothing must be waiting.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> io::Result<()> {
+        if self.gone {
+            return Ok(());
+        }
         while !bytes.is_empty() && self.out.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -99,9 +110,26 @@ impl Side {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         with_scratch(|scratch| {
             let count = ready!(poll_read(&mut self.stream, cx, scratch))?;
+            self.ended = count == 0;
             self.held.extend_from_slice(scratch.get(..count).unwrap_or_default());
             Poll::Ready(Ok(count))
         })
+    }
+
+    /// Everything is on the socket.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.out.is_empty() && !self.unflushed
+    }
+
+    /// Reads ahead, up to a bound. Ready when the connection is broken; an orderly end only sets `ended`.
+    pub fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        while !self.ended && !self.gone && self.held.len() < AHEAD_MAX {
+            if let Err(error) = ready!(self.poll_receive(cx)) {
+                return Poll::Ready(error);
+            }
+        }
+        Poll::Pending
     }
 
     /// Sends everything that waits. Not cancel safe for the order of bytes: call it to its end.

@@ -4,6 +4,9 @@ use crate::kernel::plan::{Action, Plan};
 use crate::kernel::wire::reply::Reply;
 use crate::shell::executor::{Progress, Report};
 
+/// Instead of the server's words about a statement with a secret, which may repeat it.
+pub(super) const SECRET: &str = "its statement holds a secret, so the server's words are not kept";
+
 /// What was done, in a line.
 pub(super) fn summary(report: &Report) -> String {
     let total: u64 = report.steps.iter().map(|step| step.ms).sum();

@@ -39,6 +39,38 @@ pub enum StoreError {
     Gone,
 }
 
+/// What kind of trouble an error is, for whoever has to answer a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The ticket is not, or no longer, in a state for that.
+    Moved,
+    /// Too many open tickets.
+    Limit,
+    TooLarge,
+    /// The store does not work.
+    Outage,
+}
+
+impl StoreError {
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::NotFound(_) | Self::Rejected(_) | Self::Conflict { .. } => Trouble::Moved,
+            Self::RequesterLimit { .. } | Self::TotalLimit { .. } => Trouble::Limit,
+            Self::TooLarge { .. } => Trouble::TooLarge,
+            Self::Busy
+            | Self::Full
+            | Self::ReadOnly(_)
+            | Self::Damaged(_)
+            | Self::Newer { .. }
+            | Self::File(_)
+            | Self::InUse(_)
+            | Self::Failed(_)
+            | Self::Gone => Trouble::Outage,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();

@@ -19,9 +19,9 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::kernel::review::{Command, Event, Instant, Request, Terms, Ticket, TicketId};
+use crate::kernel::review::{Command, Door, Event, Instant, Request, Terms, Ticket, TicketId};
 
-pub use error::StoreError;
+pub use error::{StoreError, Trouble};
 pub use journal::{NewRun, Run, RunOutcome, StepOutcome, StepRecord};
 pub use lock::DataDirectory;
 pub use tickets::{Filter, Limits, Opened, Recorded};
@@ -148,6 +148,22 @@ impl Store {
         Ok(ticket)
     }
 
+    /// As [`Self::act`], with the door the command came through.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn act_through(
+        &self,
+        door: Door,
+        id: TicketId,
+        command: Command,
+        when: (Instant, Terms),
+    ) -> Result<Ticket, StoreError> {
+        let ticket = self.write(move |tx| tickets::act_through(tx, door, (id, command), when)).await?;
+        self.tell(vec![changed(&ticket)]);
+        Ok(ticket)
+    }
+
     /// Ends every ticket whose time has run out.
     ///
     /// # Errors
@@ -156,6 +172,22 @@ impl Store {
         let tickets = self.write(move |tx| tickets::expire_due(tx, now)).await?;
         self.tell(tickets.iter().map(changed).collect());
         Ok(tickets)
+    }
+
+    /// Position up to which the record is known to have the events: [`Self::set_recorded`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn recorded(&self) -> Result<i64, StoreError> {
+        self.run(|connection| tickets::recorded_position(connection)).await
+    }
+
+    /// Remembers that the record has every event up to `position`.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn set_recorded(&self, position: i64) -> Result<(), StoreError> {
+        self.write(move |tx| tickets::set_recorded_position(tx, position)).await
     }
 
     /// When the next live ticket runs out of time.

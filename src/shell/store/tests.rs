@@ -48,7 +48,7 @@ async fn of_two_connections_exactly_one_decides_and_one_claims() {
     for n in 0..1_000 {
         let id = opened(&a, n).await;
         if n % 4 == 0 {
-            let what = |what| Event { at: NOW, what };
+            let what = |what| Event { at: NOW, door: Door::Local, what };
             let approved =
                 what(Happening::Approved { by: "bob".into(), note: None, seen_hash: None, expires: NOW.plus_ms(1) });
             let rejected = what(Happening::Rejected { by: "carol".into(), reason: "no".into() });

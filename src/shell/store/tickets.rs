@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_f
 use serde::{Deserialize, Serialize};
 
 use super::{Changed, StoreError, changed};
-use crate::kernel::review::{self, Command, Event, Instant, Request, StateName, Terms, Ticket, TicketId};
+use crate::kernel::review::{self, Command, Door, Event, Instant, Request, StateName, Terms, Ticket, TicketId};
 
 /// Largest stored request, in bytes of JSON: nobody can review more.
 const REQUEST_MAX: usize = 4 << 20;
@@ -127,6 +127,19 @@ pub(super) fn position(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("SELECT coalesce(max(seq), 0) FROM ticket_events", [], |row| row.get(0))?)
 }
 
+pub(super) fn recorded_position(connection: &Connection) -> Result<i64, StoreError> {
+    let sql = "SELECT value FROM meta WHERE key = 'recorded'";
+    let value: Option<String> = connection.query_row(sql, [], body).optional()?;
+    let damaged = |_| StoreError::Damaged("the position of the record is not a number".into());
+    value.map_or(Ok(0), |value| value.parse().map_err(damaged))
+}
+
+pub(super) fn set_recorded_position(tx: &Transaction<'_>, position: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meta (key, value) VALUES ('recorded', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1";
+    tx.execute(sql, [position.to_string()])?;
+    Ok(())
+}
+
 pub(super) fn append(tx: &Transaction<'_>, id: TicketId, expected: u32, event: &Event) -> Result<Ticket, StoreError> {
     let ticket = load(tx, id)?;
     if ticket.version != expected {
@@ -142,6 +155,17 @@ pub(super) fn act(
     when: (Instant, Terms),
 ) -> Result<Ticket, StoreError> {
     record(tx, load(tx, id)?, command, when)
+}
+
+pub(super) fn act_through(
+    tx: &Transaction<'_>,
+    door: Door,
+    (id, command): (TicketId, Command),
+    (now, terms): (Instant, Terms),
+) -> Result<Ticket, StoreError> {
+    let ticket = load(tx, id)?;
+    let event = Event { door, ..review::decide(&ticket, command, now, terms)? };
+    evolve(tx, ticket, &event)
 }
 
 pub(super) fn expire_due(tx: &Transaction<'_>, now: Instant) -> Result<Vec<Ticket>, StoreError> {

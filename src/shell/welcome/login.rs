@@ -5,7 +5,8 @@ use super::super::auth::{AuthError, Channel, Mock, Offer, UpstreamAuth, Upstream
 use super::super::config::{UpstreamLogin, Users};
 use super::super::net::{Raw, Stream};
 use super::super::tls::{self, ServerSide};
-use super::{Greeting, Side, Startup, Turned, by_server, greeting, read_answer, read_frame, unexpected};
+use super::greeting::{GREETING_MAX, Greeting, by_server, greeting, read_answer, read_frame, unexpected};
+use super::{Side, Startup, Turned};
 use crate::kernel::wire::frame::{HEADER, server as tags};
 use crate::kernel::wire::message::{self, Reader};
 use crate::kernel::wire::reply::{Reply, sqlstate};
@@ -24,6 +25,8 @@ impl From<AuthError> for Turned {
 pub(super) struct Book<'a> {
     pub(super) users: &'a Users,
     pub(super) mock: &'a Mock,
+    /// Longest answer that is read.
+    pub(super) answer_max: usize,
 }
 
 /// Authenticates the client against the users file. The name is that of the method, for the record.
@@ -37,7 +40,7 @@ pub(super) async fn client(
     let offer = Offer::new(&startup.user, book.users, book.mock, end_point);
     message::put_authentication(&mut client.out, SASL, &offer.mechanisms());
     client.drain().await?;
-    let first = read_answer(client).await?;
+    let first = read_answer(client, book.answer_max).await?;
     let mut random = [0; 18];
     getrandom::fill(&mut random).map_err(|error| {
         tracing::error!(%error, "no randomness");
@@ -46,7 +49,7 @@ pub(super) async fn client(
     let (challenge, data) = offer.initial(first.get(HEADER..).unwrap_or_default(), random)?;
     message::put_authentication(&mut client.out, SASL_CONTINUE, &data);
     client.drain().await?;
-    let second = read_answer(client).await?;
+    let second = read_answer(client, book.answer_max).await?;
     let authenticated = challenge.finish(second.get(HEADER..).unwrap_or_default())?;
     message::put_authentication(&mut client.out, SASL_FINAL, &authenticated.last);
     Ok("scram-sha-256")
@@ -61,7 +64,7 @@ pub(super) async fn server(
 ) -> Result<Greeting, Turned> {
     let mut login = UpstreamAuth::new(user, account, channel(&server.stream));
     loop {
-        let (tag, frame) = read_frame(&mut server.stream).await?;
+        let (tag, frame) = read_frame(&mut server.stream, GREETING_MAX).await?;
         let body = frame.get(HEADER..).unwrap_or_default();
         match tag {
             tags::AUTHENTICATION => match login.answer(body)? {

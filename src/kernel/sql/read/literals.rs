@@ -1,4 +1,4 @@
-//! Where the string literals of a text stand, by the server's rules with `standard_conforming_strings`
+//! Where the string literals and comments of a text stand, by the server's rules with `standard_conforming_strings`
 //! on. For hiding them, never for judging: that is the grammar's.
 
 use std::ops::Range;
@@ -11,28 +11,51 @@ pub(super) struct Literal {
     pub(super) body: Option<Range<usize>>,
 }
 
+/// What is not plain code in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Literal(Literal),
+    Comment(Range<usize>),
+}
+
 /// All string literals, in order.
-pub(super) fn literals(text: &str) -> Vec<Literal> {
+pub(super) fn literals(text: &str) -> impl Iterator<Item = Literal> {
+    pieces(text).into_iter().filter_map(|piece| match piece {
+        Piece::Literal(literal) => Some(literal),
+        Piece::Comment(_) => None,
+    })
+}
+
+/// All string literals and comments, in order.
+pub(super) fn pieces(text: &str) -> Vec<Piece> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         let rest = bytes.get(at..).unwrap_or_default();
         match byte {
-            b'-' if rest.starts_with(b"--") => at += line_length(rest),
-            b'/' if rest.starts_with(b"/*") => at += super::comment_length(rest),
+            b'-' if rest.starts_with(b"--") => {
+                let end = at + line_length(rest);
+                found.push(Piece::Comment(at..end));
+                at = end;
+            }
+            b'/' if rest.starts_with(b"/*") => {
+                let end = at + super::comment_length(rest);
+                found.push(Piece::Comment(at..end));
+                at = end;
+            }
             b'"' => at += quoted_length(rest, b'"', false),
             b'\'' => {
                 let start = prefix_start(bytes, at);
                 let escapes = matches!(bytes.get(start), Some(b'e' | b'E'));
                 at = literal_end(bytes, at, escapes);
-                found.push(Literal { span: start..at, body: None });
+                found.push(Piece::Literal(Literal { span: start..at, body: None }));
             }
             b'$' if !at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(|b| is_word(*b)) => {
                 match dollar_quoted(rest) {
                     Some((body, length)) => {
                         let body = at + body.start..at + body.end;
-                        found.push(Literal { span: at..at + length, body: Some(body) });
+                        found.push(Piece::Literal(Literal { span: at..at + length, body: Some(body) }));
                         at += length;
                     }
                     None => at += 1,
@@ -127,7 +150,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[&str]) {
-        let found: Vec<&str> = literals(text).into_iter().map(|l| &text[l.span]).collect();
+        let found: Vec<&str> = literals(text).map(|l| &text[l.span]).collect();
         assert_eq!(found, expected, "{text}");
     }
 

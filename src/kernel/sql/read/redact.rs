@@ -2,19 +2,23 @@
 //! What cannot be read is not shown at all: nobody knows what is in it.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::{Node, StmtList, nodes};
 use sha2::{Digest, Sha256};
 
-use super::literals::{Literal, literals};
+use super::literals::{Literal, Piece, literals, pieces};
 use super::{bounds, objects, parse, trimmed, walk};
 
 /// What replaces a secret.
 const HIDDEN: &str = "'***'";
+/// What replaces a comment beside a secret, which people like to repeat there.
+const HIDDEN_COMMENT: &str = "/* *** */";
 
 /// A text without any of these holds no secret we know.
-const HINTS: &[&str] = &[
+const HINTS: [&str; 13] = [
     "passw",
     "pwd",
     "secret",
@@ -31,37 +35,57 @@ const HINTS: &[&str] = &[
 ];
 
 /// Parts of names of columns and settings that hold secrets.
-const SECRET_NAMES: &[&str] = &[
-    "passw",
-    "pwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "private_key",
-    "encryption_key",
-    "conninfo",
-    "credential",
-];
+const SECRET_NAMES: [&str; 10] =
+    ["passw", "pwd", "secret", "token", "api_key", "apikey", "private_key", "encryption_key", "conninfo", "credential"];
 
 /// Functions whose literals are secrets.
 const SECRET_FUNCTIONS: &[&str] = &["crypt", "hmac", "digest", "encrypt", "decrypt", "encrypt_iv", "decrypt_iv"];
 
+/// A text for people and records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub text: String,
+    /// A value that is bound to it is a secret.
+    pub values_are_secret: bool,
+}
+
 /// The text for people and records.
 #[must_use]
 pub fn shown(text: &str) -> String {
+    shown_with_values(text).text
+}
+
+/// The same, and what is known of the values bound to it.
+#[must_use]
+pub fn shown_with_values(text: &str) -> Shown {
     match parse(text, bounds::TEXT_BYTES_MAX) {
-        Err(_) => unreadable(text),
+        Err(_) => Shown { text: unreadable(text), values_are_secret: true },
         Ok(tree) if may_hold_secrets(text) => hide(text, &tree),
-        Ok(_) => text.to_owned(),
+        Ok(_) => Shown { text: text.to_owned(), values_are_secret: false },
     }
+}
+
+/// An expression for people and records.
+#[must_use]
+pub fn shown_expression(expression: &str) -> String {
+    const SELECT: &str = "SELECT ";
+    if !may_hold_secrets(expression) {
+        return expression.to_owned();
+    }
+    let shown = shown(&format!("{SELECT}{expression}"));
+    shown.strip_prefix(SELECT).map(str::to_owned).unwrap_or(shown)
 }
 
 /// Whether a text that can be read needs a closer look before it is shown.
 #[must_use]
 pub fn may_hold_secrets(text: &str) -> bool {
+    // A secret is a string literal.
+    if memchr::memchr2(b'\'', b'$', text.as_bytes()).is_none() {
+        return false;
+    }
+    static FINDERS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| HINTS.iter().map(Finder::new).collect());
     let lower = text.to_ascii_lowercase();
-    HINTS.iter().any(|hint| memchr::memmem::find(lower.as_bytes(), hint.as_bytes()).is_some())
+    FINDERS.iter().any(|hint| hint.find(lower.as_bytes()).is_some())
 }
 
 /// What is kept of a text that cannot be read.
@@ -72,26 +96,39 @@ pub fn unreadable(text: &str) -> String {
     format!("<unreadable statement, {} bytes, sha256 {digest}…>", text.len())
 }
 
-fn hide(text: &str, tree: &StmtList) -> String {
-    let literals = literals(text);
+fn hide(text: &str, tree: &StmtList) -> Shown {
     let mut secrets = Secrets::default();
     for raw in tree.iter() {
         let span = trimmed(text, raw.stmt_location, raw.stmt_len);
         secrets.within = span.clone();
         secrets.statement(raw.stmt());
     }
+    let pieces = pieces(text);
+    let literals = pieces.iter().filter_map(|piece| match piece {
+        Piece::Literal(literal) => Some((literal.span.clone(), secrets.replacement(text, literal)?)),
+        Piece::Comment(_) => None,
+    });
+    let mut hidden: Vec<(Range<usize>, String)> = literals.collect();
+    if !hidden.is_empty() {
+        hidden.extend(pieces.iter().filter_map(|piece| match piece {
+            Piece::Comment(span) => Some((span.clone(), HIDDEN_COMMENT.to_owned())),
+            Piece::Literal(_) => None,
+        }));
+        hidden.sort_by_key(|(span, _)| span.start);
+    }
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
-    for literal in &literals {
-        let Some(replacement) = secrets.replacement(text, literal) else {
+    for (span, replacement) in hidden {
+        // A literal that goes on over a comment has taken it along.
+        if span.start < from {
             continue;
-        };
-        out.push_str(text.get(from..literal.span.start).unwrap_or_default());
+        }
+        out.push_str(text.get(from..span.start).unwrap_or_default());
         out.push_str(&replacement);
-        from = literal.span.end;
+        from = span.end;
     }
     out.push_str(text.get(from..).unwrap_or_default());
-    out
+    Shown { text: out, values_are_secret: secrets.values }
 }
 
 /// What of a text is secret.
@@ -105,6 +142,8 @@ struct Secrets {
     places: Vec<usize>,
     /// Literals that start here are code: what is quoted in them is hidden if they speak of secrets.
     code: Vec<Range<usize>>,
+    /// A bound value is secret.
+    values: bool,
 }
 
 impl Secrets {
@@ -225,12 +264,10 @@ impl Secrets {
     }
 
     fn constants(&mut self, root: Node<'_>) {
-        let walked = walk::each(root, |node| {
-            if let Node::A_Const(constant) = node
-                && let Ok(place) = usize::try_from(constant.location)
-            {
-                self.places.push(place);
-            }
+        let walked = walk::each(root, |node| match node {
+            Node::A_Const(constant) => self.places.extend(usize::try_from(constant.location)),
+            Node::ParamRef(_) => self.values = true,
+            _ => {}
         });
         if walked.is_err() {
             self.all();
@@ -374,6 +411,28 @@ mod tests {
             "create function f() returns int language sql as 'alter role a password ''hunter2'''",
             "create function f() returns int language sql as '***'",
         );
+    }
+
+    #[test]
+    fn comments_beside_secrets() {
+        check("alter /* 'x' */ role a password 'x' -- x", "alter /* *** */ role a password '***' /* *** */");
+        check("select 1 /* the key */", "select 1 /* the key */");
+    }
+
+    #[test]
+    fn values() {
+        for (text, secret) in [
+            ("select crypt($1, 'x')", true),
+            ("select set_config('a.password', $1, false)", true),
+            ("insert into u (name, password) values ('a', $1)", true),
+            ("insert into u (name, password) values ($1, 'a')", false),
+            ("select 1 from u where token = $1", true),
+            ("select key from u where id = $1", false),
+        ] {
+            assert_eq!(shown_with_values(text).values_are_secret, secret, "{text}");
+        }
+        assert_eq!(shown_expression("crypt('x', id::text)"), "crypt('***', id::text)");
+        assert_eq!(shown_expression("now()"), "now()");
     }
 
     #[test]

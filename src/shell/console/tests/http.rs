@@ -260,7 +260,11 @@ async fn watching() {
     act(&gateway.tickets, id, Command::Reject { by: "bob".into(), reason: "wait".into() }).await;
     let shown = watching.await.expect("ends").expect("a closed terminal is no failure");
     let told: Vec<&str> = shown.lines().filter_map(|line| line.split_once("  ")).map(|(_, told)| told).collect();
-    assert_eq!(told, ["ticket 1  opened by alice: DROP TABLE orders", "ticket 1  approved by bob"], "{shown}");
+    assert_eq!(
+        told,
+        ["ticket 1  opened by alice: DROP TABLE orders", "ticket 1  approved by bob (local token)"],
+        "{shown}"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::kernel::review::tests::request_for_test;
 use crate::kernel::review::{Command, Instant, Request, Terms};
 use crate::kernel::rules::{Finding, RuleId};
 use crate::kernel::sql::statement::{LockMode, RelationName};
-use crate::shell::console::render;
+use crate::shell::console::render::{self, Program};
 use crate::shell::console::view::{Full, Summary};
 use crate::shell::store::{NewRun, Opened, StepOutcome};
 
@@ -81,7 +81,8 @@ async fn what_a_reviewer_sees() {
         runs: store.journal_of(ticket.id).await.expect("reads"),
     };
     let later = at.plus_ms(400_000);
-    insta::assert_snapshot!("pending", render::full(&full().await, later));
+    let program = Program { name: "lockkeeper".into(), options: " --data-dir /srv/lk".into() };
+    insta::assert_snapshot!("pending", render::full(&full().await, &program, later));
     let command = Command::Approve { by: "bob".into(), note: Some("after hours".into()), seen_hash: None };
     store.act(ticket.id, command, later, Terms::default()).await.expect("counts");
     let command = Command::Claim { claim: "c1".into(), session: "42".into(), request: Box::new(hostile_request()) };
@@ -91,7 +92,7 @@ async fn what_a_reviewer_sees() {
     store.journal_started("c1", 0, later).await.expect("writes");
     store.journal_finished("c1", 0, (StepOutcome::Done, None), later.plus_ms(35)).await.expect("writes");
     store.journal_started("c1", 1, later.plus_ms(35)).await.expect("writes");
-    insta::assert_snapshot!("running", render::full(&full().await, later.plus_ms(9_000)));
+    insta::assert_snapshot!("running", render::full(&full().await, &program, later.plus_ms(9_000)));
     let summary = Summary::of(&full().await.ticket);
     insta::assert_snapshot!("list", render::list(&[summary], later));
 }

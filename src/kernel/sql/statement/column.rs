@@ -1,0 +1,114 @@
+//! Columns and constraints, as a statement would add them.
+
+use serde::{Deserialize, Serialize};
+
+use super::RelationName;
+
+/// A type as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeName {
+    pub schema: Option<String>,
+    /// Internal name: `int4`, `varchar`, `mytype`.
+    pub name: String,
+    /// Usable in SQL: `varchar(20)[]`, `numeric(10, 2)`.
+    pub sql: String,
+}
+
+/// `ADD COLUMN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddColumn {
+    pub name: String,
+    pub type_name: TypeName,
+    pub if_not_exists: bool,
+    pub collation_sql: Option<String>,
+    pub default: Option<DefaultExpression>,
+    pub not_null: Option<NotNull>,
+    /// smallserial, serial, bigserial: the integer type behind it is in `type_name`.
+    pub serial: Option<Serial>,
+    /// `GENERATED … AS IDENTITY`, as written from GENERATED on.
+    pub identity_sql: Option<String>,
+    pub generated: Option<Generated>,
+    /// Inline UNIQUE, PRIMARY KEY, CHECK and REFERENCES, as table constraints of this column.
+    pub constraints: Vec<TableConstraint>,
+    /// STORAGE, COMPRESSION and the rest between type and constraints, if any.
+    pub options_sql: Option<String>,
+}
+
+/// `NOT NULL`, and the name it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotNull {
+    /// `CONSTRAINT name NOT NULL` (kept as a constraint's name from version 18).
+    pub name: Option<String>,
+}
+
+/// A serial type: a number with a sequence behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serial {
+    Small,
+    Int,
+    Big,
+}
+
+/// How a column gets its value by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generated {
+    Stored,
+    Virtual,
+    /// Neither word written: STORED is required up to 17, VIRTUAL is meant from 18.
+    Unsaid,
+}
+
+/// A default, and what in it could be volatile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultExpression {
+    pub sql: String,
+    /// Every function it calls, by name as written. Operators and casts included by [`Callee`].
+    pub callees: Vec<Callee>,
+    /// `DEFAULT NULL`.
+    pub is_null: bool,
+}
+
+/// Something an expression calls.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Callee {
+    Function { schema: Option<String>, name: String },
+    Operator { schema: Option<String>, name: String },
+}
+
+/// A constraint of a table, or of one column written as a table's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableConstraint {
+    pub name: Option<String>,
+    pub kind: ConstraintKind,
+    pub columns: Vec<String>,
+    /// Without `CONSTRAINT name` and without `NOT VALID`: `CHECK (x > 0)`, `FOREIGN KEY (a) REFERENCES p (id)`.
+    pub definition_sql: String,
+    pub not_valid: bool,
+    /// NOT ENFORCED (18).
+    pub not_enforced: bool,
+}
+
+/// What a constraint demands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConstraintKind {
+    /// `columns` are those the expression mentions, each once, in the order of their first mention.
+    Check {
+        no_inherit: bool,
+    },
+    /// `index_sql` is what follows the table's name in CREATE UNIQUE INDEX;
+    /// `tail_sql` what must follow USING INDEX (DEFERRABLE …).
+    Unique {
+        index_sql: String,
+        tail_sql: String,
+    },
+    PrimaryKey {
+        index_sql: String,
+        tail_sql: String,
+    },
+    ForeignKey {
+        references: RelationName,
+    },
+    Exclude,
+    /// A NOT NULL written as a table constraint (18).
+    NotNull,
+}
