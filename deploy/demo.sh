@@ -6,7 +6,7 @@
 #   sh deploy/demo.sh --script    plays the whole story by itself and ends with a summary
 set -eu
 cd "$(dirname "$0")/.."
-PATH=$PATH:$HOME/.cargo/bin
+PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 
 sh deploy/setup.sh demo
 echo "demo: building the release (a few minutes the first time)"

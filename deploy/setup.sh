@@ -18,7 +18,7 @@ esac
 
 say() { echo "setup: $*"; }
 
-PATH=$PATH:$HOME/.cargo/bin
+PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 if ! command -v cargo >/dev/null 2>&1; then
     say "there is no Rust toolchain (cargo). Install Rust 1.90 or newer first." >&2
     exit 1
@@ -28,8 +28,11 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 has_libclang() {
     [ -n "${LIBCLANG_PATH:-}" ] && return 0
-    for file in /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so*; do
-        [ -e "$file" ] && return 0
+    for folder in /usr/lib/llvm-*/lib /usr/lib/* /usr/lib64; do
+        # Not libclang-cpp, which is another library.
+        for file in "$folder"/libclang.so* "$folder"/libclang-[0-9]*.so*; do
+            [ -e "$file" ] && return 0
+        done
     done
     return 1
 }

@@ -7,7 +7,7 @@
 # Every step runs even if an earlier one failed; the end names those that failed.
 set -eu
 cd "$(dirname "$0")/.."
-PATH=$PATH:$HOME/.cargo/bin
+PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 target=${CARGO_TARGET_DIR:-$(pwd)/target}
 failed=
 

@@ -102,6 +102,12 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("alter table orders add foreign key (customer_id) references customer", "ALTER TABLE"),
     ("alter table orders add constraint orders_pair unique (customer_id, id)", "ALTER TABLE"),
     ("alter table keyless add primary key (a)", "ALTER TABLE"),
+    ("alter table keyless add column number serial", "ALTER TABLE"),
+    ("alter table \"Mixed Case\" add column \"New \"\"Col\" uuid unique default gen_random_uuid()", "ALTER TABLE"),
+    (
+        "alter table orders alter status set not null, add column z int default 2, add constraint z_sane check (z > 1), add unique (id, z)",
+        "ALTER TABLE",
+    ),
 ];
 
 /// Statements that are harmless as they are, and run as they are.
@@ -268,7 +274,11 @@ fn what_is_safe_passes_in_a_transaction() {
 
 #[test]
 fn a_change_that_cannot_be_true_fails_as_the_servers_own_and_leaves_nothing() {
-    let twins = Twins::on(newest());
+    SERVERS.iter().for_each(cannot_be_true);
+}
+
+fn cannot_be_true(server: &Server) {
+    let twins = Twins::on(server);
     let mut client = twins.connect();
     client.rows("insert into orders values (-1, 1, null, -5, null)");
     let cases = [
@@ -276,6 +286,8 @@ fn a_change_that_cannot_be_true_fails_as_the_servers_own_and_leaves_nothing() {
         ("alter table orders alter column status set not null", "23502"),
         ("create unique index bad on orders (status)", "23505"),
         ("alter table orders add constraint u unique (customer_id)", "23505"),
+        ("alter table orders add column payer int default -1 references customer", "23503"),
+        ("alter table orders add column number bigserial primary key", "42P16"),
         ("create index on orders (nosuch)", "42703"),
         ("create index on nosuch (a)", "42P01"),
         ("alter table orders add column id int", "42701"),
@@ -285,11 +297,40 @@ fn a_change_that_cannot_be_true_fails_as_the_servers_own_and_leaves_nothing() {
     for (sql, code) in cases {
         let replies = client.query(sql);
         let error = error_of(&replies).unwrap_or_else(|| panic!("{sql}: {replies:?}"));
-        assert_eq!(error.field('C').as_deref(), Some(code), "{sql}: {error:?}");
+        assert_eq!(error.field('C').as_deref(), Some(code), "{} {sql}: {error:?}", server.major);
         assert_eq!(status_of(&replies), Some('I'));
         let left = catalog::difference(&before, &catalog::dump(twins.server, &twins.safe));
         assert_eq!(left, Vec::<String>::new(), "{sql} left something behind");
     }
+}
+
+#[test]
+fn an_invalid_index_of_an_earlier_try_is_replaced() {
+    for server in SERVERS.iter() {
+        let twins = Twins::on(server);
+        let mut direct = server.connect("alice", &twins.safe);
+        assert!(error_of(&direct.query("create unique index concurrently late on orders (status)")).is_some());
+        let replies = twins.connect().query("create index late on orders (amount)");
+        assert_eq!(complaint("late", "CREATE INDEX", &replies), None);
+        assert_eq!(twins.differences("create index late on orders (amount)"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_transaction_that_keeps_others_out_does_not_wait_long() {
+    let twins = Twins::on(newest());
+    let mut holder = twins.server.connect("alice", &twins.safe);
+    holder.rows("begin; select count(*) from customer");
+    let mut client = twins.connect();
+    client.rows("begin");
+    client.rows("alter table orders add column one int");
+    let from = std::time::Instant::now();
+    let replies = client.query("alter table customer add column two int");
+    assert!(from.elapsed() < std::time::Duration::from_secs(1), "{:?}", from.elapsed());
+    assert_eq!(error_of(&replies).unwrap().field('C').as_deref(), Some("55P03"), "{replies:?}");
+    assert_eq!(status_of(&replies), Some('E'));
+    client.rows("rollback");
+    holder.rows("rollback");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::rules::subject::{Earlier, Hazard, Subject};
 use super::rules::{Finding, RULES, Rule, brief_lock};
 use super::sql::agree::{Agreement, agreement};
 use super::sql::statement::{
-    AlterKind, AlterTable, Change, DropKind, LockMode, Parsed, Reading, Statement, TransactionControl,
+    AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, Parsed, Reading, Statement, TransactionControl,
 };
 
 mod want;
@@ -237,8 +237,14 @@ impl<'a> Judged<'a> {
             alter.actions.iter().any(|action| matches!(&action.kind, AlterKind::AddColumn(c) if c.name == name))
         };
         let missing = |name: &str| table.column(name).is_none() && !added(name);
+        let second_key = |kind: &ConstraintKind| {
+            matches!(kind, ConstraintKind::PrimaryKey { .. }) && table.indexes.iter().any(|index| index.primary)
+        };
         alter.actions.iter().any(|action| match &action.kind {
-            AlterKind::AddColumn(column) => !column.if_not_exists && table.column(&column.name).is_some(),
+            AlterKind::AddColumn(column) => match table.column(&column.name) {
+                Some(_) => !column.if_not_exists,
+                None => column.constraints.iter().any(|constraint| second_key(&constraint.kind)),
+            },
             AlterKind::SetNotNull { column }
             | AlterKind::DropNotNull { column }
             | AlterKind::SetDefault { column }
@@ -246,7 +252,8 @@ impl<'a> Judged<'a> {
             | AlterKind::AlterType { column, .. } => missing(column),
             AlterKind::ValidateConstraint { name } => table.constraint(name).is_none(),
             AlterKind::AddConstraint(constraint) => {
-                constraint.name.as_ref().is_some_and(|name| table.constraint(name).is_some())
+                second_key(&constraint.kind)
+                    || constraint.name.as_ref().is_some_and(|name| table.constraint(name).is_some())
             }
             AlterKind::DropColumn { .. }
             | AlterKind::DropConstraint { .. }

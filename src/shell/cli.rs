@@ -13,7 +13,14 @@ use super::config::{self, Overrides, Settings};
 use super::console::cli::{self as tickets, TicketCommand};
 use super::demo;
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed or was refused, as said on standard error; 2 the command line is wrong; 3 the gateway cannot be reached.";
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed, was refused or is not right, as said; 2 the command line is wrong; 3 the gateway cannot be reached.";
+
+const SERVE_HELP: &str = "\
+Environment: LOCKKEEPER_LISTEN, LOCKKEEPER_UPSTREAM, LOCKKEEPER_ADMIN, LOCKKEEPER_DATA_DIR, LOCKKEEPER_MODE, and LOCKKEEPER_<SECTION>__<KEY> for any key of the configuration; the options come before them, the file after. LOCKKEEPER_LOG sets what is logged to standard error (error, warn, info, debug).
+
+Signals: SIGTERM and SIGINT let open sessions end and stop, SIGHUP reads the configuration again (a faulty one changes nothing).
+
+Exit codes: 0 stopped as told; 1 it cannot start or has failed; 2 the command line is wrong.";
 
 /// A PostgreSQL gateway through which a schema change cannot hurt production.
 ///
@@ -28,20 +35,29 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run the gateway. Works without a configuration file: 127.0.0.1:6433 before 127.0.0.1:5432
+    #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
     /// Read a configuration, print every mistake with its remedy, or what it means
+    #[command(after_help = "Exit codes: 0 it is right; 1 it has mistakes; 2 the command line is wrong.")]
     Check {
-        /// The configuration file
+        /// The configuration file [default: none; what holds then is printed]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
     #[command(flatten)]
     Tickets(TicketCommand),
     /// List recorded sessions, show one, or verify the record
+    #[command(
+        after_help = "It reads files and needs no running gateway. Exit codes: 0 done; 1 it failed, there is no such session, or the record is not whole; 2 the command line is wrong."
+    )]
     Sessions(sessions::Args),
     /// Start a throw-away server with live traffic behind a gateway, to try everything out
+    #[command(
+        after_help = "Exit codes: 0 ended by Ctrl-C, or with --script: every promise was kept; 1 it failed, or a promise was not kept; 2 the command line is wrong."
+    )]
     Demo(demo::Args),
     /// Print the users-file line of a user whose password is read from standard input
+    #[command(after_help = "Example: lockkeeper user alice < password.txt >> users.txt")]
     User {
         /// The user's name
         name: String,
@@ -53,20 +69,20 @@ struct ServeArgs {
     /// The configuration file; its values are overridden by the options below
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where clients connect: HOST:PORT, or the directory of a Unix socket. May be given several times
+    /// Where clients connect: HOST:PORT, or the directory of a Unix socket. May be given several times [default: 127.0.0.1:6433]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
-    /// The server: HOST:PORT, or the directory of its Unix socket
+    /// The server: HOST:PORT, or the directory of its Unix socket [default: 127.0.0.1:5432]
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Option<String>,
-    /// Where the review queue's API listens
+    /// Where the command line and the review queue's API connect [default: 127.0.0.1:6434]
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// Tickets, tokens and the record
+    /// Tickets, tokens and the record [default: ./lockkeeper-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// enforce: rewrite, hold and refuse; observe: judge and record only
-    #[arg(long, value_name = "MODE")]
+    /// enforce: rewrite, hold and refuse; observe: judge and record only [default: enforce]
+    #[arg(long, value_name = "MODE", value_parser = ["enforce", "observe"], hide_possible_values = true)]
     mode: Option<String>,
 }
 
@@ -131,17 +147,25 @@ fn serve(args: ServeArgs) -> ExitCode {
             for mistake in &mistakes {
                 complain(&mistake.to_string());
             }
-            return ExitCode::FAILURE;
+            let usage = mistakes.iter().all(|mistake| mistake.file == config::COMMAND_LINE);
+            return ExitCode::from(if usage { 2 } else { 1 });
         }
     };
     told(app::run(settings, Box::new(load)).map_err(|error| (1, error.to_string())))
 }
 
 fn user(name: &str, out: &mut dyn Write) -> ExitCode {
+    if io::stdin().is_terminal() {
+        let _ = write!(io::stderr(), "Password of {name} (it is shown as you type): ");
+    }
     let mut password = String::new();
     if let Err(error) = io::stdin().read_line(&mut password) {
         return told(Err((1, format!("the password cannot be read: {error}"))));
     }
-    let line = super::auth::verifier(name, password.trim_end_matches(['\r', '\n']).as_bytes());
+    let password = password.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return told(Err((1, "there is no password on standard input".to_owned())));
+    }
+    let line = super::auth::verifier(name, password.as_bytes());
     told(writeln!(out, "{line}").map_err(|error| (1, error.to_string())))
 }

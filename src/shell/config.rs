@@ -24,7 +24,7 @@ pub use mistake::Mistake;
 pub use secret::Secret;
 pub use settings::*;
 pub use users::{Users, UsersMistake, Verifier};
-pub use written::{Overrides, Sources};
+pub use written::{COMMAND_LINE, Overrides, Sources};
 
 /// Settings that can be run, and what is doubtful about them: say it in the log at the start.
 #[derive(Clone, Debug, PartialEq, Eq)]

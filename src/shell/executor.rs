@@ -96,7 +96,7 @@ impl<D: Database> Runner<'_, D> {
         }
         for (at, step) in plan.steps.iter().enumerate() {
             self.at = at;
-            self.step(step).await?;
+            self.step(step).await.map_err(|error| reworded(step, error))?;
         }
         self.verify().await
     }
@@ -190,6 +190,30 @@ impl<D: Database> Runner<'_, D> {
 
 fn as_is(step: &Step) -> bool {
     matches!(step.action, Action::Sql { mode: Mode::AsIs, .. })
+}
+
+/// The error as the statement that the step stands for would have had it.
+fn reworded(step: &Step, error: DatabaseError) -> DatabaseError {
+    let (Some(words), DatabaseError::Server(message)) = (&step.reworded, &error) else { return error };
+    if message.code != words.code {
+        return error;
+    }
+    // The constraint's name is the helper's.
+    let mut fields: Vec<(u8, String)> = message.fields.iter().filter(|(key, _)| *key != b'n').cloned().collect();
+    for (key, value) in &mut fields {
+        match key {
+            b'C' => value.clone_from(&words.as_code),
+            b'M' => value.clone_from(&words.message),
+            _ => {}
+        }
+    }
+    fields.push((b'c', words.column.clone()));
+    DatabaseError::Server(Box::new(ServerMessage {
+        code: words.as_code.clone(),
+        message: words.message.clone(),
+        fields,
+        ..(**message).clone()
+    }))
 }
 
 /// A query of one boolean. A cancel that comes late and hits it is ignored: what it stopped is over.

@@ -25,6 +25,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         scans: mode == Mode::Scan,
         probe: None,
         undo: None,
+        reworded: None,
     }
 }
 
@@ -62,6 +63,7 @@ pub(crate) fn fill(table: &str, key: &[&str], expression: &str, rows: u64) -> St
         scans: true,
         probe: Some(format!("SELECT NOT EXISTS (SELECT FROM {table} WHERE x IS NULL)")),
         undo: None,
+        reworded: None,
     }
 }
 
@@ -154,6 +156,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             scans: true,
             probe: Some(probe("i.indisvalid AND i.indisready")),
             undo: Some(cleanup),
+            reworded: None,
         }],
     )
 }

@@ -40,7 +40,7 @@ pub(crate) fn limits() -> Limits {
 }
 
 async fn go_with(db: &mut Wire, plan: &Plan, limits: &Limits, tell: &mut (dyn FnMut(Progress) + Send)) -> Outcome {
-    run(db, plan, limits, &Control::new(), tell).await
+    run(db, plan, limits, &Control::default(), tell).await
 }
 
 #[track_caller]
@@ -316,7 +316,7 @@ async fn cancelled_anywhere(cluster: &Cluster) {
         (15, index("cancel.t", "", "v")),
         (0, add_check("cancel.t", "length(v) < 1000")),
     ] {
-        let control = Control::new();
+        let control = Control::default();
         let (socket, key) = (db.socket().to_owned(), db.key.clone());
         let canceller = tokio::spawn({
             let control = control.clone();

@@ -71,7 +71,7 @@ async fn measure(cluster: &Cluster, db: &mut Wire, name: &str, plan: Option<Plan
                     last = Some(progress);
                 }
             };
-            let outcome = run(db, &plan, &Limits::default(), &Control::new(), &mut tell).await;
+            let outcome = run(db, &plan, &Limits::default(), &Control::default(), &mut tell).await;
             let Outcome::Done(report) = outcome else { panic!("{outcome:?}") };
             let steps: Vec<String> = report.steps.iter().map(|s| format!("{} {} ms", s.name, s.ms)).collect();
             println!("  {name}: {}; {last:?}", steps.join(", "));

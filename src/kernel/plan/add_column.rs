@@ -231,6 +231,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         lock: LockMode::RowExclusive,
         scans: true,
         undo: None,
+        reworded: None,
     }
 }
 

@@ -54,5 +54,6 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         scans: true,
         probe: Some(quote::index_probe(table, name, "i.indisvalid AND i.indisready")),
         undo: Some(drop),
+        reworded: None,
     }
 }

@@ -22,11 +22,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use limits::Limits;
-
-use super::sql::write::{self, Miswritten};
-
 use super::sql::statement::{LockMode, RelationName};
+use super::sql::write::{self, Miswritten};
+pub use limits::Limits;
 
 /// What runs instead of one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +44,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether it may run inside a transaction block: one statement that is brief, or that was approved as it is.
-    #[must_use]
-    pub fn fits_in_transaction(&self) -> bool {
-        matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::Brief | Mode::AsIs, .. }))
+    /// Whether the parser of record reads one statement, and no more, in each text of ours. Where it does
+    /// not, nobody can say what the server would make of it.
+    ///
+    /// # Errors
+    /// Says what is wrong with the first text that does not read back.
+    pub fn reads_back(&self) -> Result<(), Miswritten> {
+        for step in &self.steps {
+            step.texts().iter().try_for_each(|sql| write::reads_back(sql))?;
+        }
+        Ok(())
     }
 
     /// Whether something else runs than what the client wrote: then the client is told.
@@ -63,18 +67,6 @@ impl Plan {
     #[must_use]
     pub fn forwards_message(&self) -> bool {
         matches!(self.steps.as_slice(), [step] if matches!(step.action, Action::Sql { mode: Mode::AsIs, .. }))
-    }
-
-    /// Whether the parser of record reads one statement, and no more, in each text of ours. Where it does
-    /// not, nobody can say what the server would make of it.
-    ///
-    /// # Errors
-    /// Says what is wrong with the first text that does not read back.
-    pub fn reads_back(&self) -> Result<(), Miswritten> {
-        for step in &self.steps {
-            step.texts().iter().try_for_each(|sql| write::reads_back(sql))?;
-        }
-        Ok(())
     }
 }
 
@@ -93,6 +85,19 @@ pub struct Step {
     pub probe: Option<String>,
     /// What takes the step back, or why it cannot be.
     pub undo: Option<String>,
+    /// How a failure is told where the server's own words would be about a helper nobody asked for.
+    #[serde(default)]
+    pub reworded: Option<Reworded>,
+}
+
+/// An error of a step in the words the server has for the statement that the step stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reworded {
+    /// The SQLSTATE it is for.
+    pub code: String,
+    pub as_code: String,
+    pub message: String,
+    pub column: String,
 }
 
 /// What a step does.
@@ -177,7 +182,15 @@ impl Step {
     /// One statement without a probe and without an undo.
     #[must_use]
     pub fn sql(name: &str, sql: String, mode: Mode, lock: LockMode) -> Self {
-        Self { name: name.to_owned(), action: Action::Sql { sql, mode }, lock, scans: false, probe: None, undo: None }
+        Self {
+            name: name.to_owned(),
+            action: Action::Sql { sql, mode },
+            lock,
+            scans: false,
+            probe: None,
+            undo: None,
+            reworded: None,
+        }
     }
 
     /// With the query that tells whether it is done.

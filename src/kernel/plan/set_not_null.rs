@@ -2,7 +2,7 @@
 //! NOT NULL constraint itself is added NOT VALID and validated (18).
 
 use super::names::Names;
-use super::{Plan, Step, quote};
+use super::{Plan, Reworded, Step, quote};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::LockMode;
 
@@ -49,8 +49,17 @@ pub fn steps(table: &RelationFacts, column: &str, name: Option<&str>, by: (u32, 
         )
         .probed(unless_sealed(quote::constraint_probe(table, &name, 'c', "")))
         .undone_by(drop.clone()),
-        Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {helper}"))
-            .probed(unless_sealed(quote::constraint_probe(table, &name, 'c', "c.convalidated"))),
+        Step {
+            // The helper is ours: what the client did wrong is to leave nulls in the column.
+            reworded: Some(Reworded {
+                code: "23514".to_owned(),
+                as_code: "23502".to_owned(),
+                message: format!("column \"{column}\" of relation \"{}\" contains null values", table.name),
+                column: column.to_owned(),
+            }),
+            ..Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {helper}"))
+        }
+        .probed(unless_sealed(quote::constraint_probe(table, &name, 'c', "c.convalidated"))),
         Step::brief(
             "seal",
             format!("ALTER TABLE {relation} ALTER COLUMN {target} SET NOT NULL"),

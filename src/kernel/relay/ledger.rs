@@ -102,6 +102,7 @@ impl Ledger {
         self.owed.len()
     }
 
+    /// Whether the server is reading copy data.
     #[must_use]
     pub fn copying(&self) -> bool {
         self.copying

@@ -14,6 +14,7 @@ fn plan_for_test() -> Plan {
         scans: false,
         probe: None,
         undo: None,
+        reworded: None,
     };
     Plan {
         recipe: "as-is".into(),

@@ -21,8 +21,7 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, AlterKind::DropColumn { column, cascade, .. })) = subject.alter() else { return Vec::new() };
-    let target = if *cascade { subject.shared(&alter.relation) } else { subject.with_data(&alter.relation) };
-    let Some(target) = target else { return Vec::new() };
+    let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
     if target.facts.is_some_and(|table| table.column(column).is_none()) {
         return Vec::new();
     }

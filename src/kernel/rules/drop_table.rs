@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Hold,
     doc: Doc {
-        what: "DROP TABLE, DROP FOREIGN TABLE or DROP MATERIALIZED VIEW of a relation that is not empty.",
+        what: "DROP TABLE, DROP FOREIGN TABLE or DROP MATERIALIZED VIEW of a relation that others can see, empty or not.",
         why: "The data is gone with the commit, and whatever still reads the table fails. The tables it references are locked too.",
         instead: "Rename it aside, or revoke its use, wait until nobody misses it, and drop it then.",
         versions: "All supported versions.",
@@ -21,20 +21,17 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Change::Drop(drop) = subject.change else { return Vec::new() };
-    let any_size = match drop.kind {
-        DropKind::Table | DropKind::MaterializedView => false,
-        DropKind::ForeignTable => true,
+    match drop.kind {
+        DropKind::Table | DropKind::MaterializedView | DropKind::ForeignTable => {}
         DropKind::Index
         | DropKind::View
         | DropKind::Sequence
         | DropKind::Schema
         | DropKind::Database
         | DropKind::Other(_) => return Vec::new(),
-    };
-    let dropped = drop
-        .relations
-        .iter()
-        .filter_map(|name| if any_size || drop.cascade { subject.shared(name) } else { subject.with_data(name) });
+    }
+    // An empty table may still be what an application needs.
+    let dropped = drop.relations.iter().filter_map(|name| subject.shared(name));
     dropped
         .map(|target| {
             let cascade = if drop.cascade { ", and whatever depends on it" } else { "" };

@@ -197,9 +197,9 @@ impl<S: BuildHasher + Default> Memory<S> {
         known
     }
 
-    /// Texts kept and their bytes, for figures.
-    #[must_use]
-    pub fn size(&self) -> (usize, usize) {
+    /// Texts kept and their bytes.
+    #[cfg(test)]
+    fn size(&self) -> (usize, usize) {
         (self.young.len() + self.old.len(), self.young_bytes + self.old_bytes)
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn speaks_for_its_kind(known: &Known) -> bool {
     let text = known.text.to_ascii_lowercase();
     let one = known.reading.as_ref().is_ok_and(|reading| reading.exact_names && reading.statements.len() == 1);
     let query = text.starts_with("select ") && !WRITES.iter().any(|word| text.contains(word));
-    known.ordinary && one && query && Arc::ptr_eq(&known.text, &known.shown)
+    known.ordinary && one && query && !known.hides() && !known.values_are_secret
 }
 
 /// Writes the text with `0` for every integer constant. False when there is none, or any doubt: in a text

@@ -1,6 +1,5 @@
 //! What was written becomes what it means. All mistakes are collected; with even one there are no settings.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use super::targets::{self, Common};
 use super::written::{Sources, Written};
 use super::{policies, targets::HOLD_MODES, targets::MODES};
 use crate::kernel::plan;
+use crate::kernel::review::{check_name, same_person};
 use crate::kernel::sql::bounds;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
 
@@ -59,6 +59,13 @@ fn read(written: &Written) -> Settings {
         reviewers: reviewers(&root),
         policies,
     };
+    if !settings.admin.ip().to_canonical().is_loopback() && settings.reviewers.is_empty() {
+        root.mistake(
+            "admin",
+            "The admin door could be reached from other machines, but no reviewer has a token.",
+            "Add [[reviewers]] with `token_sha256`, or write \"127.0.0.1:6434\".",
+        );
+    }
     root.finish();
     settings
 }
@@ -303,21 +310,23 @@ fn record(section: Section<'_>, default: Record) -> Record {
 }
 
 fn reviewers(root: &Section<'_>) -> Vec<Reviewer> {
-    let mut seen = BTreeSet::new();
-    let mut reviewers = Vec::new();
+    let mut reviewers: Vec<Reviewer> = Vec::new();
     for section in root.sections("reviewers") {
         let name = section.text("name");
         let token = section.text("token_sha256").map(|text| sha256_from_hex(&text));
         match &name {
             None => section.mistake("", "The reviewer has no name.", "Add `name = \"…\"`."),
-            Some(name) if !seen.insert(name.clone()) => {
-                section.mistake(
-                    "name",
-                    format!("There are two reviewers named {name}."),
-                    "Give each one name and one token.",
-                );
+            Some(name) => {
+                if let Err(why) = check_name(name) {
+                    section.mistake("name", format!("That is no name of a person: {why}."), "Write a plain name.");
+                } else if let Some(other) = reviewers.iter().find(|other| same_person(&other.name, name)) {
+                    section.mistake(
+                        "name",
+                        format!("{name} and {} are one person: letter case and look-alikes do not count.", other.name),
+                        "Give each one name and one token.",
+                    );
+                }
             }
-            Some(_) => {}
         }
         match token {
             Some(None) => section.mistake(
@@ -326,6 +335,9 @@ fn reviewers(root: &Section<'_>) -> Vec<Reviewer> {
                 "Write 64 hexadecimal digits, as of `printf %s TOKEN | sha256sum`.",
             ),
             None => section.mistake("", "The reviewer has no token.", "Add `token_sha256 = \"…\"`."),
+            Some(Some(token)) if reviewers.iter().any(|other| other.token_sha256 == token) => {
+                section.mistake("token_sha256", "Another reviewer has the same token.", "Make one token for each.");
+            }
             Some(Some(_)) => {}
         }
         if let (Some(name), Some(Some(token_sha256))) = (name, token) {

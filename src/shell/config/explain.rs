@@ -29,7 +29,7 @@ pub fn check(path: Option<&Path>) -> Result<Explained, Vec<Mistake>> {
 
 /// The `check` verb: writes to `out` and answers with the exit code, 0 for right and 1 for mistakes.
 pub fn run_check(path: Option<&Path>, out: &mut dyn Write) -> ExitCode {
-    let name = path.map_or_else(|| "No file".to_owned(), |path| path.display().to_string());
+    let name = path.map_or_else(|| "What holds without a file".to_owned(), |path| path.display().to_string());
     let (text, code) = match check(path) {
         Ok(explained) => (format!("{name} is right. It means:\n\n{explained}"), ExitCode::SUCCESS),
         Err(mistakes) => (render(&mistakes), ExitCode::FAILURE),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::mistake::nearest;
 use super::section::Section;
 use crate::kernel::policy::{Entry, Match, Policy, SMALL_BYTES, SMALL_ROWS};
-use crate::kernel::rules::{self, Response, RuleId};
+use crate::kernel::rules::{RULES, Response, RuleId};
 
 const COUNT_MAX: u64 = i64::MAX as u64;
 
@@ -102,9 +103,12 @@ fn tables(section: &Section<'_>, patterns: Vec<String>) -> Vec<String> {
 fn responses(section: Section<'_>) -> BTreeMap<RuleId, Response> {
     let mut responses = BTreeMap::new();
     for id in section.names() {
-        if rules::find(&id).is_none() {
-            let near = rules::nearest(&id);
-            section.mistake(&id, format!("There is no rule \"{id}\"."), format!("Did you mean `{near}`?"));
+        if !RULES.iter().any(|rule| rule.id == id) {
+            let remedy = match nearest(&id, RULES.iter().map(|rule| rule.id)) {
+                Some(known) => format!("Did you mean `{known}`?"),
+                None => format!("The rules are: {}.", RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().join(", ")),
+            };
+            section.mistake(&id, "There is no such rule.", remedy);
         }
         if let Some(response) = section.choice(&id, &RESPONSES) {
             responses.insert(RuleId(id), response);

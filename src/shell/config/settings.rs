@@ -197,9 +197,11 @@ pub struct Limits {
     pub unauthenticated_max: usize,
     /// From accept to AuthenticationOk.
     pub auth_timeout: Duration,
+    /// The first packet.
     pub startup_bytes_max: usize,
     /// Messages before AuthenticationOk.
     pub auth_message_bytes_max: usize,
+    /// Any message after that.
     pub message_bytes_max: usize,
     /// Longer statements are refused unread.
     pub statement_bytes_max: usize,

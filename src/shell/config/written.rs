@@ -13,7 +13,7 @@ use super::mistake::Mistake;
 use super::section::Section;
 
 pub(super) const ENVIRONMENT: &str = "the environment";
-pub(super) const COMMAND_LINE: &str = "the command line";
+pub const COMMAND_LINE: &str = "the command line";
 const PREFIX: &str = "LOCKKEEPER_";
 /// Keys outside sections that the environment may set; within sections all (`LOCKKEEPER_HOLD__REMINDER_S`).
 const ENVIRONMENT_KEYS: [&str; 5] = ["LISTEN", "ADMIN", "DATA_DIR", "UPSTREAM", "MODE"];

@@ -143,14 +143,6 @@ impl Tickets {
         Ok(Claimed::Run(Claim { tickets: self, ticket, claim, sent: false, reported: false, runtime }))
     }
 
-    /// Cancels for the requester: their Ctrl-C, or by name.
-    ///
-    /// # Errors
-    /// It has ended or is running, or the store cannot be written.
-    pub async fn cancel(&self, id: TicketId, by: &str, reason: Option<String>) -> Result<Ticket, StoreError> {
-        self.store.act(id, Command::Cancel { by: by.to_owned(), reason }, now(), self.settings.terms).await
-    }
-
     /// Ends tickets as their time runs out. Never returns: spawn it, and abort it at the end.
     pub async fn expire_forever(self) {
         let mut changes = self.store.watch();

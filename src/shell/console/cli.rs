@@ -15,20 +15,28 @@ use crate::shell::store::now;
 
 pub use super::client::Connection;
 
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed, as said; 2 the command line is wrong; 3 the gateway cannot be reached. LOCKKEEPER_TOKEN holds a reviewer's own token; without it the local token in the data directory is used.";
+
 /// Verbs to flatten into the main parser.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum TicketCommand {
     /// List tickets, or show one with everything known about it
+    #[command(after_help = EXIT_CODES)]
     Tickets(TicketsArgs),
     /// Approve a ticket: its change may then run once. Who asked for it cannot
+    #[command(after_help = EXIT_CODES)]
     Approve(ApproveArgs),
     /// Reject a ticket, or take an approval back that was not used yet
+    #[command(after_help = EXIT_CODES)]
     Reject(RejectArgs),
     /// Cancel a ticket that is no longer wanted
+    #[command(after_help = EXIT_CODES)]
     Cancel(CancelArgs),
     /// Add a comment to a ticket
+    #[command(after_help = EXIT_CODES)]
     Comment(CommentArgs),
     /// Print new tickets and what becomes of them, until Ctrl-C
+    #[command(after_help = EXIT_CODES)]
     Watch(WatchArgs),
 }
 
@@ -54,6 +62,7 @@ pub enum TicketsCommand {
     /// List tickets: the same as no command
     List,
     /// Show one ticket: why it waits, what would run, the statement, its history
+    #[command(after_help = EXIT_CODES)]
     Show {
         /// Number of the ticket
         #[arg(value_name = "N", value_parser = parse_id)]

@@ -3,13 +3,28 @@
 
 use super::retry::Retry;
 use super::settings::Settings;
-use super::{Progress, Runner, StepReport, error, is_contention};
+use super::{Progress, Runner, StepReport, error, is_contention, ms, yes};
 use crate::kernel::plan::{Action, Mode, Step};
 use crate::shell::database::{Database, DatabaseError};
 use tokio::time::Instant;
 
 /// Not like any name an application would choose.
 const SAVEPOINT: &str = "lockkeeper_step";
+
+/// The transaction holds a lock already that keeps others from a table it has not made itself. A table's
+/// row type is made with it and not touched by later changes: its `xmin` tells the age.
+const KEEPS_OTHERS_OUT: &str = "\
+SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l
+  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) l.relation
+  LEFT JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) c.reltype
+  WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND l.granted
+    AND l.locktype OPERATOR(pg_catalog.=) 'relation'
+    AND l.mode OPERATOR(pg_catalog.=) ANY (
+      '{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'::pg_catalog.text[])
+    AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,m,f}'::pg_catalog.\"char\"[])
+    AND c.relpersistence OPERATOR(pg_catalog.<>) 't'::pg_catalog.\"char\"
+    AND (t.xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.>=) pg_catalog.mod(
+      pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text::pg_catalog.int8, 4294967296)) IS NOT TRUE)";
 
 impl<D: Database> Runner<'_, D> {
     pub(super) async fn run_in_block(&mut self) -> Result<(), DatabaseError> {
@@ -23,7 +38,7 @@ impl<D: Database> Runner<'_, D> {
             Mode::AsIs => self.as_is(sql).await?,
             Mode::Scan | Mode::NoTransaction => return refusal(),
         };
-        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = ms(started.elapsed());
         let name = step.name.clone();
         self.report.steps.push(StepReport { name: name.clone(), ms, already_done: false, attempts });
         (self.tell)(Progress::StepDone { step: 0, name, ms });
@@ -36,7 +51,13 @@ impl<D: Database> Runner<'_, D> {
         let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
         let statement_ms = self.session.statement_ms(self.limits.tripwire);
         let settings = self.session.local(lock_ms, statement_ms);
-        let mut retry = Retry::new(self.limits, self.limits.transaction_budget);
+        // As long as this is tried, those whom it keeps out already wait.
+        let budget = if yes(self.db, KEEPS_OTHERS_OUT).await? {
+            self.limits.transaction_lock_timeout
+        } else {
+            self.limits.transaction_budget
+        };
+        let mut retry = Retry::new(self.limits, budget);
         loop {
             self.db.execute(&format!("SAVEPOINT {SAVEPOINT}")).await?;
             self.db.query(&settings, &[]).await?;

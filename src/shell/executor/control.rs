@@ -20,11 +20,6 @@ struct Shared {
 }
 
 impl Control {
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Asks the plan to stop. Cannot be taken back.
     pub fn cancel(&self) {
         self.shared.cancelled.store(true, Ordering::SeqCst);
@@ -62,7 +57,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_sleeper_wakes_at_once() {
-        let control = Control::new();
+        let control = Control::default();
         let sleeper = tokio::spawn({
             let control = control.clone();
             async move { control.sleep(Duration::from_secs(3600)).await }

@@ -35,7 +35,42 @@ WHERE l.locktype OPERATOR(pg_catalog.=) 'relation' AND l.granted
   AND (l.pid IS NULL OR l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())
 ORDER BY a.xact_start LIMIT 20";
 
+/// $1 an age in milliseconds. Transactions that still see the past, which a concurrent build waits for.
+/// Of other roles an ordinary one may not see this.
+const SNAPSHOTS: &str = "\
+SELECT a.pid, a.usename, a.application_name, a.state,
+  pg_catalog.floor(pg_catalog.date_part('epoch',
+    pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+  pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100)
+FROM pg_catalog.pg_stat_activity a
+WHERE a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND a.backend_xmin IS NOT NULL
+  AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+  AND a.xact_start OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+    pg_catalog.make_interval(secs => $1::pg_catalog.float8 OPERATOR(pg_catalog./) 1000::pg_catalog.float8))
+ORDER BY a.xact_start LIMIT 5";
+
 impl<D: Database> Runner<'_, D> {
+    /// Tells who will keep a concurrent build waiting: during it nothing can be told, for the session is busy.
+    pub(super) async fn tell_who_delays(&mut self, step: &Step) -> Result<(), DatabaseError> {
+        let (long, before) = (self.limits.long_holder, std::mem::take(&mut self.blockers));
+        let writers = Step { lock: LockMode::Share, ..step.clone() };
+        self.look_for_blockers(&writers).await?;
+        let mut delaying = std::mem::replace(&mut self.blockers, before);
+        delaying.retain(|one| one.pid.is_none() || one.age.is_some_and(|age| age >= long));
+        match self.db.query(SNAPSHOTS, &[Some(&long.as_millis().to_string())]).await {
+            Ok(rows) => {
+                let known: Vec<Option<i32>> = delaying.iter().map(|one| one.pid).collect();
+                delaying.extend(rows.iter().map(blocker).filter(|one| !known.contains(&one.pid)));
+            }
+            Err(error @ DatabaseError::Lost(_)) => return Err(error),
+            Err(DatabaseError::Server(_)) => {}
+        }
+        if !delaying.is_empty() {
+            (self.tell)(Progress::WaitingForSnapshots { blockers: delaying });
+        }
+        Ok(())
+    }
+
     /// Waits, without taking a place in the queue, while somebody holds a lock in our way in a long
     /// transaction: an attempt would fail, and would stall others for as long as it waits. When the
     /// budget is spent the step is tried all the same.

@@ -36,6 +36,7 @@ impl<D: Database> Runner<'_, D> {
             if self.clear_leftover(step, &build).await? {
                 return Ok(retry.attempt);
             }
+            self.tell_who_delays(step).await?;
             let result = self.unbounded(build.sql).await;
             let failure = match result {
                 Ok(done) if self.is_built(step, &build).await? => {

@@ -33,8 +33,7 @@ pub enum Progress {
         rows_per_second: u64,
         left: Option<Duration>,
     },
-    /// An index build waits for transactions that are older than it. Sent by the session, which can
-    /// look at `pg_stat_progress_create_index` from a second connection.
+    /// An index build is about to wait for transactions that are older than it.
     WaitingForSnapshots {
         blockers: Vec<Blocker>,
     },

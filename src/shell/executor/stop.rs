@@ -8,6 +8,9 @@ use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms};
 use crate::kernel::plan::Step;
 use crate::shell::database::{Database, DatabaseError, TransactionStatus};
 
+const CORRECT: &str = "Correct what the error says, then run the same statement again.";
+const AGAIN: &str = "To begin anew, run the same statement again.";
+
 impl<D: Database> Runner<'_, D> {
     pub(super) async fn stop(mut self, error: DatabaseError) -> Outcome {
         if is_lost(&error) {
@@ -18,11 +21,11 @@ impl<D: Database> Runner<'_, D> {
         let (state, way_on) = if in_block {
             ("The transaction is aborted.".to_owned(), "Roll back and start again.".to_owned())
         } else if self.applied.is_empty() {
-            self.nothing_done(&error)
+            self.nothing_done(&error, cancelled)
         } else if !cancelled && (is_contention(&error) || self.verifying) {
             self.keep_done()
         } else {
-            match self.take_back().await {
+            match self.take_back(cancelled).await {
                 Ok(words) => words,
                 Err(lost) => return self.unknown(lost),
             }
@@ -53,7 +56,7 @@ impl<D: Database> Runner<'_, D> {
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
     }
 
-    fn nothing_done(&self, error: &DatabaseError) -> (String, String) {
+    fn nothing_done(&self, error: &DatabaseError, cancelled: bool) -> (String, String) {
         let mut state = if self.report.steps.is_empty() {
             "Nothing was changed.".to_owned()
         } else {
@@ -64,8 +67,10 @@ impl<D: Database> Runner<'_, D> {
         } else if self.is_tripwire(error) {
             state.push_str(" The step was stopped because it took longer than a brief step may.");
             "Ask for a review of this statement: it does more than change the catalog."
+        } else if cancelled {
+            AGAIN
         } else {
-            "Correct what the error says, then run the same statement again."
+            CORRECT
         };
         (state, way_on.to_owned())
     }
@@ -87,7 +92,7 @@ impl<D: Database> Runner<'_, D> {
         steps.filter_map(|step: &Step| step.undo.as_deref().map(|sql| (step.name.as_str(), sql)))
     }
 
-    async fn take_back(&mut self) -> Result<(String, String), DatabaseError> {
+    async fn take_back(&mut self, cancelled: bool) -> Result<(String, String), DatabaseError> {
         let undos: Vec<(String, String)> = self.undos().map(|(name, sql)| (name.to_owned(), sql.to_owned())).collect();
         let mut left = Vec::new();
         let mut undone = Vec::new();
@@ -101,7 +106,7 @@ impl<D: Database> Runner<'_, D> {
         let undone = if undone.is_empty() { "nothing".to_owned() } else { undone.join(", ") };
         Ok(if left.is_empty() {
             let state = format!("Everything this run had done was taken back ({undone}).");
-            (state, "Correct what the error says, then run the same statement again.".to_owned())
+            (state, if cancelled { AGAIN } else { CORRECT }.to_owned())
         } else {
             let state = format!("Taken back: {undone}. Left, because its lock was not to be had: {}.", left.join("; "));
             (state, format!("To clean up, run: {};", left.join("; ")))

@@ -71,6 +71,7 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         scans: false,
         probe: None,
         undo: None,
+        reworded: None,
     }
 }
 
@@ -86,7 +87,7 @@ fn plan(steps: Vec<Step>) -> Plan {
 }
 
 async fn go(db: &mut Script, steps: Vec<Step>) -> Outcome {
-    run(db, &plan(steps), &Limits::default(), &Control::new(), &mut |_: Progress| {}).await
+    run(db, &plan(steps), &Limits::default(), &Control::default(), &mut |_: Progress| {}).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,6 +139,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
     let undone = |name: &str, probe: Option<&str>| Step {
         probe: probe.map(str::to_owned),
         undo: Some(format!("ALTER undo {name}")),
+        reworded: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)
     };
     let steps = vec![
@@ -168,7 +170,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancel_wakes_the_back_off_at_once() {
-    let control = Control::new();
+    let control = Control::default();
     let canceller = tokio::spawn({
         let control = control.clone();
         async move {

@@ -13,6 +13,7 @@ use crate::kernel::rules::Finding;
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, Severity, sqlstate};
 use crate::shell::audit::{Decision, Intent, RecordError};
+use crate::shell::store::RunOutcome;
 
 impl Session {
     pub(super) async fn act(&mut self, taken: &Taken, reading: &Reading, assessment: Assessment) -> Result<(), Ended> {
@@ -21,9 +22,19 @@ impl Session {
             Verdict::Observed { clearance, would } => self.observe(taken, clearance, &would).await,
             Verdict::Bounded { clearance, warnings } => self.bounded(taken, &assessment, clearance, warnings).await,
             Verdict::Rewrite { plan, clearance, findings } => {
+                let sameness = self.sameness(taken, &assessment.facts);
+                let plan = match self.cut_off(taken, &plan, &sameness).await {
+                    Some(cut_off) => {
+                        Reply::notice("an earlier run of this statement was cut off: it goes on where it stopped")
+                            .put(&mut self.client.out);
+                        cut_off
+                    }
+                    None => *plan,
+                };
                 let decided = Decided::new(Decision::Rewrite, &findings);
                 self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
-                self.rewrite(taken, *plan, clearance, decided).await
+                let journal = self.keep_run(taken, &plan, &sameness).await;
+                self.rewrite(taken, plan, Permit { clearance, decided, journal }).await
             }
             Verdict::Hold(draft) => self.hold(taken, reading, assessment, *draft).await,
             Verdict::Refuse(refusal) => {
@@ -79,23 +90,21 @@ impl Session {
             _ => None,
         };
         if let (Some(plan), true) = (guarded, taken.values.is_none()) {
-            return self.rewrite(taken, plan, clearance, Decided::new(Decision::Rewrite, &warnings)).await;
+            let decided = Decided::new(Decision::Rewrite, &warnings);
+            return self.rewrite(taken, plan, Permit { clearance, decided, journal: None }).await;
         }
         self.bound_lock_timeout().await?;
         self.pass(taken, clearance, warnings).await
     }
 
-    async fn rewrite(
-        &mut self,
-        taken: &Taken,
-        plan: Plan,
-        clearance: Clearance,
-        decided: Decided,
-    ) -> Result<(), Ended> {
+    async fn rewrite(&mut self, taken: &Taken, plan: Plan, permit: Permit) -> Result<(), Ended> {
         if let Err(error) = self.intend(taken, &plan, None).await {
+            if let Some(journal) = permit.journal {
+                journal.end(RunOutcome::Failed, None).await;
+            }
             return self.unrecorded(taken, &error).await;
         }
-        self.run_plan(taken, &plan, Permit { clearance, decided, journal: None }).await.map(drop)
+        self.run_plan(taken, &plan, permit).await.map(drop)
     }
 
     /// The change must not run when this fails.

@@ -78,7 +78,7 @@ impl Session {
     /// The ticket itself says already that the change is running: without its steps it runs all the same.
     async fn journal(&self, claim: &Claim, plan: &Plan) -> Option<Journal> {
         let (store, session) = (self.shared.tickets.store.clone(), self.log.id().to_string());
-        let begun = Journal::begin(store, claim.name(), (claim.ticket().id, session), plan).await;
+        let begun = Journal::begin(store, claim.name(), (Some(claim.ticket().id), session), plan).await;
         begun.inspect_err(|error| tracing::error!(%error, "the steps of a change are not written on its ticket")).ok()
     }
 
@@ -98,15 +98,13 @@ impl Session {
         self.decided = Some(decided);
         self.last_error = None;
         self.forward(taken, clearance);
-        let lost = match self.see_through().await {
-            Err(Ended::Server) => true,
-            other => other.map(|()| false)?,
-        };
+        let seen = self.see_through().await;
         let ms = ms(started.elapsed());
-        let ran = match self.last_error.take() {
-            _ if lost => Ran::Unknown { why: "the server closed the connection".to_owned() },
-            Some(code) => Ran::Failed { code, message: "the server refused it".to_owned() },
-            None => Ran::Done { tag: self.last_tag.to_string(), ms },
+        let ran = match (seen, self.last_error.take()) {
+            (Err(Ended::Server), _) => Ran::Unknown { why: "the server closed the connection".to_owned() },
+            (Err(ended), _) => return Err(ended),
+            (Ok(()), Some(code)) => Ran::Failed { code, message: "the server refused it".to_owned() },
+            (Ok(()), None) => Ran::Done { tag: self.last_tag.to_string(), ms },
         };
         if let Some(journal) = journal {
             match &ran {

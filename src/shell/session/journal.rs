@@ -1,5 +1,5 @@
-//! How far the run of an approved change has come, step by step, on its ticket: so that after a crash it is
-//! known where to look. It proves nothing about the database; the steps' own probes do.
+//! How far the run of a plan has come, step by step, and on its ticket if it has one: so that after a crash
+//! it is known where to look. It proves nothing about the database; the steps' own probes do.
 
 use tokio::sync::mpsc;
 
@@ -30,12 +30,12 @@ impl Journal {
     pub(super) async fn begin(
         store: Store,
         run: &str,
-        of: (TicketId, String),
+        of: (Option<TicketId>, String),
         plan: &Plan,
     ) -> Result<Self, StoreError> {
         let (ticket, session) = of;
         let run = run.to_owned();
-        let new = NewRun { run: run.clone(), ticket: Some(ticket), session, plan: plan.shown() };
+        let new = NewRun { run: run.clone(), ticket, session, plan: plan.shown() };
         store.journal_begin(new, now()).await?;
         let (lines, mut told) = mpsc::unbounded_channel();
         let writer = tokio::spawn(async move {

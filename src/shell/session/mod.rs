@@ -14,6 +14,7 @@ mod lock_timeout;
 mod pump;
 mod recall;
 mod record;
+mod resume;
 mod run;
 mod taken;
 pub mod wire;

@@ -144,7 +144,7 @@ impl Session {
             }
             Outcome::Failed(_, stopped) | Outcome::Cancelled(_, stopped) => Ran::Failed {
                 code: stopped.error.code().unwrap_or(sqlstate::QUERY_CANCELED).to_owned(),
-                message: format!("{}: {}", stopped.name, stopped.error),
+                message: format!("{}: {}", stopped.name, said(&stopped.error)),
             },
             Outcome::Unknown(_, stopped) => Ran::Unknown { why: format!("{}: {}", stopped.name, stopped.error) },
         }
@@ -190,6 +190,14 @@ fn report(outcome: &Outcome) -> &executor::Report {
         | Outcome::Failed(report, _)
         | Outcome::Cancelled(report, _)
         | Outcome::Unknown(report, _) => report,
+    }
+}
+
+/// The error in words, without the SQLSTATE that stands beside it.
+fn said(error: &DatabaseError) -> String {
+    match error {
+        DatabaseError::Server(message) => message.message.clone(),
+        DatabaseError::Lost(_) => error.to_string(),
     }
 }
 

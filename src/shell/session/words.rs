@@ -61,7 +61,7 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
         }
         Progress::WaitingForSnapshots { blockers } => {
             let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-            format!("the index build waits for older transactions: {}", who.join("; "))
+            format!("the index build waits until these transactions end: {}", who.join("; "))
         }
         Progress::Note(text) => text.clone(),
     };

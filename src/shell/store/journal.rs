@@ -127,6 +127,23 @@ impl Store {
         .await
     }
 
+    /// The last run without a ticket whose name begins with these words and a colon.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn journal_last(&self, words: &str) -> Result<Option<Run>, StoreError> {
+        // `;` follows `:` in ASCII: the range holds exactly the names with that beginning.
+        let (from, to) = (format!("{words}:"), format!("{words};"));
+        self.run(move |connection| {
+            let sql = "SELECT run FROM runs WHERE run >= ?1 AND run < ?2 AND ticket IS NULL \
+                       ORDER BY started DESC LIMIT 1";
+            let name: Option<String> =
+                connection.prepare_cached(sql)?.query_row([from, to], |row| row.get(0)).optional()?;
+            name.map_or(Ok(None), |name| load(connection, &name))
+        })
+        .await
+    }
+
     /// Runs without an end, oldest first: running now, or cut off by the death of a process.
     ///
     /// # Errors

@@ -344,3 +344,16 @@ async fn what_was_said_to_be_recorded_is_there_after_a_kill() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_last_run_of_a_statement_is_found_by_the_beginning_of_its_name() {
+    let (_directory, store) = store_for_test().await;
+    for (name, at) in [("ab:1", 1), ("ab:2", 3), ("abc:3", 5), ("ab;4", 6)] {
+        let run = NewRun { run: name.into(), ticket: None, session: "b-1".into(), plan: request(1).plan };
+        store.journal_begin(run, NOW.plus_ms(at)).await.expect("writes");
+    }
+    let last = async |words: &str| store.journal_last(words).await.expect("reads").map(|run| run.run);
+    assert_eq!(last("ab").await.as_deref(), Some("ab:2"));
+    assert_eq!(last("abc").await.as_deref(), Some("abc:3"));
+    assert_eq!(last("a").await, None);
+}

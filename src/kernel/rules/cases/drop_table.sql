@@ -6,7 +6,7 @@ DROP TABLE IF EXISTS public.orders, nowhere CASCADE;
 DROP MATERIALIZED VIEW totals;
 -- bad
 DROP TABLE small;
--- good
+-- bad
 DROP TABLE empty;
 -- good
 DROP TABLE temporary, fresh;

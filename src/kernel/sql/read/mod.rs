@@ -88,7 +88,7 @@ pub fn read_bytes(bytes: &[u8], encoding: TextEncoding) -> Result<(Reading, Cow<
 }
 
 /// How the text is shown and kept: secrets replaced by `***`.
-pub use redact::{Shown, may_hold_secrets, shown, shown_expression, shown_with_values, unreadable};
+pub use redact::{Shown, may_hold_secrets, shown, shown_with_values, unreadable};
 
 /// Whether two texts have the same trees: a text laid out anew may be shown instead of the other.
 #[must_use]

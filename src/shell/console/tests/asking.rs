@@ -51,7 +51,7 @@ async fn every_end_of_a_wait() {
     let decision = tickets.await_decision(id, None).await.expect("answers");
     assert_eq!(decision, Decision::Rejected { by: "bob".into(), reason: "no".into() });
     let id = opened(&tickets).await;
-    tickets.cancel(id, "alice", None).await.expect("cancels");
+    act(&tickets, id, Command::Cancel { by: "alice".into(), reason: None }).await;
     let decision = tickets.await_decision(id, None).await.expect("answers");
     assert_eq!(decision, Decision::Cancelled { by: "alice".into(), reason: None });
     let id = opened(&tickets).await;

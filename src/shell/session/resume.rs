@@ -1,0 +1,66 @@
+//! A rewrite that was cut off goes on when the same statement is sent again: by then its column or constraint
+//! exists, and the server would refuse the statement as it is. Which runs ended early is in the store; what
+//! of their plan is done already, their steps' own probes say.
+
+use sha2::{Digest, Sha256};
+
+use super::Session;
+use super::journal::Journal;
+use super::taken::Taken;
+use crate::kernel::facts::Facts;
+use crate::kernel::plan::{Plan, guarded};
+use crate::shell::store::{Run, RunOutcome};
+
+/// By what a statement is the same: its text, where it goes, and as whom.
+#[derive(Clone, Debug)]
+pub(super) struct Sameness(String);
+
+impl Session {
+    pub(super) fn sameness(&self, taken: &Taken, facts: &Facts) -> Sameness {
+        let identity = &self.identity;
+        let mut hash = Sha256::new();
+        for part in [
+            &taken.hash(),
+            &identity.target.name,
+            &identity.database,
+            &identity.user,
+            &facts.current_role,
+            &facts.search_path,
+        ] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Sameness(hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The plan of the same statement's last run, if that was cut off. Asked where nothing would be rewritten
+    /// now: `plan` is then the statement as it is.
+    pub(super) async fn cut_off(&self, taken: &Taken, plan: &Plan, sameness: &Sameness) -> Option<Plan> {
+        if plan.recipe != guarded::RECIPE || self.relay.in_transaction() || taken.known.hides() {
+            return None;
+        }
+        let last = self.shared.tickets.store.journal_last(&sameness.0).await;
+        let last = last.inspect_err(|error| tracing::error!(%error, "runs that were cut off are not known")).ok()??;
+        ended_early(&last, &self.log.id().boot).then_some(last.plan)
+    }
+
+    /// Where the run of a rewrite is written down. A plan with secrets is not kept whole, and so not gone on with.
+    pub(super) async fn keep_run(&self, taken: &Taken, plan: &Plan, sameness: &Sameness) -> Option<Journal> {
+        if plan.steps.len() < 2 || self.relay.in_transaction() || taken.known.hides() {
+            return None;
+        }
+        let name = format!("{}:{}-{}", sameness.0, self.log.id(), self.log.next_n());
+        let store = self.shared.tickets.store.clone();
+        let begun = Journal::begin(store, &name, (None, self.log.id().to_string()), plan).await;
+        begun.inspect_err(|error| tracing::error!(%error, "this rewrite could not go on if it were cut off")).ok()
+    }
+}
+
+/// Not one that runs at this moment: those belong to the gateway's present run.
+fn ended_early(run: &Run, boot: &str) -> bool {
+    match &run.ended {
+        None => !run.session.strip_prefix(boot).is_some_and(|rest| rest.starts_with('-')),
+        Some((_, RunOutcome::Done)) => false,
+        Some((_, RunOutcome::Failed | RunOutcome::Cancelled | RunOutcome::Unknown)) => true,
+    }
+}
