@@ -48,7 +48,7 @@ fn begin(client: &mut Client, what: &str) {
         "transaction" => wire::query(b"begin; insert into ledger values (1, 'x')"),
         "pipeline" => wire::parse(b"s", b"select 1", &[]),
         "copy in" => wire::query(b"copy ledger from stdin"),
-        "copy out" => wire::query(b"copy (select g from generate_series(1, 100000000) g) to stdout"),
+        "copy out" => wire::query(b"copy (select generate_series(1, 100000000)) to stdout"),
         "held" => wire::query(b"drop table orders"),
         "rewrite" => wire::query(b"create index on orders (amount)"),
         "fill" => wire::query(b"alter table orders add column token uuid not null default gen_random_uuid()"),
@@ -147,10 +147,13 @@ fn a_rewrite_can_be_cancelled() {
         (!SERVER.sql(&case.database, waiting).is_empty()).then_some(())
     });
     client.cancel();
-    let replies = client.until_ready();
-    assert_eq!(error_of(&replies).and_then(|m| m.field('C')).as_deref(), Some("57014"), "{replies:?}");
+    // What the build leaves behind can be removed as soon as nobody holds the table.
+    std::thread::sleep(Duration::from_millis(300));
     holder.rows("rollback");
     drop(holder);
+    let replies = client.until_ready();
+    assert_eq!(error_of(&replies).and_then(|m| m.field('C')).as_deref(), Some("57014"), "{replies:?}");
+    assert_eq!(SERVER.sql(&case.database, "select count(*) from pg_index where not indisvalid"), ["0"]);
     assert_eq!(client.rows("select 1"), ["1"]);
     assert!(error_of(&client.query("create index on orders (amount)")).is_none());
     let indexes =
