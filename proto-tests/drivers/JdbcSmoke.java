@@ -70,5 +70,11 @@ public class JdbcSmoke {
             }
             check(one(conn, "select to_regclass('doomed') is null").equals("t"), "a held change");
         }
+        try (Connection conn = DriverManager.getConnection(url + "&preferQueryMode=simple", System.getenv("PGUSER"), "")) {
+            try (Statement statement = conn.createStatement()) {
+                statement.execute("drop table doomed_too");
+            }
+            check(one(conn, "select to_regclass('doomed_too') is null").equals("t"), "a held change in a simple query");
+        }
     }
 }

@@ -35,7 +35,8 @@ async def main():
     except asyncio.TimeoutError:
         pass
     await (await conn.prepare("drop table doomed")).fetch()
-    assert await conn.fetchval("select to_regclass('doomed') is null")
+    await conn.execute("drop table doomed_too")  # the simple protocol
+    assert await conn.fetchval("select to_regclass('doomed') is null and to_regclass('doomed_too') is null")
     await conn.close()
 
 

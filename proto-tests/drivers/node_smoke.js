@@ -35,8 +35,9 @@ async function main() {
     });
     await client.query('commit');
     assert.equal((await client.query('select count(*)::int as n from note where id = -1')).rows[0].n, 0);
-    await client.query({ text: 'drop table doomed', values: [] });
-    assert.equal((await client.query("select to_regclass('doomed') as t")).rows[0].t, null);
+    await client.query('drop table doomed');
+    await client.query({ name: 'later', text: 'drop table doomed_too' }); // the extended protocol
+    assert.equal((await client.query("select coalesce(to_regclass('doomed'), to_regclass('doomed_too')) as t")).rows[0].t, null);
     await client.end();
 
     const pool = new Pool({ max: 5 });

@@ -32,4 +32,5 @@ with psycopg.connect(autocommit=True) as conn:
         assert error.diag.message_hint
     assert conn.execute("select count(*) from note where id = -1").fetchone() == (0,)
     conn.execute("drop table doomed")
-    assert conn.execute("select to_regclass('doomed')").fetchone() == (None,)
+    conn.execute("drop table doomed_too", prepare=True)  # prepared under a name, then executed
+    assert conn.execute("select to_regclass('doomed'), to_regclass('doomed_too')").fetchone() == (None, None)

@@ -33,6 +33,14 @@ create table keyless(a int not null, b text);
 insert into keyless select g, 'b' || g from generate_series(1, 50000) g;
 create table "Mixed Case"("Weird ""Column" int, id int);
 insert into "Mixed Case" select g, g from generate_series(1, 50000) g;
+create table part(id int, region int not null, body text) partition by list (region);
+create table part_1 partition of part for values in (1);
+create table part_2 partition of part for values in (2);
+insert into part select g, 1 + g % 2, 'body' from generate_series(1, 60000) g;
+create table parent(a int);
+create table child(b int) inherits (parent);
+insert into parent select g from generate_series(1, 30000) g;
+insert into child select g, g from generate_series(1, 30000) g;
 create table tiny(id int);
 create schema other;
 create table other.orders(id int primary key, note text);
@@ -103,6 +111,8 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("alter table orders add constraint orders_pair unique (customer_id, id)", "ALTER TABLE"),
     ("alter table keyless add primary key (a)", "ALTER TABLE"),
     ("alter table keyless add column number serial", "ALTER TABLE"),
+    ("alter table part add column number serial", "ALTER TABLE"),
+    ("alter table parent add column token uuid not null default gen_random_uuid()", "ALTER TABLE"),
     ("alter table \"Mixed Case\" add column \"New \"\"Col\" uuid unique default gen_random_uuid()", "ALTER TABLE"),
     (
         "alter table orders alter status set not null, add column z int default 2, add constraint z_sane check (z > 1), add unique (id, z)",

@@ -17,7 +17,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     server.sql("postgres", "create database fixture owner alice");
     server.sql("fixture", "alter schema public owner to alice");
     server.connect("alice", "fixture").rows(
-        "create table note(id int, body text); create table doomed(id int); insert into doomed values (1);
+        "create table note(id int, body text); create table doomed(id int); insert into doomed values (1); create table doomed_too(id int);
          create table orders(id bigint primary key, customer_id int, amount int);
          insert into orders select g, g % 1000, g % 500 from generate_series(1, 100000) g; analyze",
     );
@@ -192,8 +192,9 @@ async fn converse(url: &str) {
     transaction.rollback().await.unwrap();
     client.batch_execute("create index on orders (customer_id)").await.unwrap();
     client.execute("drop table doomed", &[]).await.unwrap();
+    client.batch_execute("drop table doomed_too").await.unwrap();
     let row = client
-        .query_one("select to_regclass('doomed') is null, (select count(*) from note where id = -1)", &[])
+        .query_one("select to_regclass('doomed') is null and to_regclass('doomed_too') is null, (select count(*) from note where id = -1)", &[])
         .await
         .unwrap();
     assert!(row.get::<_, bool>(0) && row.get::<_, i64>(1) == 0);

@@ -243,6 +243,7 @@ impl<'a> Judged<'a> {
         alter.actions.iter().any(|action| match &action.kind {
             AlterKind::AddColumn(column) => match table.column(&column.name) {
                 Some(_) => !column.if_not_exists,
+                None if alter.only && table.has_children => true,
                 None => column.constraints.iter().any(|constraint| second_key(&constraint.kind)),
             },
             AlterKind::SetNotNull { column }

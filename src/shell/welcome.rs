@@ -146,7 +146,8 @@ impl Gate {
         };
         match admitted {
             Ok(((server, greeting, identity, auth), place)) => {
-                Ok((self.session(client, server, (greeting, identity, auth)), place))
+                let replication = startup.replication.is_some();
+                Ok((self.session(client, server, (greeting, identity, auth, replication)), place))
             }
             Err(Turned::Away(reply)) => {
                 reply.clone().put(&mut client.out);
@@ -222,8 +223,8 @@ impl Gate {
         Ok((server, greeting, identity, auth))
     }
 
-    fn session(&self, client: Side, server: Side, rest: (Greeting, Identity, &'static str)) -> Session {
-        let (greeting, identity, auth) = rest;
+    fn session(&self, client: Side, server: Side, rest: (Greeting, Identity, &'static str, bool)) -> Session {
+        let (greeting, identity, auth, replication) = rest;
         let encoding = TextEncoding::of(&greeting.encoding).unwrap_or(TextEncoding::Utf8);
         let settings = self.shared.settings.borrow().clone();
         let limits = relay::Limits {
@@ -231,6 +232,7 @@ impl Gate {
             values_max: if settings.record.parameters == Parameters::None { 0 } else { GREETING_MAX },
             text_max: settings.limits.statement_bytes_max,
             message_max: settings.limits.message_bytes_max,
+            replication,
         };
         let log = self.audit.begin(SessionInfo {
             client: identity.client.clone(),

@@ -102,14 +102,7 @@ fn possible(table: &RelationFacts, column: &AddColumn, of: &TypeFacts, facts: &F
             Generated::Stored | Generated::Unsaid => Err("a stored generated column is always written into every row"),
         };
     }
-    if volatile(column, facts) {
-        if table.has_children && table.kind == RelationKind::Table {
-            return Err("tables that inherit from it have keys of their own");
-        }
-        if table.kind == RelationKind::PartitionedTable && key(table).is_empty() {
-            return Err("a partitioned table without a key cannot be filled in batches");
-        }
-    } else if same_value_twice(column) {
+    if !volatile(column, facts) && same_value_twice(column) {
         return Err("every row gets the same value, which the constraint forbids");
     }
     if table.kind == RelationKind::PartitionedTable && column.constraints.iter().any(|c| !plain_check(&c.kind)) {
@@ -236,7 +229,11 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
 }
 
 /// Columns of a key by which rows can be paged: the primary key, or a unique index over columns that are never null.
+/// Tables that inherit from this one have keys of their own, so there is none for all of them.
 fn key(table: &RelationFacts) -> Vec<String> {
+    if table.has_children && table.kind == RelationKind::Table {
+        return Vec::new();
+    }
     let usable = |index: &&crate::kernel::facts::IndexFacts| {
         let never_null = |name: &String| table.column(name).is_some_and(|column| column.not_null);
         index.valid && index.unique && !index.expression_or_partial && index.columns.iter().all(never_null)

@@ -52,7 +52,7 @@ impl Default for Limits {
             batch: Duration::from_millis(30),
             batch_pause_percent: 50,
             batch_rows_max: 50_000,
-            progress: Duration::from_secs(2),
+            progress: Duration::from_secs(5),
         }
     }
 }

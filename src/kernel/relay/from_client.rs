@@ -191,7 +191,8 @@ impl Relay {
             Ok(known) => known,
             Err(then) => return Next::Stop(then),
         };
-        if !known.ordinary {
+        let passes = known.ordinary || (self.replication && known.is_replication_command());
+        if !passes {
             return self.ask(header, known, Path::Simple, None);
         }
         self.fenced = false;

@@ -88,6 +88,8 @@ pub struct Limits {
     pub text_max: usize,
     /// Longest message of any kind, bytes.
     pub message_max: usize,
+    /// The server speaks the replication protocol as well (PostgreSQL docs, 55.4).
+    pub replication: bool,
 }
 
 /// One session's relay.
@@ -118,6 +120,8 @@ pub struct Relay {
     /// Longer messages that carry a text are not read at all.
     text_max: usize,
     message_max: usize,
+    /// Commands of the replication protocol pass.
+    replication: bool,
     /// Texts longer than this are not read on the session's own thread.
     inline_max: usize,
 }
@@ -160,6 +164,7 @@ impl Relay {
             values_max: limits.values_max,
             text_max: limits.text_max,
             message_max: limits.message_max,
+            replication: limits.replication,
             inline_max: INLINE_MAX,
         }
     }

@@ -8,7 +8,10 @@
 use memchr::memchr2;
 
 /// Longest text that is read at all, in bytes, unless the caller says otherwise.
-pub const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most bytes of it outside literals and comments: each may become a hundred bytes of tree.
+pub const CODE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Deepest tree that is read. PostgreSQL's own limit (`max_stack_depth`) comes at a few thousand levels.
 pub const DEPTH_MAX: usize = 10_000;

@@ -2,8 +2,22 @@
 
 use std::sync::Arc;
 
+use super::read::UnreadableKind;
 use super::remember::Known;
 use super::statement::{Change, Parsed, Reading, Statement};
+
+/// How commands of the replication protocol begin (PostgreSQL docs, 55.4). SHOW is SQL too.
+const REPLICATION_COMMANDS: [&str; 9] = [
+    "ALTER_REPLICATION_SLOT",
+    "BASE_BACKUP",
+    "CREATE_REPLICATION_SLOT",
+    "DROP_REPLICATION_SLOT",
+    "IDENTIFY_SYSTEM",
+    "READ_REPLICATION_SLOT",
+    "START_REPLICATION",
+    "TIMELINE_HISTORY",
+    "UPLOAD_MANIFEST",
+];
 
 impl Known {
     /// What was read; what could not be read is one unreadable change.
@@ -44,6 +58,15 @@ impl Known {
         }))
     }
 
+    /// Whether it is a command of the replication protocol: no SQL, and taken for a command by its first
+    /// word, as the server does. What follows a command in the same text is an error there, not a statement.
+    #[must_use]
+    pub fn is_replication_command(&self) -> bool {
+        let no_sql = self.reading.as_ref().is_err_and(|unreadable| unreadable.kind == UnreadableKind::Syntax);
+        let first = self.text.split(|c: char| !(c.is_ascii_alphabetic() || c == '_')).next().unwrap_or_default();
+        no_sql && REPLICATION_COMMANDS.contains(&first.to_ascii_uppercase().as_str())
+    }
+
     /// A text that is longer than anything that is read.
     #[must_use]
     pub fn too_long(bytes: usize) -> Self {
@@ -79,4 +102,27 @@ impl Known {
 fn unreadable_reading(why: String, length: usize) -> Reading {
     let statement = Statement::Change(Change::Unreadable { why });
     Reading { statements: vec![Parsed { span: 0..length, statement }], exact_names: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::encoding::TextEncoding;
+    use super::*;
+
+    #[test]
+    fn replication_commands() {
+        for (text, command) in [
+            ("IDENTIFY_SYSTEM", true),
+            ("start_replication 0/1500000", true),
+            ("BASE_BACKUP ( LABEL 'x' )", true),
+            ("identify_systems", false),
+            ("select identify_system", false),
+            ("drop table t", false),
+            ("drop tabel t", false),
+            ("", false),
+        ] {
+            let known = Known::read(text.as_bytes(), TextEncoding::Utf8);
+            assert_eq!(known.is_replication_command(), command, "{text}");
+        }
+    }
 }

@@ -322,7 +322,7 @@ impl Default for Limits {
             auth_message_bytes_max: 65_536,
             // PostgreSQL's own bound on a message (MaxAllocSize).
             message_bytes_max: 0x3fff_ffff,
-            statement_bytes_max: 4 << 20,
+            statement_bytes_max: 64 << 20,
             drain_timeout: Duration::from_secs(30),
         }
     }

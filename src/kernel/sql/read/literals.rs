@@ -28,20 +28,37 @@ pub(super) fn literals(text: &str) -> impl Iterator<Item = Literal> {
 
 /// All string literals and comments, in order.
 pub(super) fn pieces(text: &str) -> Vec<Piece> {
-    let bytes = text.as_bytes();
     let mut found = Vec::new();
+    each_piece(text.as_bytes(), |piece| found.push(piece));
+    found
+}
+
+/// What a literal costs a tree besides its own bytes, in bytes of code.
+const LITERAL_COST: usize = 8;
+
+/// Bytes of a text that make its tree large: all but the insides of literals and comments.
+pub(super) fn code_bytes(text: &str) -> usize {
+    let mut code = text.len();
+    each_piece(text.as_bytes(), |piece| {
+        let (Piece::Literal(Literal { span, .. }) | Piece::Comment(span)) = piece;
+        code = code.saturating_sub(span.len()) + LITERAL_COST;
+    });
+    code
+}
+
+fn each_piece(bytes: &[u8], mut found: impl FnMut(Piece)) {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         let rest = bytes.get(at..).unwrap_or_default();
         match byte {
             b'-' if rest.starts_with(b"--") => {
                 let end = at + line_length(rest);
-                found.push(Piece::Comment(at..end));
+                found(Piece::Comment(at..end));
                 at = end;
             }
             b'/' if rest.starts_with(b"/*") => {
                 let end = at + super::comment_length(rest);
-                found.push(Piece::Comment(at..end));
+                found(Piece::Comment(at..end));
                 at = end;
             }
             b'"' => at += quoted_length(rest, b'"', false),
@@ -49,13 +66,13 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
                 let start = prefix_start(bytes, at);
                 let escapes = matches!(bytes.get(start), Some(b'e' | b'E'));
                 at = literal_end(bytes, at, escapes);
-                found.push(Piece::Literal(Literal { span: start..at, body: None }));
+                found(Piece::Literal(Literal { span: start..at, body: None }));
             }
             b'$' if !at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(|b| is_word(*b)) => {
                 match dollar_quoted(rest) {
                     Some((body, length)) => {
                         let body = at + body.start..at + body.end;
-                        found.push(Piece::Literal(Literal { span: at..at + length, body: Some(body) }));
+                        found(Piece::Literal(Literal { span: at..at + length, body: Some(body) }));
                         at += length;
                     }
                     None => at += 1,
@@ -64,7 +81,6 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
             _ => at += 1,
         }
     }
-    found
 }
 
 fn is_word(byte: u8) -> bool {
@@ -141,7 +157,10 @@ fn dollar_quoted(rest: &[u8]) -> Option<(Range<usize>, usize)> {
         return None;
     }
     let body = tag.len();
-    let length = memchr::memmem::find(rest.get(body..)?, tag)?;
+    // Not closed: it goes on to the end, and is not looked for again.
+    let Some(length) = memchr::memmem::find(rest.get(body..)?, tag) else {
+        return Some((body..rest.len(), rest.len()));
+    };
     Some((body..body + length, body + length + tag.len()))
 }
 
@@ -164,5 +183,15 @@ mod tests {
         check("select 'a' -- 'no'\n /* 'no' /* 'no' */ */ , 'b'", &["'a'", "'b'"]);
         check("select E'a'\n'b\\', ' , 'c'", &["E'a'\n'b\\', '", "'c'"]);
         check("select 'open", &["'open"]);
+        check("select $a$open $b$", &["$a$open $b$"]);
+    }
+
+    #[test]
+    fn code_is_what_makes_trees() {
+        assert_eq!(code_bytes("select 1"), 8);
+        assert_eq!(code_bytes(&format!("select '{}'", "x".repeat(1_000_000))), 15);
+        assert!(code_bytes(&"select '','','' /**/;".repeat(10_000)) > 300_000);
+        assert_eq!(code_bytes(&format!("select E'\\'{}", "1+".repeat(1_000))), 15);
+        assert!(code_bytes(&format!("select E'\\''{}", "1+".repeat(1_000))) > 2_000);
     }
 }

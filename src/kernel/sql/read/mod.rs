@@ -120,6 +120,12 @@ fn parse(text: &str, bytes_max: usize) -> Result<Owned<StmtList>, Unreadable> {
             text.len()
         )));
     }
+    if text.len() > bounds::CODE_BYTES_MAX && literals::code_bytes(text) > bounds::CODE_BYTES_MAX {
+        return Err(Unreadable::bounds(format!(
+            "the text has more than {} bytes outside of literals",
+            bounds::CODE_BYTES_MAX
+        )));
+    }
     if bounds::comment_depth(text.as_bytes()) > bounds::COMMENT_DEPTH_MAX {
         return Err(Unreadable::bounds("block comments are nested too deeply"));
     }
