@@ -52,6 +52,7 @@ pub async fn run<D: Database>(
         session: Settings::default(),
         report: Report::default(),
         applied: Vec::new(),
+        leftover: None,
         blockers: Vec::new(),
         at: 0,
         verifying: false,
@@ -72,6 +73,8 @@ struct Runner<'a, D> {
     report: Report,
     /// Steps that this run did, and so may take back.
     applied: Vec<usize>,
+    /// What drops an INVALID index that could not be dropped.
+    leftover: Option<String>,
     /// Who was last seen in the way.
     blockers: Vec<Blocker>,
     /// The step at work.

@@ -47,7 +47,7 @@ impl<D: Database> Runner<'_, D> {
                 Err(failure) if is_lost(&failure) => return Err(failure),
                 Err(failure) => failure,
             };
-            self.drop_leftover(&build).await?;
+            self.drop_leftover(&build, &failure).await?;
             if !is_contention(&failure) {
                 return Err(failure);
             }
@@ -92,22 +92,20 @@ impl<D: Database> Runner<'_, D> {
     }
 
     /// After a failure: the client waits for its answer, so this is tried for a while only.
-    async fn drop_leftover(&mut self, build: &Build<'_>) -> Result<(), DatabaseError> {
+    async fn drop_leftover(&mut self, build: &Build<'_>, failure: &DatabaseError) -> Result<(), DatabaseError> {
         if !yes(self.db, build.leftover).await? {
             return Ok(());
         }
-        if !self.drop_concurrently(build.cleanup).await? {
-            let text =
-                format!("An INVALID index is left, because its removal waits for others. Run: {}", build.cleanup);
-            (self.tell)(Progress::Note(text));
+        if !self.drop_concurrently(build.cleanup, failure.code() != Some(CANCELED)).await? {
+            self.leftover = Some(build.cleanup.to_owned());
         }
         Ok(())
     }
 
     /// Runs a `DROP INDEX CONCURRENTLY` within the clean-up budget, also when cancelled. True: dropped.
-    pub(super) async fn drop_concurrently(&mut self, sql: &str) -> Result<bool, DatabaseError> {
+    /// `late`: the cancel that stopped the plan may still be on its way; any other is meant for this.
+    pub(super) async fn drop_concurrently(&mut self, sql: &str, mut late: bool) -> Result<bool, DatabaseError> {
         let until = Instant::now() + self.limits.cleanup_budget;
-        let mut cancels = 0;
         loop {
             self.session.lift(self.db).await?;
             Settings::set_lock(self.db, CLEANUP_LOCK_MS).await?;
@@ -121,8 +119,7 @@ impl<D: Database> Runner<'_, D> {
             self.session.put_back(self.db).await?;
             match result {
                 Ok(_) => return Ok(true),
-                // The cancel that stopped the plan may come as late as this; a second one is meant.
-                Err(failure) if failure.code() == Some(CANCELED) && cancels == 0 => cancels += 1,
+                Err(failure) if failure.code() == Some(CANCELED) && late => late = false,
                 Err(failure) if is_contention(&failure) && Instant::now() < until => {
                     tokio::time::sleep(self.limits.backoff_min).await;
                 }

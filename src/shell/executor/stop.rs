@@ -8,6 +8,7 @@ use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms};
 use crate::kernel::plan::Step;
 use crate::shell::database::{Database, DatabaseError, TransactionStatus};
 
+const UNCHANGED: &str = "Nothing was changed.";
 const CORRECT: &str = "Correct what the error says, then run the same statement again.";
 const AGAIN: &str = "To begin anew, run the same statement again.";
 
@@ -29,6 +30,14 @@ impl<D: Database> Runner<'_, D> {
                 Ok(words) => words,
                 Err(lost) => return self.unknown(lost),
             }
+        };
+        let (state, way_on) = match &self.leftover {
+            Some(cleanup) => {
+                let kept = state.strip_prefix(UNCHANGED).map_or_else(|| format!(" {state}"), str::to_owned);
+                let state = format!("An INVALID index is left, because its removal has to wait for others.{kept}");
+                (state, format!("To drop it, run: {cleanup}; the same statement sent again does that too."))
+            }
+            None => (state, way_on),
         };
         let stopped = self.stopped(error, state, way_on);
         if cancelled { Outcome::Cancelled(self.report, stopped) } else { Outcome::Failed(self.report, stopped) }
@@ -58,7 +67,7 @@ impl<D: Database> Runner<'_, D> {
 
     fn nothing_done(&self, error: &DatabaseError, cancelled: bool) -> (String, String) {
         let mut state = if self.report.steps.is_empty() {
-            "Nothing was changed.".to_owned()
+            UNCHANGED.to_owned()
         } else {
             format!("This run changed nothing. Done by an earlier run and left as found: {}.", self.names())
         };
@@ -116,7 +125,7 @@ impl<D: Database> Runner<'_, D> {
     /// Takes one step back within the clean-up budget, also when cancelled. False: it is left.
     async fn undo(&mut self, sql: &str) -> Result<bool, DatabaseError> {
         if sql.contains(" CONCURRENTLY ") {
-            return self.drop_concurrently(sql).await;
+            return self.drop_concurrently(sql, true).await;
         }
         let until = Instant::now() + self.limits.cleanup_budget;
         let lock_ms = self.session.lock_ms(self.limits.lock_timeout);

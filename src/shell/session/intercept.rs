@@ -258,7 +258,7 @@ impl Session {
             format!("the statement is too long to be read: {bytes} bytes"),
         )
         .detail(format!("The gateway reads statements of at most {max} bytes."))
-        .hint("Use COPY or bound parameters for large data, or raise limits.statement_bytes_max.");
+        .hint("Use COPY or bound parameters for large data.");
         let known = Known::too_long(bytes);
         let started = self.now();
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };

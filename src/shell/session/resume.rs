@@ -41,7 +41,8 @@ impl Session {
         }
         let last = self.shared.tickets.store.journal_last(&sameness.0).await;
         let last = last.inspect_err(|error| tracing::error!(%error, "runs that were cut off are not known")).ok()??;
-        ended_early(&last, &self.log.id().boot).then_some(last.plan)
+        // It comes from a file: no text of it runs unless it is still one statement to the parser of record.
+        (ended_early(&last, &self.log.id().boot) && last.plan.reads_back().is_ok()).then_some(last.plan)
     }
 
     /// Where the run of a rewrite is written down. A plan with secrets is not kept whole, and so not gone on with.
