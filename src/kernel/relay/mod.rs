@@ -7,6 +7,8 @@ pub mod from_client;
 pub mod from_server;
 pub mod ledger;
 pub mod names;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
