@@ -186,7 +186,7 @@ impl Audit {
             on_failure: settings.on_failure,
             text_limit: settings.text_limit,
             intent_timeout: settings.intent_timeout,
-            parameters: parameters::Parameters::new(settings.parameters, settings.text_limit)?,
+            parameters: parameters::Parameters::new(settings.parameters, settings.text_limit),
         });
         let chain = format::Chain::new(&boot, (last.seq, last.hash), settings.text_limit);
         let writer = writer::Writer::new(Arc::clone(&shared), directory, chain, settings.stdout)?;

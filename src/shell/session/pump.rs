@@ -37,22 +37,26 @@ pub(super) enum Stop {
 impl Session {
     /// Moves bytes until something stops it. Registers for both sockets.
     pub(super) fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
-        loop {
-            let server = self.poll_from_server(cx);
+        // A side that is pending has registered, and nothing the other does makes it ready.
+        let (mut server, mut client) = (Poll::Ready(None), Poll::Ready(None));
+        while server.is_ready() || client.is_ready() {
+            if server.is_ready() {
+                server = self.poll_from_server(cx);
+            }
             if let Poll::Ready(Some(stop)) = server {
                 return Poll::Ready(stop);
             }
             if let Some(stop) = self.check() {
                 return Poll::Ready(stop);
             }
-            let client = self.poll_from_client(cx);
+            if client.is_ready() {
+                client = self.poll_from_client(cx);
+            }
             if let Poll::Ready(Some(stop)) = client {
                 return Poll::Ready(stop);
             }
-            if server.is_pending() && client.is_pending() {
-                return Poll::Pending;
-            }
         }
+        Poll::Pending
     }
 
     /// Only what the server says, until everything it owes has arrived or it wants copy data.
