@@ -91,7 +91,8 @@ pub struct Session {
     last_error: Option<String>,
     last_tag: compact_str::CompactString,
     bytes_in: u64,
-    bytes_out: u64,
+    /// Sent to the client before the session began.
+    sent_before: u64,
 }
 
 /// Why a session ends.
@@ -115,6 +116,7 @@ impl Session {
         let (client, server) = sides;
         let (log, cancel) = context;
         Self {
+            sent_before: client.sent,
             client,
             server,
             relay,
@@ -133,7 +135,6 @@ impl Session {
             last_error: None,
             last_tag: compact_str::CompactString::default(),
             bytes_in: 0,
-            bytes_out: 0,
         }
     }
 
@@ -284,7 +285,6 @@ impl Session {
     }
 
     async fn end(mut self, ended: Ended) {
-        self.log.add_bytes(self.bytes_in, self.bytes_out);
         let goodbye = self.relay.terminated;
         let or_terminated = |gone| if goodbye { EndReason::Terminated } else { gone };
         match ended {
@@ -299,6 +299,7 @@ impl Session {
                 farewell(&mut self.client).await;
             }
         }
+        self.log.add_bytes(self.bytes_in, self.client.sent.saturating_sub(self.sent_before));
         // Terminate lets the server end its side without a message in its log.
         let terminate = async {
             self.server.stream.write_all(&[b'X', 0, 0, 0, 4]).await?;

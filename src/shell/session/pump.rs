@@ -206,7 +206,6 @@ impl Session {
         if step.need.is_some() {
             self.server.held = BytesMut::from(rest);
         }
-        self.bytes_out += forward.len() as u64;
         if !self.relay.finished.is_empty() {
             self.record_finished();
         }

@@ -49,6 +49,8 @@ pub struct Side {
     pub ended: bool,
     /// Nobody listens any more: what is said to this side is dropped.
     pub gone: bool,
+    /// Bytes sent so far.
+    pub sent: u64,
     /// TLS: written, but not all of it is on the socket.
     unflushed: bool,
 }
@@ -56,7 +58,15 @@ pub struct Side {
 impl Side {
     #[must_use]
     pub fn new(stream: Stream) -> Self {
-        Self { stream, out: BytesMut::new(), held: BytesMut::new(), ended: false, gone: false, unflushed: false }
+        Self {
+            stream,
+            out: BytesMut::new(),
+            held: BytesMut::new(),
+            ended: false,
+            gone: false,
+            sent: 0,
+            unflushed: false,
+        }
     }
 
     /// Sends what is waiting. Ready when nothing is left.
@@ -71,6 +81,7 @@ impl Side {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.out.advance(sent);
+            self.sent += sent as u64;
             self.unflushed = self.stream.is_tls();
         }
         if self.out.capacity() > KEEP {
@@ -93,6 +104,7 @@ impl Side {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(sent)) => {
                     bytes = bytes.get(sent..).unwrap_or_default();
+                    self.sent += sent as u64;
                     self.unflushed = self.stream.is_tls();
                 }
                 Poll::Ready(Err(error)) => return Err(error),
