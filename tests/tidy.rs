@@ -22,6 +22,7 @@ const LINES_MAX: usize = 450;
 const KERNEL_CRATES: &[&str] = &[
     "bytes",
     "compact_str",
+    "data_encoding",
     "foldhash",
     "memchr",
     "pg_raw_parse",

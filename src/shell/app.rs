@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,7 +61,7 @@ pub fn run(settings: Settings, load: Load) -> Result<(), AppError> {
 async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), AppError> {
     let directory = DataDirectory::take(&settings.data_dir)?;
     let store = Store::open(&directory.path().join(store::FILE)).await?;
-    let lost = store.recover(&directory, store::now()).await?;
+    let lost = store.recover(&directory, super::clock::now()).await?;
     let audit = Audit::open(&record_settings(&settings))?;
     for ticket in lost {
         tracing::warn!(ticket = ticket.id.0, "was running when the gateway stopped: its outcome is unknown");
@@ -284,7 +285,7 @@ async fn open_admin(settings: &Settings, directory: &DataDirectory, tickets: Tic
     let reviewers: Vec<Reviewer> = settings
         .reviewers
         .iter()
-        .map(|r| Reviewer { name: r.name.clone(), token_sha256: hex(&r.token_sha256) })
+        .map(|r| Reviewer { name: r.name.clone(), token_sha256: HEXLOWER.encode(&r.token_sha256) })
         .collect();
     api::check_exposure(address, &reviewers)?;
     let admin_token = door::token(directory)?;
@@ -296,10 +297,6 @@ async fn open_admin(settings: &Settings, directory: &DataDirectory, tickets: Tic
         }
     });
     Ok(address)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// SIGTERM and SIGINT stop, SIGHUP reloads.

@@ -7,6 +7,7 @@ pub mod backfill;
 pub mod cancel;
 pub mod catalog;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod console;
 pub mod database;

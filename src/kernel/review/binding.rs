@@ -1,6 +1,7 @@
 //! What an approval is bound to: the exact text, where and as whom it runs, the objects it touches, the plan.
 //! Sizes are not part of it: a table that grows while people think is still the table they thought about.
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -169,5 +170,5 @@ fn bound_step(step: Step) -> Step {
 fn hash(value: &impl Serialize) -> String {
     // Fails only for maps whose keys are not strings, of which there are none here.
     let bytes = serde_json::to_vec(value).unwrap_or_else(|error| error.to_string().into_bytes());
-    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(&bytes))
 }

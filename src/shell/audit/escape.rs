@@ -1,6 +1,8 @@
 //! Text from outside made harmless: one record stays one line, and nothing in it moves a terminal's
 //! cursor, turns the direction of writing round, or hides.
 
+use data_encoding::HEXLOWER;
+
 /// Whether a character must not appear as itself, in the record or on a terminal.
 #[must_use]
 pub const fn is_harmful(c: char) -> bool {
@@ -73,26 +75,12 @@ fn json_escape(out: &mut Vec<u8>, c: char) {
             let mut units = [0_u16; 2];
             for unit in other.encode_utf16(&mut units) {
                 out.extend_from_slice(b"\\u");
-                for byte in unit.to_be_bytes() {
-                    out.extend_from_slice(&HEX[usize::from(byte)]);
-                }
+                let mut digits = [0; 4];
+                HEXLOWER.encode_mut(&unit.to_be_bytes(), &mut digits);
+                out.extend_from_slice(&digits);
             }
         }
     }
-}
-
-/// Two hexadecimal digits of every byte.
-pub(super) const HEX: [[u8; 2]; 256] = hex_table();
-
-const fn hex_table() -> [[u8; 2]; 256] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut table = [[0_u8; 2]; 256];
-    let mut i = 0;
-    while i < 256 {
-        table[i] = [DIGITS[i >> 4], DIGITS[i & 15]];
-        i += 1;
-    }
-    table
 }
 
 /// The same text, fit for a terminal: harmful characters written as `\u{…}`, line breaks and tabs as one space.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{OpenError, Settings, now};
+use super::{OpenError, Settings};
+use crate::shell::clock::now;
 
 /// Makes a file that must not exist yet.
 pub(super) type Create = fn(&Path) -> io::Result<File>;

@@ -5,10 +5,11 @@
 
 use std::io::{self, Write};
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::escape::{HEX, json_fragment};
+use super::escape::json_fragment;
 use super::event::{Event, SessionNumber, StatementRecord};
 use crate::kernel::review::Instant;
 
@@ -52,9 +53,9 @@ impl Chain {
         out.extend_from_slice(b"{\"seq\":");
         number(out, self.seq + 1);
         out.extend_from_slice(b",\"prev\":\"");
-        for byte in self.prev {
-            out.extend_from_slice(&HEX[usize::from(byte)]);
-        }
+        let mut prev = [0; 64];
+        HEXLOWER.encode_mut(&self.prev, &mut prev);
+        out.extend_from_slice(&prev);
         out.extend_from_slice(b"\",\"boot\":\"");
         out.extend_from_slice(self.boot.as_bytes());
         out.extend_from_slice(b"\",\"at\":\"");
@@ -288,7 +289,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         for pair in lines.windows(2) {
             let hash = Sha256::digest(pair[0].as_bytes());
-            let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
+            let hex = HEXLOWER.encode(&hash);
             assert!(pair[1].contains(&format!("\"prev\":\"{hex}\"")));
         }
     }

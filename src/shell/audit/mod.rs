@@ -29,6 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+
 pub use event::{
     Arrival, Counts, Decision, DecisionRecord, EndReason, Event, FindingLine, Intent, LoginFailed, SessionInfo,
     SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent, Transaction,
@@ -37,9 +39,10 @@ pub use format::timestamp;
 pub use parameters::ParameterMode;
 pub use session::{SessionId, SessionLog};
 
-use crate::kernel::review::Instant;
 use event::{GatewayStarted, SessionStarted};
 use queue::{Item, Queue};
+
+use super::clock::now;
 
 /// What happens to ordinary statements when the record cannot be written. Changes are refused in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -267,15 +270,8 @@ impl Audit {
     }
 }
 
-/// The wall clock, as records use it.
-#[must_use]
-pub fn now() -> Instant {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
 fn random_name() -> Result<String, OpenError> {
     let mut bytes = [0_u8; 4];
     getrandom::fill(&mut bytes).map_err(OpenError::Random)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(HEXLOWER.encode(&bytes))
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 
-use super::escape::HEX;
+use data_encoding::HEXLOWER;
+
 use super::format::cut;
 
 /// What is recorded of bound values.
@@ -60,18 +61,13 @@ impl Parameters {
                 if shown.len() == text.len() { shown.to_owned() } else { format!("{shown}… ({} bytes)", text.len()) }
             }
             Ok(_) | Err(_) => {
-                let mut shown = String::new();
-                bytes.iter().take(self.limit / 2).for_each(|b| push_hex(&mut shown, *b));
+                let shown = HEXLOWER.encode(bytes.get(..self.limit / 2).unwrap_or(bytes));
                 let more =
                     if bytes.len() > self.limit / 2 { format!("… ({} bytes)", bytes.len()) } else { String::new() };
                 format!("\\x{shown}{more}")
             }
         }
     }
-}
-
-fn push_hex(to: &mut String, byte: u8) {
-    to.extend(HEX[usize::from(byte)].iter().copied().map(char::from));
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use super::event::{
 };
 use super::format::{cut, timestamp};
 use super::queue::{Fill, Item};
-use super::{Audit, OnFailure, RecordError, now};
+use super::{Audit, OnFailure, RecordError};
 use crate::kernel::review::Instant;
+use crate::shell::clock::now;
 
 /// A session's number together with the run of the gateway: names it for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]

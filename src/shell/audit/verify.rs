@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -78,7 +79,7 @@ pub fn verify(directory: &Path) -> Result<Report, VerifyError> {
         return Err(VerifyError::Empty(directory.to_owned()));
     };
     verifier.report.last_seq = *last_seq;
-    verifier.report.last_hash = hex(hash);
+    verifier.report.last_hash = HEXLOWER.encode(hash);
     Ok(verifier.report)
 }
 
@@ -101,7 +102,7 @@ impl Verifier {
                     "number {seq} follows number {last}: lines are missing, added or out of order"
                 )));
             }
-            Some((last, hash)) if prev != hex(hash) => {
+            Some((last, hash)) if prev != HEXLOWER.encode(hash) => {
                 return Err(broken(format!("line number {last} is not the one that was recorded")));
             }
             Some(_) => {}
@@ -131,8 +132,4 @@ impl Verifier {
         self.report.repeated += repeated as u64;
         self.report.lines -= repeated as u64;
     }
-}
-
-fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -11,8 +11,9 @@ use super::event::Event;
 use super::file::{Directory, RecordFile};
 use super::format::{Chain, timestamp};
 use super::queue::Item;
-use super::{OpenError, RecordError, Shared, now};
+use super::{OpenError, RecordError, Shared};
 use crate::kernel::review::Instant;
+use crate::shell::clock::now;
 
 /// How long records gather before they are written.
 const GATHER: Duration = Duration::from_millis(50);

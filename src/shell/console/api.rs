@@ -21,7 +21,8 @@ use super::identity::{self, Identity, Reviewer};
 use super::problem::Problem;
 use super::view::{Full, Me, News, Page, Summary};
 use crate::kernel::review::{Command, StateName, Ticket, TicketId};
-use crate::shell::store::{Filter, now};
+use crate::shell::clock::now;
+use crate::shell::store::Filter;
 
 /// Largest body of a call, in bytes.
 const BODY_MAX: usize = 64 << 10;

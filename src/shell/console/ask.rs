@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::kernel::review::{Command, Request, State, StateName, Terms, Ticket, TicketId};
-use crate::shell::store::{Limits, Opened, Store, StoreError, now};
+use crate::shell::clock::now;
+use crate::shell::store::{Limits, Opened, Store, StoreError};
 
 /// Longest sleep of the timer: bounds how late it notices that the system's clock was set.
 const TIMER_MAX: Duration = Duration::from_secs(30);

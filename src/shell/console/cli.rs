@@ -11,7 +11,7 @@ use super::render::{self, Program};
 use super::text;
 use super::view::{Full, Me, News, Page};
 use crate::kernel::review::{StateName, is_invisible};
-use crate::shell::store::now;
+use crate::shell::clock::now;
 
 pub use super::client::Connection;
 

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
+
 use crate::shell::store::{DataDirectory, StoreError};
 
 /// Bearer token of the local administrator.
@@ -42,7 +44,7 @@ pub fn write_address(directory: &DataDirectory, address: SocketAddr) -> Result<(
 pub(crate) fn random_hex() -> Result<String, StoreError> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Failed(format!("no randomness: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(HEXLOWER.encode(&bytes))
 }
 
 fn existing(path: &Path) -> Option<String> {

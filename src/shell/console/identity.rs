@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -70,7 +71,7 @@ impl Identity {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 
 /// Looks at every byte whatever it finds.

@@ -5,6 +5,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+
 use super::DemoError;
 
 /// Removed when dropped.
@@ -86,7 +88,7 @@ fn account(users: &str, name: &str) -> Option<Account> {
 pub(super) fn random_word() -> Result<String, DemoError> {
     let mut bytes = [0_u8; 6];
     getrandom::fill(&mut bytes).map_err(|error| DemoError::Child(format!("no randomness: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(HEXLOWER.encode(&bytes))
 }
 
 #[cfg(test)]

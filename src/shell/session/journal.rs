@@ -5,8 +5,9 @@ use tokio::sync::mpsc;
 
 use crate::kernel::plan::Plan;
 use crate::kernel::review::TicketId;
+use crate::shell::clock::now;
 use crate::shell::executor::Progress;
-use crate::shell::store::{NewRun, RunOutcome, StepOutcome, Store, StoreError, now};
+use crate::shell::store::{NewRun, RunOutcome, StepOutcome, Store, StoreError};
 
 /// One run. What is told is written in order by a task of its own: no step waits for it.
 #[derive(Debug)]

@@ -126,7 +126,7 @@ impl Session {
             identity,
             shared,
             started: Instant::now(),
-            began: super::audit::now(),
+            began: super::clock::now(),
             need: 0,
             offer_held: true,
             hung_up: false,

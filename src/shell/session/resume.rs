@@ -2,6 +2,7 @@
 //! exists, and the server would refuse the statement as it is. Which runs ended early is in the store; what
 //! of their plan is done already, their steps' own probes say.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::Session;
@@ -30,7 +31,7 @@ impl Session {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        Sameness(hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        Sameness(HEXLOWER.encode(hash.finalize().get(..16).unwrap_or_default()))
     }
 
     /// The plan of the same statement's last run, if that was cut off. Asked where nothing would be rewritten

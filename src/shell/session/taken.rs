@@ -1,9 +1,9 @@
 //! A statement that was taken from the client, and what an approval of it is for.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::kernel::relay::ledger::{Path, Values};
@@ -32,9 +32,6 @@ impl Taken {
             hash.update(value.map_or(-1, |v| i64::try_from(v.len()).unwrap_or(i64::MAX)).to_be_bytes());
             hash.update(value.unwrap_or_default());
         }
-        hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        HEXLOWER.encode(&hash.finalize())
     }
 }

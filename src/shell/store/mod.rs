@@ -51,12 +51,6 @@ pub struct Store {
     changes: broadcast::Sender<Changed>,
 }
 
-/// The time as of the system's clock.
-#[must_use]
-pub fn now() -> Instant {
-    Instant(jiff::Timestamp::now().as_microsecond())
-}
-
 impl Store {
     /// Opens the file, creating it (readable by its owner only) or bringing it up to date.
     ///

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use data_encoding::HEXLOWER;
 use memchr::memmem::Finder;
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::{Node, StmtList, nodes};
@@ -84,7 +85,7 @@ pub fn may_hold_secrets(text: &str) -> bool {
 #[must_use]
 pub fn unreadable(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digest = HEXLOWER.encode(digest.get(..16).unwrap_or_default());
     format!("<unreadable statement, {} bytes, sha256 {digest}…>", text.len())
 }
 

@@ -7,8 +7,9 @@ use std::task::Poll;
 use super::{act, approve, opened, tickets_for_test};
 use crate::kernel::review::tests::request_for_test;
 use crate::kernel::review::{Command, Request, StateName, Terms, TicketId};
+use crate::shell::clock::now;
 use crate::shell::console::ask::{Claim, Claimed, Decision, Tickets};
-use crate::shell::store::{FILE, StoreError, now};
+use crate::shell::store::{FILE, StoreError};
 
 async fn claimed(tickets: &Tickets, id: TicketId) -> Claim {
     act(tickets, id, approve("bob")).await;

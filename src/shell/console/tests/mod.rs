@@ -7,7 +7,8 @@ mod terminal;
 use super::ask::{Settings, Tickets};
 use crate::kernel::review::tests::request_for_test;
 use crate::kernel::review::{Command, Terms, TicketId};
-use crate::shell::store::{FILE, Store, now};
+use crate::shell::clock::now;
+use crate::shell::store::{FILE, Store};
 
 async fn tickets_for_test(terms: Terms) -> (tempfile::TempDir, Tickets) {
     let directory = tempfile::tempdir().expect("a directory");
