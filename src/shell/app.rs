@@ -167,12 +167,12 @@ async fn listen(
             ListenAddress::Tcp(address) => {
                 let socket = TcpListener::bind(address).await.map_err(failed)?;
                 say_listening(&format!("on {}", socket.local_addr()?))?;
-                tokio::spawn(dealer.tcp(socket));
+                tokio::spawn(dealer.run(Socket::Tcp(socket)));
             }
             ListenAddress::Unix(path) => {
                 let socket = bind_unix(path).map_err(failed)?;
                 say_listening(&format!("on unix:{}", path.display()))?;
-                tokio::spawn(dealer.unix(socket));
+                tokio::spawn(dealer.run(Socket::Unix(socket)));
             }
         }
     }
@@ -193,6 +193,45 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Where connections come in.
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection between the thread that accepted it and the one that will serve it.
+enum Arrival {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Socket {
+    /// The next to come, and its name for people.
+    async fn accept(&self) -> io::Result<(String, io::Result<Arrival>)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                let stream = net::tune(&stream).and_then(|()| stream.into_std());
+                Ok((peer.to_string(), stream.map(Arrival::Tcp)))
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                Ok(("[local]".to_owned(), stream.into_std().map(Arrival::Unix)))
+            }
+        }
+    }
+}
+
+impl Arrival {
+    /// Registers it with the runtime of the thread this is called on.
+    fn open(self) -> io::Result<Raw> {
+        match self {
+            Self::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map(Raw::Tcp),
+            Self::Unix(stream) => tokio::net::UnixStream::from_std(stream).map(Raw::Unix),
+        }
+    }
+}
+
 /// Accepts on one listener and deals the connections out to the workers in turn.
 struct Dealer {
     gate: Arc<Gate>,
@@ -205,7 +244,7 @@ struct Dealer {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Dealer {
-    async fn tcp(mut self, socket: TcpListener) {
+    async fn run(mut self, socket: Socket) {
         let mut draining = self.gate.shared.draining.clone();
         loop {
             let accepted = tokio::select! {
@@ -215,43 +254,20 @@ impl Dealer {
                 accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    let dealt = net::tune(&stream).and_then(|()| stream.into_std());
-                    if let Ok(stream) = dealt {
-                        self.deal(peer.to_string(), move || tokio::net::TcpStream::from_std(stream).map(Raw::Tcp));
-                    }
-                }
+                Ok((peer, Ok(arrival))) => self.deal(peer, arrival),
+                // It has gone again.
+                Ok((_, Err(_))) => {}
                 Err(error) => pause(&error).await,
             }
         }
     }
 
-    async fn unix(mut self, socket: UnixListener) {
-        let mut draining = self.gate.shared.draining.clone();
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                _ = draining.wait_for(|on| *on) => return,
-                accepted = socket.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, _)) => {
-                    if let Ok(stream) = stream.into_std() {
-                        let open = move || tokio::net::UnixStream::from_std(stream).map(Raw::Unix);
-                        self.deal("[local]".to_owned(), open);
-                    }
-                }
-                Err(error) => pause(&error).await,
-            }
-        }
-    }
-
-    fn deal(&mut self, peer: String, raw: impl FnOnce() -> io::Result<Raw> + Send + 'static) {
+    fn deal(&mut self, peer: String, arrival: Arrival) {
         self.next = self.next.wrapping_add(1);
         let Some(worker) = self.workers.get(self.next % self.workers.len().max(1)) else { return };
         let (gate, open) = (self.gate.clone(), self.open.clone());
         worker.spawn(async move {
-            let Ok(raw) = raw() else { return };
+            let Ok(raw) = arrival.open() else { return };
             let Ok(entering) = open.entering.clone().try_acquire_owned() else { return turn_away(raw) };
             let welcomed = gate.welcome(raw, peer).await;
             drop(entering);

@@ -13,7 +13,7 @@ use super::audit::Audit;
 use super::audit::event::{Event, LoginFailed, SessionInfo};
 use super::auth::Mock;
 use super::cancel::Cancels;
-use super::config::{Auth, FunctionCalls, ListenerTls, Parameters, Settings, Target};
+use super::config::{Auth, ListenerTls, Parameters, Settings};
 use super::net::{Raw, Stream};
 use super::session::farewell;
 use super::session::wire::Side;
@@ -228,7 +228,7 @@ impl Gate {
         let encoding = TextEncoding::of(&greeting.encoding).unwrap_or(TextEncoding::Utf8);
         let settings = self.shared.settings.borrow().clone();
         let limits = relay::Limits {
-            function_calls: function_calls(&identity.target),
+            function_calls: identity.target.allow_function_call,
             values_max: if settings.record.parameters == Parameters::None { 0 } else { GREETING_MAX },
             text_max: settings.limits.statement_bytes_max,
             message_max: settings.limits.message_bytes_max,
@@ -271,14 +271,6 @@ async fn connect(upstream: &Upstream) -> Result<Side, Turned> {
                     .hint("Check that the server runs and that the target's upstream address is right."),
             ))
         }
-    }
-}
-
-fn function_calls(target: &Target) -> relay::FunctionCalls {
-    match target.allow_function_call {
-        FunctionCalls::None => relay::FunctionCalls::None,
-        FunctionCalls::LargeObjects => relay::FunctionCalls::LargeObjects,
-        FunctionCalls::All => relay::FunctionCalls::All,
     }
 }
 

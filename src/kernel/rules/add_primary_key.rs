@@ -1,10 +1,9 @@
 //! Adding a PRIMARY KEY builds its index, and may read every row, while nobody may use the table.
 
-use super::subject::{Hazard, Subject, Target, UNKNOWN};
-use super::{Doc, Response, Rule};
-use crate::kernel::facts::{RelationFacts, RelationKind};
-use crate::kernel::plan::{Plan, add_index_constraint};
-use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode, TableConstraint};
+use super::subject::{Hazard, Subject};
+use super::{Doc, Response, Rule, add_unique};
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -29,23 +28,10 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         return Vec::new();
     }
     let message = format!("ADD PRIMARY KEY builds an index over {} while nobody may use it", target.described());
-    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(subject, constraint, &target))]
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(add_unique::safe(subject, constraint, &target))]
 }
 
 /// A second one is refused by the server at once.
 fn has_primary_key(table: &RelationFacts) -> bool {
     table.indexes.iter().any(|index| index.primary)
-}
-
-fn safe(subject: &Subject<'_>, constraint: &TableConstraint, target: &Target<'_>) -> Result<Plan, &'static str> {
-    let table = target.facts.ok_or(UNKNOWN)?;
-    if table.kind != RelationKind::Table {
-        return Err("an index of a partitioned table cannot be built concurrently");
-    }
-    let taken = |name: &String| table.index(name).is_some_and(|index| index.valid) || table.constraint(name).is_some();
-    if constraint.name.as_ref().is_some_and(taken) {
-        return Err("its name is taken");
-    }
-    let mut names = subject.names.borrow_mut();
-    add_index_constraint::plan(table, constraint, subject.facts.major(), &mut names).ok_or("of its kind")
 }

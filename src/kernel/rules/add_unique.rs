@@ -29,7 +29,12 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(subject, constraint, &target))]
 }
 
-fn safe(subject: &Subject<'_>, constraint: &TableConstraint, target: &Target<'_>) -> Result<Plan, &'static str> {
+/// The index first, then the constraint: UNIQUE and PRIMARY KEY alike.
+pub(super) fn safe(
+    subject: &Subject<'_>,
+    constraint: &TableConstraint,
+    target: &Target<'_>,
+) -> Result<Plan, &'static str> {
     let table = target.facts.ok_or(UNKNOWN)?;
     if table.kind != RelationKind::Table {
         return Err("an index of a partitioned table cannot be built concurrently");

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::mistake::Mistake;
 use super::settings::{
-    Auth, FunctionCalls, HoldMode, ListenAddress, Listener, OnFailure, Parameters, Settings, Target, UpstreamLogin,
+    Auth, HoldMode, ListenAddress, Listener, OnFailure, Parameters, Settings, Target, UpstreamLogin,
 };
 use super::{Loaded, Overrides, load};
 use crate::kernel::policy::{Entry, Policy};
+use crate::kernel::relay::FunctionCalls;
 use crate::kernel::rules::Response;
 use crate::shell::tls::{ListenerMode, UpstreamMode};
 

@@ -13,6 +13,7 @@ use super::secret::Secret;
 use super::users::Users;
 use crate::kernel::plan;
 use crate::kernel::policy::{self, Policy};
+use crate::kernel::relay::FunctionCalls;
 use crate::shell::tls::{Identity, ListenerMode, Roots, UpstreamMode};
 
 /// The whole configuration.
@@ -177,16 +178,6 @@ pub enum HoldMode {
     Wait,
     /// The session gets an error with the ticket's number at once.
     Answer,
-}
-
-/// Which FunctionCall messages pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FunctionCalls {
-    None,
-    /// Those of libpq's large-object interface.
-    #[default]
-    LargeObjects,
-    All,
 }
 
 /// Bounds on what one client, and all together, can ask for.

@@ -8,9 +8,10 @@ use super::address;
 use super::convert::{tls_mistake, warn_if_open};
 use super::mistake::{Mistake, nearest};
 use super::section::Section;
-use super::settings::{Auth, FunctionCalls, HoldMode, Target, UpstreamAddress, UpstreamLogin, UpstreamTls};
+use super::settings::{Auth, HoldMode, Target, UpstreamAddress, UpstreamLogin, UpstreamTls};
 use super::{Secret, Users};
 use crate::kernel::policy::Policy;
+use crate::kernel::relay::FunctionCalls;
 use crate::shell::tls::{Roots, UpstreamMode};
 
 /// Whether a target only observes.
