@@ -125,8 +125,9 @@ impl<D: Database> Runner<'_, D> {
     /// Runs the step's action and tells how many attempts it took.
     async fn act(&mut self, step: &Step) -> Result<u32, DatabaseError> {
         match &step.action {
-            Action::Sql { sql, mode: Mode::Brief } => self.brief(step, sql).await,
-            Action::Sql { sql, mode: Mode::Scan } => self.scan(step, sql).await,
+            Action::Sql { sql, mode: Mode::Brief } => self.brief(step, std::slice::from_ref(sql)).await,
+            Action::Together { statements } => self.brief(step, statements).await,
+            Action::Sql { sql, mode: Mode::Scan } => self.scan(step, std::slice::from_ref(sql)).await,
             Action::Sql { sql, mode: Mode::NoTransaction } => self.outside_transaction(step, sql).await,
             Action::Sql { sql, mode: Mode::AsIs } => self.as_is(sql).await,
             Action::BuildIndex { sql, leftover, cleanup } => {
@@ -150,7 +151,7 @@ impl<D: Database> Runner<'_, D> {
         match &step.action {
             // Reads the whole table if nothing is left to do, so the session's timeouts are not for it.
             Action::Backfill(_) => self.long_probe(probe).await,
-            Action::Sql { .. } | Action::BuildIndex { .. } => yes(self.db, probe).await,
+            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } => yes(self.db, probe).await,
         }
     }
 

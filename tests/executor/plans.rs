@@ -24,13 +24,17 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         lock,
         scans: mode == Mode::Scan,
         probe: None,
-        undo: None,
+        undo: Vec::new(),
         reworded: None,
     }
 }
 
 pub(crate) fn probed(step: Step, probe: &str, undo: &str) -> Step {
-    Step { probe: Some(probe.to_owned()), undo: (!undo.is_empty()).then(|| undo.to_owned()), ..step }
+    Step {
+        probe: Some(probe.to_owned()),
+        undo: Some(undo.to_owned()).filter(|undo| !undo.is_empty()).into_iter().collect(),
+        ..step
+    }
 }
 
 pub(crate) fn column_probe(table: &str, column: &str, and: &str) -> String {
@@ -62,7 +66,7 @@ pub(crate) fn fill(table: &str, key: &[&str], expression: &str, rows: u64) -> St
         lock: LockMode::RowExclusive,
         scans: true,
         probe: Some(format!("SELECT NOT EXISTS (SELECT FROM {table} WHERE x IS NULL)")),
-        undo: None,
+        undo: Vec::new(),
         reworded: None,
     }
 }
@@ -155,7 +159,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             lock: LockMode::ShareUpdateExclusive,
             scans: true,
             probe: Some(probe("i.indisvalid AND i.indisready")),
-            undo: Some(cleanup),
+            undo: vec![cleanup],
             reworded: None,
         }],
     )

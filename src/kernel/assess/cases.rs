@@ -303,22 +303,25 @@ fn harmless(plan: &Plan, version: u32) {
     let mut facts = catalog(version);
     assert!(!plan.steps.is_empty());
     for step in &plan.steps {
-        let sql = match &step.action {
-            Action::Sql { sql, .. } => sql,
+        let texts = match &step.action {
+            Action::Sql { sql, .. } => vec![sql],
+            Action::Together { statements } => statements.iter().collect(),
             Action::BuildIndex { sql, leftover, cleanup } => {
                 assert_eq!(read(leftover).unwrap().statements.len(), 1);
                 assert!(answered(cleanup, version, facts.clone()).findings.is_empty(), "{cleanup}");
-                sql
+                vec![sql]
             }
             Action::Backfill(_) => continue,
         };
         if let Some(probe) = &step.probe {
             assert_eq!(read(probe).unwrap().statements.len(), 1, "{probe}");
         }
-        let again = answered(sql, version, facts.clone());
-        let hazards: Vec<_> = again.findings.iter().filter(|finding| finding.rule.0 != "brief-lock").collect();
-        assert!(hazards.is_empty(), "{sql}: {hazards:#?}");
-        apply(&mut facts, sql);
+        for sql in texts {
+            let again = answered(sql, version, facts.clone());
+            let hazards: Vec<_> = again.findings.iter().filter(|finding| finding.rule.0 != "brief-lock").collect();
+            assert!(hazards.is_empty(), "{sql}: {hazards:#?}");
+            apply(&mut facts, sql);
+        }
     }
 }
 
@@ -362,7 +365,7 @@ fn told(plan: &Plan) -> Vec<String> {
     }
     let steps = plan.steps.iter().enumerate().map(|(index, step)| {
         let what = match &step.action {
-            Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
+            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } => step.action.sql().into_owned(),
             Action::Backfill(backfill) => backfilled(backfill),
         };
         format!("  {}. {} ({}): {what}", index + 1, step.name, step.lock.words())

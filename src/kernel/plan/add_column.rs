@@ -223,7 +223,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         }),
         lock: LockMode::RowExclusive,
         scans: true,
-        undo: None,
+        undo: Vec::new(),
         reworded: None,
     }
 }

@@ -83,8 +83,8 @@ pub struct Step {
     /// A query that returns one row with one boolean: is this step done already? Absent: cannot be told
     /// (the step then runs in one transaction and an unknown outcome is reported as such).
     pub probe: Option<String>,
-    /// What takes the step back, or why it cannot be.
-    pub undo: Option<String>,
+    /// What takes the step back, in one transaction and in order; empty where nothing can, or nothing need.
+    pub undo: Vec<String>,
     /// How a failure is told where the server's own words would be about a helper nobody asked for.
     #[serde(default)]
     pub reworded: Option<Reworded>,
@@ -108,6 +108,10 @@ pub enum Action {
         sql: String,
         mode: Mode,
     },
+    /// Several statements as one: catalog only, in one transaction, brief as [`Mode::Brief`] is.
+    Together {
+        statements: Vec<String>,
+    },
     /// `CREATE INDEX CONCURRENTLY`: no transaction, no lock timeout; a failed build leaves an INVALID
     /// index which `cleanup` drops before the next try, if `leftover` (a boolean query) finds it.
     BuildIndex {
@@ -116,6 +120,18 @@ pub enum Action {
         cleanup: String,
     },
     Backfill(Backfill),
+}
+
+impl Action {
+    /// As people are shown it: the statement, or the one that stands for its batches.
+    #[must_use]
+    pub fn sql(&self) -> Cow<'_, str> {
+        match self {
+            Self::Sql { sql, .. } | Self::BuildIndex { sql, .. } => sql.into(),
+            Self::Together { statements } => format!("BEGIN; {}; COMMIT", statements.join("; ")).into(),
+            Self::Backfill(fill) => fill.update_sql().into(),
+        }
+    }
 }
 
 /// How a statement is run.
@@ -150,7 +166,9 @@ pub struct Backfill {
 impl Backfill {
     /// The whole of it in one statement: what the batches do together.
     fn update_sql(&self) -> String {
-        let (table, column) = (write::quote_ident(&self.relation.name), write::quote_ident(&self.column));
+        let table = write::quote_ident(&self.relation.name);
+        let schema = self.relation.schema.as_deref().map(|schema| format!("{}.", write::quote_ident(schema)));
+        let (table, column) = (schema.unwrap_or_default() + &table, write::quote_ident(&self.column));
         format!("UPDATE {table} SET {column} = {} WHERE {}", self.expression_sql, self.pending_sql)
     }
 }
@@ -172,11 +190,18 @@ impl Step {
     fn texts(&self) -> Vec<Cow<'_, str>> {
         let mut texts: Vec<Cow<'_, str>> = match &self.action {
             Action::Sql { sql, .. } => vec![sql.into()],
+            Action::Together { statements } => statements.iter().map(Cow::from).collect(),
             Action::BuildIndex { sql, leftover, cleanup } => vec![sql.into(), leftover.into(), cleanup.into()],
             Action::Backfill(fill) => vec![fill.update_sql().into()],
         };
-        texts.extend(self.probe.iter().map(Cow::from));
+        texts.extend(self.probe.iter().chain(&self.undo).map(Cow::from));
         texts
+    }
+
+    /// Statements that need strong locks for a moment, all or none of them.
+    #[must_use]
+    pub fn together(name: &str, statements: Vec<String>, lock: LockMode) -> Self {
+        Self { action: Action::Together { statements }, ..Self::sql(name, String::new(), Mode::Brief, lock) }
     }
 
     /// One statement without a probe and without an undo.
@@ -188,7 +213,7 @@ impl Step {
             lock,
             scans: false,
             probe: None,
-            undo: None,
+            undo: Vec::new(),
             reworded: None,
         }
     }
@@ -199,10 +224,11 @@ impl Step {
         Self { probe: Some(probe), ..self }
     }
 
-    /// With what takes it back.
+    /// With what takes it back; said again, with one more statement after it.
     #[must_use]
-    pub fn undone_by(self, undo: String) -> Self {
-        Self { undo: Some(undo), ..self }
+    pub fn undone_by(mut self, undo: String) -> Self {
+        self.undo.push(undo);
+        self
     }
 }
 

@@ -11,11 +11,10 @@ impl Plan {
         for step in &mut plan.steps {
             match &mut step.action {
                 Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => hide(sql),
+                Action::Together { statements } => statements.iter_mut().for_each(hide),
                 Action::Backfill(fill) => hide_value(fill),
             }
-            if let Some(undo) = &mut step.undo {
-                hide(undo);
-            }
+            step.undo.iter_mut().for_each(hide);
         }
         plan
     }

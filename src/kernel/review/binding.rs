@@ -160,8 +160,7 @@ fn bound_plan(plan: &Plan) -> Plan {
 fn bound_step(step: Step) -> Step {
     let action = match step.action {
         Action::Backfill(backfill) => Action::Backfill(Backfill { rows_estimate: 0, ..backfill }),
-        Action::Sql { sql, mode } => Action::Sql { sql, mode },
-        Action::BuildIndex { sql, leftover, cleanup } => Action::BuildIndex { sql, leftover, cleanup },
+        other @ (Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. }) => other,
     };
     Step { action, ..step }
 }

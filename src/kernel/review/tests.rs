@@ -13,7 +13,7 @@ fn plan_for_test() -> Plan {
         lock: LockMode::AccessExclusive,
         scans: false,
         probe: None,
-        undo: None,
+        undo: Vec::new(),
         reworded: None,
     };
     Plan {

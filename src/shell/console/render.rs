@@ -190,7 +190,7 @@ fn plan(out: &mut String, plan: &Plan) {
     for (index, one) in plan.steps.iter().enumerate() {
         step(out, index + 1, one);
     }
-    if plan.steps.iter().all(|step| step.undo.is_none()) {
+    if plan.steps.iter().all(|step| step.undo.is_empty()) {
         out.push_str("  No way to undo it is known.\n");
     } else if let Some(lost) = &plan.undo_loses {
         let _ = writeln!(out, "  Undoing it loses {}.", line(lost));
@@ -200,7 +200,7 @@ fn plan(out: &mut String, plan: &Plan) {
 fn step(out: &mut String, number: usize, step: &Step) {
     let scans = if step.scans { ", goes through all rows" } else { "" };
     let how = match &step.action {
-        Action::Sql { mode: Mode::Brief, .. } => "briefly, with a lock timeout and retries",
+        Action::Sql { mode: Mode::Brief, .. } | Action::Together { .. } => "briefly, with a lock timeout and retries",
         Action::Sql { mode: Mode::Scan, .. } => "under a weak lock, as long as it takes",
         Action::Sql { mode: Mode::NoTransaction, .. } => "outside a transaction",
         Action::Sql { mode: Mode::AsIs, .. } => "as it is",
@@ -208,23 +208,16 @@ fn step(out: &mut String, number: usize, step: &Step) {
         Action::Backfill(_) => "in batches steered by time",
     };
     let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), step.lock.words());
-    let text = match &step.action {
-        Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
-        Action::Backfill(fill) => format!(
-            "UPDATE {} SET {} = {} WHERE {}  -- about {} rows",
-            qualified(&fill.relation),
-            fill.column,
-            fill.expression_sql,
-            fill.pending_sql,
-            grouped(fill.rows_estimate)
-        ),
+    let rows = match &step.action {
+        Action::Backfill(fill) => format!("  -- about {} rows", grouped(fill.rows_estimate)),
+        Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } => String::new(),
     };
-    block(out, "     | ", &text);
+    block(out, "     | ", &format!("{}{rows}", step.action.sql()));
     if let Some(probe) = &step.probe {
         let _ = writeln!(out, "     done already?  {}", short(probe, 400));
     }
-    if let Some(undo) = &step.undo {
-        let _ = writeln!(out, "     undo           {}", short(undo, 400));
+    if !step.undo.is_empty() {
+        let _ = writeln!(out, "     undo           {}", short(&step.undo.join("; "), 400));
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) async fn begin<D: Database>(db: &mut D) -> Result<(), DatabaseError> 
 
 impl<D: Database> Runner<'_, D> {
     /// A strong lock, but brief: a short wait for it, many times.
-    pub(super) async fn brief(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
+    pub(super) async fn brief(&mut self, step: &Step, sql: &[String]) -> Result<u32, DatabaseError> {
         let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
         let statement_ms = self.session.statement_ms(self.limits.tripwire);
         let settings = self.session.local(lock_ms, statement_ms);
@@ -21,12 +21,12 @@ impl<D: Database> Runner<'_, D> {
     }
 
     /// A weak lock, but a long scan.
-    pub(super) async fn scan(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
+    pub(super) async fn scan(&mut self, step: &Step, sql: &[String]) -> Result<u32, DatabaseError> {
         let settings = self.session.local(ms(self.limits.scan_lock_timeout), 0);
         self.retried(step, sql, &settings).await
     }
 
-    async fn retried(&mut self, step: &Step, sql: &str, settings: &str) -> Result<u32, DatabaseError> {
+    async fn retried(&mut self, step: &Step, sql: &[String], settings: &str) -> Result<u32, DatabaseError> {
         let mut retry = Retry::new(self.limits, self.limits.budget);
         loop {
             self.wait_for_long_holders(step, &retry).await?;
@@ -111,12 +111,18 @@ impl<D: Database> Runner<'_, D> {
     }
 }
 
-/// One statement in a transaction of its own with local settings.
-pub(crate) async fn transaction<D: Database>(db: &mut D, settings: &str, sql: &str) -> Result<Done, DatabaseError> {
+/// Statements in a transaction of their own with local settings; what the last of them did.
+pub(crate) async fn transaction<D: Database>(
+    db: &mut D,
+    settings: &str,
+    statements: &[String],
+) -> Result<Done, DatabaseError> {
     begin(db).await?;
     let mut result = db.query(settings, &[]).await.map(|_| Done::default());
-    if result.is_ok() {
-        result = db.execute(sql).await;
+    for sql in statements {
+        if result.is_ok() {
+            result = db.execute(sql).await;
+        }
     }
     end(db, result).await
 }

@@ -86,7 +86,7 @@ impl<D: Database> Runner<'_, D> {
 
     /// A lock was not to be had: what is done is sound, and throwing it away would waste it.
     fn keep_done(&self) -> (String, String) {
-        let undo: Vec<&str> = self.undos().map(|(_, sql)| sql).collect();
+        let undo: Vec<&str> = self.undos().flat_map(|step| &step.undo).map(String::as_str).collect();
         let state = format!("Finished and in effect: {}. The rest is not done.", self.names());
         let mut way_on = "Run the same statement again: it goes on where it stopped.".to_owned();
         if !undo.is_empty() {
@@ -95,21 +95,21 @@ impl<D: Database> Runner<'_, D> {
         (state, way_on)
     }
 
-    /// The undo statements of what this run did, last step first.
-    fn undos(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The steps that this run did and that can be taken back, last first.
+    fn undos(&self) -> impl Iterator<Item = &Step> {
         let steps = self.applied.iter().rev().filter_map(|at| self.plan.steps.get(*at));
-        steps.filter_map(|step: &Step| step.undo.as_deref().map(|sql| (step.name.as_str(), sql)))
+        steps.filter(|step| !step.undo.is_empty())
     }
 
     async fn take_back(&mut self, cancelled: bool) -> Result<(String, String), DatabaseError> {
-        let undos: Vec<(String, String)> = self.undos().map(|(name, sql)| (name.to_owned(), sql.to_owned())).collect();
+        let undos: Vec<Step> = self.undos().cloned().collect();
         let mut left = Vec::new();
         let mut undone = Vec::new();
-        for (name, sql) in undos {
-            if self.undo(&sql).await? {
-                undone.push(name);
+        for step in undos {
+            if self.undo(&step.undo).await? {
+                undone.push(step.name);
             } else {
-                left.push(sql);
+                left.extend(step.undo);
             }
         }
         let undone = if undone.is_empty() { "nothing".to_owned() } else { undone.join(", ") };
@@ -123,15 +123,17 @@ impl<D: Database> Runner<'_, D> {
     }
 
     /// Takes one step back within the clean-up budget, also when cancelled. False: it is left.
-    async fn undo(&mut self, sql: &str) -> Result<bool, DatabaseError> {
-        if sql.contains(" CONCURRENTLY ") {
-            return self.drop_concurrently(sql, true).await;
+    async fn undo(&mut self, statements: &[String]) -> Result<bool, DatabaseError> {
+        if let [only] = statements
+            && only.contains(" CONCURRENTLY ")
+        {
+            return self.drop_concurrently(only, true).await;
         }
         let until = Instant::now() + self.limits.cleanup_budget;
         let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
         let settings = self.session.local(lock_ms, ms(self.limits.tripwire));
         loop {
-            match transaction(self.db, &settings, sql).await {
+            match transaction(self.db, &settings, statements).await {
                 Ok(_) => return Ok(true),
                 Err(error) if is_lost(&error) => return Err(error),
                 Err(error) if error.code() == Some(CANCELED) || is_contention(&error) => {

@@ -26,12 +26,8 @@ pub(super) fn summary(report: &Report) -> String {
 }
 
 fn sql_of(action: &Action) -> String {
-    match action {
-        Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => sql.clone(),
-        Action::Backfill(fill) => {
-            format!("UPDATE {} SET {} = {} in batches", fill.relation.name, fill.column, fill.expression_sql)
-        }
-    }
+    let how = if matches!(action, Action::Backfill(_)) { " in batches" } else { "" };
+    format!("{}{how}", action.sql())
 }
 
 /// The steps of a plan, one a line.

@@ -39,7 +39,7 @@ fn hostile_request() -> Request {
         lock,
         scans,
         probe: Some("SELECT true".into()),
-        undo: Some("ALTER TABLE public.orders DROP COLUMN token".into()),
+        undo: vec!["ALTER TABLE public.orders DROP COLUMN token".into()],
         reworded: None,
     };
     let expand = Action::Sql { sql: "ALTER TABLE public.orders ADD COLUMN token uuid".into(), mode: Mode::Brief };
