@@ -1,23 +1,23 @@
 //! Fills a column in small batches while the application goes on: each batch in a transaction of its own
 //! that lasts about as long as it should, with a pause after it.
 //!
-//! It walks the table by a key, or by pages where there is no usable one, and bounds itself to the keys
-//! present when it began: rows written later have the column's default. It must never wait long for a
-//! row while holding others: a batch that meets a locked row is done again without the locked ones, and
-//! those get their turn in a later pass. It is complete when a last look finds nothing to do. A value the
-//! application sets to NULL while it runs, in a row that was there before, is filled as well.
+//! It walks the table in the order of its pages, up to the last one there was when it began: rows written
+//! later have the column's default. It must never wait long for a row while holding others: a batch that
+//! meets a locked row is done again without the locked ones, and those get their turn in a later pass. It is
+//! complete when a last look finds nothing to do. A value the application sets to NULL while it runs is
+//! filled as well.
 
-mod keys;
 mod pace;
 mod pages;
+mod slicing;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::keys::Keys;
-use self::pace::{Most, Pace};
-use self::pages::Pages;
+use self::pace::Pace;
+use self::pages::{Pages, Slice};
+use self::slicing::Slicing;
 use super::database::{Database, DatabaseError, Row};
 use super::executor::{Control, Progress, begin, cancelled, end, error, is_contention};
 use crate::kernel::plan::{Backfill, Limits};
@@ -50,39 +50,24 @@ pub async fn fill<D: Database>(
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<u64, DatabaseError> {
-    let walk = match Keys::look_up(db, job).await? {
-        Some(keys) => match keys.last(db).await? {
-            Some(last) => Walk::Keys(keys, last),
-            None => return Ok(0),
-        },
-        None => Walk::Pages(Pages::look_up(db, job).await?),
-    };
+    let pages = Pages::look_up(db, job).await?;
     let now = Instant::now();
-    let (units_estimate, most) = match &walk {
-        Walk::Keys(..) => (job.rows_estimate, Most::Rows(bounds.limits.batch_rows_max)),
-        Walk::Pages(pages) => (pages.total(), Most::Pages),
-    };
     let mut filler = Filler {
         db,
         job,
         bounds,
         control,
         tell,
-        pace: Pace::new(bounds.limits.batch, most),
+        pace: Pace::new(bounds.limits.batch),
+        slicing: Slicing::new(),
         rows: 0,
-        units: 0,
-        units_estimate,
+        pages: 0,
+        pages_in_all: pages.total(),
         began: now,
         told: now,
     };
-    filler.run(walk).await?;
+    filler.run(pages).await?;
     Ok(filler.rows)
-}
-
-enum Walk {
-    /// Up to the greatest key there was at the start.
-    Keys(Keys, Vec<String>),
-    Pages(Pages),
 }
 
 /// Whether a batch waits for locked rows or leaves them out.
@@ -92,12 +77,6 @@ enum Locked {
     Skip,
 }
 
-/// One batch: its statement and parameters.
-struct Batch {
-    sql: String,
-    parameters: Vec<String>,
-}
-
 struct Filler<'a, D> {
     db: &'a mut D,
     job: &'a Backfill,
@@ -105,31 +84,25 @@ struct Filler<'a, D> {
     control: &'a Control,
     tell: &'a mut (dyn FnMut(Progress) + Send),
     pace: Pace,
+    slicing: Slicing,
     /// Rows written.
     rows: u64,
-    /// Rows or pages walked over, and how many there are in all.
-    units: u64,
-    units_estimate: u64,
+    /// Pages walked over, and how many there are in all.
+    pages: u64,
+    pages_in_all: u64,
     began: Instant,
     told: Instant,
 }
 
 impl<D: Database> Filler<'_, D> {
-    async fn run(&mut self, mut walk: Walk) -> Result<(), DatabaseError> {
+    async fn run(&mut self, mut pages: Pages) -> Result<(), DatabaseError> {
         let mut pause = PAUSE_MIN;
         let mut stuck_until = Instant::now() + self.bounds.limits.budget;
         let mut passes = 0;
         loop {
             let before = self.rows;
-            let skipped = match &mut walk {
-                Walk::Keys(keys, last) => self.pass_keys(keys, last).await?,
-                Walk::Pages(pages) => self.pass_pages(pages).await?,
-            };
-            let pending = match &walk {
-                Walk::Keys(keys, last) => keys.pending_query(self.job, last),
-                Walk::Pages(_) => pages::pending_query(self.job),
-            };
-            if !self.look(&pending).await? {
+            let skipped = self.pass(&pages).await?;
+            if !self.look(&pages::pending_query(self.job)).await? {
                 return Ok(());
             }
             if self.rows > before {
@@ -150,44 +123,30 @@ impl<D: Database> Filler<'_, D> {
             }
             self.sleep(pause).await?;
             pause = (pause * 2).min(PAUSE_MAX);
-            if let Walk::Pages(pages) = &mut walk {
-                *pages = Pages::look_up(self.db, self.job).await?;
-            }
-        }
-    }
-
-    /// One walk along the keys. True: rows were left out because they were locked.
-    async fn pass_keys(&mut self, keys: &Keys, last: &[String]) -> Result<bool, DatabaseError> {
-        let mut from: Option<Vec<String>> = None;
-        let mut skipped = false;
-        loop {
-            let size = self.pace.size();
-            let started = Instant::now();
-            let to = keys.end_of_batch(self.db, (from.as_deref(), last), size).await?;
-            let is_last = to.is_none();
-            let to = to.unwrap_or_else(|| last.to_vec());
-            let batch = |locked| keys.batch(self.job, (from.as_deref(), &to), locked);
-            skipped |= self.do_batch(&batch).await?;
-            self.after_batch(size, started).await?;
-            if is_last {
-                return Ok(skipped);
-            }
-            from = Some(to);
+            pages = Pages::look_up(self.db, self.job).await?;
         }
     }
 
     /// One walk over all pages of all parts. True: rows were left out because they were locked.
-    async fn pass_pages(&mut self, pages: &Pages) -> Result<bool, DatabaseError> {
+    async fn pass(&mut self, pages: &Pages) -> Result<bool, DatabaseError> {
         let mut skipped = false;
         for part in pages.parts() {
             let mut from = 0;
             while from < part.pages {
-                let size = self.pace.size();
-                let to = (from + size).min(part.pages);
-                let started = Instant::now();
-                let batch = |locked| pages::batch(self.job, part, (from, to), locked);
-                skipped |= self.do_batch(&batch).await?;
-                self.after_batch(size, started).await?;
+                let of = self.slicing.slices();
+                let to = (from + self.pace.pages() * of).min(part.pages);
+                let mut all = Duration::ZERO;
+                for share in 0..of {
+                    let started = Instant::now();
+                    let slice = Slice { pages: (from, to), of, share };
+                    skipped |= self.do_batch(&|locked| pages::batch(self.job, part, slice, locked)).await?;
+                    let took = started.elapsed();
+                    all += took;
+                    self.pace.took((to - from).div_ceil(of), took);
+                    self.after_batch(took).await?;
+                }
+                self.slicing.took(to - from, all);
+                self.pages += to - from;
                 from = to;
             }
         }
@@ -195,16 +154,14 @@ impl<D: Database> Filler<'_, D> {
     }
 
     /// One batch, until it is done. True: without the rows that were locked.
-    async fn do_batch(&mut self, batch: &(dyn Fn(Locked) -> Batch + Sync)) -> Result<bool, DatabaseError> {
+    async fn do_batch(&mut self, batch: &(dyn Fn(Locked) -> String + Sync)) -> Result<bool, DatabaseError> {
         let until = Instant::now() + self.bounds.limits.budget;
         let mut locked = Locked::Wait;
         loop {
             if self.control.is_cancelled() {
                 return Err(cancelled());
             }
-            let Batch { sql, parameters } = batch(locked);
-            let parameters: Vec<Option<&str>> = parameters.iter().map(|p| Some(p.as_str())).collect();
-            match self.in_transaction(&sql, &parameters).await {
+            match self.in_transaction(&batch(locked)).await {
                 Ok(rows) => {
                     self.rows += number(&rows);
                     return Ok(locked == Locked::Skip);
@@ -221,33 +178,29 @@ impl<D: Database> Filler<'_, D> {
         }
     }
 
-    async fn in_transaction(&mut self, sql: &str, parameters: &[Option<&str>]) -> Result<Vec<Row>, DatabaseError> {
+    async fn in_transaction(&mut self, sql: &str) -> Result<Vec<Row>, DatabaseError> {
         let settings = settings(self.bounds.lock_timeout_ms, BATCH_STATEMENT_MS);
         begin(self.db).await?;
         let mut result = self.db.query(&settings, &[]).await;
         if result.is_ok() {
-            result = self.db.query(sql, parameters).await;
+            result = self.db.query(sql, &[]).await;
         }
         end(self.db, result).await
     }
 
     /// Whether anything is left to do. Reads all of the table if nothing is.
-    async fn look(&mut self, pending: &Batch) -> Result<bool, DatabaseError> {
-        let parameters: Vec<Option<&str>> = pending.parameters.iter().map(|p| Some(p.as_str())).collect();
+    async fn look(&mut self, pending: &str) -> Result<bool, DatabaseError> {
         begin(self.db).await?;
         let mut result = self.db.query(&self.bounds.long_read, &[]).await;
         if result.is_ok() {
-            result = self.db.query(&pending.sql, &parameters).await;
+            result = self.db.query(pending, &[]).await;
         }
         let rows = end(self.db, result).await?;
         Ok(rows.first().and_then(|row| row.first()).and_then(Option::as_deref) == Some("t"))
     }
 
     /// Steers, tells and pauses.
-    async fn after_batch(&mut self, size: u64, started: Instant) -> Result<(), DatabaseError> {
-        let took = started.elapsed();
-        self.pace.took(size, took);
-        self.units += size;
+    async fn after_batch(&mut self, took: Duration) -> Result<(), DatabaseError> {
         if self.told.elapsed() >= self.bounds.limits.progress {
             self.told = Instant::now();
             let progress = self.progress();
@@ -258,8 +211,8 @@ impl<D: Database> Filler<'_, D> {
 
     fn progress(&self) -> Progress {
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
-        let all = self.units_estimate.max(1);
-        let walked = self.units.min(all);
+        let all = self.pages_in_all.max(1);
+        let walked = self.pages.min(all);
         let estimate = self.job.rows_estimate;
         let done = u64::try_from(u128::from(estimate) * u128::from(walked) / u128::from(all)).unwrap_or(estimate);
         let left = (walked > 0).then(|| Duration::from_millis(ms.saturating_mul(all - walked) / walked));
@@ -271,10 +224,13 @@ impl<D: Database> Filler<'_, D> {
     }
 }
 
+/// A batch does not wait for the disk: the next durable commit, at the latest that of the following step, makes it
+/// durable too, and what a crash before that takes back is still to be filled and found so.
 fn settings(lock_ms: u64, statement_ms: u64) -> String {
     format!(
         "SELECT pg_catalog.set_config('lock_timeout', '{lock_ms}', true), \
-         pg_catalog.set_config('statement_timeout', '{statement_ms}', true)"
+         pg_catalog.set_config('statement_timeout', '{statement_ms}', true), \
+         pg_catalog.set_config('synchronous_commit', 'off', true)"
     )
 }
 

@@ -54,11 +54,6 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
     Ok(facts)
 }
 
-/// Names as a text array in the server's input form.
-pub(super) fn text_array(names: &[String]) -> String {
-    queries::array(names.iter().map(|name| Some(name.as_str())))
-}
-
 async fn relations<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, DatabaseError> {
     let [schemas, names] = queries::relation_arrays(&wanted.relations);
     for attempt in 1..=CAREFUL_TRIES + 1 {

@@ -51,13 +51,12 @@ pub(crate) fn constraint_probe(table: &str, constraint: &str, and: &str) -> Stri
     )
 }
 
-pub(crate) fn fill(table: &str, key: &[&str], expression: &str, rows: u64) -> Step {
+pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
     let job = Backfill {
         relation: name(table),
         column: "x".to_owned(),
         expression_sql: expression.to_owned(),
         pending_sql: "x IS NULL".to_owned(),
-        key: key.iter().map(|k| (*k).to_owned()).collect(),
         rows_estimate: rows,
     };
     Step {
@@ -72,7 +71,7 @@ pub(crate) fn fill(table: &str, key: &[&str], expression: &str, rows: u64) -> St
 }
 
 /// `ADD COLUMN x uuid NOT NULL DEFAULT gen_random_uuid()`.
-pub(crate) fn add_column(table: &str, key: &[&str], rows: u64) -> Plan {
+pub(crate) fn add_column(table: &str, rows: u64) -> Plan {
     let not_null = column_probe(table, "x", "attnotnull");
     let or_sealed = |probe: String| {
         format!(
@@ -91,7 +90,7 @@ pub(crate) fn add_column(table: &str, key: &[&str], rows: u64) -> Plan {
                 &column_probe(table, "x", "atthasdef"),
                 &format!("ALTER TABLE {table} DROP COLUMN IF EXISTS x"),
             ),
-            fill(table, key, "gen_random_uuid()", rows),
+            fill(table, "gen_random_uuid()", rows),
             probed(
                 sql(
                     "guard",

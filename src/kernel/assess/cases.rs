@@ -374,9 +374,8 @@ fn told(plan: &Plan) -> Vec<String> {
 }
 
 fn backfilled(backfill: &Backfill) -> String {
-    let by = if backfill.key.is_empty() { "pages".to_owned() } else { backfill.key.join(", ") };
     format!(
-        "set {} = {} where {}, in batches by {by}, about {} rows",
+        "set {} = {} where {}, in batches, about {} rows",
         backfill.column, backfill.expression_sql, backfill.pending_sql, backfill.rows_estimate
     )
 }

@@ -218,7 +218,6 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
             column: column.to_owned(),
             expression_sql,
             pending_sql,
-            key: key(table),
             rows_estimate: table.rows_at_most(),
         }),
         lock: LockMode::RowExclusive,
@@ -226,19 +225,4 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         undo: Vec::new(),
         reworded: None,
     }
-}
-
-/// Columns of a key by which rows can be paged: the primary key, or a unique index over columns that are never null.
-/// Tables that inherit from this one have keys of their own, so there is none for all of them.
-fn key(table: &RelationFacts) -> Vec<String> {
-    if table.has_children && table.kind == RelationKind::Table {
-        return Vec::new();
-    }
-    let usable = |index: &&crate::kernel::facts::IndexFacts| {
-        let never_null = |name: &String| table.column(name).is_some_and(|column| column.not_null);
-        index.valid && index.unique && !index.expression_or_partial && index.columns.iter().all(never_null)
-    };
-    let primary = table.indexes.iter().find(|index| index.primary && index.valid);
-    let chosen = primary.or_else(|| table.indexes.iter().find(usable));
-    chosen.map_or_else(Vec::new, |index| index.columns.clone())
 }

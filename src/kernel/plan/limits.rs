@@ -30,8 +30,6 @@ pub struct Limits {
     pub batch: Duration,
     /// Pause after each batch, in percent of the time it took.
     pub batch_pause_percent: u32,
-    /// Rows of a batch at most.
-    pub batch_rows_max: u64,
     /// Between two notices of progress.
     pub progress: Duration,
 }
@@ -50,8 +48,7 @@ impl Default for Limits {
             long_holder: Duration::from_secs(1),
             cleanup_budget: Duration::from_secs(20),
             batch: Duration::from_millis(30),
-            batch_pause_percent: 50,
-            batch_rows_max: 50_000,
+            batch_pause_percent: 20,
             progress: Duration::from_secs(5),
         }
     }

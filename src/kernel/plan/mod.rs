@@ -157,8 +157,6 @@ pub struct Backfill {
     pub expression_sql: String,
     /// Rows still to do: `column IS NULL`.
     pub pending_sql: String,
-    /// Columns of a primary or unique not-null key, in order; empty: page ranges by ctid.
-    pub key: Vec<String>,
     /// Rows at most, for progress.
     pub rows_estimate: u64,
 }

@@ -62,7 +62,6 @@ mod tests {
             column: "password".to_owned(),
             expression_sql: "crypt('hunter2', gen_salt('bf'))".to_owned(),
             pending_sql: "password IS NULL".to_owned(),
-            key: Vec::new(),
             rows_estimate: 1,
         };
         let shown = step(Action::Backfill(fill));

@@ -252,7 +252,6 @@ fn a_backfill_may_grow() {
             column: "a".into(),
             expression_sql: "1".into(),
             pending_sql: "a IS NULL".into(),
-            key: vec!["id".into()],
             rows_estimate,
         });
         request

@@ -1,8 +1,12 @@
-//! Walking a table by its pages, where no key can be used: every part of it from its first page to the
-//! last one there is now. A row that moves to a page already passed is found by the next pass.
+//! A table as its pages: every part of it from its first page to the last one there is now. A row that
+//! moves to a page already passed is found by the next pass.
+//!
+//! A stretch of pages may be filled in slices, each with a share of every page's rows: what one slice leaves
+//! behind on a page makes room there for the next one's rows, and a row that stays on its page needs no new
+//! index entries (PostgreSQL docs, 73.7 Heap-Only Tuples).
 
 use super::super::executor::quoted;
-use super::{Batch, Locked};
+use super::Locked;
 use crate::kernel::plan::Backfill;
 use crate::shell::database::{Database, DatabaseError};
 
@@ -29,6 +33,16 @@ pub(super) struct Part {
     pub(super) pages: u64,
 }
 
+/// What one batch is about: a share of the rows on some pages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slice {
+    /// First page, and the one after the last.
+    pub(super) pages: (u64, u64),
+    /// Of how many shares this is which, counted from 0. A power of two.
+    pub(super) of: u64,
+    pub(super) share: u64,
+}
+
 impl Pages {
     pub(super) async fn look_up<D: Database>(db: &mut D, job: &Backfill) -> Result<Self, DatabaseError> {
         let relation = quoted(&job.relation);
@@ -49,14 +63,22 @@ impl Pages {
     }
 }
 
-/// Pages from `range.0` to before `range.1` of one part.
-pub(super) fn batch(job: &Backfill, part: &Part, range: (u64, u64), locked: Locked) -> Batch {
+/// Fills one slice of one part and counts its rows.
+pub(super) fn batch(job: &Backfill, part: &Part, slice: Slice, locked: Locked) -> String {
     let (name, column, value) = (&part.name, job.column.replace('"', "\"\""), &job.expression_sql);
     let tid = |page: u64| format!("'({page},0)'::pg_catalog.tid");
+    let share = match slice.of {
+        ..=1 => String::new(),
+        of => format!(
+            " AND pg_catalog.hashtid({name}.ctid) OPERATOR(pg_catalog.&) {} OPERATOR(pg_catalog.=) {}",
+            of - 1,
+            slice.share
+        ),
+    };
     let within = format!(
-        "{name}.ctid OPERATOR(pg_catalog.>=) {} AND {name}.ctid OPERATOR(pg_catalog.<) {} AND ({})",
-        tid(range.0),
-        tid(range.1),
+        "{name}.ctid OPERATOR(pg_catalog.>=) {} AND {name}.ctid OPERATOR(pg_catalog.<) {}{share} AND ({})",
+        tid(slice.pages.0),
+        tid(slice.pages.1),
         job.pending_sql
     );
     let rows = match locked {
@@ -67,11 +89,10 @@ pub(super) fn batch(job: &Backfill, part: &Part, range: (u64, u64), locked: Lock
         ),
     };
     let update = format!("UPDATE ONLY {name} SET \"{column}\" = {value} WHERE {rows} RETURNING 1");
-    Batch { sql: format!("WITH done AS ({update}) SELECT pg_catalog.count(*) FROM done"), parameters: Vec::new() }
+    format!("WITH done AS ({update}) SELECT pg_catalog.count(*) FROM done")
 }
 
 /// Whether any row is still pending.
-pub(super) fn pending_query(job: &Backfill) -> Batch {
-    let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE {})", quoted(&job.relation), job.pending_sql);
-    Batch { sql, parameters: Vec::new() }
+pub(super) fn pending_query(job: &Backfill) -> String {
+    format!("SELECT EXISTS (SELECT FROM {} WHERE {})", quoted(&job.relation), job.pending_sql)
 }

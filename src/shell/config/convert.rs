@@ -252,7 +252,6 @@ fn executor(section: Section<'_>) -> plan::Limits {
             0..=10_000,
         ))
         .unwrap_or(default.batch_pause_percent),
-        batch_rows_max: section.number("batch_rows_max", default.batch_rows_max, 1..=10_000_000),
         progress: section.seconds("progress_s", default.progress, 1..=3_600),
         ..default
     };

@@ -4,6 +4,7 @@
 //! it, a quiet baseline, then the change. Once directly on Postgres, once through
 //! Lockkeeper; the traffic takes the same way as the change unless told otherwise.
 
+pub mod batches;
 pub mod changes;
 pub mod report;
 pub mod run;

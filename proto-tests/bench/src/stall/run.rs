@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::stall::changes::Change;
 use crate::stall::traffic::{Shape, Stretch, Traffic, stretch};
 use crate::stall::{Options, Way, table};
-use crate::wire::Wire;
+use crate::wire::{Answer, Wire};
 use crate::{Fault, Outcome};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -45,8 +45,7 @@ impl Ran {
 
 /// Runs `change` through `port` on a fresh copy of the table.
 pub fn once(cluster: &Cluster, port: u16, change: &Change, options: &Options) -> Outcome<Ran> {
-    table::copy(cluster)?;
-    let traffic = Traffic::start(Shape {
+    let shape = Shape {
         port: match options.traffic {
             Way::Same => port,
             Way::Direct => cluster.port(),
@@ -54,17 +53,33 @@ pub fn once(cluster: &Cluster, port: u16, change: &Change, options: &Options) ->
         readers: options.readers,
         rows: options.rows,
         pause: Duration::from_millis(options.pause_ms),
-    })?;
+    };
+    let act = || {
+        let reader = match change.long_reader {
+            true => Some(long_reader(cluster.port(), options.reader_s)?),
+            false => None,
+        };
+        Ok((make(port, change, options.limit_s), reader))
+    };
+    under_traffic(cluster, shape, options.baseline_s, change.proof, act)
+}
+
+/// Does something on a fresh copy of the table while readers and writers are on it.
+pub fn under_traffic(
+    cluster: &Cluster,
+    shape: Shape,
+    baseline_s: u64,
+    proof: &str,
+    act: impl FnOnce() -> Outcome<(Outcome<Answer>, Option<Reader>)>,
+) -> Outcome<Ran> {
+    table::copy(cluster)?;
+    let traffic = Traffic::start(shape)?;
     std::thread::sleep(WARM_UP);
     let baseline_start = Instant::now();
-    std::thread::sleep(Duration::from_secs(options.baseline_s));
+    std::thread::sleep(Duration::from_secs(baseline_s));
     let baseline_end = Instant::now();
-    let reader = match change.long_reader {
-        true => Some(long_reader(cluster.port(), options.reader_s)?),
-        false => None,
-    };
     let start = Instant::now();
-    let outcome = make(port, change, options.limit_s);
+    let (outcome, reader) = act()?;
     let end = Instant::now();
     std::thread::sleep(AFTER);
     let heard = traffic.stop()?;
@@ -75,7 +90,7 @@ pub fn once(cluster: &Cluster, port: u16, change: &Change, options: &Options) ->
         Ok(answer) => (answer.error.unwrap_or(answer.tag), answer.notices),
         Err(fault) => (format!("no answer: {fault}"), Vec::new()),
     };
-    let proof = cluster.run(table::DATABASE, &[change.proof]);
+    let proof = cluster.run(table::DATABASE, &[proof]);
     table::drop_copy(cluster)?;
     Ok(Ran {
         baseline: stretch(&heard.samples, baseline_start, baseline_end),
@@ -89,14 +104,17 @@ pub fn once(cluster: &Cluster, port: u16, change: &Change, options: &Options) ->
     })
 }
 
-fn make(port: u16, change: &Change, limit_s: u64) -> Outcome<crate::wire::Answer> {
+/// A transaction that stands in the way, until it ends.
+type Reader = JoinHandle<Outcome<()>>;
+
+fn make(port: u16, change: &Change, limit_s: u64) -> Outcome<Answer> {
     let mut wire = Wire::connect(port, table::DATABASE)?;
     wire.limit(Duration::from_secs(limit_s))?;
     wire.query(change.sql)
 }
 
 /// Opens a transaction that has read the table, and ends it after a while.
-fn long_reader(port: u16, seconds: u64) -> Outcome<JoinHandle<Outcome<()>>> {
+fn long_reader(port: u16, seconds: u64) -> Outcome<Reader> {
     let mut wire = Wire::connect(port, table::DATABASE)?;
     wire.query("BEGIN")?.must()?;
     wire.query("SELECT id FROM orders LIMIT 1")?.must()?;

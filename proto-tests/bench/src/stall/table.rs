@@ -4,13 +4,23 @@ use crate::Outcome;
 use crate::cluster::Cluster;
 
 const TEMPLATE: &str = "stall_base";
+/// What makes a row dear to change.
+const HEAVY: [&str; 6] = [
+    "UPDATE orders SET note = repeat(note, 20)",
+    "CREATE INDEX ON orders (customer_id, created_at)",
+    "CREATE INDEX ON orders (status, updated_at)",
+    "CREATE INDEX ON orders (created_at)",
+    "CREATE INDEX ON orders USING gin (to_tsvector('simple', left(note, 120)))",
+    "VACUUM (FREEZE, ANALYZE) orders",
+];
 /// The database of the run at hand.
 pub const DATABASE: &str = "stall";
 const CUSTOMERS: u64 = 100_000;
 
 /// Fills the template: customers, and orders with the given number of rows.
 pub fn make(cluster: &Cluster, rows: u64) -> Outcome<()> {
-    cluster.run("postgres", &[&format!("CREATE DATABASE {TEMPLATE}")])?;
+    let create = format!("CREATE DATABASE {TEMPLATE}");
+    cluster.run("postgres", &[&format!("DROP DATABASE IF EXISTS {TEMPLATE}"), &create])?;
     let customers =
         format!("INSERT INTO customers SELECT id, 'customer ' || id FROM generate_series(1, {CUSTOMERS}) id");
     let orders = format!(
@@ -32,6 +42,13 @@ pub fn make(cluster: &Cluster, rows: u64) -> Outcome<()> {
             "CHECKPOINT",
         ],
     )?;
+    Ok(())
+}
+
+/// Makes every row of the template dear to change: wide, and in many indexes.
+pub fn make_heavy(cluster: &Cluster) -> Outcome<()> {
+    cluster.run(TEMPLATE, &HEAVY)?;
+    cluster.run(TEMPLATE, &["CHECKPOINT"])?;
     Ok(())
 }
 

@@ -30,7 +30,6 @@ fn hostile_request() -> Request {
         column: "token".into(),
         expression_sql: "gen_random_uuid()".into(),
         pending_sql: "token IS NULL".into(),
-        key: vec!["id".into()],
         rows_estimate: 5_000_000,
     };
     let step = |name: &str, action, lock, scans| Step {
