@@ -22,6 +22,12 @@ impl Values {
         (*count != [0, 0]).then(|| Self(rest.into()))
     }
 
+    /// What followed the names of the Bind.
+    #[must_use]
+    pub fn raw(self) -> Arc<[u8]> {
+        self.0
+    }
+
     /// The values in order. What is not shaped like values has none: the server refuses it.
     #[must_use]
     pub fn list(&self) -> Vec<BoundValue<'_>> {

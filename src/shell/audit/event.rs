@@ -22,14 +22,23 @@ pub struct SessionNumber(pub u64);
 pub struct Line {
     /// Counted from 1 over all files and restarts; no number is ever missing.
     pub seq: u64,
-    /// SHA-256 (hex) of the previous line without its line feed; zeros before the first.
-    pub prev: String,
     /// Random name of this run of the gateway; `boot-session` names a session for ever.
     pub boot: String,
     /// Wall time, RFC 3339, UTC, microseconds.
     pub at: String,
     #[serde(flatten)]
     pub event: Event,
+    #[serde(flatten)]
+    pub seal: Option<Seal>,
+}
+
+/// Closes a batch: the lines written to the file together, of which it is the end of the last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// The seal before; zeros before the first.
+    pub prev: String,
+    /// SHA-256 (hex) of all bytes of the batch up to this value, line feeds and `prev` included.
+    pub seal: String,
 }
 
 /// Everything that is recorded.
@@ -275,8 +284,8 @@ pub struct StatementRecord {
     pub sqlstate: Option<SqlState>,
     pub rules: Option<Arc<[RuleId]>>,
     pub ticket: Option<TicketId>,
-    /// Made by [`super::Audit::parameters`].
-    pub parameters: Option<Box<[Option<String>]>>,
+    /// What follows the names of its Bind; the settings say what of it is recorded.
+    pub bound: Option<Arc<[u8]>>,
 }
 
 impl StatementRecord {
@@ -298,7 +307,7 @@ impl StatementRecord {
             sqlstate: None,
             rules: None,
             ticket: None,
-            parameters: None,
+            bound: None,
         }
     }
 }

@@ -6,8 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::{OpenError, Settings};
 use crate::shell::clock::now;
@@ -58,11 +58,12 @@ pub(super) fn is_in_use(directory: &Path) -> bool {
     matches!(lock, Ok(Err(fs::TryLockError::WouldBlock)))
 }
 
-/// Where a chain ended.
+/// Where a chain ended: the last line that can be read, and the last seal. What a crash left behind the
+/// seal stays without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Last {
     pub(super) seq: u64,
-    pub(super) hash: [u8; 32],
+    pub(super) seal: [u8; 32],
     pub(super) torn_bytes: u64,
 }
 
@@ -102,15 +103,13 @@ impl Directory {
 
     /// The end of the chain in the files that are there.
     pub(super) fn last(&mut self) -> io::Result<Last> {
-        let mut torn_bytes = 0;
+        let mut last = Last::default();
         for path in list(&self.path)?.iter().rev() {
-            let last = last_line(path)?;
-            torn_bytes += last.torn_bytes;
-            if last.seq > 0 {
-                return Ok(Last { torn_bytes, ..last });
+            if look_back(path, &mut last)? {
+                break;
             }
         }
-        Ok(Last { torn_bytes, ..Last::default() })
+        Ok(last)
     }
 
     /// Starts the next file.
@@ -201,12 +200,14 @@ impl RecordFile {
 }
 
 #[derive(Deserialize)]
-struct Seq {
+struct Link {
     seq: u64,
+    #[serde(default)]
+    seal: Option<String>,
 }
 
-/// The last line that can be read; whatever follows it is torn.
-fn last_line(path: &Path) -> io::Result<Last> {
+/// Reads a file from its end to its last seal. True when it has one.
+fn look_back(path: &Path, last: &mut Last) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut window = 64 << 10;
@@ -215,33 +216,42 @@ fn last_line(path: &Path) -> io::Result<Last> {
         let mut tail = Vec::new();
         file.seek(SeekFrom::Start(from))?;
         Read::by_ref(&mut file).take(size - from).read_to_end(&mut tail)?;
-        if let Some((last, end)) = last_in(&tail, from == 0) {
-            return Ok(Last { torn_bytes: tail.len() as u64 - end, ..last });
-        }
-        if from == 0 {
-            return Ok(Last { torn_bytes: size, ..Last::default() });
+        let mut found = *last;
+        let has_seal = look_back_in(&tail, from == 0, &mut found);
+        if has_seal || from == 0 {
+            *last = found;
+            return Ok(has_seal);
         }
         window *= 16;
     }
 }
 
-fn last_in(tail: &[u8], is_whole: bool) -> Option<(Last, u64)> {
-    let mut end = tail.len();
-    loop {
-        let line_end = tail.get(..end)?.iter().rposition(|b| *b == b'\n')?;
-        let start = tail.get(..line_end)?.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        if start == 0 && !is_whole {
-            return None;
-        }
-        let line = tail.get(start..line_end)?;
-        if let Ok(Seq { seq }) = serde_json::from_slice(line) {
-            return Some((Last { seq, hash: Sha256::digest(line).into(), torn_bytes: 0 }, line_end as u64 + 1));
-        }
-        if start == 0 {
-            return None;
-        }
-        end = start;
+/// What follows the last line that can be read is torn.
+fn look_back_in(tail: &[u8], is_whole: bool, last: &mut Last) -> bool {
+    let mut torn = 0;
+    let mut lines: Vec<&[u8]> = tail.split_inclusive(|b| *b == b'\n').collect();
+    if !is_whole && !lines.is_empty() {
+        lines.remove(0);
     }
+    for line in lines.iter().rev() {
+        let link = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<Link>(line).ok());
+        let Some(link) = link else {
+            torn += line.len() as u64;
+            continue;
+        };
+        if last.seq == 0 {
+            last.seq = link.seq;
+            last.torn_bytes += torn;
+        }
+        if let Some(Ok(seal)) = link.seal.map(|seal| HEXLOWER.decode(seal.as_bytes())) {
+            last.seal = seal.try_into().unwrap_or_default();
+            return true;
+        }
+    }
+    if last.seq == 0 {
+        last.torn_bytes += torn;
+    }
+    false
 }
 
 #[cfg(test)]
@@ -256,16 +266,24 @@ mod tests {
         assert_eq!(first_name(None).1, 1);
     }
 
-    #[test]
-    fn the_last_whole_line_is_found_at_every_cut() {
+    fn last_of(bytes: &[u8]) -> (bool, Last) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
-        let lines = b"{\"seq\":1,\"a\":\"x\"}\n{\"seq\":2}\n{\"seq\":3,\"b\":1}\n";
+        fs::write(&path, bytes).unwrap();
+        let mut last = Last::default();
+        (look_back(&path, &mut last).unwrap(), last)
+    }
+
+    #[test]
+    fn the_last_whole_line_is_found_at_every_cut() {
+        let seal = "ab".repeat(32);
+        let lines = format!("{{\"seq\":1,\"a\":\"x\"}}\n{{\"seq\":2,\"seal\":\"{seal}\"}}\n{{\"seq\":3,\"b\":1}}\n");
+        let lines = lines.as_bytes();
         for cut in 0..=lines.len() {
-            fs::write(&path, &lines[..cut]).unwrap();
-            let last = last_line(&path).unwrap();
+            let (sealed, last) = last_of(&lines[..cut]);
             let whole = lines[..cut].iter().filter(|b| **b == b'\n').count();
             assert_eq!(last.seq, whole as u64, "cut at {cut}");
+            assert_eq!((sealed, last.seal == [0xab; 32]), (whole >= 2, whole >= 2));
             let torn = cut - lines[..cut].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
             assert_eq!(last.torn_bytes, torn as u64);
         }
@@ -273,9 +291,8 @@ mod tests {
 
     #[test]
     fn a_line_longer_than_the_window_is_found() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("f");
-        fs::write(&path, format!("{{\"seq\":1}}\n{{\"seq\":2,\"text\":\"{}\"}}\n", "x".repeat(200_000))).unwrap();
-        assert_eq!(last_line(&path).unwrap().seq, 2);
+        let seal = "ab".repeat(32);
+        let long = format!("{{\"seq\":1,\"seal\":\"{seal}\"}}\n{{\"seq\":2,\"text\":\"{}\"}}\n", "x".repeat(200_000));
+        assert_eq!(last_of(long.as_bytes()), (true, Last { seq: 2, seal: [0xab; 32], torn_bytes: 0 }));
     }
 }

@@ -1,4 +1,4 @@
-//! Events into lines, each chained to the one before. Runs in the writer's thread only.
+//! Events into lines, and the seals that chain them. Runs in the writer's thread only.
 //!
 //! Statements are by far the most lines, so theirs are written by hand; everything else goes through
 //! serde. A test holds both to the same form.
@@ -11,32 +11,35 @@ use sha2::{Digest, Sha256};
 
 use super::escape::json_fragment;
 use super::event::{Event, SessionNumber, StatementRecord};
+use super::parameters::Parameters;
 use crate::kernel::review::Instant;
 
-/// Where the chain stands: the number and hash of the last line.
+/// Where the chain stands: the number of the last line, and the last seal.
 pub(super) struct Chain {
-    pub(super) seq: u64,
-    pub(super) prev: [u8; 32],
+    seq: u64,
+    seal: [u8; 32],
     boot: String,
     stamp: Stamp,
     text_limit: usize,
+    parameters: Parameters,
 }
 
 impl Chain {
-    pub(super) fn new(boot: &str, last: (u64, [u8; 32]), text_limit: usize) -> Self {
-        Self { seq: last.0, prev: last.1, boot: boot.to_owned(), stamp: Stamp::default(), text_limit }
+    pub(super) fn new(boot: &str, last: (u64, [u8; 32]), text_limit: usize, parameters: Parameters) -> Self {
+        Self { seq: last.0, seal: last.1, boot: boot.to_owned(), stamp: Stamp::default(), text_limit, parameters }
     }
 
     /// Appends the line of a statement.
     pub(super) fn statement(&mut self, out: &mut Vec<u8>, who: (SessionNumber, u64), record: &StatementRecord) {
-        let start = self.head(out, record.at);
-        statement(out, who, record, self.text_limit);
-        self.close(out, start);
+        self.head(out, record.at);
+        statement(out, who, record, (self.text_limit, &self.parameters));
+        self.seq += 1;
     }
 
     /// Appends the line of any other event. An event that cannot be written leaves nothing behind.
     pub(super) fn event(&mut self, out: &mut Vec<u8>, at: Instant, event: &Event) -> io::Result<()> {
-        let start = self.head(out, at);
+        let start = out.len();
+        self.head(out, at);
         let mut fields = Vec::with_capacity(512);
         let mut serializer = serde_json::Serializer::with_formatter(&mut fields, Harmless);
         if let Err(error) = event.serialize(&mut serializer) {
@@ -44,34 +47,49 @@ impl Chain {
             return Err(error.into());
         }
         out.extend_from_slice(fields.strip_prefix(b"{").unwrap_or(&fields));
-        self.close(out, start);
+        out.push(b'\n');
+        self.seq += 1;
         Ok(())
     }
 
-    fn head(&mut self, out: &mut Vec<u8>, at: Instant) -> usize {
-        let start = out.len();
+    /// Closes the batch that starts at `from`: its last line gets the seal of them all.
+    pub(super) fn seal(&mut self, out: &mut Vec<u8>, from: usize) {
+        out.truncate(out.len().saturating_sub(LINE_END.len()));
+        out.extend_from_slice(b",\"prev\":\"");
+        hex(out, &self.seal);
+        out.extend_from_slice(b"\",\"seal\":\"");
+        self.seal = Sha256::digest(out.get(from..).unwrap_or_default()).into();
+        hex(out, &self.seal);
+        out.push(b'"');
+        out.extend_from_slice(LINE_END);
+    }
+
+    fn head(&mut self, out: &mut Vec<u8>, at: Instant) {
         out.extend_from_slice(b"{\"seq\":");
         number(out, self.seq + 1);
-        out.extend_from_slice(b",\"prev\":\"");
-        let mut prev = [0; 64];
-        HEXLOWER.encode_mut(&self.prev, &mut prev);
-        out.extend_from_slice(&prev);
-        out.extend_from_slice(b"\",\"boot\":\"");
+        out.extend_from_slice(b",\"boot\":\"");
         out.extend_from_slice(self.boot.as_bytes());
         out.extend_from_slice(b"\",\"at\":\"");
         self.stamp.write(out, at);
         out.extend_from_slice(b"\",");
-        start
-    }
-
-    fn close(&mut self, out: &mut Vec<u8>, start: usize) {
-        self.seq += 1;
-        self.prev = Sha256::digest(out.get(start..).unwrap_or_default()).into();
-        out.push(b'\n');
     }
 }
 
-fn statement(out: &mut Vec<u8>, who: (SessionNumber, u64), record: &StatementRecord, limit: usize) {
+/// How every line ends.
+const LINE_END: &[u8] = b"}\n";
+
+fn hex(out: &mut Vec<u8>, bytes: &[u8; 32]) {
+    let mut digits = [0; 64];
+    HEXLOWER.encode_mut(bytes, &mut digits);
+    out.extend_from_slice(&digits);
+}
+
+fn statement(
+    out: &mut Vec<u8>,
+    who: (SessionNumber, u64),
+    record: &StatementRecord,
+    (limit, parameters): (usize, &Parameters),
+) {
     out.extend_from_slice(b"\"event\":\"statement\",\"session\":");
     number(out, who.0.0);
     out.extend_from_slice(b",\"n\":");
@@ -86,22 +104,22 @@ fn statement(out: &mut Vec<u8>, who: (SessionNumber, u64), record: &StatementRec
         out.extend_from_slice(b",\"text_bytes\":");
         number(out, full);
     }
-    if let Some(parameters) = &record.parameters {
-        list(out, b",\"parameters\":[", parameters.iter().map(|p| p.as_deref()));
+    if let Some(bound) = &record.bound {
+        parameters.write(out, bound);
     }
     word(out, b",\"decision\":\"", record.decision.word());
     if record.change {
         out.extend_from_slice(b",\"change\":true");
     }
     if let Some(rules) = record.rules.as_deref().filter(|rules| !rules.is_empty()) {
-        list(out, b",\"rules\":[", rules.iter().map(|rule| Some(rule.0.as_str())));
+        list(out, b",\"rules\":[", rules.iter().map(|rule| rule.0.as_str()));
     }
     if let Some(ticket) = record.ticket {
         out.extend_from_slice(b",\"ticket\":");
         number(out, ticket.0.unsigned_abs());
     }
     outcome(out, record);
-    out.push(b'}');
+    out.extend_from_slice(LINE_END);
 }
 
 fn outcome(out: &mut Vec<u8>, record: &StatementRecord) {
@@ -128,35 +146,21 @@ fn word(out: &mut Vec<u8>, key: &[u8], value: &str) {
     out.push(b'"');
 }
 
-fn list<'a>(out: &mut Vec<u8>, key: &[u8], values: impl Iterator<Item = Option<&'a str>>) {
+fn list<'a>(out: &mut Vec<u8>, key: &[u8], values: impl Iterator<Item = &'a str>) {
     out.extend_from_slice(key);
     for (i, value) in values.enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        if let Some(value) = value {
-            out.push(b'"');
-            json_fragment(out, value);
-            out.push(b'"');
-        } else {
-            out.extend_from_slice(b"null");
-        }
+        out.push(b'"');
+        json_fragment(out, value);
+        out.push(b'"');
     }
     out.push(b']');
 }
 
-fn number(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or_default();
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+pub(super) fn number(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// The longest beginning of at most `limit` bytes that ends between characters.
@@ -222,7 +226,8 @@ impl serde_json::ser::Formatter for Harmless {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::event::{Arrival, Decision, Line, SqlState, Statement, Transaction};
+    use super::super::event::{Arrival, Decision, Line, Seal, SqlState, Statement, Transaction};
+    use super::super::parameters::{ParameterMode, bound};
     use super::*;
     use crate::kernel::review::TicketId;
     use crate::kernel::rules::RuleId;
@@ -240,14 +245,18 @@ mod tests {
             sqlstate: SqlState::new("42P01"),
             rules: Some(Arc::from(vec![RuleId("create-index".into()), RuleId("a\"b".into())])),
             ticket: Some(TicketId(7)),
-            parameters: Some(Box::from([None, Some("x\n\u{202e}".to_owned())])),
+            bound: Some(bound(&[(None, true), (Some("x\n\u{202e}".as_bytes()), true)]).into()),
             ..StatementRecord::new(Instant(1_763_736_497_000_123), Arc::from("alter \"t\"\n\u{2028}é"))
         }
     }
 
+    fn chain(limit: usize) -> Chain {
+        Chain::new("b00t", (41, [0xab; 32]), limit, Parameters::new(ParameterMode::Text, limit))
+    }
+
     fn written(record: &StatementRecord, limit: usize) -> String {
         let mut out = Vec::new();
-        Chain::new("b00t", (41, [0xab; 32]), limit).statement(&mut out, (SessionNumber(3), 9), record);
+        chain(limit).statement(&mut out, (SessionNumber(3), 9), record);
         String::from_utf8(out).unwrap()
     }
 
@@ -257,7 +266,7 @@ mod tests {
             let by_hand = written(&record, 1000);
             let line: Line = serde_json::from_str(&by_hand).unwrap();
             let mut by_serde = Vec::new();
-            Chain::new("b00t", (41, [0xab; 32]), 1000).event(&mut by_serde, record.at, &line.event).unwrap();
+            chain(1000).event(&mut by_serde, record.at, &line.event).unwrap();
             assert_eq!(by_hand, String::from_utf8(by_serde).unwrap());
             assert_eq!((line.seq, line.boot.as_str()), (42, "b00t"));
         }
@@ -267,7 +276,7 @@ mod tests {
     fn a_line_is_as_documented() {
         let record =
             StatementRecord { tag: "SELECT 1".into(), rows: 1, ..StatementRecord::new(Instant(0), "select 1".into()) };
-        insta::assert_snapshot!(written(&record, 1000).trim_end(), @r#"{"seq":42,"prev":"abababababababababababababababababababababababababababababababab","boot":"b00t","at":"1970-01-01T00:00:00.000000Z","event":"statement","session":3,"n":9,"path":"simple","text":"select 1","decision":"pass","tx":"idle","rows":1,"bytes":0,"duration_us":0,"tag":"SELECT 1"}"#);
+        insta::assert_snapshot!(written(&record, 1000).trim_end(), @r#"{"seq":42,"boot":"b00t","at":"1970-01-01T00:00:00.000000Z","event":"statement","session":3,"n":9,"path":"simple","text":"select 1","decision":"pass","tx":"idle","rows":1,"bytes":0,"duration_us":0,"tag":"SELECT 1"}"#);
     }
 
     #[test]
@@ -279,18 +288,22 @@ mod tests {
     }
 
     #[test]
-    fn each_line_hashes_the_one_before() {
+    fn a_seal_covers_its_batch_and_names_the_one_before() {
         let mut out = Vec::new();
-        let mut chain = Chain::new("b", (0, [0; 32]), 100);
-        for n in 1..4 {
-            chain.statement(&mut out, (SessionNumber(1), n), &rich());
-        }
-        let text = String::from_utf8(out).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        for pair in lines.windows(2) {
-            let hash = Sha256::digest(pair[0].as_bytes());
-            let hex = HEXLOWER.encode(&hash);
-            assert!(pair[1].contains(&format!("\"prev\":\"{hex}\"")));
+        let mut chain = chain(100);
+        let mut before = "ab".repeat(32);
+        for _ in 0..2 {
+            let from = out.len();
+            (1..4).for_each(|n| chain.statement(&mut out, (SessionNumber(1), n), &rich()));
+            chain.seal(&mut out, from);
+            let batch = std::str::from_utf8(&out[from..]).unwrap();
+            assert_eq!(batch.lines().count(), 3);
+            let line: Line = serde_json::from_str(batch.lines().last().unwrap()).unwrap();
+            let Seal { prev, seal } = line.seal.unwrap();
+            assert_eq!(prev, before);
+            let covered = batch.strip_suffix(&format!("{seal}\"}}\n")).unwrap();
+            assert_eq!(HEXLOWER.encode(&Sha256::digest(covered)), seal);
+            before = seal;
         }
     }
 

@@ -1,4 +1,5 @@
-//! The record: every session and every statement, one line of JSON each, chained by hashes.
+//! The record: every session and every statement, one line of JSON each. Lines are written
+//! in batches, and each batch ends with a seal: a hash of it and of the seal before.
 //!
 //! Sessions hand compact values to a bounded queue; one thread formats them, writes them, and syncs them
 //! to disk. Nothing is dropped in silence: a full queue makes sessions wait, a record that cannot be
@@ -137,7 +138,6 @@ struct Shared {
     on_failure: OnFailure,
     text_limit: usize,
     intent_timeout: Duration,
-    parameters: parameters::Parameters,
 }
 
 impl Shared {
@@ -189,9 +189,9 @@ impl Audit {
             on_failure: settings.on_failure,
             text_limit: settings.text_limit,
             intent_timeout: settings.intent_timeout,
-            parameters: parameters::Parameters::new(settings.parameters, settings.text_limit),
         });
-        let chain = format::Chain::new(&boot, (last.seq, last.hash), settings.text_limit);
+        let parameters = parameters::Parameters::new(settings.parameters, settings.text_limit);
+        let chain = format::Chain::new(&boot, (last.seq, last.seal), settings.text_limit, parameters);
         let writer = writer::Writer::new(Arc::clone(&shared), directory, chain, settings.stdout)?;
         let thread = std::thread::Builder::new().name("record".into());
         let handle = thread.spawn(move || writer.run()).map_err(OpenError::Thread)?;
@@ -240,16 +240,6 @@ impl Audit {
     /// record can be written again.
     pub async fn event_settled(&self, event: Event) -> Result<(), RecordError> {
         self.settled(0, event).await
-    }
-
-    /// Bound values as the settings want them recorded; `None` (and no work) by default.
-    /// `values`: bytes and whether they are in text format.
-    #[must_use]
-    pub fn parameters<'a>(
-        &self,
-        values: impl Iterator<Item = (Option<&'a [u8]>, bool)>,
-    ) -> Option<Box<[Option<String>]>> {
-        self.shared.parameters.record(values)
     }
 
     /// The name of this run of the gateway in the record.

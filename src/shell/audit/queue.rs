@@ -39,10 +39,7 @@ pub(super) enum Item {
 impl Item {
     fn bytes(&self) -> usize {
         let more = match self {
-            Self::Statement { record, .. } => {
-                let parameters = record.parameters.as_deref().unwrap_or_default();
-                record.text.len() + parameters.iter().map(|p| 24 + p.as_ref().map_or(0, String::len)).sum::<usize>()
-            }
+            Self::Statement { record, .. } => record.text.len() + record.bound.as_ref().map_or(0, |bound| bound.len()),
             Self::Event { .. } | Self::Durable { .. } => 1024,
         };
         size_of::<Self>() + more

@@ -82,11 +82,17 @@ fn whole(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), Sessi
         return writeln!(out, "{json}").map_err(SessionsError::Output);
     }
     let mut text = format!(
-        "The record is whole: {} lines in {} files, numbers {} to {}, each chained to the one before.\nlast hash {}\n",
-        report.lines, report.files, report.first_seq, report.last_seq, report.last_hash
+        "The record is whole: {} lines in {} files, numbers {} to {}, sealed in batches, each chained to the one before.\nlast seal {}\n",
+        report.lines, report.files, report.first_seq, report.last_seq, report.last_seal
     );
     if report.first_seq > 1 {
         text += "Lines before the first were deleted with their files (retention).\n";
+    }
+    if report.unsealed > 0 {
+        text += &format!(
+            "{} lines at the end of files have no seal: a crash, or being written now. They are in order, but may have been changed.\n",
+            report.unsealed
+        );
     }
     if report.torn > 0 {
         text += &format!("{} unfinished lines at the end of files: a crash, or being written now.\n", report.torn);

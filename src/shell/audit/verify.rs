@@ -2,7 +2,7 @@
 //! writer but the names of the files.
 //!
 //! What it cannot see: a record whose end was cut off, or one that was made anew from its first line; that
-//! takes a copy of the last hash kept elsewhere.
+//! takes a copy of the last seal kept elsewhere. Lines that a crash left without a seal are counted.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,8 +25,10 @@ pub struct Report {
     /// Number of the first line: above 1 when older files were deleted.
     pub first_seq: u64,
     pub last_seq: u64,
-    /// SHA-256 of the last line, hex: keep it elsewhere to notice a cut end.
-    pub last_hash: String,
+    /// The last seal, hex: keep it elsewhere to notice a cut end.
+    pub last_seal: String,
+    /// Lines at the end of files that no seal covers (a crash, or being written now): in order, not proven.
+    pub unsealed: u64,
     /// Files that end with an unfinished line (a crash, or one being written now).
     pub torn: u64,
     /// Lines found twice because a file was abandoned after a disk error; equal both times.
@@ -49,16 +51,37 @@ pub enum VerifyError {
 #[derive(Deserialize)]
 struct Link {
     seq: u64,
+    #[serde(flatten)]
+    seal: Option<Seal>,
+}
+
+#[derive(Deserialize)]
+struct Seal {
     prev: String,
+    seal: String,
+}
+
+/// A line that was checked.
+#[derive(Clone, PartialEq, Eq)]
+struct Seen {
+    seq: u64,
+    hash: [u8; 32],
+    /// If it ends a batch.
+    seal: Option<String>,
 }
 
 #[derive(Default)]
 struct Verifier {
     report: Report,
-    /// Numbers and hashes of the last lines, newest last.
-    recent: VecDeque<(u64, [u8; 32])>,
+    /// The last lines, newest last.
+    recent: VecDeque<Seen>,
     /// Lines of an abandoned file that must come again.
-    again: VecDeque<(u64, [u8; 32])>,
+    again: VecDeque<Seen>,
+    /// What the next seal covers: so many lines.
+    batch: Sha256,
+    batch_lines: u64,
+    /// The last seal; none before the first line, and where the files before were deleted.
+    seal: Option<String>,
     starts_file: bool,
 }
 
@@ -69,17 +92,18 @@ pub fn verify(directory: &Path) -> Result<Report, VerifyError> {
     let mut verifier = Verifier::default();
     for path in &files {
         verifier.report.files += 1;
-        verifier.starts_file = true;
+        verifier.start_file();
         read::lines(path, |place, text| verifier.line(place, text)).map_err(|error| match error {
             VerifyError::Io(source) => at(path, source),
             other @ (VerifyError::Read { .. } | VerifyError::Broken { .. } | VerifyError::Empty(_)) => other,
         })?;
     }
-    let Some((last_seq, hash)) = verifier.recent.back() else {
+    verifier.start_file();
+    let Some(last) = verifier.recent.back() else {
         return Err(VerifyError::Empty(directory.to_owned()));
     };
-    verifier.report.last_seq = *last_seq;
-    verifier.report.last_hash = HEXLOWER.encode(hash);
+    verifier.report.last_seq = last.seq;
+    verifier.report.last_seal = verifier.seal.unwrap_or_default();
     Ok(verifier.report)
 }
 
@@ -90,27 +114,30 @@ impl Verifier {
             self.report.torn += 1;
             return Ok(());
         }
-        let Link { seq, prev } =
+        let Link { seq, seal } =
             serde_json::from_slice(text).map_err(|error| broken(format!("not a record: {error}")))?;
         if std::mem::take(&mut self.starts_file) {
             self.go_back(seq);
         }
         match self.recent.back() {
             None => self.report.first_seq = seq,
-            Some((last, _)) if seq != last + 1 => {
+            Some(last) if seq != last.seq + 1 => {
                 return Err(broken(format!(
-                    "number {seq} follows number {last}: lines are missing, added or out of order"
+                    "number {seq} follows number {}: lines are missing, added or out of order",
+                    last.seq
                 )));
-            }
-            Some((last, hash)) if prev != HEXLOWER.encode(hash) => {
-                return Err(broken(format!("line number {last} is not the one that was recorded")));
             }
             Some(_) => {}
         }
-        if seq == 1 && prev != "0".repeat(64) {
-            return Err(broken("the first line refers to an earlier one".into()));
+        self.batch_lines += 1;
+        match &seal {
+            Some(seal) => self.check_seal(seq, seal, text).map_err(broken)?,
+            None => {
+                self.batch.update(text);
+                self.batch.update(b"\n");
+            }
         }
-        let this = (seq, Sha256::digest(text).into());
+        let this = Seen { seq, hash: Sha256::digest(text).into(), seal: seal.map(|seal| seal.seal) };
         if self.again.pop_front().is_some_and(|first| first != this) {
             return Err(broken("it differs from the same line in the file before".into()));
         }
@@ -122,14 +149,47 @@ impl Verifier {
         Ok(())
     }
 
+    /// The seal must cover what was read since the one before, and name that one.
+    fn check_seal(&mut self, seq: u64, seal: &Seal, text: &[u8]) -> Result<(), String> {
+        let first = seq + 1 - self.batch_lines;
+        let expected = match &self.seal {
+            Some(last) => last.clone(),
+            None if self.report.first_seq == 1 => "0".repeat(64),
+            // The file with the seal before was deleted.
+            None => seal.prev.clone(),
+        };
+        if seal.prev != expected {
+            return Err(format!("lines before number {first} are not the ones that were recorded"));
+        }
+        let end = format!("{}\"}}", seal.seal);
+        let covered = text.strip_suffix(end.as_bytes()).ok_or("its seal is not at its end")?;
+        self.batch.update(covered);
+        if HEXLOWER.encode(&self.batch.finalize_reset()) != seal.seal {
+            return Err(format!("lines number {first} to {seq} are not the ones that were recorded"));
+        }
+        self.batch_lines = 0;
+        self.seal = Some(seal.seal.clone());
+        Ok(())
+    }
+
+    /// A batch is in one file: what has no seal at a file's end gets none any more.
+    fn start_file(&mut self) {
+        self.starts_file = true;
+        self.report.unsealed += std::mem::take(&mut self.batch_lines);
+        self.batch.reset();
+    }
+
     /// A file that follows an abandoned one starts with the lines that were not known to be on disk.
     fn go_back(&mut self, seq: u64) {
-        let repeated = self.recent.iter().rev().take_while(|(recent, _)| *recent >= seq).count();
+        let repeated = self.recent.iter().rev().take_while(|recent| recent.seq >= seq).count();
         if repeated == 0 || (repeated == self.recent.len() && seq != self.report.first_seq) {
             return;
         }
         self.again = self.recent.split_off(self.recent.len() - repeated);
+        let unsealed = self.again.iter().rev().take_while(|line| line.seal.is_none()).count();
+        self.report.unsealed -= (unsealed as u64).min(self.report.unsealed);
         self.report.repeated += repeated as u64;
         self.report.lines -= repeated as u64;
+        self.seal = self.recent.iter().rev().find_map(|line| line.seal.clone());
     }
 }

@@ -35,8 +35,10 @@ pub(super) struct Writer {
     directory: Directory,
     file: Option<RecordFile>,
     chain: Chain,
-    /// Lines not known to be on disk, oldest first; `written` of them have been written to `file`.
+    /// Lines not known to be on disk, oldest first; bytes up to `sealed` have their seals, and up to
+    /// `written` have been written to `file`.
     lines: Vec<u8>,
+    sealed: usize,
     written: usize,
     waiting: Vec<Done>,
     spare: Vec<Item>,
@@ -60,6 +62,7 @@ impl Writer {
             file: Some(file),
             chain,
             lines: Vec::new(),
+            sealed: 0,
             written: 0,
             waiting: Vec::new(),
             spare: Vec::new(),
@@ -161,6 +164,11 @@ impl Writer {
     }
 
     fn try_write(&mut self) -> io::Result<()> {
+        // What the file gets in one piece ends with a seal.
+        if self.sealed < self.lines.len() {
+            self.chain.seal(&mut self.lines, self.sealed);
+            self.sealed = self.lines.len();
+        }
         let mut file = match self.file.take() {
             Some(file) => file,
             None => self.directory.next_file()?,
@@ -191,6 +199,7 @@ impl Writer {
         self.copy_out();
         self.lines.clear();
         self.lines.shrink_to(UNSYNCED_BYTES);
+        self.sealed = 0;
         self.written = 0;
         for done in self.waiting.drain(..) {
             answer(done, Ok(()));

@@ -68,8 +68,7 @@ impl Session {
         record.transaction = transaction(status);
         if let Some(values) = values {
             let secret = known.as_ref().is_some_and(|known| known.values_are_secret);
-            let values = values.list().into_iter().map(|(format, value)| (value, format == 0));
-            record.parameters = if secret { None } else { self.log.audit().parameters(values) };
+            record.bound = (!secret).then(|| values.raw());
         }
         if known.is_some_and(|known| !known.ordinary) {
             record.change = true;

@@ -195,6 +195,25 @@ fn files_rotate_and_the_chain_goes_on_over_files_and_restarts() {
     assert_eq!((report.files, report.first_seq, report.last_seq), (3, 11, 25));
 }
 
+/// What a crash leaves: the last batch without its end.
+#[test]
+fn lines_without_a_seal_are_told_and_a_seal_cannot_be_taken_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(directory.path());
+    drop(Audit::open(&settings).unwrap());
+    let path = read::files(&settings.directory).unwrap().pop().unwrap();
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{whole}{{\"seq\":2,\"event\":\"x\"}}\n{{\"seq\":3,\"pr")).unwrap();
+    let report = verify(&settings.directory).unwrap();
+    assert_eq!((report.lines, report.unsealed, report.torn), (2, 1, 1));
+    drop(Audit::open(&settings).unwrap());
+    let report = verify(&settings.directory).unwrap();
+    assert_eq!((report.lines, report.last_seq, report.unsealed, report.torn), (3, 3, 1, 1));
+    let at = whole.find(",\"prev\"").unwrap();
+    fs::write(&path, format!("{}}}\n{{\"seq\":2,\"event\":\"x\"}}\n", &whole[..at])).unwrap();
+    assert!(matches!(verify(&settings.directory), Err(VerifyError::Broken { .. })));
+}
+
 #[test]
 fn a_torn_end_is_told_and_followed() {
     let directory = tempfile::tempdir().unwrap();
