@@ -1,13 +1,13 @@
 //! Streams and addresses: TCP and Unix sockets, in clear or under TLS, as one type for each side.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A dead peer is noticed after about 45 + 3 × 10 seconds of silence on an idle connection.
@@ -77,7 +77,59 @@ impl Address {
     }
 }
 
+impl Raw {
+    /// Reads once if there was news since the last read; else nothing, without a system call. A read that
+    /// does not fill the buffer has emptied the socket.
+    pub fn try_read(&self, into: &mut [u8]) -> Option<io::Result<usize>> {
+        let mut result = None;
+        let mut read = |mut socket: &socket2::Socket| {
+            let count = result.insert(socket.read(into));
+            // What is said to have nothing left is not ready before it has news.
+            match count {
+                Ok(count) if *count == into.len() => Ok(()),
+                Ok(_) | Err(_) => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        };
+        let _: io::Result<()> = match self {
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, || read(&SockRef::from(stream))),
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, || read(&SockRef::from(stream))),
+        };
+        result
+    }
+
+    /// Writes once if there is room; else `WouldBlock`.
+    ///
+    /// # Errors
+    /// `WouldBlock`, or the connection is gone.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Ready when there may be something to read.
+    ///
+    /// # Errors
+    /// When the runtime is going down.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+}
+
 impl Stream {
+    /// The socket, where its bytes are the session's own.
+    #[must_use]
+    pub fn plain(&self) -> Option<&Raw> {
+        match self {
+            Self::Plain(raw) => Some(raw),
+            Self::Server(_) | Self::Client(_) => None,
+        }
+    }
+
     /// Whether the connection is encrypted.
     #[must_use]
     pub fn is_tls(&self) -> bool {

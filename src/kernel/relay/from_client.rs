@@ -243,7 +243,7 @@ impl Relay {
 
     fn bind(&mut self, header: Header, rest: &[u8]) -> Next {
         // What is approved later is approved with its values.
-        let watched = self.names.watching() || self.parsing_a_change();
+        let watched = self.names.watching() || self.ledger.naming();
         if watched && header.body > self.text_max {
             return self.too_long(header);
         }
@@ -264,7 +264,7 @@ impl Relay {
     fn execute(&mut self, header: Header, body: &[u8], now: u64) -> Next {
         let Ok((portal, _)) = message::execute(body) else { return malformed() };
         let Some(portal) = self.name(portal) else { return bad_name() };
-        if self.names.watching() || self.parsing_a_change() {
+        if self.names.watching() || self.ledger.naming() {
             if !self.quiet() {
                 return Next::Stop(Then::Ask { bytes: header.total(), question: Question::Settle });
             }
@@ -275,21 +275,6 @@ impl Relay {
         }
         self.dirty = true;
         self.push(Owed::Execute(running(None, None, now, Path::Execute), portal))
-    }
-
-    /// Something in flight may give a name to a change: a Parse, or a text with an SQL PREPARE.
-    fn parsing_a_change(&self) -> bool {
-        self.ledger.iter().any(|owed| match owed {
-            Owed::Parse { known, .. } => !known.ordinary,
-            Owed::Query(running) | Owed::Execute(running, _) => running.known.as_ref().is_some_and(|k| !k.ordinary),
-            Owed::FunctionCall(_)
-            | Owed::Sync
-            | Owed::Bind { .. }
-            | Owed::Describe
-            | Owed::CloseStatement(_)
-            | Owed::ClosePortal(_)
-            | Owed::CopyEnd => false,
-        })
     }
 
     fn close(&mut self, body: &[u8]) -> Next {
@@ -335,7 +320,7 @@ impl Relay {
 }
 
 fn running(known: Option<Arc<Known>>, values: Option<Values>, started: u64, path: Path) -> Running {
-    Running { known, values, started, bytes: 0, rows: 0, tag: CompactString::default(), error: None, path }
+    Running { known, values, started, path }
 }
 
 fn bad_name() -> Next {

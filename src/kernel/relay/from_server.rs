@@ -2,9 +2,10 @@
 
 use compact_str::CompactString;
 
-use super::ledger::{Owed, Path, Running};
+use super::ledger::{Owed, Path, Progress, Running};
 use super::{Finished, LostPin, Relay, Status};
 use crate::kernel::sql::encoding::TextEncoding;
+use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::Statement;
 use crate::kernel::wire::frame::{self, HEADER, Header, server};
 use crate::kernel::wire::message;
@@ -36,37 +37,45 @@ impl Relay {
     pub fn from_server(&mut self, input: &[u8], now: u64) -> Result<Step, BadServer> {
         let mut at = self.server_skip.min(input.len());
         self.server_skip -= at;
-        self.add_bytes(at);
+        // Rows are counted together: only other replies end a statement.
+        let mut bytes = at;
         while at < input.len() {
             let rest = input.get(at..).unwrap_or_default();
             let header = match frame::header(rest, frame::server_length_max) {
                 Ok(Some(header)) => header,
-                Ok(None) => return Ok(Step { forward: at, need: Some(HEADER) }),
+                Ok(None) => return Ok(self.partial(at, bytes, HEADER)),
                 Err(bad) => return Err(BadServer { tag: bad.tag }),
             };
             let here = header.total().min(rest.len());
             if here < header.total() && must_see(header) {
-                return Ok(Step { forward: at, need: Some(header.total()) });
+                return Ok(self.partial(at, bytes, header.total()));
             }
-            self.add_bytes(here);
-            self.reply(header, rest.get(HEADER..here).unwrap_or_default(), now)?;
+            bytes += here;
+            if !matches!(header.tag, server::DATA_ROW | server::COPY_DATA) {
+                self.add_bytes(std::mem::take(&mut bytes));
+                self.reply(header, rest.get(HEADER..here).unwrap_or_default(), now)?;
+            }
             self.server_skip = header.total() - here;
             at += here;
         }
+        self.add_bytes(bytes);
         Ok(Step { forward: at, need: None })
     }
 
+    fn partial(&mut self, forward: usize, bytes: usize, need: usize) -> Step {
+        self.add_bytes(bytes);
+        Step { forward, need: Some(need) }
+    }
+
     fn add_bytes(&mut self, count: usize) {
-        if let Some(Owed::Query(running) | Owed::Execute(running, _) | Owed::FunctionCall(running)) =
-            self.ledger.front()
-        {
-            running.bytes += count as u64;
+        if let Some(Owed::Query(_) | Owed::Execute(..) | Owed::FunctionCall(_)) = self.ledger.front() {
+            self.progress.bytes += count as u64;
         }
     }
 
+    /// Any reply but rows and copy data.
     fn reply(&mut self, header: Header, body: &[u8], now: u64) -> Result<(), BadServer> {
         match header.tag {
-            server::DATA_ROW | server::COPY_DATA => {}
             server::READY => self.ready(body, now)?,
             server::COMMAND_COMPLETE | server::EMPTY_QUERY | server::PORTAL_SUSPENDED => {
                 self.complete(header.tag, body, now)
@@ -115,11 +124,11 @@ impl Relay {
     fn complete(&mut self, tag: u8, body: &[u8], now: u64) {
         let text = body.strip_suffix(&[0]).unwrap_or(body);
         match self.ledger.front() {
-            Some(Owed::Query(running)) => note(running, text),
+            Some(Owed::Query(_)) => note(&mut self.progress, text),
             Some(Owed::Execute(..)) => {
                 if let Some(Owed::Execute(mut running, portal)) = self.ledger.pop() {
                     if tag == server::COMMAND_COMPLETE {
-                        note(&mut running, text);
+                        note(&mut self.progress, text);
                     }
                     if let Some(bound) = self.names.portal(&portal) {
                         running.known = Some(bound.known.clone());
@@ -136,7 +145,7 @@ impl Relay {
         let code = sqlstate(body);
         self.ledger.copy_failed();
         match self.ledger.front() {
-            Some(Owed::Query(running) | Owed::FunctionCall(running)) => running.error = code,
+            Some(Owed::Query(_) | Owed::FunctionCall(_)) => self.progress.error = code,
             None | Some(Owed::Sync) => {}
             Some(_) => {
                 self.failed(code, now);
@@ -147,16 +156,8 @@ impl Relay {
 
     /// The statement that failed in the extended protocol goes to the record.
     fn failed(&mut self, code: Option<[u8; 5]>, now: u64) {
-        let base = |known, started, path| Running {
-            known,
-            values: None,
-            started,
-            bytes: 0,
-            rows: 0,
-            tag: CompactString::default(),
-            error: code,
-            path,
-        };
+        let base = |known, started, path| Running { known, values: None, started, path };
+        self.progress.error = code;
         let running = match self.ledger.pop() {
             Some(Owed::Parse { known, started, .. }) => base(Some(known), started, Path::Parse),
             Some(Owed::Bind { statement, values, .. }) => {
@@ -168,10 +169,9 @@ impl Relay {
                     running.known = Some(bound.known.clone());
                     running.values.clone_from(&bound.values);
                 }
-                running.error = code;
                 running
             }
-            _ => return,
+            _ => return self.progress = Progress::default(),
         };
         self.finish(running, now);
     }
@@ -205,9 +205,10 @@ impl Relay {
 
     /// Names that SQL's PREPARE and DEALLOCATE changed; then the record.
     fn finish(&mut self, running: Running, now: u64) {
+        let Progress { bytes, rows, tag, error } = std::mem::take(&mut self.progress);
         if let Some(known) = &running.known {
-            for statement in known.clone().naming() {
-                self.sql_names(statement, &running);
+            for statement in known.naming() {
+                self.sql_names(statement, known, error.is_none());
             }
         }
         self.finished.push(Finished {
@@ -216,26 +217,26 @@ impl Relay {
             path: running.path,
             started: running.started,
             ended: now,
-            rows: running.rows,
-            bytes: running.bytes,
-            tag: running.tag,
-            error: running.error,
+            rows,
+            bytes,
+            tag,
+            error,
             status: self.status,
         });
     }
 
     /// Where a text of several statements failed in the middle, what it prepared may stand for something
     /// dangerous: that is kept; what it deallocated is kept too.
-    fn sql_names(&mut self, statement: &Statement, running: &Running) {
+    fn sql_names(&mut self, statement: &Statement, of: &Known, done: bool) {
         match statement {
             Statement::Prepare { name, .. } => {
-                if let Some(known) = running.known.as_ref().and_then(|k| k.prepared(name))
-                    && (running.error.is_none() || !known.ordinary)
+                if let Some(known) = of.prepared(name)
+                    && (done || !known.ordinary)
                 {
                     self.names.set_statement(name.as_str().into(), known);
                 }
             }
-            Statement::Deallocate { name } if running.error.is_none() => match name {
+            Statement::Deallocate { name } if done => match name {
                 Some(name) => self.names.close_statement(name),
                 None => self.names.close_all_statements(),
             },
@@ -255,11 +256,14 @@ fn must_see(header: Header) -> bool {
 }
 
 /// The command tag, and the rows it counts at its end.
-fn note(running: &mut Running, tag: &[u8]) {
-    running.tag = std::str::from_utf8(tag).unwrap_or_default().into();
-    let count = tag.rsplit(|b| *b == b' ').next().unwrap_or_default();
-    let rows = std::str::from_utf8(count).ok().and_then(|c| c.parse::<u64>().ok());
-    running.rows += rows.unwrap_or_default();
+fn note(progress: &mut Progress, tag: &[u8]) {
+    progress.tag = CompactString::from_utf8(tag).unwrap_or_default();
+    let digits = tag.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let (name, count) = tag.split_at(tag.len() - digits);
+    if name.ends_with(b" ") {
+        let add = |rows: u64, digit: &u8| rows.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        progress.rows += count.iter().fold(0, add);
+    }
 }
 
 /// The SQLSTATE field of an ErrorResponse.

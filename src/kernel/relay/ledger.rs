@@ -35,19 +35,23 @@ impl Values {
     }
 }
 
-/// A statement being executed, for the record.
+/// A statement to be executed, for the record.
 #[derive(Clone, Debug)]
 pub struct Running {
     pub known: Option<Arc<Known>>,
     pub values: Option<Values>,
     /// Microseconds on the session's clock.
     pub started: u64,
-    /// Bytes of the replies so far.
+    pub path: Path,
+}
+
+/// What the server has said so far of the statement it executes: the oldest that is owed.
+#[derive(Debug, Default)]
+pub struct Progress {
     pub bytes: u64,
     pub rows: u64,
     pub tag: CompactString,
     pub error: Option<[u8; 5]>,
-    pub path: Path,
 }
 
 /// How a statement came.
@@ -87,10 +91,29 @@ pub enum Owed {
     CopyEnd,
 }
 
+impl Owed {
+    #[inline]
+    fn names(&self) -> bool {
+        match self {
+            Self::Parse { known, .. } => !known.ordinary,
+            Self::Query(running) | Self::Execute(running, _) => running.known.as_ref().is_some_and(|k| !k.ordinary),
+            Self::FunctionCall(_)
+            | Self::Sync
+            | Self::Bind { .. }
+            | Self::Describe
+            | Self::CloseStatement(_)
+            | Self::ClosePortal(_)
+            | Self::CopyEnd => false,
+        }
+    }
+}
+
 /// The answers owed, oldest first.
 #[derive(Debug, Default)]
 pub struct Ledger {
     owed: VecDeque<Owed>,
+    /// How many of them may give a name to a change: a Parse, or a text with an SQL PREPARE.
+    naming: usize,
     /// The server is reading copy data; nothing it is sent before CopyDone is answered.
     copying: bool,
 }
@@ -114,11 +137,18 @@ impl Ledger {
         self.copying
     }
 
+    /// Whether something in flight may give a name to a change.
+    #[must_use]
+    pub fn naming(&self) -> bool {
+        self.naming > 0
+    }
+
     /// A message that will be answered goes to the server.
     #[inline]
     pub fn push(&mut self, owed: Owed) {
         // During COPY IN the server skips Flush and Sync, for clients that send them early.
         if !self.copying {
+            self.naming += usize::from(owed.names());
             self.owed.push_back(owed);
         }
     }
@@ -148,23 +178,25 @@ impl Ledger {
                 self.copying = true;
             }
         }
+        self.naming = self.owed.iter().filter(|owed| owed.names()).count();
     }
 
     /// What is answered next.
-    pub fn front(&mut self) -> Option<&mut Owed> {
-        while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
-            self.owed.pop_front();
-        }
-        self.owed.front_mut()
+    #[inline]
+    pub fn front(&self) -> Option<&Owed> {
+        // Never a CopyEnd: none is put into an empty ledger, and `pop` leaves none in front.
+        self.owed.front()
     }
 
     /// What was answered.
+    #[inline]
     pub fn pop(&mut self) -> Option<Owed> {
-        let popped = self.owed.pop_front();
+        let popped = self.owed.pop_front()?;
+        self.naming -= usize::from(popped.names());
         while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
             self.owed.pop_front();
         }
-        popped
+        Some(popped)
     }
 
     /// An error in the extended protocol: everything up to the next Sync stays unanswered.
@@ -175,13 +207,8 @@ impl Ledger {
             if matches!(owed, Owed::Sync) {
                 return false;
             }
-            self.owed.pop_front();
+            self.pop();
         }
         true
-    }
-
-    /// All that is owed, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Owed> {
-        self.owed.iter()
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use self::ledger::{Ledger, Path};
+use self::ledger::{Ledger, Path, Progress};
 use self::names::Names;
 use super::sql::encoding::TextEncoding;
 use super::sql::remember::Known;
@@ -115,6 +115,7 @@ pub struct Relay {
     dirty: bool,
     /// The lexer's settings were looked up for the message that is offered next.
     fenced: bool,
+    progress: Progress,
     pub finished: Vec<Finished>,
     /// The client has said goodbye.
     pub terminated: bool,
@@ -138,6 +139,9 @@ const NAME_MAX: usize = 63;
 /// The server cuts names after conversion to its own encoding, so a long one, or one in another
 /// encoding, is only the same for both sides when it is ASCII.
 fn name(bytes: &[u8], encoding: TextEncoding) -> Option<CompactString> {
+    if bytes.is_empty() {
+        return Some(CompactString::const_new(""));
+    }
     if bytes.is_ascii() {
         return std::str::from_utf8(bytes.get(..NAME_MAX).unwrap_or(bytes)).ok().map(CompactString::from);
     }
@@ -162,6 +166,7 @@ impl Relay {
             server_skipping: false,
             dirty: false,
             fenced: false,
+            progress: Progress::default(),
             finished: Vec::new(),
             terminated: false,
             lost_pin: None,

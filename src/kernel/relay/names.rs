@@ -89,7 +89,9 @@ impl Names {
         if !self.portals.is_empty() || self.unnamed_portal.is_some() {
             self.portals.clear();
             self.unnamed_portal = None;
-            self.count();
+            if self.watching() {
+                self.count();
+            }
         }
     }
 

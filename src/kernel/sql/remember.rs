@@ -153,13 +153,14 @@ impl<S: BuildHasher + Default> Memory<S> {
     }
 
     /// What is known of these bytes. Only for UTF8 clients and for pure ASCII: see [`Memory::get_or_read`].
-    pub fn find(&mut self, bytes: &[u8]) -> Option<&Arc<Known>> {
-        if !self.young.contains_key(bytes) {
-            let (key, ()) = self.old.remove_entry(bytes)?;
-            self.old_bytes = self.old_bytes.saturating_sub(key.0.bytes());
-            self.keep(key.0);
+    pub fn find(&mut self, bytes: &[u8]) -> Option<Arc<Known>> {
+        if let Some((key, ())) = self.young.get_key_value(bytes) {
+            return Some(Arc::clone(&key.0));
         }
-        self.young.get_key_value(bytes).map(|(key, ())| &key.0)
+        let (Key(known), ()) = self.old.remove_entry(bytes)?;
+        self.old_bytes = self.old_bytes.saturating_sub(known.bytes());
+        self.keep(Arc::clone(&known));
+        Some(known)
     }
 
     /// Keeps what is small, readable and without secrets.
@@ -186,7 +187,7 @@ impl<S: BuildHasher + Default> Memory<S> {
         // The same bytes are another text in another encoding.
         let remembered = bytes.len() <= TEXT_BYTES_REMEMBERED && (encoding == TextEncoding::Utf8 || bytes.is_ascii());
         if remembered && let Some(known) = self.find(bytes) {
-            return Arc::clone(known);
+            return known;
         }
         let known = Arc::new(Known::read(bytes, encoding));
         if shaped && shape::speaks_for_its_kind(&known) {

@@ -59,39 +59,64 @@ pub(super) fn speaks_for_its_kind(known: &Known) -> bool {
     known.ordinary && one && query && !known.hides() && !known.values_are_secret
 }
 
+/// Bytes at which [`shape`] has to look twice.
+const SPECIAL: [bool; 256] = special();
+
+const fn special() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte == 0 || byte >= 0x80 || byte >= b'0' as usize && byte <= b'9' as usize;
+        byte += 1;
+    }
+    let mut others = b"'\"$\\-/;".as_slice();
+    while let [byte, rest @ ..] = others {
+        table[*byte as usize] = true;
+        others = rest;
+    }
+    table
+}
+
+/// The first special byte. Blocks of letters, the most common signs and spaces are passed at once.
+fn position(text: &[u8]) -> Option<usize> {
+    let plain = |b: &u8| (matches!(*b, b'<'..=0x7f) & (*b != b'\\')) | matches!(*b, b'('..=b',') | (*b == b' ');
+    let (blocks, _) = text.as_chunks::<16>();
+    let passed = blocks.iter().take_while(|block| block.iter().fold(true, |all, b| all & plain(b))).count() * 16;
+    let rest = text.get(passed..)?;
+    rest.iter().position(|b| SPECIAL[usize::from(*b)]).map(|at| passed + at)
+}
+
 /// Writes the text with `0` for every integer constant. False when there is none, or any doubt: in a text
 /// without quotes, dollars, backslashes and comments, digits between these delimiters are a token.
 fn shape(text: &[u8], to: &mut Vec<u8>) -> bool {
-    let mut before = b' ';
     let mut replaced = false;
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
+    let (mut at, mut copied) = (0, 0);
+    while let Some(plain) = text.get(at..).and_then(position) {
+        at += plain;
         let rest = text.get(at..).unwrap_or_default();
-        let next = rest.get(1).copied().unwrap_or(b' ');
-        match byte {
-            b'\'' | b'"' | b'$' | b'\\' | 0 | 0x80.. => return false,
-            b'-' if next == b'-' => return false,
-            b'/' if next == b'*' => return false,
-            b';' if !rest.iter().skip(1).all(u8::is_ascii_whitespace) => return false,
-            b'0'..=b'9' if matches!(before, b' ' | b'\t' | b'\n' | b'(' | b',' | b'=' | b'<' | b'>') => {
+        match rest {
+            [b'-', b'-', ..] | [b'/', b'*', ..] => return false,
+            [b'-' | b'/', ..] => at += 1,
+            [b';', rest @ ..] if rest.iter().all(u8::is_ascii_whitespace) => at += 1,
+            [b'0'..=b'9', ..] => {
                 let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+                let before = text.get(..at).and_then(<[u8]>::last).copied().unwrap_or(b' ');
                 let after = rest.get(digits).copied().unwrap_or(b' ');
-                let run = rest.get(..digits).unwrap_or_default();
-                if digits <= DIGITS_MAX && matches!(after, b' ' | b'\t' | b'\n' | b')' | b',' | b';') {
+                let begins = matches!(before, b' ' | b'\t' | b'\n' | b'(' | b',' | b'=' | b'<' | b'>');
+                let ends = matches!(after, b' ' | b'\t' | b'\n' | b')' | b',' | b';');
+                if begins && ends && digits <= DIGITS_MAX {
+                    to.extend_from_slice(text.get(copied..at).unwrap_or_default());
                     to.push(b'0');
+                    copied = at + digits;
                     replaced = true;
-                } else {
-                    to.extend_from_slice(run);
                 }
                 at += digits;
-                before = b'0';
-                continue;
             }
-            _ => to.push(byte),
+            // Quotes, dollars, backslashes, NUL, bytes above 127, and more than one statement.
+            _ => return false,
         }
-        before = byte;
-        at += 1;
     }
+    to.extend_from_slice(text.get(copied..).unwrap_or_default());
     replaced
 }
 
@@ -136,6 +161,17 @@ mod tests {
             "select a",
         ] {
             assert_eq!(shape_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn doubt_is_found_at_every_place() {
+        for before in 0..40 {
+            for sign in ["'", "\"", "$", "\\", "--", "/*", ";x", "ä", "\0"] {
+                assert_eq!(shape_of(&format!("select 1, {}{sign}", "a".repeat(before))), None, "{before} {sign}");
+            }
+            let column = "a".repeat(before);
+            assert_eq!(shape_of(&format!("select {column}, 7")).unwrap(), format!("select {column}, 0"));
         }
     }
 

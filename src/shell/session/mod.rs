@@ -151,15 +151,23 @@ impl Session {
 
     /// The plain path, until it stops or the process drains while nothing is owed.
     async fn pump(&mut self) -> Option<Stop> {
-        let mut draining = self.shared.draining.clone();
-        let drained = async move { draining.wait_for(|on| *on).await.is_ok() };
+        let draining = self.shared.draining.clone();
+        let mut waiting = self.shared.draining.clone();
+        let drained = async move { waiting.wait_for(|on| *on).await.is_ok() };
         let mut drained = std::pin::pin!(drained);
+        // The watch was told of a change when it fires, so until one comes asking it once is enough.
+        let mut asked = false;
+        self.forget_wakers();
         poll_fn(|cx| {
             if let Poll::Ready(stop) = self.poll_pump(cx) {
                 return Poll::Ready(Some(stop));
             }
             let idle = self.relay.quiet() && !self.relay.in_transaction() && self.client.held.is_empty();
-            if idle && drained.as_mut().poll(cx).is_ready() { Poll::Ready(None) } else { Poll::Pending }
+            if !idle || (asked && !draining.has_changed().unwrap_or(true)) {
+                return Poll::Pending;
+            }
+            asked = true;
+            if drained.as_mut().poll(cx).is_ready() { Poll::Ready(None) } else { Poll::Pending }
         })
         .await
     }
@@ -224,6 +232,7 @@ impl Session {
         if !self.relay.quiet() {
             crate::kernel::wire::message::put_flush(&mut self.server.out);
         }
+        self.forget_wakers();
         match poll_fn(|cx| self.poll_settle(cx)).await {
             Stop::Quiet => Ok(()),
             Stop::ClientGone => Err(Ended::Client),
@@ -251,6 +260,7 @@ impl Session {
 
     /// The plain path until the copy data has ended.
     async fn copy(&mut self) -> Result<(), Ended> {
+        self.forget_wakers();
         let stop = poll_fn(|cx| match self.poll_pump(cx) {
             Poll::Ready(stop) => Poll::Ready(Some(stop)),
             Poll::Pending if !self.relay.ledger.copying() => Poll::Ready(None),
@@ -265,6 +275,12 @@ impl Session {
             }
             Some(stop) => self.after(Some(stop)).await,
         }
+    }
+
+    /// Whoever had the connections before may have been woken in the plain path's stead.
+    fn forget_wakers(&mut self) {
+        self.client.forget_waker();
+        self.server.forget_waker();
     }
 
     /// Microseconds since the session began.

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use tokio::io::AsyncWrite;
 
 use super::Session;
-use super::wire::{poll_read, with_scratch};
+use super::wire::with_scratch;
 use crate::kernel::relay::Status;
 use crate::kernel::relay::from_client::{Question, Then};
 use crate::kernel::wire::reply::Reply;
@@ -34,28 +34,42 @@ pub(super) enum Stop {
     NoRoom,
 }
 
+/// Reads in a row before other sessions of the thread have their turn.
+const TURNS: usize = 32;
+
+/// Small, since it is handed on for every read.
+type Moved = Result<(), Box<Stop>>;
+
+fn stopped(why: Stop) -> Poll<Moved> {
+    Poll::Ready(Err(Box::new(why)))
+}
+
 impl Session {
     /// Moves bytes until something stops it. Registers for both sockets.
     pub(super) fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
         // A side that is pending has registered, and nothing the other does makes it ready.
-        let (mut server, mut client) = (Poll::Ready(None), Poll::Ready(None));
-        while server.is_ready() || client.is_ready() {
-            if server.is_ready() {
-                server = self.poll_from_server(cx);
-            }
-            if let Poll::Ready(Some(stop)) = server {
-                return Poll::Ready(stop);
+        let (mut server, mut client) = (true, true);
+        for _ in 0..TURNS {
+            if server {
+                match self.poll_from_server(cx) {
+                    Poll::Ready(Err(stop)) => return Poll::Ready(*stop),
+                    polled => server = polled.is_ready(),
+                }
             }
             if let Some(stop) = self.check() {
-                return Poll::Ready(stop);
+                return Poll::Ready(*stop);
             }
-            if client.is_ready() {
-                client = self.poll_from_client(cx);
+            if client {
+                match self.poll_from_client(cx) {
+                    Poll::Ready(Err(stop)) => return Poll::Ready(*stop),
+                    polled => client = polled.is_ready(),
+                }
             }
-            if let Poll::Ready(Some(stop)) = client {
-                return Poll::Ready(stop);
+            if !server && !client {
+                return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 
@@ -72,14 +86,20 @@ impl Session {
                 self.server.out.clear();
             }
             match self.poll_from_server(cx) {
-                Poll::Ready(Some(stop)) => return Poll::Ready(stop),
-                Poll::Ready(None) => {}
+                Poll::Ready(Err(stop)) => return Poll::Ready(*stop),
+                Poll::Ready(Ok(())) => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
     }
 
-    fn check(&self) -> Option<Stop> {
+    fn check(&self) -> Option<Box<Stop>> {
+        let calm = self.relay.lost_pin.is_none() && self.lock_timeout.is_none() && self.log.has_room();
+        if calm { None } else { self.check_closely().map(Box::new) }
+    }
+
+    #[cold]
+    fn check_closely(&self) -> Option<Stop> {
         if self.relay.lost_pin.is_some() {
             return Some(Stop::LostPin);
         }
@@ -90,8 +110,8 @@ impl Session {
         (restore && self.relay.status != Status::Failed).then_some(Stop::Quiet)
     }
 
-    /// Ready(None): bytes were moved.
-    fn poll_from_client(&mut self, cx: &mut Context<'_>) -> Poll<Option<Stop>> {
+    /// Ready: bytes were moved.
+    fn poll_from_client(&mut self, cx: &mut Context<'_>) -> Poll<Moved> {
         match self.server.poll_drain(cx) {
             Poll::Ready(Ok(())) => {}
             // The server's last words may still be on their way to the client.
@@ -106,12 +126,12 @@ impl Session {
             let held = std::mem::take(&mut self.client.held);
             return Poll::Ready(self.take_from_client(cx, &held));
         }
-        with_scratch(|scratch| match poll_read(&mut self.client.stream, cx, scratch) {
+        with_scratch(|scratch| match self.client.poll_take(cx, scratch) {
             Poll::Ready(Ok(0)) => {
                 self.client.ended = true;
-                Poll::Ready(None)
+                Poll::Ready(Ok(()))
             }
-            Poll::Ready(Err(_)) => Poll::Ready(Some(Stop::ClientGone)),
+            Poll::Ready(Err(_)) => stopped(Stop::ClientGone),
             Poll::Ready(Ok(count)) => {
                 self.bytes_in += count as u64;
                 let received = scratch.get(..count).unwrap_or_default();
@@ -120,7 +140,7 @@ impl Session {
                 }
                 self.client.held.extend_from_slice(received);
                 if self.client.held.len() < self.need {
-                    return Poll::Ready(None);
+                    return Poll::Ready(Ok(()));
                 }
                 let held = std::mem::take(&mut self.client.held);
                 Poll::Ready(self.take_from_client(cx, &held))
@@ -131,9 +151,9 @@ impl Session {
 
     /// The client has said its last. What it asked for is still answered, as the server itself would:
     /// it is told of the end, and ends when it has done what came before.
-    fn poll_hang_up(&mut self, cx: &mut Context<'_>) -> Poll<Option<Stop>> {
+    fn poll_hang_up(&mut self, cx: &mut Context<'_>) -> Poll<Moved> {
         if self.relay.quiet() && self.client.is_drained() {
-            return Poll::Ready(Some(Stop::ClientGone));
+            return stopped(Stop::ClientGone);
         }
         if !self.hung_up && Pin::new(&mut self.server.stream).poll_shutdown(cx).is_ready() {
             self.hung_up = true;
@@ -142,7 +162,7 @@ impl Session {
     }
 
     /// Tells the client's bytes message by message; what must wait is kept.
-    fn take_from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Option<Stop> {
+    fn take_from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Moved {
         let now = self.now();
         self.need = 0;
         loop {
@@ -151,39 +171,37 @@ impl Session {
             if self.server.poll_send(cx, forward).is_err() {
                 // The server is gone; what it still said is read before the session ends.
                 self.server.out.clear();
-                return None;
+                return Ok(());
             }
             match step.then {
-                Then::More => return None,
+                Then::More => return Ok(()),
                 Then::Partial { need } => {
                     self.need = need;
                     self.client.held = BytesMut::from(rest);
-                    return None;
+                    return Ok(());
                 }
                 Then::Drop { bytes: count } => bytes = rest.get(count..).unwrap_or_default(),
                 Then::Ask { bytes: count, question } => {
                     self.client.held = BytesMut::from(rest);
-                    return Some(Stop::Ask { bytes: count, question });
+                    return Err(Box::new(Stop::Ask { bytes: count, question }));
                 }
-                Then::Fatal(reply) => return Some(Stop::Fatal(reply)),
+                Then::Fatal(reply) => return Err(Box::new(Stop::Fatal(reply))),
             }
             if bytes.is_empty() {
-                return None;
+                return Ok(());
             }
         }
     }
 
-    /// Ready(None): bytes were moved.
-    fn poll_from_server(&mut self, cx: &mut Context<'_>) -> Poll<Option<Stop>> {
+    /// Ready: bytes were moved.
+    fn poll_from_server(&mut self, cx: &mut Context<'_>) -> Poll<Moved> {
         match self.client.poll_drain(cx) {
             Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_)) => return Poll::Ready(Some(Stop::ClientGone)),
+            Poll::Ready(Err(_)) => return stopped(Stop::ClientGone),
             Poll::Pending => return Poll::Pending,
         }
-        with_scratch(|scratch| match poll_read(&mut self.server.stream, cx, scratch) {
-            Poll::Ready(Ok(0) | Err(_)) => {
-                Poll::Ready(Some(if self.client.ended { Stop::ClientGone } else { Stop::ServerGone }))
-            }
+        with_scratch(|scratch| match self.server.poll_take(cx, scratch) {
+            Poll::Ready(Ok(0) | Err(_)) => stopped(if self.client.ended { Stop::ClientGone } else { Stop::ServerGone }),
             Poll::Ready(Ok(count)) => {
                 let received = scratch.get(..count).unwrap_or_default();
                 if self.server.held.is_empty() {
@@ -197,10 +215,10 @@ impl Session {
         })
     }
 
-    fn take_from_server(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Option<Stop> {
+    fn take_from_server(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Moved {
         let step = match self.relay.from_server(bytes, self.now()) {
             Ok(step) => step,
-            Err(bad) => return Some(Stop::BadServer(bad.to_string())),
+            Err(bad) => return Err(Box::new(Stop::BadServer(bad.to_string()))),
         };
         let (forward, rest) = bytes.split_at_checked(step.forward).unwrap_or((bytes, &[]));
         if step.need.is_some() {
@@ -210,8 +228,8 @@ impl Session {
             self.record_finished();
         }
         match self.client.poll_send(cx, forward) {
-            Ok(()) => None,
-            Err(_) => Some(Stop::ClientGone),
+            Ok(()) => Ok(()),
+            Err(_) => Err(Box::new(Stop::ClientGone)),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::has_budget_remaining;
 
 use crate::shell::net::Stream;
 
@@ -53,6 +54,8 @@ pub struct Side {
     pub sent: u64,
     /// TLS: written, but not all of it is on the socket.
     unflushed: bool,
+    /// The task is certain to be woken when there is something to read.
+    waked: bool,
 }
 
 impl Side {
@@ -66,11 +69,48 @@ impl Side {
             gone: false,
             sent: 0,
             unflushed: false,
+            waked: false,
+        }
+    }
+
+    /// Something else than [`Self::poll_take`] may have read.
+    pub fn forget_waker(&mut self) {
+        self.waked = false;
+    }
+
+    /// Reads once, as [`poll_read`] but for less: what is not ready costs next to nothing.
+    pub fn poll_take(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Some(raw) = self.stream.plain() else { return poll_read(&mut self.stream, cx, into) };
+        loop {
+            match raw.try_read(into) {
+                Some(result) => {
+                    self.waked = false;
+                    match result {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        result => return Poll::Ready(result),
+                    }
+                }
+                None if self.waked => return Poll::Pending,
+                None => match raw.poll_read_ready(cx) {
+                    Poll::Ready(ready) => ready?,
+                    Poll::Pending => {
+                        // Without budget the task is to come again, and nothing was registered.
+                        self.waked = has_budget_remaining();
+                        return Poll::Pending;
+                    }
+                },
+            }
         }
     }
 
     /// Sends what is waiting. Ready when nothing is left.
+    #[inline]
     pub fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let nothing = self.out.is_empty() && self.out.capacity() <= KEEP && !self.unflushed;
+        if nothing { Poll::Ready(Ok(())) } else { self.drain_waiting(cx) }
+    }
+
+    fn drain_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.gone {
             self.out.clear();
             return Poll::Ready(Ok(()));
@@ -99,6 +139,16 @@ impl Side {
         if self.gone {
             return Ok(());
         }
+        if let Some(raw) = self.stream.plain().filter(|_| self.out.is_empty() && !bytes.is_empty()) {
+            match raw.try_write(bytes) {
+                Ok(sent) => {
+                    bytes = bytes.get(sent..).unwrap_or_default();
+                    self.sent += sent as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
         while !bytes.is_empty() && self.out.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -111,7 +161,9 @@ impl Side {
                 Poll::Pending => break,
             }
         }
-        self.out.extend_from_slice(bytes);
+        if !bytes.is_empty() {
+            self.out.extend_from_slice(bytes);
+        }
         match self.poll_drain(cx) {
             Poll::Ready(Err(error)) => Err(error),
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
