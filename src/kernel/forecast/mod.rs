@@ -18,6 +18,7 @@ use super::facts::{Facts, Persistence, RelationFacts, RelationKind, TypeFacts, W
 use super::sql::modifier;
 use super::sql::read::outline::DomainOutline;
 use super::sql::statement::{Callee, Reading, RelationName, TypeName};
+pub use learn::Seen;
 
 /// What is taken for granted about what nobody has looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]

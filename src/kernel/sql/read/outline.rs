@@ -2,7 +2,7 @@
 //! when the next one comes, and has no server to ask.
 
 use pg_raw_parse::list::CastNodeList;
-use pg_raw_parse::raw::ConstrType;
+use pg_raw_parse::raw::{ConstrType, ReindexObjectType};
 use pg_raw_parse::{Node, nodes};
 
 use super::super::bounds;
@@ -64,6 +64,46 @@ pub fn outline(text: &str) -> Outline {
         tree.stmts().for_each(|statement| see(statement, &mut outline));
     }
     outline
+}
+
+/// What in a text the server does not run inside a transaction block (25001), if anything.
+#[must_use]
+pub fn refuses_block(text: &str) -> Option<&'static str> {
+    let tree = super::parse(text, bounds::TEXT_BYTES_MAX).ok()?;
+    tree.stmts().find_map(refuses)
+}
+
+fn refuses(statement: Node<'_>) -> Option<&'static str> {
+    match statement {
+        Node::IndexStmt(index) if index.concurrent => Some("CREATE INDEX CONCURRENTLY"),
+        Node::DropStmt(drop) if drop.concurrent => Some("DROP INDEX CONCURRENTLY"),
+        Node::ReindexStmt(reindex) => {
+            let concurrently =
+                |option: &nodes::DefElem| option.defname() == Some("concurrently") && objects::may_be_true(option);
+            let of_many = !matches!(
+                reindex.kind,
+                ReindexObjectType::REINDEX_OBJECT_INDEX | ReindexObjectType::REINDEX_OBJECT_TABLE
+            );
+            (of_many || reindex.params().iter().any(concurrently)).then_some("REINDEX of this kind")
+        }
+        Node::AlterTableStmt(alter) => {
+            let concurrently = |node: Node<'_>| match node {
+                Node::AlterTableCmd(command) => {
+                    matches!(command.def(), Node::PartitionCmd(partition) if partition.concurrent)
+                }
+                _ => false,
+            };
+            alter.cmds().iter().any(concurrently).then_some("DETACH PARTITION CONCURRENTLY")
+        }
+        Node::VacuumStmt(vacuum) if vacuum.is_vacuumcmd => Some("VACUUM"),
+        Node::ClusterStmt(cluster) if cluster.relation().is_none() => Some("CLUSTER of all tables"),
+        Node::CreatedbStmt(_) => Some("CREATE DATABASE"),
+        Node::DropdbStmt(_) => Some("DROP DATABASE"),
+        Node::AlterSystemStmt(_) => Some("ALTER SYSTEM"),
+        Node::CreateTableSpaceStmt(_) => Some("CREATE TABLESPACE"),
+        Node::DropTableSpaceStmt(_) => Some("DROP TABLESPACE"),
+        _ => None,
+    }
 }
 
 fn see(statement: Node<'_>, outline: &mut Outline) {
@@ -182,6 +222,23 @@ mod tests {
         assert_eq!(made.types, [name(None, "f")]);
         assert_eq!(made.functions.iter().map(|f| f.volatile).collect::<Vec<_>>(), [false, true]);
         assert_eq!(made.search_path.as_deref(), Some("app"));
+    }
+
+    #[test]
+    fn what_refuses_a_block() {
+        for (text, expected) in [
+            ("select 1; create index concurrently on t (a)", Some("CREATE INDEX CONCURRENTLY")),
+            ("drop index concurrently i", Some("DROP INDEX CONCURRENTLY")),
+            ("reindex (concurrently) table t", Some("REINDEX of this kind")),
+            ("reindex schema s", Some("REINDEX of this kind")),
+            ("alter table p detach partition q concurrently", Some("DETACH PARTITION CONCURRENTLY")),
+            ("vacuum t", Some("VACUUM")),
+            ("reindex table t", None),
+            ("analyze t", None),
+            ("create index on t (a)", None),
+        ] {
+            assert_eq!(refuses_block(text), expected, "{text}");
+        }
     }
 
     #[test]
