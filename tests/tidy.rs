@@ -61,7 +61,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("pgwire", &["src/kernel/wire/message.rs"]),
     ("rusqlite", &["src/shell/store/"]),
     ("axum", &["src/shell/console/"]),
-    ("tokio_postgres", &["src/shell/demo.rs", "src/shell/demo/"]),
+    ("tokio_postgres", &["src/shell/demo.rs", "src/shell/demo/", "src/shell/lint/live.rs"]),
     ("backon", &["src/shell/executor/retry.rs"]),
 ];
 

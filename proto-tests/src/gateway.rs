@@ -1,6 +1,7 @@
 //! The product under test: the real binary, started per test, or one that runs already.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -138,6 +139,27 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     assert!(ok, "the gateway does not build: {text}");
     profile.join("lockkeeper")
 });
+
+/// What a run of `lockkeeper lint` gave.
+pub struct Linted {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs `lockkeeper lint` in a directory, with this on its standard input.
+#[must_use]
+pub fn lint(directory: &Path, arguments: &[&str], input: &str) -> Linted {
+    let mut command = Command::new(&*BINARY);
+    command.arg("lint").args(arguments).current_dir(directory);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("lint starts");
+    // It need not read it.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("lint ends");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Linted { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
 
 /// Whether a byte pump stands in for the gateway, to try the harness itself.
 #[must_use]
@@ -286,6 +308,17 @@ impl Gateway {
     #[must_use]
     pub fn descriptors(&self) -> Option<usize> {
         Some(fs::read_dir(format!("/proc/{}/fd", self.pid()?)).ok()?.count())
+    }
+
+    /// Every line of its record so far, as JSON.
+    #[must_use]
+    pub fn record(&self) -> Vec<serde_json::Value> {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(self.data.join("record")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let texts = files.into_iter().map(|file| fs::read_to_string(file).unwrap_or_default());
+        let lines: Vec<String> = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// What it printed and logged.

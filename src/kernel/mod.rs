@@ -2,6 +2,7 @@
 
 pub mod assess;
 pub mod facts;
+pub mod forecast;
 pub mod plan;
 pub mod policy;
 pub mod relay;

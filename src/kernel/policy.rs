@@ -116,6 +116,8 @@ pub struct Refusal {
     pub message: String,
     pub detail: String,
     pub hint: String,
+    /// Nothing forbids it: it only needs a message, or a transaction, of its own.
+    pub elsewhere: bool,
 }
 
 /// The verdict on an assessed message.

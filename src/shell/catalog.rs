@@ -9,7 +9,6 @@
 //! block runs under a savepoint that is rolled back, whether it failed or not.
 
 mod answer;
-mod modifier;
 mod queries;
 
 use std::time::Duration;

@@ -12,6 +12,7 @@ use super::audit::sessions;
 use super::config::{self, Overrides, Settings};
 use super::console::cli::{self as tickets, TicketCommand};
 use super::demo;
+use super::lint;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed, was refused or is not right, as said; 2 the command line is wrong; 3 the gateway cannot be reached.";
 
@@ -44,6 +45,9 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Judge migration files as the gateway would, with and without a server
+    #[command(after_help = lint::EXIT_CODES)]
+    Lint(lint::Args),
     #[command(flatten)]
     Tickets(TicketCommand),
     /// List recorded sessions, show one, or verify the record
@@ -94,6 +98,7 @@ pub fn run() -> ExitCode {
     match cli.verb {
         Verb::Serve(args) => serve(args),
         Verb::Check { config } => config::run_check(config.as_deref(), &mut out),
+        Verb::Lint(args) => lint::run(&args, &mut out),
         Verb::Tickets(command) => {
             told(tickets::run(&command, command.connection(), &mut out).map_err(|e| (e.exit_code(), e.printable())))
         }

@@ -35,6 +35,7 @@ pub(super) fn not_here<'a>(place: Place, findings: impl Iterator<Item = &'a Find
         detail: detail(&findings),
         hint: format!("{way}; it is then run in its safe form. {}.", TOOLS.join(". ")),
         findings,
+        elsewhere: true,
     }
 }
 
@@ -49,6 +50,7 @@ pub(super) fn never<'a>(findings: impl Iterator<Item = &'a Finding>) -> Refusal 
         detail: detail(&findings),
         hint: advice.join(" "),
         findings,
+        elsewhere: false,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::modifier;
 use crate::kernel::facts::{
     ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
 };
+use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
 use crate::shell::database::Row;
 

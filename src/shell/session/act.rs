@@ -38,7 +38,7 @@ impl Session {
             }
             Verdict::Hold(draft) => self.hold(taken, reading, assessment, *draft).await,
             Verdict::Refuse(refusal) => {
-                let Refusal { findings, message, detail, hint } = *refusal;
+                let Refusal { findings, message, detail, hint, elsewhere: _ } = *refusal;
                 let reply = Reply::error(sqlstate::REFUSED, message).detail(detail).hint(hint);
                 self.refuse(taken, reply, &findings).await
             }

@@ -15,7 +15,9 @@ mod fragment;
 mod index;
 mod literals;
 mod mass;
+pub mod mistake;
 mod objects;
+pub mod outline;
 mod predicate;
 mod redact;
 mod settings;
@@ -152,7 +154,7 @@ fn statements_of(text: &str, tree: &StmtList) -> Result<Vec<Parsed>, Unreadable>
     }
     let mut parsed = Vec::with_capacity(tree.len());
     for raw in tree.iter() {
-        let span = trimmed(text, raw.stmt_location, raw.stmt_len);
+        let span = located(text, raw.stmt_location, raw.stmt_len);
         let mut found = classify::Found::default();
         // One statement that cannot be taken apart does not make the others unknown.
         let statements = match classify::statement(raw.stmt(), &mut found) {
@@ -164,14 +166,25 @@ fn statements_of(text: &str, tree: &StmtList) -> Result<Vec<Parsed>, Unreadable>
     Ok(parsed)
 }
 
-/// Where a statement stands, without white space and comments before it and white space after it.
-/// White space is the server's own table (scan.l): not Unicode's.
-fn trimmed(text: &str, location: i32, length: i32) -> Range<usize> {
+/// Where a statement stands, by what the grammar says of it.
+fn located(text: &str, location: i32, length: i32) -> Range<usize> {
     let start = usize::try_from(location).unwrap_or(0).min(text.len());
     let end = match usize::try_from(length) {
         Ok(0) | Err(_) => text.len(),
         Ok(length) => (start + length).min(text.len()),
     };
+    within(text, start..end)
+}
+
+/// What is left of a text without white space, semicolons and comments before it and white space after it.
+#[must_use]
+pub fn trimmed(text: &str) -> Range<usize> {
+    within(text, 0..text.len())
+}
+
+/// White space is the server's own table (scan.l): not Unicode's.
+fn within(text: &str, all: Range<usize>) -> Range<usize> {
+    let (start, end) = (all.start, all.end);
     let bytes = text.as_bytes();
     let mut from = start;
     loop {

@@ -21,9 +21,14 @@ pub(super) fn last_name(names: &NodeList) -> Option<&str> {
 }
 
 /// A relation's name from a list of strings.
-fn relation_of(names: &NodeList) -> RelationName {
+pub(super) fn relation_of(names: &NodeList) -> RelationName {
     let parts: Vec<&str> = names.iter().filter_map(Node::as_str).collect();
-    match parts.as_slice() {
+    relation_from(&parts)
+}
+
+/// A name from its parts: a database before the schema says nothing.
+pub(super) fn relation_from(parts: &[&str]) -> RelationName {
+    match parts {
         [] => RelationName { schema: None, name: String::new() },
         [name] => RelationName { schema: None, name: (*name).to_owned() },
         [.., schema, name] => RelationName { schema: Some((*schema).to_owned()), name: (*name).to_owned() },

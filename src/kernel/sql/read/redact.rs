@@ -11,7 +11,7 @@ use pg_raw_parse::{Node, StmtList, nodes};
 use sha2::{Digest, Sha256};
 
 use super::literals::{Literal, Piece, literals, pieces};
-use super::{bounds, objects, parse, trimmed, walk};
+use super::{bounds, located, objects, parse, walk};
 
 #[cfg(test)]
 mod tests;
@@ -92,7 +92,7 @@ pub fn unreadable(text: &str) -> String {
 fn hide(text: &str, tree: &StmtList) -> Shown {
     let mut secrets = Secrets::default();
     for raw in tree.iter() {
-        let span = trimmed(text, raw.stmt_location, raw.stmt_len);
+        let span = located(text, raw.stmt_location, raw.stmt_len);
         secrets.within = span.clone();
         secrets.statement(raw.stmt());
     }

@@ -2,7 +2,8 @@
 //! function that would also tell the modifier is new in 17); where the modifier goes is known here.
 
 /// `base` is `format_type(oid, NULL)`; the modifier, if any, is in parentheses in `written`.
-pub(super) fn apply(base: &str, written: &str) -> String {
+#[must_use]
+pub fn apply(base: &str, written: &str) -> String {
     let Some(modifier) = modifier_of(written) else { return base.to_owned() };
     let (element, array) = match base.strip_suffix("[]") {
         Some(element) => (element, "[]"),

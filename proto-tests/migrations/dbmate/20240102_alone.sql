@@ -1,0 +1,6 @@
+-- migrate:up transaction:false
+-- expect: rewrite add-column-volatile
+ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid();
+
+-- migrate:down
+ALTER TABLE orders DROP COLUMN token;

@@ -1,0 +1,2 @@
+-- expect: refuse create-index
+CREATE INDEX orders_customer ON orders (customer_id);

@@ -1,0 +1,2 @@
+-- expect: rewrite create-index
+CREATE INDEX orders_day ON orders (day);

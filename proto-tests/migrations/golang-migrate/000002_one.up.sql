@@ -1,0 +1,2 @@
+-- expect: rewrite add-unique
+ALTER TABLE orders ADD CONSTRAINT orders_number UNIQUE (number);

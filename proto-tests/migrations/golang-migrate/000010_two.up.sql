@@ -1,0 +1,4 @@
+-- expect: refuse add-unique
+ALTER TABLE orders ADD CONSTRAINT orders_code UNIQUE (code);
+-- expect: hold mass-update
+UPDATE orders SET state = 'new';

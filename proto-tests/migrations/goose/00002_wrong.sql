@@ -1,0 +1,3 @@
+-- +goose Up
+-- expect: pass transaction-block
+CREATE INDEX CONCURRENTLY orders_a ON orders (a);

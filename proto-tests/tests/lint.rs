@@ -1,0 +1,309 @@
+//! `lockkeeper lint`: migration directories of every tool without a server, and with one; and its answers are
+//! those the gateway gives to the same statements over the wire.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use proto_tests::gateway::{Linted, lint};
+use proto_tests::{Gateway, GatewayOptions, Server, case};
+use serde_json::Value;
+
+static SERVER: LazyLock<Server> = LazyLock::new(case::prepared);
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations")
+}
+
+fn json(linted: &Linted) -> Value {
+    serde_json::from_str(&linted.out).unwrap_or_else(|error| panic!("{error}: {}{}", linted.out, linted.err))
+}
+
+fn statements(report: &Value) -> Vec<&Value> {
+    let files = report["files"].as_array().unwrap();
+    files.iter().flat_map(|file| file["statements"].as_array().unwrap()).collect()
+}
+
+/// A statement says what is expected of it in the line before it: `-- expect: verdict rule,rule`.
+fn expected(directory: &Path, file: &Value, statement: &Value) -> Option<String> {
+    let text = std::fs::read_to_string(directory.join(file["path"].as_str().unwrap())).unwrap();
+    let line = usize::try_from(statement["place"]["line"].as_u64().unwrap()).unwrap();
+    let before = text.lines().nth(line.checked_sub(2)?)?;
+    before.strip_prefix("-- expect: ").map(|said| said.trim().to_owned())
+}
+
+fn said(statement: &Value) -> String {
+    let mut rules: Vec<&str> =
+        statement["findings"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap()).collect();
+    rules.extend(statement["problems"].as_array().unwrap().iter().map(|p| p["rule"].as_str().unwrap()));
+    rules.dedup();
+    format!("{} {}", statement["verdict"].as_str().unwrap(), rules.join(",")).trim().to_owned()
+}
+
+#[test]
+fn every_tools_directory_is_judged_as_its_files_say() {
+    let mut seen = 0;
+    for (directory, tool, files) in [
+        ("flyway", "Flyway", 5),
+        ("prisma", "Prisma", 3),
+        ("sqlx", "sqlx", 3),
+        ("goose", "goose", 3),
+        ("golang-migrate", "golang-migrate", 3),
+        ("dbmate", "dbmate", 2),
+        ("plain", "a plain script", 3),
+    ] {
+        let mut arguments = vec!["--format", "json", directory];
+        if directory == "sqlx" {
+            arguments.extend(["--tool", "sqlx"]);
+        }
+        let linted = lint(&corpus(), &arguments, "");
+        assert!(linted.code < 2, "{directory}: {}", linted.err);
+        let report = json(&linted);
+        assert_eq!(report["files"].as_array().unwrap().len(), files, "{directory}");
+        for file in report["files"].as_array().unwrap() {
+            assert_eq!(file["tool"], tool);
+            for statement in file["statements"].as_array().unwrap() {
+                let at = format!("{}:{}", file["path"], statement["place"]["line"]);
+                let expected = expected(&corpus(), file, statement).unwrap_or_else(|| "pass".to_owned());
+                assert_eq!(said(statement), expected, "{at}: {statement:#}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen} statements");
+}
+
+#[test]
+fn exit_codes_and_errors() {
+    let run = |arguments: &[&str]| lint(&corpus(), arguments, "");
+    assert_eq!(run(&["plain", "--fail-on", "refuse"]).code, 1);
+    assert_eq!(run(&["golang-migrate/000001_tables.up.sql", "--fail-on", "bounded"]).code, 2, "no verdict to fail on");
+    assert_eq!(run(&["golang-migrate/000001_tables.up.sql", "--fail-on", "warn"]).code, 0);
+    assert_eq!(run(&["golang-migrate/000001_tables.up.sql", "--fail-on", "pass"]).code, 1);
+    for (arguments, words) in [
+        (vec!["nosuch.sql"], "cannot be read"),
+        (vec!["--config", "nosuch.toml", "plain"], "nosuch.toml"),
+        (vec!["--database-url", "postgres://a@127.0.0.1:1/d", "plain"], "cannot be asked"),
+    ] {
+        let linted = run(&arguments);
+        assert_eq!(linted.code, 2, "{arguments:?}");
+        assert!(linted.err.contains(words), "{}", linted.err);
+        assert_eq!(linted.out, "");
+    }
+    let piped = lint(&corpus(), &["-"], "BEGIN;\nALTER TABLE orders ALTER a SET NOT NULL;\nCOMMIT;\n");
+    assert_eq!(piped.code, 1);
+    assert!(piped.out.contains("<standard input>:2:1") && !piped.out.contains('\u{1b}'), "{}", piped.out);
+    let coloured = lint(&corpus(), &["-", "--color", "always"], "drop table t;");
+    assert!(coloured.out.contains('\u{1b}'));
+}
+
+#[test]
+fn only_new_files_are_judged_since_a_commit() {
+    let place = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(arguments);
+        let done = command.current_dir(place.path()).output().unwrap();
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
+    git(&["init", "-q"]);
+    write("001_a.sql", "create table t (a varchar(10));\ndrop table gone;");
+    git(&["add", "."]);
+    git(&["commit", "-qm", "one"]);
+    write("002_b.sql", "alter table t alter a type varchar(20);\nalter table t alter a set not null;");
+    let linted = lint(place.path(), &["--since", "HEAD", "--format", "json", "."], "");
+    let report = json(&linted);
+    let verdicts: Vec<String> = statements(&report).into_iter().map(said).collect();
+    assert_eq!(verdicts, ["bounded", "rewrite set-not-null"]);
+}
+
+/// What SARIF 2.1.0 requires (section 3 of the standard): of a log, a run, a tool, a result, a location, a rule.
+#[test]
+fn sarif_has_what_the_standard_requires() {
+    let linted = lint(&corpus(), &["plain", "--format", "sarif"], "");
+    let log = json(&linted);
+    assert_eq!(log["version"], "2.1.0");
+    let [run] = log["runs"].as_array().unwrap().as_slice() else { panic!("one run: {log}") };
+    let driver = &run["tool"]["driver"];
+    assert!(driver["name"].is_string());
+    let rules: Vec<&str> =
+        driver["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    let levels = ["none", "note", "warning", "error"];
+    let results = run["results"].as_array().unwrap();
+    assert!(results.len() > 3);
+    for result in results {
+        assert!(result["message"]["text"].as_str().is_some_and(|text| !text.is_empty()));
+        assert!(levels.contains(&result["level"].as_str().unwrap()));
+        assert!(rules.contains(&result["ruleId"].as_str().unwrap()));
+        for location in result["locations"].as_array().unwrap() {
+            let place = &location["physicalLocation"];
+            let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+            assert!(corpus().join(uri).is_file(), "{uri}");
+            let number = |name: &str| place["region"][name].as_u64().unwrap();
+            assert!(number("startLine") >= 1 && number("startColumn") >= 1);
+            let (start, end) = ((number("startLine"), number("startColumn")), (number("endLine"), number("endColumn")));
+            assert!(start < end, "{result}");
+        }
+        for suppression in result["suppressions"].as_array().into_iter().flatten() {
+            assert!(["inSource", "external"].contains(&suppression["kind"].as_str().unwrap()));
+        }
+    }
+    assert!(results.iter().any(|result| result["suppressions"].is_array()), "one is ignored");
+    for invocation in run["invocations"].as_array().unwrap() {
+        assert!(invocation["executionSuccessful"].is_boolean());
+        for told in invocation["toolExecutionNotifications"].as_array().into_iter().flatten() {
+            assert!(told["message"]["text"].is_string());
+        }
+    }
+    assert!(["utf16CodeUnits", "unicodeCodePoints"].contains(&run["columnKind"].as_str().unwrap()));
+}
+
+fn url(database: &str) -> String {
+    format!("postgres://alice@{}/{database}", SERVER.address)
+}
+
+fn live(database: &str, text: &str, more: &[&str]) -> Value {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("1_m.up.sql"), text).unwrap();
+    let url = url(database);
+    let mut arguments = vec!["--format", "json", "--database-url", &url];
+    arguments.extend(more);
+    arguments.push("1_m.up.sql");
+    json(&lint(place.path(), &arguments, ""))
+}
+
+#[test]
+fn a_server_knows_what_is_large() {
+    let database = SERVER.database("lint_sizes", "fixture");
+    let verdicts = |text: &str| -> Vec<String> {
+        statements(&live(&database, text, &["--tool", "plain"])).into_iter().map(said).collect()
+    };
+    assert_eq!(
+        verdicts("create index on orders (amount);\ncreate index on ledger (note);\nalter table nosuch add b int;"),
+        ["rewrite create-index", "bounded", "pass"]
+    );
+    // The column's type is known, and so is what an earlier statement made of it.
+    assert_eq!(
+        verdicts("alter table ledger add column v varchar(9);\nalter table ledger alter v type varchar(10);"),
+        ["bounded", "bounded"]
+    );
+    let before = SERVER.sql(&database, "select count(*), max(oid) from pg_class");
+    let report = live(&database, "drop table orders;", &[]);
+    assert_eq!(report["facts"]["source"], "server");
+    assert_eq!(report["facts"]["server_version"].as_u64().unwrap() / 10_000, u64::from(SERVER.major));
+    assert_eq!(SERVER.sql(&database, "select count(*), max(oid) from pg_class"), before, "nothing was executed");
+}
+
+/// Statements as psql sends them; each works on what the ones before it left.
+const SCRIPT: &[&str] = &[
+    "create table fresh (id bigint primary key, a int, b varchar(10))",
+    "create index on fresh (a)",
+    "alter table fresh alter column b type varchar(20)",
+    "insert into fresh select g, g, 'b' from generate_series(1, 300000) g",
+    "select 1",
+    "create index on orders (amount)",
+    "alter table orders alter column amount set not null",
+    "alter table orders add column token uuid default gen_random_uuid()",
+    "alter table orders add column stamped timestamptz default now()",
+    "alter table orders add constraint positive check (amount > 0) not valid",
+    "alter table orders validate constraint positive",
+    "alter table orders add constraint small check (amount < 1000000)",
+    "alter table ledger add constraint noted check (note is not null)",
+    "begin",
+    "create table own (a int)",
+    "create index on own (a)",
+    "alter table own alter column a set not null",
+    "alter table orders add column c int",
+    "alter table ledger add column c int",
+    "create index on orders (c)",
+    "commit",
+    "drop table own",
+    "alter table orders alter column amount type bigint",
+    "alter table orders rename column token to ticket",
+    "drop index orders_amount_idx",
+    "update orders set amount = amount",
+    "create view v as select * from ledger",
+    "comment on table orders is 'all of them'",
+    "truncate ledger",
+    "alter table orders drop column ticket",
+    "do $$ begin perform 1; end $$",
+    "create index concurrently on orders (stamped)",
+    "drop table fresh",
+];
+
+/// In observe mode every statement runs, and the record says what would have become of it.
+fn observed(database: &str, config: &str, messages: &[&str]) -> Vec<String> {
+    let options = GatewayOptions { mode: Some("observe"), config: config.to_owned(), ..GatewayOptions::default() };
+    let gateway = Gateway::with(&SERVER, &options);
+    let mut client = gateway.connect("alice", database);
+    for message in messages {
+        client.send(&proto_tests::wire::query(message.as_bytes())).unwrap();
+        let answer = client.until_ready();
+        assert!(proto_tests::client::error_of(&answer).is_none(), "{message}: {answer:?}");
+    }
+    drop(client);
+    gateway.stop();
+    let mut by_number: BTreeMap<u64, String> = BTreeMap::new();
+    for line in gateway.record() {
+        let Some(number) = line["n"].as_u64() else { continue };
+        match line["event"].as_str() {
+            Some("statement") => {
+                let decision = line["decision"].as_str().unwrap().to_owned();
+                by_number.entry(number).or_insert(decision);
+            }
+            Some("decision") if line["decision"] == "observe" => {
+                let would = line["recipe"].as_str().unwrap();
+                let findings = line["findings"].as_array().unwrap();
+                // A rewrite in which only the statement itself runs.
+                let would = if would == "rewrite" && findings.is_empty() { "bounded" } else { would };
+                by_number.insert(number, would.to_owned());
+            }
+            _ => {}
+        }
+    }
+    by_number.into_values().collect()
+}
+
+fn policy_file(name: &str) -> String {
+    format!("[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\npolicy = \"{name}\"\n")
+}
+
+#[test]
+fn lint_and_gateway_answer_the_same() {
+    for policy in ["standard", "strict"] {
+        let database = SERVER.database(&format!("lint_same_{policy}"), "fixture");
+        let text = SCRIPT.iter().map(|sql| format!("{sql};\n")).collect::<String>();
+        let report = live(&database, &text, &["--tool", "plain", "--policy", policy]);
+        let lint: Vec<String> =
+            statements(&report).into_iter().map(|s| s["verdict"].as_str().unwrap().to_owned()).collect();
+        let gateway = observed(&database, &policy_file(policy), SCRIPT);
+        let differ: Vec<_> = SCRIPT.iter().zip(lint.iter().zip(&gateway)).filter(|(_, (l, g))| l != g).collect();
+        assert!(differ.is_empty() && lint.len() == gateway.len(), "{policy}: {differ:#?}");
+    }
+}
+
+/// A file that is sent as one string: the strictest answer to its statements is the answer to the string.
+#[test]
+fn strings_of_several_statements_too() {
+    for (number, message) in [
+        "create index on orders (amount); alter table ledger add d int",
+        "create table other (a int); create index on other (a); insert into other values (1)",
+        "alter table ledger add e int; alter table orders add e int",
+        "drop table ledger; create index on orders (amount)",
+        "drop table ledger; select 1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let database = SERVER.database(&format!("lint_string_{number}"), "fixture");
+        let report = live(&database, message, &["--tool", "golang-migrate"]);
+        let rank = |verdict: &str| {
+            ["pass", "bounded", "warn", "rewrite", "hold", "refuse"].iter().position(|known| *known == verdict).unwrap()
+        };
+        let verdicts = statements(&report).into_iter().map(|s| s["verdict"].as_str().unwrap());
+        let strictest = verdicts.max_by_key(|verdict| rank(verdict)).unwrap().to_owned();
+        assert_eq!(observed(&database, &policy_file("standard"), &[message])[0], strictest, "{message}");
+    }
+}

@@ -1,0 +1,247 @@
+//! What is taken for granted of things nobody has looked up: the columns a statement needs, the built-in
+//! types as the server names them, and the built-in functions that are not volatile.
+
+use crate::kernel::facts::{ColumnFacts, ConstraintFacts, IndexFacts, RelationFacts};
+use crate::kernel::sql::statement::{
+    AlterKind, AlterTable, Callee, Change, Reading, RelationName, Statement, TypeName,
+};
+
+/// Built-in functions that defaults, checks and generated columns use, and of which no overload is volatile in
+/// any supported version. A function that is not here counts as volatile.
+const STEADY: &[&str] = &[
+    "abs",
+    "age",
+    "array_append",
+    "array_length",
+    "array_position",
+    "array_remove",
+    "array_to_string",
+    "ascii",
+    "btrim",
+    "cardinality",
+    "ceil",
+    "ceiling",
+    "char_length",
+    "character_length",
+    "chr",
+    "concat",
+    "concat_ws",
+    "convert_from",
+    "convert_to",
+    "current_database",
+    "current_schema",
+    "current_setting",
+    "date",
+    "date_bin",
+    "date_part",
+    "date_trunc",
+    "daterange",
+    "decode",
+    "encode",
+    "exp",
+    "extract",
+    "floor",
+    "format",
+    "initcap",
+    "int4range",
+    "int8range",
+    "json_build_array",
+    "json_build_object",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "jsonb_set",
+    "jsonb_typeof",
+    "json_typeof",
+    "justify_days",
+    "justify_hours",
+    "left",
+    "length",
+    "ln",
+    "log",
+    "lower",
+    "lpad",
+    "ltrim",
+    "make_date",
+    "make_interval",
+    "make_timestamp",
+    "make_timestamptz",
+    "md5",
+    "mod",
+    "now",
+    "num_nonnulls",
+    "num_nulls",
+    "numrange",
+    "octet_length",
+    "overlay",
+    "point",
+    "position",
+    "power",
+    "quote_ident",
+    "quote_literal",
+    "regexp_match",
+    "regexp_replace",
+    "repeat",
+    "replace",
+    "reverse",
+    "right",
+    "round",
+    "row_to_json",
+    "rpad",
+    "rtrim",
+    "setweight",
+    "sha224",
+    "sha256",
+    "sha384",
+    "sha512",
+    "sign",
+    "split_part",
+    "sqrt",
+    "statement_timestamp",
+    "string_to_array",
+    "strpos",
+    "substr",
+    "substring",
+    "timezone",
+    "to_char",
+    "to_date",
+    "to_json",
+    "to_jsonb",
+    "to_number",
+    "to_timestamp",
+    "to_tsvector",
+    "transaction_timestamp",
+    "translate",
+    "trunc",
+    "tsrange",
+    "tstzrange",
+    "upper",
+];
+
+/// Whether a callee nobody has looked up is known not to be volatile. Operators are never made volatile in practice.
+pub(super) fn is_steady(callee: &Callee) -> bool {
+    match callee {
+        Callee::Operator { .. } => true,
+        Callee::Function { schema, name } => {
+            schema.as_ref().is_none_or(|schema| schema == "pg_catalog") && STEADY.contains(&name.as_str())
+        }
+    }
+}
+
+/// `format_type` of a type without its modifier. A type that is not built in is called as it was written.
+pub(super) fn type_sql(of: &TypeName) -> String {
+    let element = match of.name.as_str() {
+        "int2" => "smallint",
+        "int4" => "integer",
+        "int8" => "bigint",
+        "float4" => "real",
+        "float8" => "double precision",
+        "bool" => "boolean",
+        "varchar" => "character varying",
+        "bpchar" => "character",
+        "varbit" => "bit varying",
+        "timestamp" => "timestamp without time zone",
+        "timestamptz" => "timestamp with time zone",
+        "time" => "time without time zone",
+        "timetz" => "time with time zone",
+        name => name,
+    };
+    let array = if of.sql.ends_with("[]") { "[]" } else { "" };
+    match &of.schema {
+        Some(schema) if schema != "pg_catalog" => format!("{schema}.{element}{array}"),
+        Some(_) | None => format!("{element}{array}"),
+    }
+}
+
+/// Gives a relation that nobody has looked up what the statements about it need: without it the server
+/// would answer with an error, and there would be nothing to judge.
+pub(super) fn needed_by(reading: &Reading, name: &RelationName, facts: &mut RelationFacts) {
+    for parsed in &reading.statements {
+        if let Statement::Change(Change::AlterTable(alter)) = &parsed.statement
+            && alter.relation == *name
+        {
+            needed_by_alter(alter, facts);
+        }
+    }
+}
+
+fn needed_by_alter(alter: &AlterTable, facts: &mut RelationFacts) {
+    for action in &alter.actions {
+        match &action.kind {
+            AlterKind::SetNotNull { column }
+            | AlterKind::DropNotNull { column }
+            | AlterKind::SetDefault { column }
+            | AlterKind::DropDefault { column }
+            | AlterKind::DropColumn { column, .. }
+            | AlterKind::AlterType { column, .. } => need_column(alter, facts, column),
+            AlterKind::AddConstraint(constraint) => {
+                constraint.columns.iter().for_each(|column| need_column(alter, facts, column));
+            }
+            AlterKind::ValidateConstraint { name } => need_constraint(facts, name, false),
+            AlterKind::DropConstraint { name, .. } => need_constraint(facts, name, true),
+            AlterKind::AddConstraintUsingIndex { index: name, .. } => {
+                if facts.index(name).is_none() {
+                    facts.indexes.push(index(name));
+                }
+            }
+            AlterKind::AddColumn(_)
+            | AlterKind::AttachPartition { .. }
+            | AlterKind::DetachPartition { .. }
+            | AlterKind::WeakLock { .. }
+            | AlterKind::BriefLock { .. }
+            | AlterKind::Rewrites { .. }
+            | AlterKind::Security { .. }
+            | AlterKind::Weakens { .. }
+            | AlterKind::Other { .. } => {}
+        }
+    }
+}
+
+/// Of a type that is not known, which is like no other.
+fn need_column(alter: &AlterTable, facts: &mut RelationFacts, name: &str) {
+    let added = |kind: &AlterKind| matches!(kind, AlterKind::AddColumn(column) if column.name == name);
+    if facts.column(name).is_none() && !alter.actions.iter().any(|action| added(&action.kind)) {
+        facts.columns.push(column(name, String::new()));
+    }
+}
+
+fn need_constraint(facts: &mut RelationFacts, name: &str, validated: bool) {
+    if facts.constraint(name).is_none() {
+        facts.constraints.push(ConstraintFacts {
+            name: name.to_owned(),
+            kind: 'c',
+            validated,
+            columns: Vec::new(),
+            definition: String::new(),
+        });
+    }
+}
+
+pub(super) fn column(name: &str, type_sql: String) -> ColumnFacts {
+    ColumnFacts {
+        name: name.to_owned(),
+        type_sql,
+        type_oid: 0,
+        type_modifier: -1,
+        not_null: false,
+        has_default: false,
+        generated: false,
+        identity: false,
+    }
+}
+
+/// An index of its own, unique because only such a one is asked for by name.
+pub(super) fn index(name: &str) -> IndexFacts {
+    IndexFacts {
+        oid: 0,
+        name: name.to_owned(),
+        valid: true,
+        ready: true,
+        unique: true,
+        primary: false,
+        columns: Vec::new(),
+        definition: String::new(),
+        expression_or_partial: false,
+        constraint: None,
+        bytes: 0,
+    }
+}

@@ -1,0 +1,156 @@
+//! A run in, what each statement finds out.
+
+use super::learn::Seen;
+use super::{Assumed, Forecast};
+use crate::kernel::assess::{assess, wanted};
+use crate::kernel::facts::{Facts, RelationFacts};
+use crate::kernel::sql::read::read;
+use crate::kernel::sql::statement::RelationName;
+
+fn forecast() -> Forecast {
+    let assumed =
+        Assumed { server_version: 150_000, rows: 1_000_000, role: "owner".to_owned(), schema: "public".to_owned() };
+    Forecast::new(assumed, false)
+}
+
+/// Runs statements one by one; the rules found for each.
+fn run(forecast: &mut Forecast, texts: &[&str]) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for text in texts {
+        let reading = read(text).unwrap();
+        let facts = forecast.instead_of_a_server(&reading, &wanted(&reading));
+        let assessment = assess(text, &reading, facts.clone());
+        let rules = assessment.findings.iter().map(|finding| finding.rule.0.clone());
+        found.push(rules.filter(|rule| rule != "brief-lock").collect());
+        for parsed in &reading.statements {
+            forecast.learn(&parsed.statement, Seen { text, facts: &facts, copied: None });
+        }
+    }
+    found
+}
+
+fn last(texts: &[&str]) -> Vec<String> {
+    run(&mut forecast(), texts).pop().unwrap()
+}
+
+#[test]
+fn what_nobody_made_is_large_and_in_use() {
+    assert_eq!(last(&["create index on orders (a)"]), ["create-index"]);
+    assert_eq!(last(&["alter table orders alter a set not null"]), ["set-not-null"]);
+    assert_eq!(last(&["alter table orders alter a type bigint"]), ["change-type"]);
+    assert_eq!(last(&["alter table orders add foreign key (a) references customers"]), ["add-foreign-key"]);
+    assert_eq!(last(&["alter table orders add column b uuid default gen_random_uuid()"]), ["add-column-volatile"]);
+    assert_eq!(last(&["drop index orders_a"]), ["drop-index"]);
+    assert_eq!(last(&["drop table orders"]), ["drop-table"]);
+    for harmless in [
+        "alter table orders add column a timestamptz default now()",
+        "alter table orders add column a text default lower('X') || 'y'",
+        "create index concurrently on orders (a)",
+        "alter table orders validate constraint c",
+        "create table new (id int references orders)",
+        "create view v as select 1",
+    ] {
+        assert_eq!(last(&[harmless]), Vec::<String>::new(), "{harmless}");
+    }
+}
+
+#[test]
+fn what_the_transaction_made_is_its_own() {
+    let made = "create table t (id bigint primary key, a int)";
+    for own in ["create index on t (a)", "alter table t alter a set not null", "drop table t"] {
+        assert_eq!(last(&["begin", made, own]), Vec::<String>::new(), "{own}");
+    }
+    // Committed, it is there for everybody, and empty.
+    assert_eq!(last(&["begin", made, "commit", "drop table t"]), ["drop-table"]);
+    assert_eq!(last(&["begin", made, "commit", "alter table t alter a type text"]), Vec::<String>::new());
+    // Rolled back, it is another table.
+    assert_eq!(last(&["begin", made, "rollback", "alter table t alter a type text"]), ["change-type"]);
+}
+
+#[test]
+fn what_is_filled_is_large() {
+    let filled = ["create table t (a int)", "insert into t select a from orders", "alter table t alter a set not null"];
+    assert_eq!(last(&filled), ["set-not-null"]);
+    assert_eq!(last(&["create table t as select 1 as a", "alter table t alter a type text"]), ["change-type"]);
+    let few = ["create table t (a int)", "insert into t values (1)", "alter table t alter a set not null"];
+    assert_eq!(last(&few), Vec::<String>::new());
+    assert_eq!(last(&["truncate orders", "alter table orders alter a set not null"]), Vec::<String>::new());
+}
+
+#[test]
+fn proofs_of_earlier_statements_count() {
+    let steps = [
+        "alter table orders add constraint a_there check (a is not null) not valid",
+        "alter table orders validate constraint a_there",
+        "alter table orders alter a set not null",
+    ];
+    assert_eq!(last(&steps), Vec::<String>::new());
+    assert_eq!(last(&[steps[0], steps[2]]), ["set-not-null"], "not validated");
+    let dropped = [steps[0], steps[1], "alter table orders drop constraint a_there", steps[2]];
+    assert_eq!(last(&dropped), ["set-not-null"]);
+}
+
+#[test]
+fn types_known_from_the_run() {
+    let mut forecast = forecast();
+    run(&mut forecast, &["create table t (a varchar(20), b numeric(10, 2))"]);
+    forecast.age();
+    assert_eq!(run(&mut forecast, &["alter table t alter a type varchar(50)"])[0], Vec::<String>::new());
+    assert_eq!(run(&mut forecast, &["alter table t alter a type varchar(10)"])[0], ["change-type"]);
+    assert_eq!(run(&mut forecast, &["alter table t alter b type numeric(12, 2)"])[0], Vec::<String>::new());
+    run(&mut forecast, &["create domain short as text check (length(value) < 9)"]);
+    assert_eq!(run(&mut forecast, &["alter table t add column c short"])[0], ["add-column-rewrite"]);
+    run(&mut forecast, &["create function make() returns int language sql immutable as 'select 1'"]);
+    assert_eq!(run(&mut forecast, &["alter table t add column d int default make()"])[0], Vec::<String>::new());
+}
+
+fn known(forecast: &Forecast, name: &str) -> Option<RelationFacts> {
+    let name = RelationName { schema: None, name: name.to_owned() };
+    let key = forecast.key(&name, &Facts::default());
+    forecast.now.relations.get(&key).and_then(Option::as_ref).map(|standing| standing.facts.clone())
+}
+
+#[test]
+fn names_are_the_servers() {
+    let mut forecast = forecast();
+    run(
+        &mut forecast,
+        &[
+            "create table t (id serial primary key, a int unique, b int check (b > 0), c int references t, check (a > b))",
+            "create index on t (a, b)",
+            "create index on t (a, b)",
+        ],
+    );
+    let table = known(&forecast, "t").unwrap();
+    let indexes: Vec<&str> = table.indexes.iter().map(|index| index.name.as_str()).collect();
+    assert_eq!(indexes, ["t_pkey", "t_a_key", "t_a_b_idx", "t_a_b_idx1"]);
+    let constraints: Vec<&str> = table.constraints.iter().map(|constraint| constraint.name.as_str()).collect();
+    assert_eq!(constraints, ["t_pkey", "t_a_key", "t_b_check", "t_c_fkey", "t_check"]);
+    assert!(known(&forecast, "t_id_seq").is_some() && known(&forecast, "t_a_key").is_some());
+    run(&mut forecast, &["alter table t drop column a", "alter table t rename to u", "alter table u set schema s"]);
+    assert!(known(&forecast, "t").is_none() && known(&forecast, "t_a_key").is_none());
+    run(&mut forecast, &["set search_path to s"]);
+    assert_eq!(known(&forecast, "u").unwrap().indexes.len(), 1);
+}
+
+#[test]
+fn temporary_tables_hide_others_and_hurt_nobody() {
+    let steps = ["create table t (a int)", "create temp table t (a int)", "alter table t alter a type text"];
+    let mut forecast = forecast();
+    run(&mut forecast, &steps[..1]);
+    forecast.age();
+    assert_eq!(run(&mut forecast, &steps[1..]).pop().unwrap(), Vec::<String>::new());
+    assert_eq!(run(&mut forecast, &["alter table public.t alter a type text"])[0], ["change-type"]);
+}
+
+#[test]
+fn partitions_of_the_run() {
+    let parts = [
+        "create table p (a int) partition by list (a)",
+        "create table p1 partition of p for values in (1)",
+        "create table q (a int)",
+        "alter table p attach partition q for values in (2)",
+    ];
+    assert_eq!(last(&parts), Vec::<String>::new());
+    assert_eq!(last(&["alter table p attach partition big for values in (2)"]), ["attach-partition"]);
+}

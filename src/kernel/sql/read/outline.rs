@@ -1,0 +1,253 @@
+//! What a statement makes, beyond what it would do to others: for whoever must know what stands there
+//! when the next one comes, and has no server to ask.
+
+use pg_raw_parse::list::CastNodeList;
+use pg_raw_parse::raw::{ConstrType, ReindexObjectType};
+use pg_raw_parse::{Node, nodes};
+
+use super::super::bounds;
+use super::super::statement::{AddColumn, RelationName, TableConstraint};
+use super::{Unreadable, column, objects};
+
+/// What one text makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    pub tables: Vec<TableOutline>,
+    pub domains: Vec<DomainOutline>,
+    pub functions: Vec<FunctionOutline>,
+    /// Enumerations, composite types and ranges.
+    pub types: Vec<RelationName>,
+    /// Tables that get rows from a query or from COPY: nobody knows how many.
+    pub filled: Vec<RelationName>,
+    /// The first schema of a `SET search_path`.
+    pub search_path: Option<String>,
+}
+
+/// `CREATE TABLE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableOutline {
+    pub relation: RelationName,
+    pub columns: Vec<AddColumn>,
+    pub constraints: Vec<TableConstraint>,
+    /// False when columns come from elsewhere: LIKE, INHERITS, PARTITION OF, OF, AS.
+    pub complete: bool,
+    pub partitioned: bool,
+    /// A table it inherits from, or is a partition of.
+    pub parent: Option<RelationName>,
+    /// `PARTITION OF … DEFAULT`.
+    pub default_partition: bool,
+}
+
+/// `CREATE DOMAIN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainOutline {
+    pub name: RelationName,
+    /// The type below it, by its internal name.
+    pub base: String,
+    pub constrained: bool,
+    pub has_default: bool,
+}
+
+/// `CREATE FUNCTION`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionOutline {
+    pub name: RelationName,
+    /// Neither STABLE nor IMMUTABLE was written.
+    pub volatile: bool,
+}
+
+/// The outline of a text. What cannot be read makes nothing.
+#[must_use]
+pub fn outline(text: &str) -> Outline {
+    let mut outline = Outline::default();
+    if let Ok(tree) = super::parse(text, bounds::TEXT_BYTES_MAX) {
+        tree.stmts().for_each(|statement| see(statement, &mut outline));
+    }
+    outline
+}
+
+/// What in a text the server does not run inside a transaction block (25001), if anything.
+#[must_use]
+pub fn refuses_block(text: &str) -> Option<&'static str> {
+    let tree = super::parse(text, bounds::TEXT_BYTES_MAX).ok()?;
+    tree.stmts().find_map(refuses)
+}
+
+fn refuses(statement: Node<'_>) -> Option<&'static str> {
+    match statement {
+        Node::IndexStmt(index) if index.concurrent => Some("CREATE INDEX CONCURRENTLY"),
+        Node::DropStmt(drop) if drop.concurrent => Some("DROP INDEX CONCURRENTLY"),
+        Node::ReindexStmt(reindex) => {
+            let concurrently =
+                |option: &nodes::DefElem| option.defname() == Some("concurrently") && objects::may_be_true(option);
+            let of_many = !matches!(
+                reindex.kind,
+                ReindexObjectType::REINDEX_OBJECT_INDEX | ReindexObjectType::REINDEX_OBJECT_TABLE
+            );
+            (of_many || reindex.params().iter().any(concurrently)).then_some("REINDEX of this kind")
+        }
+        Node::AlterTableStmt(alter) => {
+            let concurrently = |node: Node<'_>| match node {
+                Node::AlterTableCmd(command) => {
+                    matches!(command.def(), Node::PartitionCmd(partition) if partition.concurrent)
+                }
+                _ => false,
+            };
+            alter.cmds().iter().any(concurrently).then_some("DETACH PARTITION CONCURRENTLY")
+        }
+        Node::VacuumStmt(vacuum) if vacuum.is_vacuumcmd => Some("VACUUM"),
+        Node::ClusterStmt(cluster) if cluster.relation().is_none() => Some("CLUSTER of all tables"),
+        Node::CreatedbStmt(_) => Some("CREATE DATABASE"),
+        Node::DropdbStmt(_) => Some("DROP DATABASE"),
+        Node::AlterSystemStmt(_) => Some("ALTER SYSTEM"),
+        Node::CreateTableSpaceStmt(_) => Some("CREATE TABLESPACE"),
+        Node::DropTableSpaceStmt(_) => Some("DROP TABLESPACE"),
+        _ => None,
+    }
+}
+
+fn see(statement: Node<'_>, outline: &mut Outline) {
+    match statement {
+        Node::CreateStmt(create) => outline.tables.extend(table(create)),
+        Node::CreateSchemaStmt(schema) => schema.schema_elts().iter().for_each(|element| see(element, outline)),
+        Node::CreateDomainStmt(domain) => outline.domains.extend(domain_of(domain)),
+        Node::CreateEnumStmt(of) => outline.types.push(named(of.type_name())),
+        Node::CreateRangeStmt(of) => outline.types.push(named(of.type_name())),
+        Node::CompositeTypeStmt(of) => outline.types.extend(of.typevar().map(objects::relation)),
+        Node::CreateFunctionStmt(function) => outline.functions.push(function_of(function)),
+        Node::InsertStmt(insert) if from_a_query(insert) => {
+            outline.filled.extend(insert.relation().map(objects::relation));
+        }
+        Node::CopyStmt(copy) if copy.is_from => outline.filled.extend(copy.relation().map(objects::relation)),
+        Node::VariableSetStmt(set) if set.name().is_some_and(|name| name.eq_ignore_ascii_case("search_path")) => {
+            outline.search_path = set.args().first().and_then(objects::literal);
+        }
+        _ => {}
+    }
+}
+
+fn table(create: &nodes::CreateStmt) -> Option<TableOutline> {
+    let mut made = TableOutline {
+        relation: objects::relation(create.relation()?),
+        columns: Vec::new(),
+        constraints: Vec::new(),
+        complete: create.inh_relations().is_empty() && create.of_typename().is_none(),
+        partitioned: create.partspec().is_some(),
+        parent: objects::ranges(create.inh_relations()).into_iter().next(),
+        default_partition: create.partbound().is_some_and(|bound| bound.is_default),
+    };
+    for element in create.table_elts() {
+        let added = match element {
+            Node::ColumnDef(of) => column::add(of, false).map(|column| made.columns.push(column)),
+            Node::Constraint(of) => column::table_constraint(of).map(|constraint| made.constraints.push(constraint)),
+            _ => Err(Unreadable::bounds("an element that says nothing by itself")),
+        };
+        made.complete &= added.is_ok();
+    }
+    Some(made)
+}
+
+fn domain_of(domain: &nodes::CreateDomainStmt) -> Option<DomainOutline> {
+    let mut made = DomainOutline {
+        name: named(domain.domainname()),
+        base: column::type_name(domain.type_name()?).ok()?.name,
+        constrained: false,
+        has_default: false,
+    };
+    for constraint in domain.constraints() {
+        match constraint.contype {
+            ConstrType::CONSTR_DEFAULT => made.has_default = true,
+            ConstrType::CONSTR_NULL => {}
+            _ => made.constrained = true,
+        }
+    }
+    Some(made)
+}
+
+fn function_of(function: &nodes::CreateFunctionStmt) -> FunctionOutline {
+    let volatility = function.options().iter().find(|option| option.defname() == Some("volatility"));
+    let written = volatility.and_then(|option| objects::literal(option.arg()));
+    FunctionOutline {
+        name: objects::relation_of(function.funcname()),
+        volatile: !matches!(written.as_deref(), Some("stable" | "immutable")),
+    }
+}
+
+fn named(parts: &CastNodeList<nodes::String>) -> RelationName {
+    let parts: Vec<&str> = parts.iter().filter_map(nodes::String::sval).collect();
+    objects::relation_from(&parts)
+}
+
+/// Not `VALUES`, whose rows stand in the text, and not `DEFAULT VALUES`.
+fn from_a_query(insert: &nodes::InsertStmt) -> bool {
+    match insert.select_stmt() {
+        Node::SelectStmt(select) => select.values_lists().is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(schema: Option<&str>, name: &str) -> RelationName {
+        RelationName { schema: schema.map(str::to_owned), name: name.to_owned() }
+    }
+
+    #[test]
+    fn a_table_with_all_it_says() {
+        let made = outline("create table app.t (id bigserial primary key, a int not null, check (a > 0))");
+        let [table] = made.tables.as_slice() else { panic!("{made:?}") };
+        assert_eq!(table.relation, name(Some("app"), "t"));
+        assert_eq!(table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["id", "a"]);
+        assert!(table.complete && table.constraints.len() == 1 && table.columns[1].not_null.is_some());
+        for from_elsewhere in ["create table t (like u)", "create table t () inherits (u)", "create table t of u"] {
+            assert!(!outline(from_elsewhere).tables[0].complete, "{from_elsewhere}");
+        }
+        let parts = "create table p (a int) partition by list (a); create table d partition of p default";
+        let made = outline(parts).tables;
+        assert!(made[0].partitioned && made[1].default_partition);
+        assert_eq!(made[1].parent, Some(name(None, "p")));
+    }
+
+    #[test]
+    fn what_else_is_made() {
+        let made = outline(
+            "create domain d as int check (value > 0); create domain e as d default 3; create type f as enum ('a'); \
+             create function g() returns int language sql stable as 'select 1'; \
+             create function h() returns int language sql as 'select 1'; set search_path = app, public",
+        );
+        let domains: Vec<_> = made.domains.iter().map(|d| (d.base.as_str(), d.constrained, d.has_default)).collect();
+        assert_eq!(domains, [("int4", true, false), ("d", false, true)]);
+        assert_eq!(made.types, [name(None, "f")]);
+        assert_eq!(made.functions.iter().map(|f| f.volatile).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(made.search_path.as_deref(), Some("app"));
+    }
+
+    #[test]
+    fn what_refuses_a_block() {
+        for (text, expected) in [
+            ("select 1; create index concurrently on t (a)", Some("CREATE INDEX CONCURRENTLY")),
+            ("drop index concurrently i", Some("DROP INDEX CONCURRENTLY")),
+            ("reindex (concurrently) table t", Some("REINDEX of this kind")),
+            ("reindex schema s", Some("REINDEX of this kind")),
+            ("alter table p detach partition q concurrently", Some("DETACH PARTITION CONCURRENTLY")),
+            ("vacuum t", Some("VACUUM")),
+            ("reindex table t", None),
+            ("analyze t", None),
+            ("create index on t (a)", None),
+        ] {
+            assert_eq!(refuses_block(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn rows_nobody_counts() {
+        let filled = |text| outline(text).filled;
+        assert_eq!(filled("insert into s.t select * from u"), [name(Some("s"), "t")]);
+        assert_eq!(filled("copy t from stdin"), [name(None, "t")]);
+        for counted in ["insert into t values (1), (2)", "insert into t default values", "copy t to stdout", "selec"] {
+            assert_eq!(filled(counted), [], "{counted}");
+        }
+    }
+}

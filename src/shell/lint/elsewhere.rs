@@ -1,0 +1,96 @@
+//! Tools whose migrations are programs: how to get their SQL, or, when told to, getting it.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::LintError;
+use super::input::Input;
+use super::script::Script;
+use super::tool::Tool;
+
+/// A tool that writes no SQL files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    Alembic,
+    Django,
+    Rails,
+}
+
+/// Whether a directory is a project, or a directory of migrations, of one of them.
+pub(super) fn recognise(path: &Path) -> Option<Elsewhere> {
+    let has = |name: &str| path.join(name).exists();
+    let any = |folder: &Path, matches: &dyn Fn(&str) -> bool| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.into_iter().any(|entry| matches(&entry.file_name().to_string_lossy()))
+    };
+    let numbered = |name: &str, ending: &str| name.ends_with(ending) && name.starts_with(|c: char| c.is_ascii_digit());
+    if has("alembic.ini") || (has("env.py") && has("versions")) {
+        return Some(Elsewhere::Alembic);
+    }
+    if has("manage.py") || (has("__init__.py") && any(path, &|name| numbered(name, ".py"))) {
+        return Some(Elsewhere::Django);
+    }
+    let ruby = |folder: &Path| any(folder, &|name| numbered(name, ".rb"));
+    if ruby(path) || ruby(&path.join("db/migrate")) || ruby(&path.join("migrate")) {
+        return Some(Elsewhere::Rails);
+    }
+    None
+}
+
+impl Elsewhere {
+    /// What the tool prints, or what to do to have it.
+    pub(super) fn inputs(self, path: &Path, run: bool) -> Result<Vec<Input>, LintError> {
+        let shown = path.display();
+        match self {
+            Self::Alembic if run => {
+                let text = output(path, "alembic", &["upgrade", "--sql", "head"])?;
+                Ok(vec![input("<alembic upgrade --sql head>".to_owned(), text)])
+            }
+            Self::Django if run => django(path),
+            Self::Alembic => Err(LintError::new(format!(
+                "{shown}: Alembic's migrations are Python. Judge the SQL it prints: \
+                 cd {shown} && alembic upgrade --sql head | lockkeeper lint -   (or FROM:TO for some of them), \
+                 or let it be run with --run-tool"
+            ))),
+            Self::Django => Err(LintError::new(format!(
+                "{shown}: Django's migrations are Python. Judge the SQL it prints: \
+                 python manage.py sqlmigrate APP NAME | lockkeeper lint -, or let it be run with --run-tool"
+            ))),
+            Self::Rails => Err(LintError::new(format!(
+                "{shown}: Rails' migrations are Ruby, and Rails prints no SQL without running them. Run them on a \
+                 test database through the gateway in observe mode, and look at what it says \
+                 (lockkeeper sessions); db/structure.sql can be given as --schema for other files"
+            ))),
+        }
+    }
+}
+
+fn input(path: String, text: String) -> Input {
+    Input { script: Script::new(path, text, Tool::Plain), judged: true }
+}
+
+/// Every migration that is not applied yet, in Django's own order.
+fn django(path: &Path) -> Result<Vec<Input>, LintError> {
+    let plan = output(path, "python3", &["manage.py", "showmigrations", "--plan"])?;
+    let pending = plan.lines().filter_map(|line| line.trim().strip_prefix("[ ]"));
+    let mut inputs = Vec::new();
+    for migration in pending {
+        let migration = migration.split_whitespace().next().unwrap_or_default();
+        let Some((app, name)) = migration.split_once('.') else { continue };
+        let text = output(path, "python3", &["manage.py", "sqlmigrate", app, name])?;
+        inputs.push(input(format!("<manage.py sqlmigrate {app} {name}>"), text));
+    }
+    Ok(inputs)
+}
+
+fn output(path: &Path, program: &str, arguments: &[&str]) -> Result<String, LintError> {
+    let command = format!("{program} {}", arguments.join(" "));
+    let ran = Command::new(program).args(arguments).current_dir(path).output();
+    let ran = ran.map_err(|error| LintError::new(format!("{command} cannot be run in {}: {error}", path.display())))?;
+    if !ran.status.success() {
+        let said = String::from_utf8_lossy(&ran.stderr);
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        return Err(LintError::new(format!("{command} failed in {}: {last}", path.display())));
+    }
+    String::from_utf8(ran.stdout).map_err(|_| LintError::new(format!("{command} printed something that is not UTF-8")))
+}

@@ -1,0 +1,207 @@
+//! Files and directories of the command line become scripts, in the order their tools run them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::LintError;
+use super::elsewhere;
+use super::script::Script;
+use super::tool::{self, Tool};
+use crate::kernel::sql::bounds;
+
+/// What is read from standard input.
+pub(super) const STANDARD_INPUT: &str = "-";
+/// Files of one directory tree at most.
+const FILES_MAX: usize = 100_000;
+/// How deep a directory tree is looked through.
+const DEPTH_MAX: usize = 8;
+/// Where projects keep their migrations.
+const USUAL: [&str; 6] =
+    ["prisma/migrations", "src/main/resources/db/migration", "db/migrations", "db/migration", "migrations", "sql"];
+
+/// A script, and whether it is judged or only tells what stands there.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) script: Script,
+    pub(super) judged: bool,
+}
+
+/// How the arguments are to be taken.
+#[derive(Debug)]
+pub(super) struct Taken<'a> {
+    /// Said on the command line, instead of what the files look like.
+    pub(super) tool: Option<Tool>,
+    pub(super) run_tool: bool,
+    /// Files that are judged; the others came before. Absent: all are.
+    pub(super) only: Option<&'a BTreeSet<PathBuf>>,
+}
+
+/// Reads everything that was named.
+pub(super) fn read_all(paths: &[PathBuf], taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path.as_os_str() == STANDARD_INPUT {
+            let text = standard_input()?;
+            let tool = taken.tool.unwrap_or_else(|| tool::of_file("", &text, false));
+            inputs.push(Input { script: Script::new("<standard input>".to_owned(), text, tool), judged: true });
+        } else if path.is_dir() {
+            inputs.extend(directory(path, taken)?);
+        } else {
+            inputs.push(file(path, taken)?);
+        }
+    }
+    Ok(inputs)
+}
+
+fn standard_input() -> Result<String, LintError> {
+    let mut bytes = Vec::new();
+    let most = bounds::TEXT_BYTES_MAX as u64;
+    let read = std::io::stdin().take(most + 1).read_to_end(&mut bytes);
+    read.map_err(|error| LintError::new(format!("standard input cannot be read: {error}")))?;
+    text_of("standard input", bytes)
+}
+
+/// A file's text, within the bound on statements.
+pub(super) fn text(path: &Path) -> Result<String, LintError> {
+    let shown = path.display();
+    let cannot = |error: std::io::Error| {
+        LintError::new(format!("{shown} cannot be read: {error}; give a file, a directory, or - for standard input"))
+    };
+    let opened = fs::File::open(path).map_err(cannot)?;
+    let mut bytes = Vec::new();
+    opened.take(bounds::TEXT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    text_of(&shown.to_string(), bytes)
+}
+
+fn text_of(name: &str, bytes: Vec<u8>) -> Result<String, LintError> {
+    if bytes.len() > bounds::TEXT_BYTES_MAX {
+        let most = bounds::TEXT_BYTES_MAX;
+        return Err(LintError::new(format!("{name} has more than the {most} bytes that are read: split it")));
+    }
+    // A byte-order mark is what some editors leave; psql skips it too.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..at).unwrap_or_default();
+        let line = 1 + memchr::memchr_iter(b'\n', before).count();
+        let column = 1 + before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().len();
+        LintError::new(format!("{name}:{line}:{column}: this is not UTF-8; convert the file, for example with iconv"))
+    })
+}
+
+fn file(path: &Path, taken: &Taken<'_>) -> Result<Input, LintError> {
+    let text = text(path)?;
+    let tool = match taken.tool {
+        Some(tool) => tool,
+        None => tool::of_file(&name_of(path), &text, in_rust_project(path)),
+    };
+    Ok(Input { judged: is_judged(path, taken), script: script(path, text, tool) })
+}
+
+fn script(path: &Path, text: String, tool: Tool) -> Script {
+    let alone = tool == Tool::Flyway && flyway_alone(path);
+    let tool = if alone { Tool::FlywayAlone } else { tool };
+    Script::new(path.display().to_string(), text, tool)
+}
+
+/// `V1__x.sql.conf` with `executeInTransaction=false`.
+fn flyway_alone(path: &Path) -> bool {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".conf");
+    text(Path::new(&beside)).is_ok_and(|conf| {
+        conf.lines().any(|line| line.replace(' ', "").eq_ignore_ascii_case("executeInTransaction=false"))
+    })
+}
+
+fn is_judged(path: &Path, taken: &Taken<'_>) -> bool {
+    let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    taken.only.is_none_or(|only| only.contains(&absolute))
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Whether migrations here would be sqlx's: a Cargo.toml beside their directory or above it.
+fn in_rust_project(path: &Path) -> bool {
+    let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    absolute.ancestors().skip(1).take(4).any(|above| above.join("Cargo.toml").is_file())
+}
+
+fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
+    if let Some(tool) = elsewhere::recognise(path) {
+        return tool.inputs(path, taken.run_tool);
+    }
+    let mut names = Vec::new();
+    collect(path, "", &mut names)?;
+    if names.is_empty() || !names.iter().any(|name| !name.contains('/') || name.ends_with("/migration.sql")) {
+        if let Some(usual) = USUAL.iter().map(|usual| path.join(usual)).find(|usual| usual.is_dir()) {
+            return directory(&usual, taken);
+        }
+        if names.is_empty() {
+            return Err(LintError::new(format!("{} has no .sql file", path.display())));
+        }
+    }
+    let rust = in_rust_project(&path.join("x"));
+    let mut texts = Vec::with_capacity(names.len());
+    for name in names {
+        let text = text(&path.join(&name))?;
+        let base = name.rsplit('/').next().unwrap_or(&name).to_owned();
+        let of = tool::of_file(&base, &text, rust);
+        texts.push((name, text, of));
+    }
+    let tool = match taken.tool {
+        Some(tool) => tool,
+        None => of_all(texts.iter().map(|(_, _, tool)| *tool)),
+    };
+    // Only Flyway and Prisma look into directories below.
+    let deep = matches!(tool, Tool::Flyway | Tool::Prisma);
+    texts.retain(|(name, _, _)| deep || !name.contains('/'));
+    let order = tool::in_order(tool, texts.iter().map(|(name, _, _)| name.clone()).collect());
+    let mut inputs = Vec::with_capacity(order.len());
+    for name in order {
+        let Some(at) = texts.iter().position(|(found, _, _)| *found == name) else { continue };
+        let (_, text, _) = texts.swap_remove(at);
+        let path = path.join(&name);
+        inputs.push(Input { judged: is_judged(&path, taken), script: script(&path, text, tool) });
+    }
+    Ok(inputs)
+}
+
+/// The tool that says most about its files; plain ones may lie among them.
+fn of_all(tools: impl Iterator<Item = Tool>) -> Tool {
+    let mut counts: Vec<(Tool, usize)> = Vec::new();
+    for tool in tools.filter(|tool| *tool != Tool::Plain) {
+        match counts.iter_mut().find(|(of, _)| *of == tool) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((tool, 1)),
+        }
+    }
+    // One sqlx file that leaves its transaction says what the others are.
+    let sqlx = counts.iter().find(|(tool, _)| *tool == Tool::Sqlx);
+    let most = counts.iter().max_by_key(|(_, count)| *count);
+    sqlx.or(most).map_or(Tool::Plain, |(tool, _)| *tool)
+}
+
+/// Names of .sql files below a directory, with `/` between their parts.
+fn collect(root: &Path, below: &str, names: &mut Vec<String>) -> Result<(), LintError> {
+    let here = root.join(below);
+    let cannot = |error: std::io::Error| LintError::new(format!("{} cannot be read: {error}", here.display()));
+    for entry in fs::read_dir(&here).map_err(cannot)? {
+        let entry = entry.map_err(cannot)?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let relative = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+        let kind = entry.file_type().map_err(cannot)?;
+        if kind.is_dir() && !name.starts_with('.') && relative.matches('/').count() < DEPTH_MAX {
+            collect(root, &relative, names)?;
+        } else if !kind.is_dir() && name.ends_with(".sql") {
+            names.push(relative);
+        }
+        if names.len() > FILES_MAX {
+            return Err(LintError::new(format!("{} has more than {FILES_MAX} .sql files", root.display())));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,419 @@
+//! Statement by statement: what it is judged by, which transaction it is in, what becomes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::LintError;
+use super::directive::{self, Directives};
+use super::live::Session;
+use super::report::{
+    FileReport, Found, Ignored, Judged, Outcome, Place, Problem, ShownPlan, Transaction, TransactionKind,
+};
+use super::script::{Message, Script};
+use super::tool::{Sends, Tool};
+use crate::kernel::assess::{self, Assessment};
+use crate::kernel::facts::Facts;
+use crate::kernel::forecast::{Forecast, Seen};
+use crate::kernel::policy::{self, Clearance, Policy, Verdict, Who};
+use crate::kernel::sql::read::{mistake, outline};
+use crate::kernel::sql::statement::{Change, Opaque, OpaqueKind, Reading, RelationName, Statement, TransactionControl};
+use crate::shell::catalog;
+
+/// Who answers for what the run did not make.
+pub(super) enum Source {
+    Assumed,
+    Server(Box<Session>),
+}
+
+/// The run through all files.
+pub(super) struct Judge {
+    pub(super) policy: Policy,
+    pub(super) who: Who,
+    pub(super) source: Source,
+    pub(super) forecast: Forecast,
+    /// Comments in files may say that something is meant so.
+    pub(super) follows_ignores: bool,
+    /// As of the last look-up.
+    pub(super) server_version: u32,
+    prepared: BTreeMap<String, Statement>,
+    transactions: usize,
+    open: Option<Transaction>,
+}
+
+/// One statement of a message: its parts share a span.
+struct Group {
+    parts: Vec<usize>,
+    span: Range<usize>,
+}
+
+impl Judge {
+    pub(super) fn new(policy: Policy, who: Who, source: Source, forecast: Forecast) -> Self {
+        Self {
+            policy,
+            who,
+            source,
+            forecast,
+            follows_ignores: true,
+            server_version: 0,
+            prepared: BTreeMap::new(),
+            transactions: 0,
+            open: None,
+        }
+    }
+
+    /// Judges a file, as if all before it had run.
+    pub(super) async fn file(&mut self, script: &Script) -> Result<FileReport, LintError> {
+        self.open = None;
+        if script.wrapped {
+            let words = format!("the transaction that {} runs the file in", script.tool.name());
+            self.open = Some(self.transaction(TransactionKind::Tool, words));
+            self.forecast.begin();
+        }
+        let mut statements = Vec::new();
+        let mut gap = 0;
+        for message in &script.messages {
+            statements.extend(self.message(script, message, gap).await?);
+            gap = message.span.end;
+        }
+        let mut notes = script.notes.clone();
+        match self.open.take() {
+            Some(open) if open.kind == TransactionKind::Explicit => {
+                notes.push(format!("{} is not ended in the file", open.words));
+            }
+            Some(_) | None => {}
+        }
+        self.forecast.commit();
+        Ok(FileReport {
+            path: script.path.clone(),
+            tool: script.tool.name(),
+            notes,
+            statements,
+            text: script.text.clone(),
+        })
+    }
+
+    /// Lets a file have run long ago, without judging it.
+    pub(super) fn remember(&mut self, script: &Script) {
+        for message in &script.messages {
+            let reading = message.known.statements();
+            let facts = self.forecast.instead_of_a_server(&reading, &assess::wanted(&reading));
+            self.learn(&reading, message, &facts);
+        }
+        self.forecast.commit();
+    }
+
+    fn learn(&mut self, reading: &Reading, message: &Message, facts: &Facts) {
+        for parsed in &reading.statements {
+            let text = message.known.text.get(parsed.span.clone()).unwrap_or_default();
+            self.forecast.learn(&parsed.statement, Seen { text, facts, copied: message.copied });
+        }
+    }
+
+    fn transaction(&mut self, kind: TransactionKind, words: String) -> Transaction {
+        self.transactions += 1;
+        Transaction { number: self.transactions, kind, words }
+    }
+
+    async fn message(&mut self, script: &Script, message: &Message, gap: usize) -> Result<Vec<Judged>, LintError> {
+        let reading = self.resolve(message);
+        let several = reading.statements.len() > 1;
+        let place = policy::Place { in_transaction: self.open.is_some(), several, parameters: false };
+        let facts = self.facts(script, message, &reading).await?;
+        let assessment = match &facts {
+            Some(facts) => assess::assess(&message.known.text, &reading, facts.clone()),
+            None => assess::assess(
+                &message.known.text,
+                &Reading { statements: Vec::new(), ..reading.clone() },
+                Facts::default(),
+            ),
+        };
+        let implicit = (several && self.open.is_none() && script.sends == Sends::Text).then(|| {
+            let tool = script.tool.name();
+            self.transaction(
+                TransactionKind::Implicit,
+                format!("one transaction with the rest of the file, which {tool} sends as one string"),
+            )
+        });
+        if implicit.is_some() {
+            self.forecast.begin();
+        }
+        let guessed = self.forecast.guessed(&reading);
+        let mut judged = Vec::new();
+        let mut gap = gap;
+        for group in groups(&reading) {
+            let transaction = self.follow(script, message, &reading, (&group, implicit.as_ref()));
+            let span = message.span.start + group.span.start..message.span.start + group.span.end;
+            let directives = if self.follows_ignores {
+                directive::between(&script.text, &script.scan, gap..span.start)
+            } else {
+                Directives::default()
+            };
+            gap = span.end;
+            let of = Of { script, message, reading: &reading, span, transaction, place, guessed: &guessed };
+            judged.push(self.statement(&of, &group, &assessment, directives));
+        }
+        self.learn(&reading, message, &facts.unwrap_or_default());
+        if implicit.is_some() {
+            self.forecast.commit();
+        }
+        Ok(judged)
+    }
+
+    /// The reading with every EXECUTE replaced by what its name stands for, as far as the run prepared it.
+    fn resolve(&mut self, message: &Message) -> Reading {
+        let mut reading = message.known.statements();
+        for parsed in &mut reading.statements {
+            match &parsed.statement {
+                Statement::Prepare { name, inner } => {
+                    self.prepared.insert(name.clone(), (**inner).clone());
+                }
+                Statement::Execute { name } => {
+                    let unknown = || {
+                        Statement::Change(Change::Opaque(Opaque {
+                            what: format!("EXECUTE {name}, which no file has prepared"),
+                            kind: OpaqueKind::Code,
+                        }))
+                    };
+                    parsed.statement = self.prepared.get(name).cloned().unwrap_or_else(unknown);
+                }
+                Statement::Ordinary
+                | Statement::Transaction(_)
+                | Statement::Deallocate { .. }
+                | Statement::Change(_) => {}
+            }
+        }
+        reading
+    }
+
+    /// `None` when nothing of it is a change.
+    async fn facts(
+        &mut self,
+        script: &Script,
+        message: &Message,
+        reading: &Reading,
+    ) -> Result<Option<Facts>, LintError> {
+        if Clearance::ordinary(reading).is_some() {
+            return Ok(None);
+        }
+        let wanted = assess::wanted(reading);
+        let facts = match &mut self.source {
+            Source::Assumed => self.forecast.instead_of_a_server(reading, &wanted),
+            Source::Server(session) => {
+                let answer = catalog::look_up(&mut **session, &self.forecast.unknown(&wanted)).await;
+                let answer = answer.map_err(|error| {
+                    let line = script.lines.line(message.span.start);
+                    LintError::new(format!(
+                        "{}:{line}: what the statement touches cannot be looked up: {error}",
+                        script.path
+                    ))
+                })?;
+                self.forecast.on_top_of(&wanted, answer)
+            }
+        };
+        self.server_version = facts.server_version;
+        Ok(Some(facts))
+    }
+
+    /// The transaction of one statement, and the one that is open behind it.
+    fn follow(
+        &mut self,
+        script: &Script,
+        message: &Message,
+        reading: &Reading,
+        of: (&Group, Option<&Transaction>),
+    ) -> Transaction {
+        let (group, implicit) = of;
+        let control = group.parts.iter().find_map(|part| match reading.statements.get(*part).map(|p| &p.statement) {
+            Some(Statement::Transaction(control)) => Some(*control),
+            _ => None,
+        });
+        match control {
+            Some(TransactionControl::Begin) if self.open.is_none() => {
+                let line = script.lines.line(message.span.start + group.span.start);
+                let begun =
+                    self.transaction(TransactionKind::Explicit, format!("the transaction that begins in line {line}"));
+                self.open = Some(begun.clone());
+                begun
+            }
+            Some(TransactionControl::Commit | TransactionControl::Rollback) => match self.open.take() {
+                Some(open) => open,
+                None => self.own(),
+            },
+            Some(TransactionControl::Begin | TransactionControl::Savepoint | TransactionControl::TwoPhase) | None => {
+                match self.open.as_ref().or(implicit) {
+                    Some(shared) => shared.clone(),
+                    None => self.own(),
+                }
+            }
+        }
+    }
+
+    fn own(&mut self) -> Transaction {
+        self.transaction(TransactionKind::Own, "a transaction of its own".to_owned())
+    }
+
+    fn statement(&self, of: &Of<'_>, group: &Group, assessment: &Assessment, directives: Directives) -> Judged {
+        let (own, ignored) = self.part(assessment, group, &directives);
+        let verdict = policy::judge(&self.policy, &self.who, of.place, &own);
+        let (plan, hint) = told(&verdict, of.script.tool);
+        let text = of.message.known.text.get(group.span.clone()).unwrap_or_default();
+        let mut problems = directives.problems;
+        problems.extend(of.refused_block(text));
+        let shown = crate::kernel::sql::read::may_hold_secrets(text);
+        Judged {
+            place: of.place_of(text),
+            sql: if shown { of.shown(text) } else { text.to_owned() },
+            verdict: Outcome::of(&verdict),
+            transaction: of.transaction.clone(),
+            findings: verdict.findings().iter().map(Found::of).collect(),
+            ignored,
+            plan,
+            hint,
+            notes: of.notes(text, &own),
+            problems,
+            printable: !shown,
+        }
+    }
+
+    /// The assessment of one statement of a message alone, without what its comments say is meant so.
+    fn part(&self, assessment: &Assessment, group: &Group, directives: &Directives) -> (Assessment, Vec<Ignored>) {
+        let mut findings = Vec::new();
+        let mut ignored = Vec::new();
+        for finding in assessment.findings.iter().filter(|finding| group.parts.contains(&finding.statement)) {
+            match directives.ignored.iter().find(|(rule, _)| *rule == finding.rule.0) {
+                Some((rule, reason)) => ignored.push(Ignored {
+                    rule: rule.clone(),
+                    message: finding.message.clone(),
+                    reason: reason.clone(),
+                }),
+                None => findings.push(finding.clone()),
+            }
+        }
+        let changes = assessment.changes.iter().filter(|change| group.parts.contains(&change.statement));
+        let own = Assessment {
+            // Only a plan that runs the message as it is would need it, and that is not shown.
+            text: String::new(),
+            findings,
+            facts: Facts::default(),
+            changes: changes.cloned().collect(),
+            statements: assessment.statements,
+        };
+        (own, ignored)
+    }
+}
+
+fn groups(reading: &Reading) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (part, parsed) in reading.statements.iter().enumerate() {
+        match groups.last_mut() {
+            Some(last) if last.span == parsed.span => last.parts.push(part),
+            Some(_) | None => groups.push(Group { parts: vec![part], span: parsed.span.clone() }),
+        }
+    }
+    groups
+}
+
+/// The plan that is shown, and how it can be done.
+fn told(verdict: &Verdict, tool: Tool) -> (Option<ShownPlan>, Option<String>) {
+    match verdict {
+        Verdict::Pass { .. } | Verdict::Bounded { .. } => (None, None),
+        Verdict::Rewrite { plan, .. } => (plan.rewrites().then(|| ShownPlan::of(plan)), None),
+        Verdict::Observed { would, .. } => told(would, tool),
+        Verdict::Hold(draft) => {
+            let plan = draft.plan.rewrites().then(|| ShownPlan::of(&draft.plan));
+            let mut advice: Vec<&str> = draft.findings.iter().map(|finding| finding.instead.as_str()).collect();
+            advice.dedup();
+            (plan, Some(advice.join(" ")).filter(|advice| !advice.is_empty()))
+        }
+        Verdict::Refuse(refusal) => {
+            // In company of others: what would run if it came alone.
+            let plan = refusal.findings.iter().find_map(|finding| finding.plan.as_ref());
+            let hint = if refusal.elsewhere {
+                format!("For {}: {}; it is then run in its safe form.", tool.name(), tool.way_out())
+            } else {
+                refusal.hint.clone()
+            };
+            (plan.map(ShownPlan::of), Some(hint))
+        }
+    }
+}
+
+/// One statement and where it stands.
+struct Of<'a> {
+    script: &'a Script,
+    message: &'a Message,
+    reading: &'a Reading,
+    span: Range<usize>,
+    transaction: Transaction,
+    place: policy::Place,
+    /// Relations of which nothing is known.
+    guessed: &'a BTreeSet<RelationName>,
+}
+
+impl Of<'_> {
+    /// Where it stands; where the mistake is, when it cannot be read.
+    fn place_of(&self, text: &str) -> Place {
+        let mut bytes = self.span.clone();
+        if let Err(error) = &self.message.known.reading
+            && let Some(at) = mistake::place(text, error)
+        {
+            bytes.start = (self.span.start + at).min(bytes.end);
+        }
+        place(self.script, bytes)
+    }
+
+    fn shown(&self, text: &str) -> String {
+        if self.message.known.reading.is_err() {
+            return crate::kernel::sql::read::unreadable(text);
+        }
+        crate::kernel::sql::read::shown(text)
+    }
+
+    fn refused_block(&self, text: &str) -> Option<Problem> {
+        if !self.place.in_transaction && !self.place.several {
+            return None;
+        }
+        let what = outline::refuses_block(text)?;
+        let way_out = self.script.tool.way_out();
+        Some(Problem {
+            rule: "transaction-block",
+            message: format!(
+                "the server does not run {what} inside a transaction block, and this is {}: {way_out}",
+                self.transaction.words
+            ),
+        })
+    }
+
+    fn notes(&self, text: &str, own: &Assessment) -> Vec<String> {
+        let mut notes = Vec::new();
+        let within = |range: &Range<usize>| range.start >= self.span.start && range.end <= self.span.end;
+        if self.message.known.reading.is_err() {
+            if self.script.scan.variables.iter().any(within) {
+                notes.push("psql puts a variable's value in here, which is not known: replace it first".to_owned());
+            }
+            if text.contains("${") {
+                notes.push("there is a placeholder in it, whose value is not known: replace it first".to_owned());
+            }
+        }
+        let types_unknown = own.findings.iter().any(|finding| finding.rule.0 == "change-type");
+        if types_unknown && self.guessed.iter().any(|name| text.contains(&name.name)) && self.reading.exact_names {
+            notes.push(
+                "the column's present type is not known; with --schema or a server it would be, and a change that \
+                 keeps the rows would pass"
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+}
+
+/// Lines and columns of a range.
+fn place(script: &Script, bytes: Range<usize>) -> Place {
+    let position = |at: usize| {
+        let (line, offset) = script.lines.position(at);
+        let before = script.text.get(at - offset..at).unwrap_or_default();
+        (line, 1 + before.chars().count())
+    };
+    let ((line, column), (end_line, end_column)) = (position(bytes.start), position(bytes.end));
+    Place { line, column, end_line, end_column, bytes }
+}

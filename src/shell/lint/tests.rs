@@ -1,0 +1,273 @@
+//! Directories in, reports out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use std::fs;
+use std::path::Path;
+
+use clap::Parser;
+
+use super::report::{Outcome, Report};
+use super::{Args, github, report, sarif, text};
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+struct Project {
+    directory: tempfile::TempDir,
+}
+
+impl Project {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self { directory }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Words with `@` before what is a path in the project.
+    fn lint(&self, words: &str) -> Result<Report, String> {
+        let words = words.split_whitespace().map(|word| match word.strip_prefix('@') {
+            Some(name) => self.path().join(name).to_string_lossy().trim_end_matches('/').to_owned(),
+            None => word.to_owned(),
+        });
+        let line = Line::try_parse_from(std::iter::once("lint".to_owned()).chain(words)).map_err(|e| e.to_string())?;
+        report(&line.args).map_err(|error| self.masked(&error.to_string()))
+    }
+
+    fn masked(&self, text: &str) -> String {
+        text.replace(&*self.path().to_string_lossy(), "DIR")
+    }
+}
+
+/// `file:line verdict rules; transaction`, for each statement.
+fn shown(project: &Project, report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    for file in &report.files {
+        let path = project.masked(&file.path).replace("DIR/", "");
+        for judged in &file.statements {
+            let mut rules: Vec<&str> = judged.findings.iter().map(|finding| finding.rule.as_str()).collect();
+            rules.extend(judged.problems.iter().map(|problem| problem.rule));
+            let place = &judged.place;
+            let (verdict, number) = (judged.verdict.word(), judged.transaction.number);
+            lines.push(format!("{path}:{}:{} {verdict} {} t{number}", place.line, place.column, rules.join(",")));
+        }
+    }
+    lines
+}
+
+fn check(files: &[(&str, &str)], words: &str, expected: &[&str]) {
+    let project = Project::new(files);
+    let report = project.lint(words).unwrap_or_else(|error| panic!("{words}: {error}"));
+    assert_eq!(shown(&project, &report), expected, "{words}");
+}
+
+const INDEX: &str = "create index on orders (a);";
+const TWO: &str = "create index on orders (a);\ncreate index on orders (b);";
+
+#[test]
+fn every_tool_has_its_transactions() {
+    check(&[("a.sql", TWO)], "@a.sql", &["a.sql:1:1 rewrite create-index t1", "a.sql:2:1 rewrite create-index t2"]);
+    check(&[("V1__a.sql", INDEX)], "@", &["V1__a.sql:1:1 refuse create-index t1"]);
+    check(
+        &[("V1__a.sql", INDEX), ("V1__a.sql.conf", "executeInTransaction = false\n")],
+        "@",
+        &["V1__a.sql:1:1 rewrite create-index t1"],
+    );
+    // As Flyway does by itself.
+    check(&[("V1__a.sql", "create index concurrently on orders (a);")], "@", &["V1__a.sql:1:1 pass  t1"]);
+    check(&[("m/1/migration.sql", INDEX)], "@m", &["m/1/migration.sql:1:1 rewrite create-index t1"]);
+    check(
+        &[("prisma/migrations/1/migration.sql", TWO)],
+        "@",
+        &[
+            "prisma/migrations/1/migration.sql:1:1 refuse create-index t1",
+            "prisma/migrations/1/migration.sql:2:1 refuse create-index t1",
+        ],
+    );
+    check(&[("1_a.up.sql", INDEX), ("1_a.down.sql", INDEX)], "@", &["1_a.up.sql:1:1 rewrite create-index t1"]);
+    check(
+        &[("1_a.up.sql", INDEX), ("1_a.down.sql", INDEX)],
+        "@1_a.down.sql",
+        &["1_a.down.sql:1:1 rewrite create-index t1"],
+    );
+    check(
+        &[("Cargo.toml", ""), ("migrations/1_a.sql", INDEX)],
+        "@",
+        &["migrations/1_a.sql:1:1 refuse create-index t1"],
+    );
+    let alone = format!("-- no-transaction\n{INDEX}");
+    check(&[("1_a.sql", &alone)], "@", &["1_a.sql:2:1 rewrite create-index t1"]);
+    let goose = format!("-- +goose Up\n{INDEX}\n-- +goose Down\ndrop table orders;");
+    check(&[("1_a.sql", &goose)], "@", &["1_a.sql:2:1 refuse create-index t1"]);
+    check(&[("1_a.sql", &format!("-- +goose NO TRANSACTION\n{goose}"))], "@", &["1_a.sql:3:1 rewrite create-index t1"]);
+    let dbmate = format!("-- migrate:up transaction:false\n{INDEX}\n-- migrate:down\ndrop table orders;");
+    check(&[("1_a.sql", &dbmate)], "@", &["1_a.sql:2:1 rewrite create-index t1"]);
+}
+
+#[test]
+fn what_refuses_a_transaction_is_told() {
+    let concurrently = "create index concurrently on orders (a);";
+    check(&[("1_a.sql", &format!("-- +goose Up\n{concurrently}"))], "@", &["1_a.sql:2:1 pass transaction-block t1"]);
+    check(&[("1_a.up.sql", concurrently)], "@", &["1_a.up.sql:1:1 pass  t1"]);
+    let two = format!("select 1;\n{concurrently}");
+    check(&[("1_a.up.sql", &two)], "@", &["1_a.up.sql:1:1 pass  t1", "1_a.up.sql:2:1 pass transaction-block t1"]);
+    check(&[("a.sql", &two)], "@", &["a.sql:1:1 pass  t1", "a.sql:2:1 pass  t2"]);
+}
+
+#[test]
+fn what_the_run_made_is_no_hazard() {
+    let files = [
+        ("V1__a.sql", "create table t (id int primary key, a varchar(10));\ncreate index on t (a);"),
+        ("V2__b.sql", "alter table t alter a type varchar(20);\nalter table t add check (id > 0);"),
+    ];
+    let harmless =
+        ["V1__a.sql:1:1 pass  t1", "V1__a.sql:2:1 pass  t1", "V2__b.sql:1:1 bounded  t2", "V2__b.sql:2:1 bounded  t2"];
+    check(&files, "@", &harmless);
+    // A schema that is given is in use: its tables are large, and their columns known.
+    let given = ["V2__b.sql:1:1 bounded  t1", "V2__b.sql:2:1 refuse add-check t1"];
+    check(&files, "@V2__b.sql --schema @V1__a.sql", &given);
+    check(
+        &files,
+        "@V2__b.sql --schema @V1__a.sql --assume-rows 10",
+        &["V2__b.sql:1:1 bounded  t1", "V2__b.sql:2:1 bounded  t1"],
+    );
+    check(&files, "@V2__b.sql", &["V2__b.sql:1:1 hold change-type t1", "V2__b.sql:2:1 refuse add-check t1"]);
+}
+
+#[test]
+fn explicit_transactions_are_followed() {
+    let text = "begin;\ncreate table t (a int);\ncreate index on t (a);\ncommit;\ndrop table t;\nstart transaction;\nselect 1;";
+    check(
+        &[("a.sql", text)],
+        "@a.sql",
+        &[
+            "a.sql:1:1 pass  t1",
+            "a.sql:2:1 pass  t1",
+            "a.sql:3:1 pass  t1",
+            "a.sql:4:1 pass  t1",
+            "a.sql:5:1 hold drop-table t2",
+            "a.sql:6:1 pass  t3",
+            "a.sql:7:1 pass  t3",
+        ],
+    );
+    let project = Project::new(&[("a.sql", text)]);
+    let report = project.lint("@a.sql").unwrap();
+    assert_eq!(report.files[0].notes, ["the transaction that begins in line 6 is not ended in the file"]);
+}
+
+#[test]
+fn a_dump_is_read() {
+    let dump = "\\restrict abc\nSET statement_timeout = 0;\nSELECT pg_catalog.set_config('search_path', '', false);\n\
+                CREATE TABLE public.t (\n    id integer\n);\nCOPY public.t (id) FROM stdin;\n1\n2;'\n\\.\n\n\
+                ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (id);\n\\unrestrict abc\n";
+    let project = Project::new(&[("dump.sql", dump)]);
+    let report = project.lint("@dump.sql").unwrap();
+    assert_eq!(report.summary.statements, 5);
+    assert_eq!((report.summary.rewrite, report.summary.hold, report.summary.refuse), (0, 0, 0));
+    assert_eq!(report.files[0].notes.len(), 2);
+}
+
+#[test]
+fn mistakes_have_a_place() {
+    let text = "select 1;\ncreate table t (a int, b int int);\nselect :x;\ndrop table u;";
+    let project = Project::new(&[("a.sql", text)]);
+    let report = project.lint("@a.sql").unwrap();
+    let expected = [
+        "a.sql:1:1 pass  t1",
+        "a.sql:2:30 refuse unreadable t2",
+        "a.sql:3:8 refuse unreadable t3",
+        "a.sql:4:1 hold drop-table t4",
+    ];
+    assert_eq!(shown(&project, &report), expected);
+    assert!(report.files[0].statements[2].notes[0].contains("variable"));
+    let bad = Project::new(&[("b.sql", "")]);
+    fs::write(bad.path().join("b.sql"), b"select 1;\nselect '\xff'").unwrap();
+    assert!(bad.lint("@b.sql").unwrap_err().starts_with("DIR/b.sql:2:9: this is not UTF-8"));
+}
+
+#[test]
+fn what_cannot_be_judged_is_said() {
+    let error = |files: &[(&str, &str)], words: &str| Project::new(files).lint(words).unwrap_err();
+    assert!(error(&[], "@nosuch.sql").contains("cannot be read"));
+    assert!(error(&[("readme.md", "")], "@").contains("has no .sql file"));
+    assert!(error(&[("alembic.ini", ""), ("versions/1.py", "")], "@").contains("alembic upgrade --sql head"));
+    assert!(error(&[("manage.py", "")], "@").contains("sqlmigrate"));
+    assert!(error(&[("db/migrate/1_a.rb", "")], "@").contains("Ruby"));
+    assert!(error(&[("a.sql", "")], "@a.sql --policy nosuch").contains("there are observe, standard, strict"));
+    assert!(error(&[("a.sql", "")], "@a.sql --target nosuch").contains("the configuration has default"));
+    assert!(error(&[("a.sql", "")], "@a.sql --since HEAD").contains("git"));
+}
+
+#[test]
+fn comments_may_say_that_it_is_meant_so() {
+    let text = "-- lockkeeper:ignore drop-table nobody reads it\ndrop table t;\n-- lockkeeper:ignore drop-table\ndrop table u;";
+    let expected = ["a.sql:2:1 bounded  t1", "a.sql:4:1 hold drop-table,ignore-comment t2"];
+    check(&[("a.sql", text)], "@a.sql", &expected);
+    let strict = ["a.sql:2:1 hold drop-table t1", "a.sql:4:1 hold drop-table t2"];
+    check(&[("a.sql", text)], "@a.sql --no-ignore", &strict);
+}
+
+#[test]
+fn the_policy_is_the_configurations() {
+    let config = "[[targets]]\nname = \"main\"\npolicy = \"mine\"\n[[policy.mine.rules]]\nroles = [\"dba\"]\n\
+                  responses = { drop-table = \"pass\" }\n[[policy.mine.rules]]\n";
+    let project = Project::new(&[("gateway.toml", config), ("a.sql", "drop table t;")]);
+    let verdict = |words: &str| project.lint(&format!("@a.sql --config @gateway.toml {words}")).unwrap();
+    assert_eq!(verdict("").files[0].statements[0].verdict, Outcome::Hold);
+    assert!(verdict("").failed && !verdict("--fail-on refuse").failed);
+    assert_eq!(verdict("--role dba").files[0].statements[0].verdict, Outcome::Pass);
+    assert_eq!(verdict("--policy strict").files[0].statements[0].verdict, Outcome::Hold);
+    let observed = verdict("--policy observe");
+    assert!(observed.observe && observed.files[0].statements[0].verdict == Outcome::Hold);
+}
+
+/// The strictest verdict of a string's statements is what the gateway would answer to the string.
+#[test]
+fn several_statements_in_one_string() {
+    for (text, expected) in [
+        ("select 1; drop table t", "hold"),
+        ("create index on orders (a); drop table t", "refuse"),
+        ("create table new (a int); create index on new (a)", "pass"),
+        ("alter table orders add a int; select 1", "bounded"),
+    ] {
+        let project = Project::new(&[("1_a.up.sql", text)]);
+        let report = project.lint("@1_a.up.sql").unwrap();
+        let worst = report.files[0].statements.iter().map(|judged| judged.verdict).max().unwrap();
+        assert_eq!(worst.word(), expected, "{text}");
+    }
+}
+
+const MIXED: &str = "-- the first\nBEGIN;\nALTER TABLE orders ALTER COLUMN total SET NOT NULL;\nCREATE INDEX CONCURRENTLY \
+                     o_t ON orders (total);\nCOMMIT;\n-- lockkeeper:ignore drop-table nobody reads it\nDROP TABLE legacy;\n\
+                     CREATE INDEX orders_customer ON orders\n  (customer_id);\n\\i other.sql\nALTER TABLE orders ADD COLUM x int;\n\
+                     ALTER ROLE \"bøb\" PASSWORD 'hunter2';\n";
+
+fn printed(print: impl Fn(&Report, &mut dyn std::io::Write) -> std::io::Result<()>) -> String {
+    let project = Project::new(&[("a.sql", MIXED)]);
+    let report = project.lint("@a.sql").unwrap();
+    let mut out = Vec::new();
+    print(&report, &mut out).unwrap();
+    let text = project.masked(&String::from_utf8(out).unwrap());
+    assert!(!text.contains("hunter2"), "{text}");
+    text
+}
+
+#[test]
+fn formats() {
+    let style = text::Style { colours: false, all: true };
+    insta::assert_snapshot!("text", printed(|report, out| text::print(report, &style, out)));
+    insta::assert_snapshot!("github", printed(github::print));
+    insta::assert_snapshot!("json", printed(super::json));
+    let log = printed(sarif::print).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    insta::assert_snapshot!("sarif", log);
+}

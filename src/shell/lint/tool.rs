@@ -1,0 +1,264 @@
+//! Migration tools: how their files are told apart, which part of a file runs, and how it reaches the server.
+
+use std::ops::Range;
+
+use super::script::blank_range;
+
+/// Whose file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub(super) enum Tool {
+    /// SQL as `psql -f` runs it, which is also what Alembic and Django print.
+    Plain,
+    Flyway,
+    /// Flyway with `executeInTransaction=false` beside the file.
+    #[value(skip)]
+    FlywayAlone,
+    Prisma,
+    Sqlx,
+    Goose,
+    GolangMigrate,
+    Dbmate,
+}
+
+/// How a file's statements are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sends {
+    /// Each by itself.
+    Statements,
+    /// The file's text as one simple query.
+    Text,
+}
+
+/// What of a file runs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// As long as the file; what does not run is blank.
+    pub(super) text: String,
+    pub(super) wrapped: bool,
+    pub(super) notes: Vec<String>,
+}
+
+impl Tool {
+    /// As people call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "a plain script",
+            Self::Flyway | Self::FlywayAlone => "Flyway",
+            Self::Prisma => "Prisma",
+            Self::Sqlx => "sqlx",
+            Self::Goose => "goose",
+            Self::GolangMigrate => "golang-migrate",
+            Self::Dbmate => "dbmate",
+        }
+    }
+
+    /// How a statement leaves the transaction it would be in.
+    pub(super) fn way_out(self) -> &'static str {
+        match self {
+            Self::Plain => "take it out of BEGIN … COMMIT (Alembic: autocommit_block(); Django: atomic = False)",
+            Self::Flyway | Self::FlywayAlone => {
+                "put it into a file of its own, with executeInTransaction=false in a .conf file beside it"
+            }
+            Self::Prisma | Self::GolangMigrate => "put it into a migration of its own, alone in its file",
+            Self::Sqlx => "put it alone into a file whose first line is `-- no-transaction`",
+            Self::Goose => "put `-- +goose NO TRANSACTION` at the top of the file",
+            Self::Dbmate => "put it alone into a file with `-- migrate:up transaction:false`",
+        }
+    }
+
+    pub(super) fn sends(self) -> Sends {
+        match self {
+            Self::Plain | Self::Flyway | Self::FlywayAlone | Self::Goose => Sends::Statements,
+            Self::Prisma | Self::Sqlx | Self::GolangMigrate | Self::Dbmate => Sends::Text,
+        }
+    }
+
+    /// What of the file runs when it is applied.
+    pub(super) fn part(self, text: &str) -> Part {
+        let all = |wrapped| Part { text: text.to_owned(), wrapped, notes: Vec::new() };
+        match self {
+            Self::Plain | Self::Prisma | Self::GolangMigrate | Self::FlywayAlone => all(false),
+            Self::Flyway => all(true),
+            Self::Sqlx => all(!text.starts_with("-- no-transaction")),
+            Self::Goose => marked(text, "-- +goose", ("Up", "Down"), "NO TRANSACTION"),
+            Self::Dbmate => marked(text, "-- migrate:", ("up", "down"), "transaction:false"),
+        }
+    }
+}
+
+/// Sections between markers, each on a line of its own: only those of the first kind run.
+fn marked(text: &str, marker: &str, kinds: (&str, &str), alone: &str) -> Part {
+    let mut bytes = text.as_bytes().to_vec();
+    let (mut wrapped, mut seen, mut runs, mut at) = (true, false, false, 0);
+    let mut blanks: Vec<Range<usize>> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let here = at..at + line.len();
+        at = here.end;
+        if let Some(said) = line.trim_start().strip_prefix(marker) {
+            let said = said.trim();
+            let first = said.split_whitespace().next().unwrap_or_default();
+            if first.eq_ignore_ascii_case(kinds.0) {
+                (seen, runs) = (true, true);
+            } else if first.eq_ignore_ascii_case(kinds.1) {
+                runs = false;
+            }
+            wrapped &= !said.to_ascii_lowercase().contains(&alone.to_ascii_lowercase());
+        }
+        if !runs {
+            blanks.push(here);
+        }
+    }
+    let mut notes = Vec::new();
+    if !seen {
+        notes.push(format!("there is no `{marker}{}{}`: nothing of it runs", space(marker), kinds.0));
+    }
+    blanks.into_iter().for_each(|range| blank_range(&mut bytes, range));
+    Part { text: String::from_utf8_lossy(&bytes).into_owned(), wrapped, notes }
+}
+
+fn space(marker: &str) -> &'static str {
+    if marker.ends_with(':') { "" } else { " " }
+}
+
+/// Whose a file is, by its name and its text; `rust` when a Rust project is around it.
+pub(super) fn of_file(name: &str, text: &str, rust: bool) -> Tool {
+    let has_line = |marker: &str| text.lines().any(|line| line.trim_start().starts_with(marker));
+    if flyway(name).is_some() {
+        return Tool::Flyway;
+    }
+    if has_line("-- +goose Up") {
+        return Tool::Goose;
+    }
+    if has_line("-- migrate:up") {
+        return Tool::Dbmate;
+    }
+    if name == "migration.sql" {
+        return Tool::Prisma;
+    }
+    let two_ways = name.ends_with(".up.sql") || name.ends_with(".down.sql");
+    match (number(name), two_ways) {
+        (Some(_), _) if text.starts_with("-- no-transaction") || rust => Tool::Sqlx,
+        (Some(_), true) => Tool::GolangMigrate,
+        (Some(_) | None, _) => Tool::Plain,
+    }
+}
+
+/// `0001_name.sql`: the number files are ordered by.
+pub(super) fn number(name: &str) -> Option<u64> {
+    let (digits, _) = name.split_once('_')?;
+    digits.parse().ok()
+}
+
+/// What a Flyway file is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Flyway {
+    /// `B2__x.sql`, `V1.2__x.sql`, by their numbers.
+    Version(Vec<u64>),
+    /// `R__x.sql`, after all versions, by their description.
+    Repeatable(String),
+    /// `U1.2__x.sql`.
+    Undo(Vec<u64>),
+}
+
+pub(super) fn flyway(name: &str) -> Option<Flyway> {
+    let stem = name.strip_suffix(".sql")?;
+    let (version, description) = stem.split_once("__")?;
+    let numbers = |text: &str| -> Option<Vec<u64>> {
+        let parts: Result<Vec<u64>, _> = text.split(['.', '_']).map(str::parse).collect();
+        parts.ok().map(trimmed)
+    };
+    match version.split_at_checked(1)? {
+        ("R", "") => Some(Flyway::Repeatable(description.to_owned())),
+        ("V" | "B", rest) => numbers(rest).map(Flyway::Version),
+        ("U", rest) => numbers(rest).map(Flyway::Undo),
+        _ => None,
+    }
+}
+
+/// 1.0 is 1.
+fn trimmed(mut numbers: Vec<u64>) -> Vec<u64> {
+    while numbers.len() > 1 && numbers.last() == Some(&0) {
+        numbers.pop();
+    }
+    numbers
+}
+
+/// The files of one directory in the order their tool runs them. What takes migrations back is left out.
+pub(super) fn in_order(tool: Tool, mut names: Vec<String>) -> Vec<String> {
+    match tool {
+        Tool::Flyway | Tool::FlywayAlone => {
+            let mut files: Vec<(Flyway, String)> =
+                names.into_iter().filter_map(|name| Some((flyway(base(&name))?, name))).collect();
+            files.retain(|(of, _)| !matches!(of, Flyway::Undo(_)));
+            files.sort();
+            files.into_iter().map(|(_, name)| name).collect()
+        }
+        Tool::Sqlx | Tool::GolangMigrate | Tool::Goose => {
+            names.retain(|name| !name.ends_with(".down.sql") && number(base(name)).is_some());
+            names.sort_by(|one, other| (number(base(one)), one).cmp(&(number(base(other)), other)));
+            names
+        }
+        Tool::Plain | Tool::Prisma | Tool::Dbmate => {
+            names.retain(|name| !name.ends_with(".down.sql"));
+            names.sort();
+            names
+        }
+    }
+}
+
+fn base(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_are_told_apart() {
+        for (name, text, rust, expected) in [
+            ("V1__a.sql", "", false, Tool::Flyway),
+            ("V1.2_3__a.sql", "", false, Tool::Flyway),
+            ("R__views.sql", "", false, Tool::Flyway),
+            ("00001_a.sql", "-- +goose Up\nselect 1;", false, Tool::Goose),
+            ("20240101_a.sql", "-- migrate:up\nselect 1;", false, Tool::Dbmate),
+            ("migration.sql", "", false, Tool::Prisma),
+            ("000001_a.up.sql", "", false, Tool::GolangMigrate),
+            ("20240101_a.up.sql", "", true, Tool::Sqlx),
+            ("20240101_a.sql", "-- no-transaction\n", false, Tool::Sqlx),
+            ("001_a.sql", "", false, Tool::Plain),
+            ("schema.sql", "", true, Tool::Plain),
+            ("V__a.sql", "", false, Tool::Plain),
+        ] {
+            assert_eq!(of_file(name, text, rust), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_order_is_the_tools() {
+        let order = |tool, names: &[&str]| in_order(tool, names.iter().map(|&name| name.to_owned()).collect());
+        assert_eq!(
+            order(Tool::Flyway, &["V10__a.sql", "R__v.sql", "V2__b.sql", "U2__b.sql", "V1.10__c.sql", "V1.9__d.sql"]),
+            ["V1.9__d.sql", "V1.10__c.sql", "V2__b.sql", "V10__a.sql", "R__v.sql"]
+        );
+        assert_eq!(
+            order(Tool::GolangMigrate, &["10_b.up.sql", "9_a.up.sql", "9_a.down.sql", "notes.sql"]),
+            ["9_a.up.sql", "10_b.up.sql"]
+        );
+        assert_eq!(order(Tool::Plain, &["b.sql", "a.sql", "10.sql"]), ["10.sql", "a.sql", "b.sql"]);
+    }
+
+    #[test]
+    fn only_what_is_applied_runs() {
+        let goose = "-- +goose NO TRANSACTION\n-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n";
+        let part = Tool::Goose.part(goose);
+        assert!(!part.wrapped && part.text.contains("select 1;") && !part.text.contains("select 2"));
+        assert_eq!((part.text.len(), part.text.lines().count()), (goose.len(), 5));
+        let dbmate = Tool::Dbmate.part("-- migrate:up transaction:false\nselect 1;\n-- migrate:down\nselect 2;");
+        assert!(!dbmate.wrapped && dbmate.text.contains("select 1;") && !dbmate.text.contains("select 2"));
+        assert!(Tool::Dbmate.part("-- migrate:up\nselect 1;").wrapped);
+        assert_eq!(Tool::Goose.part("select 1;").notes.len(), 1);
+        assert!(Tool::Sqlx.part("select 1").wrapped && !Tool::Sqlx.part("-- no-transaction\nselect 1").wrapped);
+        assert!(Tool::Flyway.part("select 1").wrapped && !Tool::FlywayAlone.part("select 1").wrapped);
+    }
+}
