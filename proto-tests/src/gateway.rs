@@ -147,11 +147,14 @@ pub struct Linted {
     pub err: String,
 }
 
-/// Runs `lockkeeper lint` in a directory, with this on its standard input.
+/// Runs `lockkeeper lint` in a directory, with this on its standard input. Programs in the directory's `bin` are
+/// found before others.
 #[must_use]
 pub fn lint(directory: &Path, arguments: &[&str], input: &str) -> Linted {
     let mut command = Command::new(&*BINARY);
     command.arg("lint").args(arguments).current_dir(directory);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", directory.join("bin").display()));
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("lint starts");
     // It need not read it.

@@ -196,6 +196,43 @@ fn a_server_knows_what_is_large() {
     assert_eq!(SERVER.sql(&database, "select count(*), max(oid) from pg_class"), before, "nothing was executed");
 }
 
+#[test]
+fn the_server_of_a_configured_target_is_asked() {
+    let database = SERVER.database("lint_target", "fixture");
+    let place = tempfile::tempdir().unwrap();
+    let config = format!("[[targets]]\nname = \"main\"\nupstream = \"{}\"\npolicy = \"strict\"\n", SERVER.address);
+    std::fs::write(place.path().join("gateway.toml"), config).unwrap();
+    std::fs::write(place.path().join("a.sql"), "create index on ledger (note);").unwrap();
+    let login = ["--config", "gateway.toml", "--live", "--user", "alice", "--database", &database];
+    let linted = lint(place.path(), &[login.as_slice(), &["--format", "json", "a.sql"]].concat(), "");
+    let report = json(&linted);
+    assert_eq!(
+        (&report["target"], &report["policy"], &report["role"]),
+        (&"main".into(), &"strict".into(), &"alice".into())
+    );
+    assert_eq!(said(statements(&report)[0]), "bounded", "it is empty, and that is known");
+    let nobody = lint(place.path(), &["--config", "gateway.toml", "--live", "a.sql"], "");
+    assert!(nobody.code == 2 && nobody.err.contains("--user"), "{}", nobody.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn programs_print_their_sql_when_told_to() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let program = place.path().join("bin/alembic");
+    std::fs::create_dir_all(program.parent().unwrap()).unwrap();
+    std::fs::write(&program, "#!/bin/sh\n[ \"$*\" = \"upgrade --sql head\" ] && echo 'BEGIN; DROP TABLE t; COMMIT;'\n")
+        .unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(place.path().join("alembic.ini"), "").unwrap();
+    let told = lint(place.path(), &["."], "");
+    assert!(told.code == 2 && told.err.contains("alembic upgrade --sql head | lockkeeper lint -"), "{}", told.err);
+    let linted = lint(place.path(), &["--run-tool", "--format", "json", "."], "");
+    let report = json(&linted);
+    assert_eq!(statements(&report).into_iter().map(said).collect::<Vec<_>>(), ["pass", "hold drop-table", "pass"]);
+}
+
 /// Statements as psql sends them; each works on what the ones before it left.
 const SCRIPT: &[&str] = &[
     "create table fresh (id bigint primary key, a int, b varchar(10))",

@@ -1,6 +1,6 @@
 -- migrate:up transaction:false
 -- expect: rewrite add-column-volatile
-ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid();
+ALTER TABLE orders ADD COLUMN code uuid DEFAULT gen_random_uuid();
 
 -- migrate:down
-ALTER TABLE orders DROP COLUMN token;
+ALTER TABLE orders DROP COLUMN code;
