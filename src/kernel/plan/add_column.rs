@@ -222,6 +222,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         }),
         lock: LockMode::RowExclusive,
         scans: true,
+        past: None,
         undo: Vec::new(),
         reworded: None,
     }
