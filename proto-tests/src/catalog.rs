@@ -69,8 +69,11 @@ const QUERIES: &[&str] = &[
     "select format('index %s replica identity=%s clustered=%s tablespace=%s options=%s', i.indexrelid::regclass,
         i.indisreplident, i.indisclustered, c.reltablespace, c.reloptions)
      from pg_index i join pg_class c on c.oid = i.indexrelid where i.indexrelid >= 16384",
-    "select format('statistics %s owner=%s target=%s', pg_get_statisticsobjdef(oid), pg_get_userbyid(stxowner),
-        coalesce(nullif(stxstattarget, -1)::text, '-')) from pg_statistic_ext",
+    // The order of columns in one is that in the table.
+    "select format('statistics %s on %s %s %s owner=%s target=%s', s.stxname, s.stxrelid::regclass, s.stxkind,
+        (select string_agg(a.attname, ',' order by a.attname) from pg_attribute a
+         where a.attrelid = s.stxrelid and a.attnum = any (s.stxkeys)),
+        pg_get_userbyid(s.stxowner), coalesce(nullif(s.stxstattarget, -1)::text, '-')) from pg_statistic_ext s",
     "select format('publication %s all=%s tables=%s', p.pubname, p.puballtables,
         (select string_agg(r.prrelid::regclass::text, ',' order by r.prrelid::regclass::text)
          from pg_publication_rel r where r.prpubid = p.oid)) from pg_publication p",

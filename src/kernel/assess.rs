@@ -251,10 +251,10 @@ impl<'a> Judged<'a> {
             | AlterKind::DropNotNull { column }
             | AlterKind::SetDefault { column }
             | AlterKind::DropDefault { column } => missing(column),
-            AlterKind::AlterType { column, type_name, using, collation } => {
-                let change = Retype { column, type_name, using: using.as_ref(), collation: collation.as_deref() };
-                let work = || retype::work(table, (&alter.relation, &change), self.facts);
-                missing(column) || matches!(work(), Work::Refused(_))
+            kind @ AlterKind::AlterType { column, .. } => {
+                let change = Retype::of(alter, kind);
+                let work = |change| retype::work(table, &change, self.facts);
+                missing(column) || matches!(change.map(work), Some(Work::Refused(_)))
             }
             AlterKind::ValidateConstraint { name } => table.constraint(name).is_none(),
             AlterKind::AddConstraint(constraint) => {

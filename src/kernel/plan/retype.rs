@@ -3,7 +3,7 @@
 
 use super::{Plan, Step, quote};
 use crate::kernel::facts::{ColumnUse, Facts, RelationFacts};
-use crate::kernel::sql::statement::{LockMode, RelationName, TypeName, Using, UsingForm};
+use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode, TypeName, Using, UsingForm};
 
 /// The subcommand.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,51 @@ pub struct Retype<'a> {
     pub type_name: &'a TypeName,
     pub using: Option<&'a Using>,
     pub collation: Option<&'a str>,
+    /// The whole statement.
+    pub alter: &'a AlterTable,
+}
+
+impl<'a> Retype<'a> {
+    /// The subcommand, if it is one of this kind.
+    #[must_use]
+    pub fn of(alter: &'a AlterTable, kind: &'a AlterKind) -> Option<Self> {
+        let AlterKind::AlterType { column, type_name, using, collation } = kind else { return None };
+        Some(Self { column, type_name, using: using.as_ref(), collation: collation.as_deref(), alter })
+    }
+
+    fn also(&self, is: impl Fn(&AlterKind) -> bool) -> bool {
+        self.alter.actions.iter().any(|action| is(&action.kind))
+    }
+
+    /// The same statement drops a column, and with it what hangs on that.
+    #[must_use]
+    pub fn drops_a_column(&self) -> bool {
+        self.also(|kind| matches!(kind, AlterKind::DropColumn { .. }))
+    }
+
+    #[must_use]
+    pub fn drops_not_null(&self) -> bool {
+        self.also(|kind| matches!(kind, AlterKind::DropNotNull { column } if column == self.column))
+    }
+
+    /// What hangs on the column when the type changes: whatever the same statement drops, it drops first.
+    #[must_use]
+    pub fn left(&self, hangs: &ColumnUse) -> ColumnUse {
+        let mut left = hangs.clone();
+        let drops = |constraint: &str| {
+            self.also(|kind| matches!(kind, AlterKind::DropConstraint { name, .. } if name == constraint))
+        };
+        let (drops_not_null, table) = (self.drops_not_null(), &self.alter.relation.name);
+        left.constraints.retain(|constraint| {
+            !(constraint.local && constraint.table == *table && drops(&constraint.name)
+                || drops_not_null && constraint.kind == 'n')
+        });
+        left.indexes.retain(|index| !index.constraint.as_ref().is_some_and(|owner| drops(owner)));
+        if self.also(|kind| matches!(kind, AlterKind::DropDefault { column } if column == self.column)) {
+            left.default_sql = None;
+        }
+        left
+    }
 }
 
 /// What the server does to the rows and to what hangs on the column.
@@ -33,14 +78,14 @@ pub enum Work {
 
 /// Judges the change by what is in the catalog.
 #[must_use]
-pub fn work(table: &RelationFacts, by: (&RelationName, &Retype<'_>), facts: &Facts) -> Work {
-    let (written, change) = by;
+pub fn work(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Work {
     let Some(of) = facts.type_facts(change.type_name) else {
         return Work::Unknown("its new type could not be looked up");
     };
-    let Some(hangs) = facts.column_use(written, change.column) else {
+    let Some(hangs) = facts.column_use(&change.alter.relation, change.column) else {
         return Work::Unknown("what depends on it could not be looked up");
     };
+    let hangs = &change.left(hangs);
     if let Some(why) = refused(change, hangs) {
         return Work::Refused(why);
     }
@@ -193,13 +238,10 @@ fn parts(type_sql: &str) -> (String, Vec<i64>) {
 ///
 /// # Errors
 /// A clause for people that says why it cannot be done so.
-pub fn revalidate(
-    table: &RelationFacts,
-    by: (&RelationName, &Retype<'_>, &[String]),
-    facts: &Facts,
-) -> Result<Plan, &'static str> {
-    let (written, change, checks) = by;
-    let hangs = facts.column_use(written, change.column).ok_or("what depends on it could not be looked up")?;
+pub fn revalidate(table: &RelationFacts, by: (&Retype<'_>, &[String]), facts: &Facts) -> Result<Plan, &'static str> {
+    let (change, checks) = by;
+    let hangs = facts.column_use(&change.alter.relation, change.column);
+    let hangs = hangs.ok_or("what depends on it could not be looked up")?;
     let target = hangs.casts.last().ok_or("its new type could not be looked up")?;
     if table.has_children || table.is_partition {
         return Err("its partitions or children have CHECKs of their own");

@@ -13,7 +13,7 @@ mod text;
 use super::retype::Retype;
 use super::{Action, Backfill, Plan, Reworded, Step, quote, set_not_null};
 use crate::kernel::facts::{CastFacts, ColumnUse, Facts, RelationFacts, RelationKind};
-use crate::kernel::sql::statement::{LockMode, RelationName};
+use crate::kernel::sql::statement::LockMode;
 use crate::kernel::sql::write::{NAME_BYTES, clipped};
 use expression::Expression;
 
@@ -39,9 +39,9 @@ struct Shadow<'a> {
 ///
 /// # Errors
 /// A clause for people that says why it cannot be done so.
-pub fn plan(table: &RelationFacts, by: (&RelationName, &Retype<'_>), facts: &Facts) -> Result<Plan, String> {
-    let (written, change) = by;
-    let hangs = facts.column_use(written, change.column).ok_or("what depends on it could not be looked up")?;
+pub fn plan(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Result<Plan, String> {
+    let hangs = facts.column_use(&change.alter.relation, change.column);
+    let hangs = &change.left(hangs.ok_or("what depends on it could not be looked up")?);
     let target = hangs.casts.last().ok_or("its new type could not be looked up")?;
     let of = facts.type_facts(change.type_name).ok_or("its new type could not be looked up")?;
     let name = helper("new", change.column);
@@ -92,6 +92,8 @@ impl Shadow<'_> {
             "it is not an ordinary table".to_owned()
         } else if table.has_children || table.is_partition {
             "the table has partitions or children, or is one".to_owned()
+        } else if self.change.drops_a_column() {
+            "the same statement drops a column, and with it what hangs on both".to_owned()
         } else if hangs.typed_table {
             "the table is made of a type".to_owned()
         } else if constrained_domain {
@@ -234,7 +236,7 @@ impl Shadow<'_> {
     /// Up to 17; from 18 on NOT NULL is one of the constraints.
     fn not_null(&self) -> Vec<Step> {
         let not_null = self.table.column(self.change.column).is_some_and(|column| column.not_null);
-        if !not_null || self.major >= set_not_null::NAMED_FROM {
+        if !not_null || self.change.drops_not_null() || self.major >= set_not_null::NAMED_FROM {
             return Vec::new();
         }
         set_not_null::proven(self.table, &self.name, &helper("nn", self.change.column))
@@ -258,8 +260,8 @@ impl Shadow<'_> {
             Step::brief(
                 "guard",
                 format!(
-                    "ALTER TABLE {relation} ADD CONSTRAINT {quoted} CHECK (ROW({new}) OPERATOR(pg_catalog.*=) \
-                     ROW(({})::{})) NOT VALID",
+                    "ALTER TABLE {relation} ADD CONSTRAINT {quoted} CHECK (pg_catalog.record_image_eq(ROW({new}), \
+                     ROW(({})::{}))) NOT VALID",
                     expression.row_sql, self.target.type_sql
                 ),
                 LockMode::AccessExclusive,

@@ -5,7 +5,7 @@ use super::{Doc, Response, Rule};
 use crate::kernel::facts::{Facts, RelationFacts};
 use crate::kernel::plan::retype::{self, Retype, Work};
 use crate::kernel::plan::{Plan, shadow};
-use crate::kernel::sql::statement::{AlterKind, LockMode, RelationName};
+use crate::kernel::sql::statement::LockMode;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -24,16 +24,17 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let Some((alter, AlterKind::AlterType { column, type_name, using, collation })) = subject.alter() else {
+    let Some((alter, change)) = subject.alter().and_then(|(alter, kind)| Some((alter, Retype::of(alter, kind)?)))
+    else {
         return Vec::new();
     };
+    let column = change.column;
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
-    let change = Retype { column, type_name, using: using.as_ref(), collation: collation.as_deref() };
     let (why, plan) = match target.facts {
         None => (subject::UNKNOWN.to_owned(), Err(subject::UNKNOWN.to_owned())),
         // A column that is missing is the server's to answer.
         Some(table) if table.column(column).is_none() => return Vec::new(),
-        Some(table) => match judged(table, (&alter.relation, &change), subject.facts) {
+        Some(table) => match judged(table, &change, subject.facts) {
             Some(judged) => judged,
             None => return Vec::new(),
         },
@@ -48,19 +49,15 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 }
 
 /// Why it hurts, and its safe form or why there is none; nothing where it costs nothing.
-fn judged(
-    table: &RelationFacts,
-    by: (&RelationName, &Retype<'_>),
-    facts: &Facts,
-) -> Option<(String, Result<Plan, String>)> {
-    let aside = || shadow::plan(table, by, facts);
-    Some(match retype::work(table, by, facts) {
+fn judged(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Option<(String, Result<Plan, String>)> {
+    let aside = || shadow::plan(table, change, facts);
+    Some(match retype::work(table, change, facts) {
         Work::Nothing => return None,
         Work::Unknown(why) => (why.to_owned(), Err(why.to_owned())),
         // Alone it is the server's to answer at once; beside a DROP it may come to pass.
         Work::Refused(why) => (format!("unless it is refused because {why}, every row is written anew"), Err(why)),
         Work::Checks(names) => {
-            let plan = retype::revalidate(table, (by.0, by.1, &names), facts).map_err(str::to_owned);
+            let plan = retype::revalidate(table, (change, &names), facts).map_err(str::to_owned);
             ("a CHECK is verified".to_owned(), plan)
         }
         Work::Rebuilds(why) | Work::Rewrites(why) => (why.to_owned(), aside()),
