@@ -66,7 +66,7 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             AlterKind::AddColumn(column) => {
                 wanted.types.push(column.type_name.clone());
                 wanted.callees.extend(column.default.iter().flat_map(|default| default.callees.iter().cloned()));
-                if column.serial.is_some() {
+                if column.serial.is_some() || column.identity_sql.is_some() {
                     wanted.relations.extend(candidates(table, &column.name, "seq"));
                 }
                 for constraint in &column.constraints {

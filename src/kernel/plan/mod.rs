@@ -9,6 +9,7 @@ pub mod combine;
 pub mod create_index;
 pub mod drop_index;
 pub mod guarded;
+pub mod identity;
 mod limits;
 pub mod names;
 pub mod quote;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::sql::statement::{LockMode, RelationName};
 use super::sql::write::{self, Miswritten};
 pub use limits::Limits;
+use names::helper;
 
 /// What runs instead of one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,10 +11,10 @@ mod objects;
 mod text;
 
 use super::retype::Retype;
-use super::{Action, Backfill, Plan, Reworded, Step, quote, set_not_null};
+use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null};
 use crate::kernel::facts::{CastFacts, ColumnUse, Facts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::LockMode;
-use crate::kernel::sql::write::{NAME_BYTES, clipped};
+use crate::kernel::sql::write::NAME_BYTES;
 use expression::Expression;
 
 /// The recipe's name.
@@ -65,19 +65,6 @@ pub fn plan(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Result
         steps,
         undo_loses: Some("nothing before the cut-over; after it the way back is another change of type".to_owned()),
     })
-}
-
-/// A helper's name: `lockkeeper_new_price`, and with a number of its own where that is too long.
-fn helper(what: &str, of: &str) -> String {
-    let whole = format!("lockkeeper_{what}_{of}");
-    if whole.len() <= NAME_BYTES {
-        return whole;
-    }
-    // FNV-1a: the same in every process.
-    let hash = whole
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{}_{hash:016x}", clipped(&whole, NAME_BYTES - 17))
 }
 
 impl Shadow<'_> {

@@ -1,10 +1,10 @@
 //! The one short transaction in which the new column takes the old one's place, with everything under the names
 //! and with the properties that the change as written would have left.
 
+use super::Shadow;
 use super::objects::{aside, constraint_aside, constraints, indexes};
-use super::{Shadow, helper};
 use crate::kernel::facts::{ConstraintUse, Grant, SequenceUse};
-use crate::kernel::plan::quote;
+use crate::kernel::plan::{helper, quote};
 
 /// All statements, in order.
 pub(super) fn statements(shadow: &Shadow<'_>) -> Result<Vec<String>, String> {

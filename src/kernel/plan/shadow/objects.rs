@@ -1,9 +1,9 @@
 //! Indexes and constraints for the new column, made beside the old one's under names of their own.
 
+use super::Shadow;
 use super::text::{foreign_key_tail, index_body, renamed};
-use super::{Shadow, helper};
 use crate::kernel::facts::{ConstraintUse, IndexUse};
-use crate::kernel::plan::{Step, create_index, quote};
+use crate::kernel::plan::{Step, create_index, helper, quote};
 use crate::kernel::sql::statement::LockMode;
 
 /// Helpers of a plan like this are no part of what must be there in the end.
