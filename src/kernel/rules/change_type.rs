@@ -18,7 +18,9 @@ pub const RULE: Rule = Rule {
         why: "The table and its indexes are written anew, or read, under ACCESS EXCLUSIVE: nobody can even read it.",
         instead: "A new column of the new type, kept in step by a trigger, filled in batches, and then put in the \
                   old one's place.",
-        versions: "All supported versions. Widening varchar, numeric and times costs nothing.",
+        versions: "All supported versions. Widening varchar, numeric and times costs nothing; between timestamp and \
+                   timestamptz it is the session's TimeZone that decides. After the cut-over the column comes last in \
+                   the table.",
     },
     check,
 };

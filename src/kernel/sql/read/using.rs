@@ -63,6 +63,6 @@ fn is_clear(node: Node<'_>) -> bool {
 }
 
 fn is_plain(name: &nodes::TypeName) -> bool {
-    let last = name.names().iter().filter_map(nodes::String::sval).last();
+    let last = name.names().iter().filter_map(nodes::String::sval).next_back();
     name.array_bounds().is_empty() && last.is_some_and(|last| PLAIN_TYPES.contains(&last))
 }
