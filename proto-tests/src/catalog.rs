@@ -55,8 +55,29 @@ const QUERIES: &[&str] = &[
      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
     "select format('schema %s owner=%s acl=%s', nspname, pg_get_userbyid(nspowner), nspacl)
      from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'",
-    "select format('comment %s on %s %s', description, classoid::regclass, objsubid) from pg_description
-     where objoid >= 16384",
+    "select format('comment %s on %s', description,
+        (pg_identify_object(classoid, objoid, objsubid)).identity) from pg_description where objoid >= 16384",
+    // Privileges and options of columns.
+    "select format('column %s.%s acl=%s options=%s compression=%s', a.attrelid::regclass, a.attname,
+        (select string_agg(x::text, ',' order by x::text) from unnest(a.attacl) x), a.attoptions, a.attcompression)
+     from pg_attribute a join pg_class c on c.oid = a.attrelid
+     where a.attnum > 0 and not a.attisdropped and c.relkind in ('r','p','v','m','f')
+       and c.relnamespace not in (select oid from pg_namespace where nspname ~ '^pg_' or nspname = 'information_schema')",
+    // Replica identity, clustering, and what an index says of itself.
+    "select format('table %s replica identity=%s', oid::regclass, relreplident) from pg_class
+     where relkind in ('r','p') and oid >= 16384",
+    "select format('index %s replica identity=%s clustered=%s tablespace=%s options=%s', i.indexrelid::regclass,
+        i.indisreplident, i.indisclustered, c.reltablespace, c.reloptions)
+     from pg_index i join pg_class c on c.oid = i.indexrelid where i.indexrelid >= 16384",
+    // The order of columns in one is that in the table.
+    "select format('statistics %s on %s %s %s owner=%s target=%s', s.stxname, s.stxrelid::regclass, s.stxkind,
+        (select string_agg(a.attname, ',' order by a.attname) from pg_attribute a
+         where a.attrelid = s.stxrelid and a.attnum = any (s.stxkeys)),
+        pg_get_userbyid(s.stxowner), coalesce(nullif(s.stxstattarget, -1)::text, '-')) from pg_statistic_ext s",
+    "select format('publication %s all=%s tables=%s', p.pubname, p.puballtables,
+        (select string_agg(r.prrelid::regclass::text, ',' order by r.prrelid::regclass::text)
+         from pg_publication_rel r where r.prpubid = p.oid)) from pg_publication p",
+    "select format('sequence %s last=%s', schemaname || '.' || sequencename, last_value) from pg_sequences",
     "select format('extension %s', extname) from pg_extension",
 ];
 

@@ -88,6 +88,13 @@ impl GatewayOptions {
         Self { config: policy(name), ..Self::default() }
     }
 
+    /// Answers these rules like this, and the others as shipped: `change-type = "rewrite"`.
+    #[must_use]
+    pub fn answers(responses: &str) -> Self {
+        let rules = format!("[[policy.own.rules]]\nresponses = {{ {responses} }}\n");
+        Self { config: format!("{}{rules}", policy("own")), ..Self::default() }
+    }
+
     /// Lets a held change expire after this many seconds.
     #[must_use]
     pub fn expire_after(seconds: u32) -> Self {

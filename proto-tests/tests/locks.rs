@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use proto_tests::client::error_of;
-use proto_tests::{Client, Gateway, Server, Session, majors};
+use proto_tests::{Client, Gateway, GatewayOptions, Server, Session, majors};
 
 /// The longest wait allowed: a short lock timeout and the noise of a busy machine.
 const WAIT_MAX: Duration = Duration::from_millis(500);
@@ -28,6 +28,8 @@ const CHANGES: &[&str] = &[
     "alter table orders add constraint amount_sane check (amount >= 0)",
     "alter table orders add constraint of_customer foreign key (customer_id) references customer (id)",
     "alter table orders add constraint orders_pair unique (pad, id)",
+    "alter table orders alter column id type numeric",
+    "alter table orders add column number int generated always as identity",
 ];
 
 /// What the others saw while a change ran.
@@ -99,7 +101,7 @@ fn others_read_and_write_while_a_change_runs() {
     server.sql("postgres", "create database fixture owner alice");
     server.sql("fixture", "alter schema public owner to alice");
     server.connect("alice", "fixture").rows(TABLE);
-    let gateway = Gateway::start(&server);
+    let gateway = Gateway::with(&server, &GatewayOptions::answers("change-type = \"rewrite\""));
     let mut failures = Vec::new();
     for (number, sql) in CHANGES.iter().enumerate() {
         let database = server.database(&format!("locks_{number}"), "fixture");

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::facts::Facts;
 use super::plan::combine::{self, Part};
 use super::plan::names::Names;
+use super::plan::retype::{self, Retype, Work};
 use super::plan::{Mode, Plan, as_is, guarded, tag};
 use super::rules::subject::{Earlier, Hazard, Subject};
 use super::rules::{Finding, RULES, Rule, brief_lock};
@@ -249,8 +250,12 @@ impl<'a> Judged<'a> {
             AlterKind::SetNotNull { column }
             | AlterKind::DropNotNull { column }
             | AlterKind::SetDefault { column }
-            | AlterKind::DropDefault { column }
-            | AlterKind::AlterType { column, .. } => missing(column),
+            | AlterKind::DropDefault { column } => missing(column),
+            kind @ AlterKind::AlterType { column, .. } => {
+                let change = Retype::of(alter, kind);
+                let work = |change| retype::work(table, &change, self.facts);
+                missing(column) || matches!(change.map(work), Some(Work::Refused(_)))
+            }
             AlterKind::ValidateConstraint { name } => table.constraint(name).is_none(),
             AlterKind::AddConstraint(constraint) => {
                 second_key(&constraint.kind)

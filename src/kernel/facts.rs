@@ -1,10 +1,13 @@
 //! What must be looked up before judging, and the answers. The kernel asks, `shell::catalog` answers.
 
+mod uses;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{Callee, RelationName, TypeName};
+pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 
 /// What the rules need to know about the statements of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +15,7 @@ pub struct Wanted {
     pub relations: Vec<RelationName>,
     pub callees: Vec<Callee>,
     pub types: Vec<TypeName>,
+    pub uses: Vec<WantedUse>,
 }
 
 /// The answers. A relation that is asked for and does not exist is present with `None`.
@@ -24,11 +28,20 @@ pub struct Facts {
     pub session_role: String,
     pub database: String,
     pub search_path: String,
+    /// The session's TimeZone.
+    #[serde(default)]
+    pub time_zone: String,
     /// Keyed by the name as written, see [`Facts::relation`].
     relations: BTreeMap<String, Option<RelationFacts>>,
     /// Callees of which some overload is VOLATILE, or that were not found.
     volatile: Vec<Callee>,
+    /// Callees of which some overload is not IMMUTABLE, or not everybody's to call, or that were not found.
+    #[serde(default)]
+    unsettled: Vec<Callee>,
     types: BTreeMap<String, TypeFacts>,
+    /// Keyed by the relation's key and the column's name.
+    #[serde(default)]
+    uses: BTreeMap<String, ColumnUse>,
 }
 
 impl Facts {
@@ -62,6 +75,26 @@ impl Facts {
         self.volatile.push(callee);
     }
 
+    /// Whether every overload of this callee gives the same in every session, whoever calls it.
+    #[must_use]
+    pub fn is_settled(&self, callee: &Callee) -> bool {
+        !self.unsettled.contains(callee) && !self.volatile.contains(callee)
+    }
+
+    pub fn put_unsettled(&mut self, callee: Callee) {
+        self.unsettled.push(callee);
+    }
+
+    /// What hangs on a column, if that was asked.
+    #[must_use]
+    pub fn column_use(&self, relation: &RelationName, column: &str) -> Option<&ColumnUse> {
+        self.uses.get(&use_key(relation, column))
+    }
+
+    pub fn put_use(&mut self, relation: &RelationName, column: &str, found: ColumnUse) {
+        self.uses.insert(use_key(relation, column), found);
+    }
+
     #[must_use]
     pub fn type_facts(&self, name: &TypeName) -> Option<&TypeFacts> {
         self.types.get(&name.sql)
@@ -76,6 +109,10 @@ impl Facts {
     pub fn major(&self) -> u32 {
         self.server_version / 10_000
     }
+}
+
+fn use_key(relation: &RelationName, column: &str) -> String {
+    format!("{}\u{0}\u{0}{column}", key(relation))
 }
 
 fn key(name: &RelationName) -> String {

@@ -23,6 +23,11 @@ const LOCK_TIMEOUT_MS: &str = "50";
 const CAREFUL_TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// What a look-up sets for itself.
+const OWN_SETTINGS: &str =
+    "SELECT pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('search_path')";
+const SETTINGS_BACK: &str = "\
+SELECT pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('search_path', $2, true)";
 /// Not like any name an application would choose.
 const SAVEPOINT: &str = "lockkeeper_look_up";
 
@@ -50,6 +55,22 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
             Err(error) => return Err(error),
         }
     }
+    for asked in &wanted.uses {
+        let table = facts.relation(&asked.relation).flatten().map(|table| table.oid.to_string());
+        let types: Option<Vec<String>> =
+            asked.types.iter().map(|of| facts.type_facts(of).map(|of| of.oid.to_string())).collect();
+        // What does not exist is the server's to answer.
+        let (Some(table), Some(types)) = (table, types) else { continue };
+        let types = queries::array(types.iter().map(|oid| Some(oid.as_str())));
+        let parameters =
+            [Some(LOCK_TIMEOUT_MS), Some(table.as_str()), Some(asked.column.as_str()), Some(types.as_str())];
+        match aside(db, queries::USES, &parameters).await {
+            Ok(rows) => answer::put_use(&mut facts, asked, &rows).map_err(unreadable)?,
+            // Not known then: the rules count that as the worst.
+            Err(error) if error.code() == Some(LOCK_NOT_AVAILABLE) && !db.in_pipeline() => {}
+            Err(error) => return Err(error),
+        }
+    }
     Ok(facts)
 }
 
@@ -73,10 +94,10 @@ async fn relations<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, Da
 async fn aside<D: Database>(db: &mut D, sql: &str, parameters: &[Option<&str>]) -> Result<Vec<Row>, DatabaseError> {
     if db.in_pipeline() {
         // Without a savepoint an error is the end of the client's transaction, as one of its own would be.
-        let own = db.query("SELECT pg_catalog.current_setting('lock_timeout')", &[]).await?;
-        let own = own.concat().into_iter().next().flatten();
+        let own = db.query(OWN_SETTINGS, &[]).await?.concat();
         let answer = db.query(sql, parameters).await?;
-        db.query("SELECT pg_catalog.set_config('lock_timeout', $1, true)", &[own.as_deref()]).await?;
+        let own: Vec<Option<&str>> = own.iter().map(Option::as_deref).collect();
+        db.query(SETTINGS_BACK, &own).await?;
         return Ok(answer);
     }
     match db.transaction_status() {

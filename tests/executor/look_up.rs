@@ -29,7 +29,7 @@ pub(crate) fn name(text: &str) -> RelationName {
 }
 
 async fn facts(db: &mut Wire, names: &[&str]) -> Facts {
-    let wanted = Wanted { relations: names.iter().map(|n| name(n)).collect(), ..Wanted::default() };
+    let wanted = Wanted { uses: Vec::new(), relations: names.iter().map(|n| name(n)).collect(), ..Wanted::default() };
     look_up(db, &wanted).await.unwrap()
 }
 
@@ -217,6 +217,7 @@ async fn volatility_and_types(cluster: &Cluster) {
     let types = ["varchar(20)", "int4[]", "chained", "plain", "nosuch", "numeric(10,2)[]", "timestamptz(3)"];
     let of = |sql: &str| TypeName { schema: None, name: sql.to_owned(), sql: sql.to_owned() };
     let wanted = Wanted {
+        uses: Vec::new(),
         relations: Vec::new(),
         callees: cases.iter().map(|(callee, _)| callee.clone()).collect(),
         types: types.into_iter().map(of).collect(),
@@ -259,6 +260,7 @@ async fn hostile_search_path(cluster: &Cluster) {
     db.run("CREATE DOMAIN text AS pg_catalog.text CHECK (false)").await;
     db.run("SET search_path = evil, pg_catalog").await;
     let wanted = Wanted {
+        uses: Vec::new(),
         relations: vec![name("t"), name("evil.t")],
         callees: vec![Callee::Function { schema: None, name: "lower".to_owned() }],
         types: vec![TypeName { schema: None, name: "int4".to_owned(), sql: "int4".to_owned() }],

@@ -24,6 +24,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         lock,
         scans: mode == Mode::Scan,
         probe: None,
+        past: None,
         undo: Vec::new(),
         reworded: None,
     }
@@ -65,6 +66,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         lock: LockMode::RowExclusive,
         scans: true,
         probe: Some(format!("SELECT NOT EXISTS (SELECT FROM {table} WHERE x IS NULL)")),
+        past: None,
         undo: Vec::new(),
         reworded: None,
     }
@@ -158,6 +160,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             lock: LockMode::ShareUpdateExclusive,
             scans: true,
             probe: Some(probe("i.indisvalid AND i.indisready")),
+            past: None,
             undo: vec![cleanup],
             reworded: None,
         }],

@@ -1,10 +1,12 @@
 //! What the rules need to know of a reading. Must name everything a rule or a recipe asks the facts for:
 //! what was not asked counts as unknown.
 
-use crate::kernel::facts::Wanted;
+use crate::kernel::facts::{Wanted, WantedUse};
 use crate::kernel::plan::names::{candidates, included, index_middle};
 use crate::kernel::rules::brief_lock;
-use crate::kernel::sql::statement::{AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Statement};
+use crate::kernel::sql::statement::{
+    AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Statement, TypeName, Using, UsingForm,
+};
 
 /// What has to be looked up before [`assess`] can answer.
 #[must_use]
@@ -64,14 +66,16 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             AlterKind::AddColumn(column) => {
                 wanted.types.push(column.type_name.clone());
                 wanted.callees.extend(column.default.iter().flat_map(|default| default.callees.iter().cloned()));
-                if column.serial.is_some() {
+                if column.serial.is_some() || column.identity_sql.is_some() {
                     wanted.relations.extend(candidates(table, &column.name, "seq"));
                 }
                 for constraint in &column.constraints {
                     want_constraint_names(table, &constraint.kind, &constraint.columns, wanted);
                 }
             }
-            AlterKind::AlterType { type_name, .. } => wanted.types.push(type_name.clone()),
+            AlterKind::AlterType { column, type_name, using, .. } => {
+                want_type(table, column, (type_name, using.as_ref()), wanted);
+            }
             AlterKind::AddConstraint(constraint) => {
                 want_constraint_names(table, &constraint.kind, &constraint.columns, wanted);
                 let named = constraint.name.iter();
@@ -97,6 +101,18 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             | AlterKind::Other { .. } => {}
         }
     }
+}
+
+fn want_type(table: &RelationName, column: &str, to: (&TypeName, Option<&Using>), wanted: &mut Wanted) {
+    let mut types = Vec::new();
+    match to.1.map(|using| &using.form) {
+        Some(UsingForm::Casts(casts)) => types.extend(casts.iter().cloned()),
+        Some(UsingForm::Computed(callees)) => wanted.callees.extend(callees.iter().cloned()),
+        Some(UsingForm::Unclear) | None => {}
+    }
+    types.push(to.0.clone());
+    wanted.types.extend(types.iter().cloned());
+    wanted.uses.push(WantedUse { relation: table.clone(), column: column.to_owned(), types });
 }
 
 fn want_constraint_names(table: &RelationName, kind: &ConstraintKind, columns: &[String], wanted: &mut Wanted) {

@@ -2,7 +2,9 @@
 //! backfill, NOT NULL, and the inline constraints one after the other.
 
 use super::names::Names;
-use super::{Action, Backfill, Plan, Step, add_constraint, add_index_constraint, quote, serial, set_not_null};
+use super::{
+    Action, Backfill, Plan, Step, add_constraint, add_index_constraint, identity, quote, serial, set_not_null,
+};
 use crate::kernel::facts::{Facts, RelationFacts, RelationKind, TypeFacts};
 use crate::kernel::sql::statement::{
     AddColumn, ConstraintKind, DefaultExpression, Generated, LockMode, TableConstraint,
@@ -16,6 +18,7 @@ pub const RECIPE: &str = "add-column";
 pub fn volatile(column: &AddColumn, facts: &Facts) -> bool {
     // What a generated column computes is immutable, and it is no default.
     column.serial.is_some()
+        || column.identity_sql.is_some()
         || column.generated.is_none() && column.default.as_ref().is_some_and(|d| volatile_default(d, facts))
 }
 
@@ -91,9 +94,6 @@ fn possible(table: &RelationFacts, column: &AddColumn, of: &TypeFacts, facts: &F
     }
     if of.domain_default && column.default.is_none() {
         return Err("the domain's own default may differ from row to row");
-    }
-    if column.identity_sql.is_some() {
-        return Err("an identity's sequence cannot be filled and handed over with the same result");
     }
     if let Some(generated) = column.generated {
         return match generated {
@@ -183,16 +183,22 @@ fn filled(
         Some(_) => Some(serial::sequence(table, column, facts, names)?),
         None => None,
     };
-    let default = match (&sequence, &column.default) {
-        (Some(sequence), _) => sequence.default_sql.clone(),
-        (None, Some(default)) => default.sql.clone(),
-        (None, None) => return Err("it has no default"),
+    let identity = match &column.identity_sql {
+        Some(written) => Some(identity::identity(table, column, written)?),
+        None => None,
+    };
+    let default = match (&sequence, &identity, &column.default) {
+        (Some(sequence), _, _) => sequence.default_sql.clone(),
+        (None, Some(identity), _) => identity.default_sql.clone(),
+        (None, None, Some(default)) => default.sql.clone(),
+        (None, None, None) => return Err("it has no default"),
     };
     let name = quote::identifier(&column.name);
     let rest = format!(", ALTER COLUMN {name} SET DEFAULT {default}");
     let probe = quote::column_probe(table, &column.name, Some(&type_facts.type_sql), "a.atthasdef");
     let mut steps = Vec::new();
     let mut owned = Vec::new();
+    steps.extend(identity.as_ref().map(|identity| identity.create.clone()));
     if let Some(sequence) = sequence {
         steps.push(sequence.create);
         owned.push(sequence.own);
@@ -201,9 +207,13 @@ fn filled(
     steps.extend(owned);
     steps.push(backfill(table, &column.name, default));
     let primary = column.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. }));
-    if column.not_null.is_some() || column.serial.is_some() || primary {
+    if column.not_null.is_some() || column.serial.is_some() || identity.is_some() || primary {
         let written = column.not_null.as_ref().and_then(|n| n.name.as_deref());
         steps.extend(set_not_null::steps(table, &column.name, written, (facts.major(), names)));
+    }
+    if let Some(identity) = identity {
+        steps.iter_mut().for_each(|step| step.past = Some(identity.past.clone()));
+        steps.push(identity.hand_over);
     }
     Ok(steps)
 }
@@ -222,6 +232,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         }),
         lock: LockMode::RowExclusive,
         scans: true,
+        past: None,
         undo: Vec::new(),
         reworded: None,
     }

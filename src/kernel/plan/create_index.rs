@@ -53,6 +53,7 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         lock: LockMode::ShareUpdateExclusive,
         scans: true,
         probe: Some(quote::index_probe(table, name, "i.indisvalid AND i.indisready")),
+        past: None,
         undo: vec![drop],
         reworded: None,
     }

@@ -9,12 +9,15 @@ pub mod combine;
 pub mod create_index;
 pub mod drop_index;
 pub mod guarded;
+pub mod identity;
 mod limits;
 pub mod names;
 pub mod quote;
 pub mod reindex;
+pub mod retype;
 pub mod serial;
 pub mod set_not_null;
+pub mod shadow;
 mod shown;
 pub mod tag;
 
@@ -25,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::sql::statement::{LockMode, RelationName};
 use super::sql::write::{self, Miswritten};
 pub use limits::Limits;
+use names::helper;
 
 /// What runs instead of one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +87,10 @@ pub struct Step {
     /// A query that returns one row with one boolean: is this step done already? Absent: cannot be told
     /// (the step then runs in one transaction and an unknown outcome is reported as such).
     pub probe: Option<String>,
+    /// A query like the probe, asked before it: has a later step made this one past? What the step made, and what
+    /// its own probe asks about, may be gone then.
+    #[serde(default)]
+    pub past: Option<String>,
     /// What takes the step back, in one transaction and in order; empty where nothing can, or nothing need.
     pub undo: Vec<String>,
     /// How a failure is told where the server's own words would be about a helper nobody asked for.
@@ -192,7 +200,7 @@ impl Step {
             Action::BuildIndex { sql, leftover, cleanup } => vec![sql.into(), leftover.into(), cleanup.into()],
             Action::Backfill(fill) => vec![fill.update_sql().into()],
         };
-        texts.extend(self.probe.iter().chain(&self.undo).map(Cow::from));
+        texts.extend(self.probe.iter().chain(&self.past).chain(&self.undo).map(Cow::from));
         texts
     }
 
@@ -211,6 +219,7 @@ impl Step {
             lock,
             scans: false,
             probe: None,
+            past: None,
             undo: Vec::new(),
             reworded: None,
         }

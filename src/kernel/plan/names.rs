@@ -94,6 +94,21 @@ pub fn object_name(name1: &str, name2: &str, label: &str) -> String {
     if name2.is_empty() { format!("{first}_{label}") } else { format!("{first}_{second}_{label}") }
 }
 
+/// A name for something that is gone in the end: `lockkeeper_new_price`, and with a number of its own where that
+/// is too long. It depends only on what it is for, so that a plan made anew after a crash finds what is there.
+#[must_use]
+pub fn helper(what: &str, of: &str) -> String {
+    let whole = format!("lockkeeper_{what}_{of}");
+    if whole.len() <= NAME_BYTES {
+        return whole;
+    }
+    // FNV-1a: the same in every process.
+    let hash = whole
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{}_{hash:016x}", clipped(&whole, NAME_BYTES - 17))
+}
+
 /// The middle of an index's name: its columns' names, made different from each other.
 #[must_use]
 pub fn index_middle<'a>(parts: impl Iterator<Item = &'a str>) -> String {

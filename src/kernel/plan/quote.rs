@@ -53,10 +53,37 @@ pub fn column_probe(facts: &RelationFacts, column: &str, type_sql: Option<&str>,
 /// Probe: a constraint of this name and kind exists and satisfies `more` (over `c`).
 #[must_use]
 pub fn constraint_probe(facts: &RelationFacts, name: &str, kind: char, more: &str) -> String {
+    constraint_probe_of(&oid(facts), name, kind, more)
+}
+
+/// The same for the table of this oid expression.
+#[must_use]
+pub fn constraint_probe_of(oid: &str, name: &str, kind: char, more: &str) -> String {
     let more = if more.is_empty() { String::new() } else { format!(" AND {more}") };
     format!(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid OPERATOR(pg_catalog.=) {} AND c.conname OPERATOR(pg_catalog.=) {} \
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid OPERATOR(pg_catalog.=) {oid} AND c.conname OPERATOR(pg_catalog.=) {} \
          AND c.contype OPERATOR(pg_catalog.=) '{kind}'{more})",
+        literal(name)
+    )
+}
+
+/// Probe: the column exists and has this type, however the session's search path writes it.
+#[must_use]
+pub fn typed_probe(facts: &RelationFacts, column: &str, type_sql: &str) -> String {
+    // Types outside pg_catalog are written with their schema, and only those of pg_catalog take modifiers here.
+    if type_sql.contains('.') {
+        let more =
+            format!("a.atttypid OPERATOR(pg_catalog.=) pg_catalog.to_regtype({})::pg_catalog.oid", literal(type_sql));
+        return column_probe(facts, column, None, &more);
+    }
+    column_probe(facts, column, Some(type_sql), "")
+}
+
+/// Probe: a trigger of this name.
+#[must_use]
+pub fn trigger_probe(facts: &RelationFacts, name: &str) -> String {
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid OPERATOR(pg_catalog.=) {} AND t.tgname OPERATOR(pg_catalog.=) {})",
         oid(facts),
         literal(name)
     )

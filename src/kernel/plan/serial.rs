@@ -17,16 +17,13 @@ pub struct Sequence {
 /// The sequence of a serial column.
 ///
 /// # Errors
-/// A clause for people: the sequence would get another owner than the table has.
+/// A clause for people: it is no serial column.
 pub fn sequence(
     table: &RelationFacts,
     column: &AddColumn,
     facts: &Facts,
     names: &mut Names<'_>,
 ) -> Result<Sequence, &'static str> {
-    if table.owner != facts.current_role {
-        return Err("its sequence must belong to the table's owner, who is somebody else");
-    }
     let of_type = match column.serial {
         Some(Serial::Small) => "smallint",
         Some(Serial::Int) => "integer",
@@ -37,7 +34,12 @@ pub fn sequence(
     let qualified = quote::qualified(&table.schema, &name);
     let drop = format!("DROP SEQUENCE IF EXISTS {qualified}");
     let oid = format!("pg_catalog.to_regclass({})", quote::literal(&qualified));
-    let create = Step::brief("sequence", format!("CREATE SEQUENCE {qualified} AS {of_type}"), LockMode::AccessShare)
+    let mut statements = vec![format!("CREATE SEQUENCE {qualified} AS {of_type}")];
+    if table.owner != facts.current_role {
+        // Only the owner's sequences can be owned by a column of his.
+        statements.push(format!("ALTER SEQUENCE {qualified} OWNER TO {}", quote::identifier(&table.owner)));
+    }
+    let create = Step::together("sequence", statements, LockMode::AccessShare)
         .probed(format!("SELECT {oid} IS NOT NULL"))
         .undone_by(drop);
     let own = Step::brief(

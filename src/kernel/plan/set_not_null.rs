@@ -36,7 +36,13 @@ pub fn steps(table: &RelationFacts, column: &str, name: Option<&str>, by: (u32, 
         return named(table, column, &name);
     }
     let name = names.constraint(table, column, "nn");
-    let quoted = (quote::table(table), quote::identifier(column), quote::identifier(&name));
+    proven(table, column, &name)
+}
+
+/// Up to 17: proven by a CHECK of this name, which goes away again.
+#[must_use]
+pub fn proven(table: &RelationFacts, column: &str, name: &str) -> Vec<Step> {
+    let quoted = (quote::table(table), quote::identifier(column), quote::identifier(name));
     let (relation, target, helper) = (&quoted.0, &quoted.1, &quoted.2);
     let drop = format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {helper}");
     let sealed = quote::column_probe(table, column, None, "a.attnotnull");
@@ -47,7 +53,7 @@ pub fn steps(table: &RelationFacts, column: &str, name: Option<&str>, by: (u32, 
             format!("ALTER TABLE {relation} ADD CONSTRAINT {helper} CHECK ({target} IS NOT NULL) NOT VALID"),
             LockMode::AccessExclusive,
         )
-        .probed(unless_sealed(quote::constraint_probe(table, &name, 'c', "")))
+        .probed(unless_sealed(quote::constraint_probe(table, name, 'c', "")))
         .undone_by(drop.clone()),
         Step {
             // The helper is ours: what the client did wrong is to leave nulls in the column.
@@ -59,7 +65,7 @@ pub fn steps(table: &RelationFacts, column: &str, name: Option<&str>, by: (u32, 
             }),
             ..Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {helper}"))
         }
-        .probed(unless_sealed(quote::constraint_probe(table, &name, 'c', "c.convalidated"))),
+        .probed(unless_sealed(quote::constraint_probe(table, name, 'c', "c.convalidated"))),
         Step::brief(
             "seal",
             format!("ALTER TABLE {relation} ALTER COLUMN {target} SET NOT NULL"),
@@ -67,7 +73,7 @@ pub fn steps(table: &RelationFacts, column: &str, name: Option<&str>, by: (u32, 
         )
         .probed(sealed.clone())
         .undone_by(format!("ALTER TABLE {relation} ALTER COLUMN {target} DROP NOT NULL")),
-        Step::brief("tidy", drop, LockMode::AccessExclusive).probed(quote::no_constraint_probe(table, &name)),
+        Step::brief("tidy", drop, LockMode::AccessExclusive).probed(quote::no_constraint_probe(table, name)),
     ]
 }
 

@@ -13,6 +13,7 @@ fn plan_for_test() -> Plan {
         lock: LockMode::AccessExclusive,
         scans: false,
         probe: None,
+        past: None,
         undo: Vec::new(),
         reworded: None,
     };

@@ -10,7 +10,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use column::{
-    AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, NotNull, Serial, TableConstraint, TypeName,
+    AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, NotNull, Serial, TableConstraint, TypeName, Using,
+    UsingForm,
 };
 
 /// What the parser of record made of one text: its statements, in order.
@@ -248,7 +249,7 @@ pub enum AlterKind {
     AlterType {
         column: String,
         type_name: TypeName,
-        using_sql: Option<String>,
+        using: Option<Using>,
         collation: Option<String>,
     },
     AddConstraint(TableConstraint),

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use crate::kernel::facts::{
-    ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
+    ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
+    WantedUse,
 };
 use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
@@ -16,6 +17,7 @@ struct Answer {
     session_role: String,
     database: String,
     search_path: String,
+    time_zone: String,
     /// Absent when nothing was asked for.
     relations: Option<Vec<Option<Relation>>>,
 }
@@ -54,6 +56,7 @@ pub(super) fn facts(asked: &[RelationName], rows: &[Row]) -> Result<Facts, Strin
     facts.session_role = answer.session_role;
     facts.database = answer.database;
     facts.search_path = answer.search_path;
+    facts.time_zone = answer.time_zone;
     let found = answer.relations.unwrap_or_default();
     if found.len() != asked.len() {
         return Err(format!("{} relations instead of {}", found.len(), asked.len()));
@@ -67,9 +70,12 @@ pub(super) fn facts(asked: &[RelationName], rows: &[Row]) -> Result<Facts, Strin
 /// Volatile is what the server says so of, and whatever it said nothing of.
 pub(super) fn put_callees(facts: &mut Facts, asked: &[Callee], rows: &[Row]) {
     for (place, callee) in asked.iter().enumerate() {
-        let answer = rows.get(place).and_then(|row| row.first()).and_then(Option::as_deref);
-        if answer != Some("f") {
+        let answer = |column: usize| rows.get(place).and_then(|row| row.get(column)).and_then(Option::as_deref);
+        if answer(0) != Some("f") {
             facts.put_volatile(callee.clone());
+        }
+        if answer(1) != Some("f") {
+            facts.put_unsettled(callee.clone());
         }
     }
 }
@@ -93,6 +99,21 @@ pub(super) fn put_types(facts: &mut Facts, asked: &[TypeName], rows: &[Row]) {
         };
         facts.put_type(name, of);
     }
+}
+
+/// What hangs on a column; nothing if it does not exist.
+pub(super) fn put_use(facts: &mut Facts, asked: &WantedUse, rows: &[Row]) -> Result<(), String> {
+    let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(()) };
+    let mut found: ColumnUse = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    for (cast, written) in found.casts.iter_mut().zip(&asked.types) {
+        let is_domain = facts.type_facts(written).is_some_and(|of| of.is_domain);
+        cast.type_sql = modifier::apply(&cast.type_sql, &written.sql);
+        if !is_domain {
+            cast.base_sql = modifier::apply(&cast.base_sql, &written.sql);
+        }
+    }
+    facts.put_use(&asked.relation, &asked.column, found);
+    Ok(())
 }
 
 impl Relation {

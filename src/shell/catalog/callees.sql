@@ -1,4 +1,4 @@
--- One row per callee, in order: may it be volatile? $1 'f' or 'o'; $2 schemas (NULL: none written); $3 names.
+-- One row per callee, in order: may it be volatile, and may it depend on settings or on who calls? $1 'f' or 'o'; $2 schemas (NULL: none written); $3 names.
 -- Any overload counts, since which one is meant is not known here. Written without a schema: those in the
 -- search path, or else those anywhere; none at all counts as volatile.
 WITH wanted AS MATERIALIZED (
@@ -10,16 +10,18 @@ WITH wanted AS MATERIALIZED (
   SELECT n.oid FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) AS s(name)
   JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) s.name
 ), found AS MATERIALIZED (
-  SELECT w.place, w.schema, p.pronamespace AS namespace, p.provolatile AS volatility
+  SELECT w.place, w.schema, p.pronamespace AS namespace, p.provolatile AS volatility,
+    p.proacl IS NULL AS everybodys
   FROM wanted w JOIN pg_catalog.pg_proc p ON p.proname OPERATOR(pg_catalog.=) w.name
   WHERE w.kind OPERATOR(pg_catalog.=) 'f'
   UNION ALL
-  SELECT w.place, w.schema, o.oprnamespace, p.provolatile
+  SELECT w.place, w.schema, o.oprnamespace, p.provolatile, p.proacl IS NULL
   FROM wanted w JOIN pg_catalog.pg_operator o ON o.oprname OPERATOR(pg_catalog.=) w.name
   LEFT JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.oprcode::pg_catalog.oid
   WHERE w.kind OPERATOR(pg_catalog.=) 'o'
 ), placed AS MATERIALIZED (
   SELECT f.place, COALESCE(f.volatility OPERATOR(pg_catalog.=) 'v'::pg_catalog."char", true) AS volatile,
+    COALESCE(f.volatility OPERATOR(pg_catalog.<>) 'i'::pg_catalog."char" OR NOT f.everybodys, true) AS unsettled,
     CASE WHEN f.schema IS NULL
       THEN EXISTS (SELECT FROM path WHERE path.oid OPERATOR(pg_catalog.=) f.namespace)
       ELSE EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.oid OPERATOR(pg_catalog.=) f.namespace
@@ -32,5 +34,8 @@ SELECT COALESCE(
    WHERE p.place OPERATOR(pg_catalog.=) w.place AND p.seen),
   (SELECT pg_catalog.bool_or(p.volatile) FROM placed p
    WHERE p.place OPERATOR(pg_catalog.=) w.place AND p.anywhere),
+  true), COALESCE(
+  (SELECT pg_catalog.bool_or(p.unsettled) FROM placed p
+   WHERE p.place OPERATOR(pg_catalog.=) w.place AND p.seen),
   true)
 FROM wanted w ORDER BY w.place

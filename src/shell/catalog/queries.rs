@@ -9,6 +9,7 @@ use crate::kernel::sql::statement::{Callee, RelationName};
 pub(super) const RELATIONS: &str = include_str!("relations.sql");
 pub(super) const CALLEES: &str = include_str!("callees.sql");
 pub(super) const TYPES: &str = include_str!("types.sql");
+pub(super) const USES: &str = include_str!("uses.sql");
 
 /// Schemas and names.
 pub(super) fn relation_arrays(relations: &[RelationName]) -> [String; 2] {
@@ -65,11 +66,11 @@ mod tests {
 
     #[test]
     fn no_query_looks_an_operator_or_type_up_by_its_bare_name() {
-        for sql in [RELATIONS, CALLEES, TYPES] {
+        for sql in [RELATIONS, CALLEES, TYPES, USES] {
             let code: String =
                 sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
             let mut bare = code.clone();
-            for operator in ["=", "<>", "<=", "<", ">", "+", "-", "*", "/", "||"] {
+            for operator in ["=", "<>", "<=", "<", ">=", ">", "+", "-", "*", "/", "||"] {
                 bare = bare.replace(&format!("OPERATOR(pg_catalog.{operator})"), "");
             }
             // Literals and array forms hold none of these either.

@@ -56,6 +56,7 @@ SELECT pg_catalog.json_build_object(
   'server_version', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
   'current_role', current_user, 'session_role', session_user,
   'database', pg_catalog.current_database(), 'search_path', pg_catalog.current_setting('search_path'),
+  'time_zone', pg_catalog.current_setting('TimeZone'),
   'relations', (SELECT pg_catalog.json_agg(CASE WHEN c.oid IS NOT NULL THEN pg_catalog.json_build_object(
     'oid', c.oid::pg_catalog.int8, 'schema', n.nspname, 'name', c.relname,
     'kind', c.relkind, 'persistence', c.relpersistence, 'owner', pg_catalog.pg_get_userbyid(c.relowner),

@@ -70,6 +70,7 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         lock: LockMode::AccessExclusive,
         scans: false,
         probe: None,
+        past: None,
         undo: Vec::new(),
         reworded: None,
     }
@@ -138,6 +139,7 @@ async fn the_sessions_timeouts_come_back_on_every_way_out() {
 async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
     let undone = |name: &str, probe: Option<&str>| Step {
         probe: probe.map(str::to_owned),
+        past: None,
         undo: vec![format!("ALTER undo {name}")],
         reworded: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)

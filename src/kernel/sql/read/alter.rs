@@ -3,10 +3,10 @@
 use pg_raw_parse::raw::{AlterTableType as At, ConstrType, DropBehavior, ObjectType};
 use pg_raw_parse::{Node, nodes};
 
-use super::super::statement::{AlterAction, AlterKind, AlterObject, AlterTable, Change, LockMode, RelationName};
+use super::super::statement::{AlterAction, AlterKind, AlterObject, AlterTable, Change, LockMode, RelationName, Using};
 use super::Unreadable;
 use super::classify::Found;
-use super::{column, fragment, objects, walk};
+use super::{column, fragment, objects, using, walk};
 
 pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Result<(), Unreadable> {
     let Some(on) = statement.relation() else {
@@ -105,14 +105,15 @@ fn alter_type(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
     let Some(type_name) = definition.type_name() else {
         return Ok(AlterKind::Other { command: "ALTER COLUMN TYPE" });
     };
-    let using_sql = match definition.raw_default() {
+    let column = command.name().unwrap_or_default().to_owned();
+    let using = match definition.raw_default() {
         Node::None => None,
-        expression => Some(fragment::expression(expression)?),
+        expression => Some(Using { sql: fragment::expression(expression)?, form: using::form(expression, &column)? }),
     };
     Ok(AlterKind::AlterType {
-        column: command.name().unwrap_or_default().to_owned(),
+        column,
         type_name: column::type_name(type_name)?,
-        using_sql,
+        using,
         collation: definition.coll_clause().map(fragment::collation),
     })
 }

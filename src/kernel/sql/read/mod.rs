@@ -21,6 +21,7 @@ pub mod outline;
 mod predicate;
 mod redact;
 mod settings;
+mod using;
 mod walk;
 
 #[cfg(test)]

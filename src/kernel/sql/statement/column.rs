@@ -68,6 +68,24 @@ pub struct DefaultExpression {
     pub is_null: bool,
 }
 
+/// `USING …` of a change of type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Using {
+    pub sql: String,
+    pub form: UsingForm,
+}
+
+/// What a new value is computed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UsingForm {
+    /// The column itself, cast to these types one after the other.
+    Casts(Vec<TypeName>),
+    /// Columns by their bare names, constants, and these callees.
+    Computed(Vec<Callee>),
+    /// Anything else: what it depends on is not known.
+    Unclear,
+}
+
 /// Something an expression calls.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Callee {

@@ -38,6 +38,7 @@ fn hostile_request() -> Request {
         lock,
         scans,
         probe: Some("SELECT true".into()),
+        past: None,
         undo: vec!["ALTER TABLE public.orders DROP COLUMN token".into()],
         reworded: None,
     };

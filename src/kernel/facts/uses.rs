@@ -1,0 +1,190 @@
+//! What hangs on one column: all that a change of its type touches.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::sql::statement::{RelationName, TypeName};
+
+/// A column whose type changes, and the types it is cast to on the way, the new one last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedUse {
+    pub relation: RelationName,
+    pub column: String,
+    pub types: Vec<TypeName>,
+}
+
+/// What depends on a column, and what the column is beyond its type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnUse {
+    /// `attnum`.
+    pub position: i16,
+    /// Its type; of a domain the one behind it.
+    pub base_sql: String,
+    /// One for each type asked for, in order.
+    pub casts: Vec<CastFacts>,
+    /// No column comes after it.
+    pub is_last: bool,
+    pub default_sql: Option<String>,
+    /// `attidentity`.
+    pub identity: Option<char>,
+    /// Another collation than its type's own.
+    pub collation: Option<RelationName>,
+    pub comment: Option<String>,
+    /// `attoptions`: `n_distinct=5`.
+    pub options: Vec<String>,
+    pub statistics: Option<i32>,
+    pub grants: Vec<Grant>,
+    /// The sequence of an identity, or one that the column owns.
+    pub sequence: Option<SequenceUse>,
+    pub indexes: Vec<IndexUse>,
+    pub constraints: Vec<ConstraintUse>,
+    pub statistics_objects: Vec<StatisticsUse>,
+    /// For these the server refuses the change at once: `view public.v`.
+    pub refused: Vec<String>,
+    /// Triggers of the application's that would fire for every row, or after one of ours.
+    pub triggers: Vec<String>,
+    /// Rules that change what an UPDATE or INSERT does.
+    pub update_rules: Vec<String>,
+    /// Publications with all of the table's columns.
+    pub publications: Vec<String>,
+    /// A partition or child has a CHECK on it, or an index over an expression or with a condition.
+    pub children_hang: bool,
+    /// Row security that binds the owner too.
+    pub forced_row_security: bool,
+    pub typed_table: bool,
+    /// The table has one.
+    pub generated_columns: bool,
+    /// Has a security label.
+    pub labelled: bool,
+    /// The role may make functions in the table's schema.
+    pub may_create: bool,
+}
+
+/// One cast, from the type before to this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one cast")]
+pub struct CastFacts {
+    /// The type, qualified where that is needed to find it.
+    pub type_sql: String,
+    /// Of a domain the type behind it, else the same.
+    pub base_sql: String,
+    pub is_array: bool,
+    /// From a type to itself, modifiers and domains aside.
+    pub same: bool,
+    /// `pg_cast.castmethod`, for arrays of their elements; absent: none is registered.
+    pub method: Option<char>,
+    /// `pg_cast.castcontext`.
+    pub context: Option<char>,
+    /// Its function is IMMUTABLE.
+    pub immutable: bool,
+    /// Both types have text forms that no setting changes.
+    pub plain_text: bool,
+    /// To a string type: possible from every type by its text form.
+    pub to_string: bool,
+}
+
+impl CastFacts {
+    /// Whether ALTER COLUMN TYPE finds it without USING.
+    #[must_use]
+    pub fn is_automatic(&self) -> bool {
+        self.same || matches!(self.context, Some('a' | 'i')) || self.method.is_none() && self.to_string
+    }
+
+    /// Whether it gives the same in every session.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match self.method {
+            _ if self.same => true,
+            Some('b') => true,
+            Some('f') => self.immutable,
+            _ => self.plain_text,
+        }
+    }
+}
+
+/// One privilege of one role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub privilege: String,
+    /// Absent: PUBLIC.
+    pub grantee: Option<String>,
+    pub grantable: bool,
+    /// Given by the owner.
+    pub by_owner: bool,
+}
+
+/// `pg_sequence`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceUse {
+    pub schema: String,
+    pub name: String,
+    pub type_sql: String,
+    pub start: i64,
+    pub increment: i64,
+    pub min: i64,
+    pub max: i64,
+    pub cache: i64,
+    pub cycle: bool,
+    pub comment: Option<String>,
+    /// Of others than its owner.
+    pub grants: Vec<Grant>,
+}
+
+/// An index with the column in its key, its INCLUDE, an expression or its condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one index")]
+pub struct IndexUse {
+    pub name: String,
+    /// With all names qualified.
+    pub definition: String,
+    pub valid: bool,
+    pub unique: bool,
+    /// Has an expression or a condition.
+    pub computed: bool,
+    pub constraint: Option<String>,
+    pub replica_identity: bool,
+    pub clustered: bool,
+    pub tablespace: Option<String>,
+    pub comment: Option<String>,
+}
+
+/// A constraint on the column, or a foreign key that references it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one constraint")]
+pub struct ConstraintUse {
+    pub name: String,
+    /// `contype`.
+    pub kind: char,
+    /// With all names qualified.
+    pub definition: String,
+    pub validated: bool,
+    pub deferrable: bool,
+    pub deferred: bool,
+    pub comment: Option<String>,
+    /// It is a constraint of this table.
+    pub local: bool,
+    /// It references this table.
+    pub remote: bool,
+    /// The table it belongs to.
+    pub schema: String,
+    pub table: String,
+    /// That table has no partitions or children and is none itself.
+    pub plain: bool,
+    /// The table a foreign key references.
+    pub referenced_schema: Option<String>,
+    pub referenced_table: Option<String>,
+    /// The role may alter that table.
+    pub may_alter: bool,
+    pub columns: Vec<String>,
+    pub referenced: Vec<String>,
+}
+
+/// `CREATE STATISTICS`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatisticsUse {
+    pub schema: String,
+    pub name: String,
+    pub definition: String,
+    pub owner: String,
+    pub target: Option<i32>,
+    pub comment: Option<String>,
+}

@@ -1,0 +1,342 @@
+//! What a change of a column's type does on the server, judged by the catalog, and its form without a rewrite: a
+//! CHECK that would be verified is put back NOT VALID in the same statement and validated afterwards.
+
+use super::{Plan, Step, quote};
+use crate::kernel::facts::{ColumnUse, Facts, RelationFacts};
+use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode, TypeName, Using, UsingForm};
+
+/// The subcommand.
+#[derive(Clone, Copy, Debug)]
+pub struct Retype<'a> {
+    pub column: &'a str,
+    pub type_name: &'a TypeName,
+    pub using: Option<&'a Using>,
+    pub collation: Option<&'a str>,
+    /// The whole statement.
+    pub alter: &'a AlterTable,
+}
+
+impl<'a> Retype<'a> {
+    /// The subcommand, if it is one of this kind.
+    #[must_use]
+    pub fn of(alter: &'a AlterTable, kind: &'a AlterKind) -> Option<Self> {
+        let AlterKind::AlterType { column, type_name, using, collation } = kind else { return None };
+        Some(Self { column, type_name, using: using.as_ref(), collation: collation.as_deref(), alter })
+    }
+
+    fn also(&self, is: impl Fn(&AlterKind) -> bool) -> bool {
+        self.alter.actions.iter().any(|action| is(&action.kind))
+    }
+
+    /// The same statement drops a column, and with it what hangs on that.
+    #[must_use]
+    pub fn drops_a_column(&self) -> bool {
+        self.also(|kind| matches!(kind, AlterKind::DropColumn { .. }))
+    }
+
+    #[must_use]
+    pub fn drops_not_null(&self) -> bool {
+        self.also(|kind| matches!(kind, AlterKind::DropNotNull { column } if column == self.column))
+    }
+
+    /// What hangs on the column when the type changes: whatever the same statement drops, it drops first.
+    #[must_use]
+    pub fn left(&self, hangs: &ColumnUse) -> ColumnUse {
+        let mut left = hangs.clone();
+        let drops = |constraint: &str| {
+            self.also(|kind| matches!(kind, AlterKind::DropConstraint { name, .. } if name == constraint))
+        };
+        let (drops_not_null, table) = (self.drops_not_null(), &self.alter.relation.name);
+        left.constraints.retain(|constraint| {
+            !(constraint.local && constraint.table == *table && drops(&constraint.name)
+                || drops_not_null && constraint.kind == 'n')
+        });
+        left.indexes.retain(|index| !index.constraint.as_ref().is_some_and(|owner| drops(owner)));
+        if self.also(|kind| matches!(kind, AlterKind::DropDefault { column } if column == self.column)) {
+            left.default_sql = None;
+        }
+        left
+    }
+}
+
+/// What the server does to the rows and to what hangs on the column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Catalog only.
+    Nothing,
+    /// It answers with an error before it does anything long: why.
+    Refused(String),
+    /// Reads every row for the CHECKs of these names; the rows stay as they are.
+    Checks(Vec<String>),
+    /// Builds indexes anew or looks references up again; the rows stay.
+    Rebuilds(&'static str),
+    /// Writes every row anew.
+    Rewrites(&'static str),
+    /// Something could not be looked up.
+    Unknown(&'static str),
+}
+
+/// Judges the change by what is in the catalog.
+#[must_use]
+pub fn work(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Work {
+    let Some(of) = facts.type_facts(change.type_name) else {
+        return Work::Unknown("its new type could not be looked up");
+    };
+    let Some(hangs) = facts.column_use(&change.alter.relation, change.column) else {
+        return Work::Unknown("what depends on it could not be looked up");
+    };
+    let hangs = &change.left(hangs);
+    if let Some(why) = refused(change, hangs) {
+        return Work::Refused(why);
+    }
+    if of.constrained_domain {
+        return Work::Rewrites("every row is checked against the domain");
+    }
+    if table.column(change.column).is_some_and(|column| column.generated) {
+        return Work::Rewrites("every row is computed anew");
+    }
+    let Some(kept) = kept(change, hangs, facts) else { return Work::Rewrites("every row is written anew") };
+    rebuilt(change, hangs, kept)
+}
+
+/// What the server says no to at once.
+fn refused(change: &Retype<'_>, hangs: &ColumnUse) -> Option<String> {
+    if let Some(first) = hangs.refused.first() {
+        return Some(format!("{first} depends on it"));
+    }
+    let target = hangs.casts.last()?;
+    if change.using.is_none() && !target.is_automatic() {
+        return Some(format!("there is no cast to {} without USING", target.type_sql));
+    }
+    let whole_number = ["smallint", "integer", "bigint"].contains(&target.base_sql.as_str());
+    (hangs.identity.is_some() && !whole_number).then(|| "an identity must be a whole number".to_owned())
+}
+
+/// How much stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// Rows and plain indexes.
+    All,
+    Rows,
+}
+
+/// Whether the rows stay; absent: they are written anew. Measured for 12 to 18.
+fn kept(change: &Retype<'_>, hangs: &ColumnUse, facts: &Facts) -> Option<Kept> {
+    let target = hangs.casts.last()?;
+    let same_target = match change.using.map(|using| &using.form) {
+        None => true,
+        Some(UsingForm::Casts(casts)) => {
+            hangs.casts.iter().take(casts.len()).all(|cast| cast.type_sql == target.type_sql)
+        }
+        Some(UsingForm::Computed(_) | UsingForm::Unclear) => false,
+    };
+    let first = hangs.casts.first()?;
+    if !same_target {
+        return None;
+    }
+    let (old, new) = (hangs.base_sql.as_str(), target.base_sql.as_str());
+    if keeps_all(old, new) {
+        return Some(Kept::All);
+    }
+    if between_zones(old, new) && is_utc(&facts.time_zone) && widens(old, new) {
+        return Some(Kept::Rows);
+    }
+    // Binary coercible by pg_cast; whether an index can stay depends on its operator class.
+    (first.method == Some('b') && !first.is_array && !new.contains('(')).then_some(Kept::Rows)
+}
+
+fn rebuilt(change: &Retype<'_>, hangs: &ColumnUse, kept: Kept) -> Work {
+    let collated = change.collation.is_some() || hangs.collation.is_some();
+    if collated && !hangs.indexes.is_empty() {
+        return Work::Rebuilds("its indexes are built anew for the collation");
+    }
+    if hangs.indexes.iter().any(|index| index.computed) {
+        return Work::Rebuilds("an index over an expression or with a condition is built anew");
+    }
+    if hangs.constraints.iter().any(|constraint| constraint.kind == 'x') {
+        return Work::Rebuilds("an exclusion constraint is built anew");
+    }
+    if kept == Kept::Rows && !hangs.indexes.is_empty() {
+        return Work::Rebuilds("its indexes are built anew");
+    }
+    if kept == Kept::Rows && hangs.constraints.iter().any(|constraint| constraint.kind == 'f') {
+        return Work::Rebuilds("every reference is looked up again");
+    }
+    if hangs.children_hang {
+        return Work::Rebuilds("a partition's CHECK is verified or its index built anew");
+    }
+    let checks = hangs.constraints.iter().filter(|constraint| constraint.kind == 'c' && constraint.validated);
+    let checks: Vec<String> = checks.map(|constraint| constraint.name.clone()).collect();
+    if checks.is_empty() { Work::Nothing } else { Work::Checks(checks) }
+}
+
+/// Whether a session's TimeZone makes timestamp and timestamptz the same bits, as the server looks at it.
+fn is_utc(time_zone: &str) -> bool {
+    ["UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu"].contains(&time_zone)
+}
+
+/// From timestamp to timestamptz or back.
+#[must_use]
+pub fn between_zones(old: &str, new: &str) -> bool {
+    let (old, new) = (parts(old).0, parts(new).0);
+    let is = |text: &str, zone: &str| text == format!("timestamp {zone} time zone");
+    is(&old, "with") && is(&new, "without") || is(&old, "without") && is(&new, "with")
+}
+
+fn widens(old: &str, new: &str) -> bool {
+    widened(&parts(old).1, &parts(new).1)
+}
+
+/// Whether the server keeps the stored rows and plain indexes: measured for 12 to 18.
+fn keeps_all(from: &str, to: &str) -> bool {
+    if from == to {
+        return true;
+    }
+    if from.ends_with("[]") || to.ends_with("[]") {
+        return false;
+    }
+    let ((old, old_bounds), (new, new_bounds)) = (parts(from), parts(to));
+    match (old.as_str(), new.as_str()) {
+        ("character varying", "character varying") => widened(&old_bounds, &new_bounds),
+        ("character varying", "text") => true,
+        ("text", "character varying") => new_bounds.is_empty(),
+        ("bit varying", "bit varying") => widened(&old_bounds, &new_bounds),
+        ("numeric", "numeric") => match (old_bounds.as_slice(), new_bounds.as_slice()) {
+            (_, []) => true,
+            ([old_precision, old_scale], [new_precision, new_scale]) => {
+                old_scale == new_scale && new_precision >= old_precision
+            }
+            _ => false,
+        },
+        ("timestamp without time zone", "timestamp without time zone")
+        | ("timestamp with time zone", "timestamp with time zone")
+        | ("time without time zone", "time without time zone")
+        | ("time with time zone", "time with time zone")
+        | ("interval", "interval") => widened(&old_bounds, &new_bounds),
+        ("cidr", "inet") => true,
+        _ => false,
+    }
+}
+
+fn widened(old: &[i64], new: &[i64]) -> bool {
+    match (old, new) {
+        (_, []) => true,
+        ([old], [new]) => new >= old,
+        _ => false,
+    }
+}
+
+/// `timestamp(3) without time zone` is `timestamp without time zone` and `[3]`.
+fn parts(type_sql: &str) -> (String, Vec<i64>) {
+    let Some((before, rest)) = type_sql.split_once('(') else { return (type_sql.to_owned(), Vec::new()) };
+    let Some((inside, after)) = rest.split_once(')') else { return (type_sql.to_owned(), Vec::new()) };
+    let bounds = inside.split(',').map(|bound| bound.trim().parse().unwrap_or(i64::MIN)).collect();
+    (format!("{}{after}", before.trim_end()), bounds)
+}
+
+/// The type changes at once, and the CHECKs are validated afterwards.
+///
+/// # Errors
+/// A clause for people that says why it cannot be done so.
+pub fn revalidate(table: &RelationFacts, by: (&Retype<'_>, &[String]), facts: &Facts) -> Result<Plan, &'static str> {
+    let (change, checks) = by;
+    let hangs = facts.column_use(&change.alter.relation, change.column);
+    let hangs = hangs.ok_or("what depends on it could not be looked up")?;
+    let target = hangs.casts.last().ok_or("its new type could not be looked up")?;
+    if table.has_children || table.is_partition {
+        return Err("its partitions or children have CHECKs of their own");
+    }
+    let relation = quote::table(table);
+    let column = quote::identifier(change.column);
+    let mut kind = format!("ALTER COLUMN {column} TYPE {}", target.type_sql);
+    if let Some(collation) = change.collation {
+        kind.push_str(&format!(" COLLATE {collation}"));
+    }
+    let again = hangs.constraints.iter().filter(|constraint| checks.contains(&constraint.name));
+    let (mut drops, mut adds, mut comments, mut validate) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut there = Vec::new();
+    for check in again {
+        let name = quote::identifier(&check.name);
+        drops.push(format!("DROP CONSTRAINT {name}"));
+        adds.push(format!("ADD CONSTRAINT {name} {} NOT VALID", check.definition));
+        comments.extend(
+            check
+                .comment
+                .as_ref()
+                .map(|comment| format!("COMMENT ON CONSTRAINT {name} ON {relation} IS {}", quote::literal(comment))),
+        );
+        validate.push(
+            Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {name}"))
+                .probed(quote::constraint_probe(table, &check.name, 'c', "c.convalidated")),
+        );
+        there.push(format!("({})", quote::constraint_probe(table, &check.name, 'c', "")));
+    }
+    let mut statements = vec![format!("ALTER TABLE {relation} {}", [drops, vec![kind], adds].concat().join(", "))];
+    statements.extend(comments);
+    let changed = quote::typed_probe(table, change.column, &target.type_sql);
+    let mut steps = vec![
+        Step::together("change", statements, LockMode::AccessExclusive)
+            .probed(format!("SELECT ({changed}) AND {}", there.join(" AND "))),
+    ];
+    steps.extend(validate);
+    Ok(Plan {
+        recipe: "change-type".to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: format!(
+            "The type of {} changes without a rewrite; {} put back NOT VALID in the same statement and validated in a \
+             second step under a lock that lets readers and writers go on, because otherwise every row is read while \
+             nobody else may use the table. It cannot be taken back in steps: the way back is another change of type.",
+            change.column,
+            if checks.len() == 1 { "its CHECK is" } else { "its CHECKs are" }
+        ),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widening_keeps_rows() {
+        for (from, to) in [
+            ("character varying(20)", "character varying(50)"),
+            ("character varying(20)", "text"),
+            ("text", "character varying"),
+            ("numeric(10,2)", "numeric(12,2)"),
+            ("numeric(10,2)", "numeric"),
+            ("timestamp(3) without time zone", "timestamp without time zone"),
+            ("cidr", "inet"),
+            ("integer", "integer"),
+        ] {
+            assert!(keeps_all(from, to), "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn all_else_rewrites() {
+        for (from, to) in [
+            ("integer", "bigint"),
+            ("character varying(50)", "character varying(20)"),
+            ("text", "character varying(20)"),
+            ("numeric(10,2)", "numeric(12,3)"),
+            ("numeric", "numeric(10,2)"),
+            ("character(10)", "text"),
+            ("character varying(10)[]", "character varying(20)[]"),
+            ("timestamp without time zone", "timestamp with time zone"),
+            ("interval(3)", "interval(2)"),
+        ] {
+            assert!(!keeps_all(from, to), "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn zones() {
+        let (with, without) = ("timestamp(3) with time zone", "timestamp without time zone");
+        assert!(between_zones(with, without) && between_zones(without, with));
+        assert!(!between_zones(with, with) && !between_zones("date", with));
+        assert!(widens(with, without) && !widens("timestamp without time zone", "timestamp(3) with time zone"));
+    }
+}

@@ -1,0 +1,265 @@
+//! A change of type without a rewrite under ACCESS EXCLUSIVE: a column of the new type is kept in step by a
+//! trigger, filled in batches, given all that hangs on the old one, proven equal, and put in its place in one
+//! short transaction.
+//!
+//! The helpers' names depend only on what they are for, so that a plan made anew after a crash finds them.
+//! Until the cut-over every prefix of it can be taken back; after it only another change of type leads back.
+
+mod cutover;
+mod expression;
+mod objects;
+mod text;
+
+use super::retype::Retype;
+use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null};
+use crate::kernel::facts::{CastFacts, ColumnUse, Facts, RelationFacts, RelationKind};
+use crate::kernel::sql::statement::LockMode;
+use crate::kernel::sql::write::NAME_BYTES;
+use expression::Expression;
+
+/// The recipe's name.
+pub const RECIPE: &str = "change-type-aside";
+
+/// Triggers fire by name: after all of the application's.
+const TRIGGER: &str = "zzz_lockkeeper_sync";
+
+/// One column on its way.
+struct Shadow<'a> {
+    table: &'a RelationFacts,
+    change: &'a Retype<'a>,
+    hangs: &'a ColumnUse,
+    target: &'a CastFacts,
+    /// The new column's name until the cut-over.
+    name: String,
+    major: u32,
+    current_role: &'a str,
+}
+
+/// The plan, or why there is none.
+///
+/// # Errors
+/// A clause for people that says why it cannot be done so.
+pub fn plan(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Result<Plan, String> {
+    let hangs = facts.column_use(&change.alter.relation, change.column);
+    let hangs = &change.left(hangs.ok_or("what depends on it could not be looked up")?);
+    let target = hangs.casts.last().ok_or("its new type could not be looked up")?;
+    let of = facts.type_facts(change.type_name).ok_or("its new type could not be looked up")?;
+    let name = helper("new", change.column);
+    let shadow = Shadow { table, change, hangs, target, name, major: facts.major(), current_role: &facts.current_role };
+    shadow.possible(of.constrained_domain)?;
+    let expression = expression::expression(&shadow, facts)?;
+    let mut steps = vec![shadow.expand(), shadow.sync(&expression, facts), shadow.backfill(&expression)];
+    steps.extend(shadow.not_null());
+    steps.extend(objects::steps(&shadow)?);
+    steps.extend(shadow.prove(&expression));
+    let past = shadow.past();
+    for step in &mut steps {
+        step.past = Some(past.clone());
+    }
+    steps.push(Step::together("cut over", cutover::statements(&shadow)?, LockMode::AccessExclusive).probed(past));
+    Ok(Plan {
+        recipe: RECIPE.to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: shadow.summary(),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: Some("nothing before the cut-over; after it the way back is another change of type".to_owned()),
+    })
+}
+
+impl Shadow<'_> {
+    fn relation(&self) -> String {
+        quote::table(self.table)
+    }
+
+    fn possible(&self, constrained_domain: bool) -> Result<(), String> {
+        let (table, hangs) = (self.table, self.hangs);
+        let first = |names: &[String]| names.first().cloned().unwrap_or_default();
+        let why = if table.kind != RelationKind::Table {
+            "it is not an ordinary table".to_owned()
+        } else if table.has_children || table.is_partition {
+            "the table has partitions or children, or is one".to_owned()
+        } else if self.change.drops_a_column() {
+            "the same statement drops a column, and with it what hangs on both".to_owned()
+        } else if hangs.typed_table {
+            "the table is made of a type".to_owned()
+        } else if constrained_domain {
+            "adding a column of a domain with a constraint writes every row anew as well".to_owned()
+        } else if table.column(self.change.column).is_some_and(|column| column.generated) {
+            "it is a generated column".to_owned()
+        } else if hangs.forced_row_security {
+            "row security may hide rows from it".to_owned()
+        } else if !hangs.triggers.is_empty() {
+            format!(
+                "trigger {} would fire for every row, or after the one that keeps both in step",
+                first(&hangs.triggers)
+            )
+        } else if !hangs.update_rules.is_empty() {
+            format!("rule {} would change what is written", first(&hangs.update_rules))
+        } else if !hangs.publications.is_empty() {
+            format!(
+                "publication {} would send the new column to subscribers that do not have it",
+                first(&hangs.publications)
+            )
+        } else if hangs.labelled {
+            "it has a security label".to_owned()
+        } else if !hangs.may_create {
+            format!("role {} may not create a function in schema {}", self.current_role, table.schema)
+        } else if hangs.grants.iter().any(|grant| !grant.by_owner) {
+            "a privilege on it was granted by somebody else than the owner".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(why)
+    }
+
+    fn summary(&self) -> String {
+        let order = if self.hangs.is_last {
+            ""
+        } else {
+            " What differs from a rewrite: the column comes last in the table afterwards, which SELECT *, INSERT and \
+             COPY without column names see."
+        };
+        format!(
+            "A column of type {} is added beside {}, kept in step by a trigger, filled in batches and given the same \
+             indexes and constraints while readers and writers of {}.{} go on; then it takes the old one's place in \
+             one short transaction, because the change as written would write every row anew while nobody else may \
+             use the table. Until then SELECT * shows one column more.{order}",
+            self.target.type_sql, self.change.column, self.table.schema, self.table.name
+        )
+    }
+
+    /// The column of this name is another one than at the start.
+    fn past(&self) -> String {
+        quote::column_probe(
+            self.table,
+            self.change.column,
+            None,
+            &format!("a.attnum OPERATOR(pg_catalog.<>) {}::pg_catalog.int2", self.hangs.position),
+        )
+    }
+
+    fn expand(&self) -> Step {
+        let (relation, new) = (self.relation(), quote::identifier(&self.name));
+        let mut add = format!("ALTER TABLE {relation} ADD COLUMN {new} {}", self.target.type_sql);
+        if let Some(collation) = self.change.collation {
+            add.push_str(&format!(" COLLATE {collation}"));
+        }
+        let mut statements = vec![add];
+        if let Some(default) = &self.hangs.default_sql {
+            // Tried now, because it is put on at the very end.
+            statements.push(format!("ALTER TABLE {relation} ALTER COLUMN {new} SET DEFAULT {default}"));
+            statements.push(format!("ALTER TABLE {relation} ALTER COLUMN {new} DROP DEFAULT"));
+        }
+        Step::together("expand", statements, LockMode::AccessExclusive)
+            .probed(quote::typed_probe(self.table, &self.name, &self.target.type_sql))
+            .undone_by(format!("ALTER TABLE {relation} DROP COLUMN IF EXISTS {new}"))
+    }
+
+    fn function(&self) -> String {
+        quote::qualified(&self.table.schema, &helper("sync", &format!("{}_{}", self.table.name, self.change.column)))
+    }
+
+    fn trigger(&self) -> String {
+        let whole = format!("{TRIGGER}_{}", self.change.column);
+        if whole.len() <= NAME_BYTES { whole } else { format!("{TRIGGER}_{}", self.hangs.position) }
+    }
+
+    /// From here on no row is written without its new value.
+    fn sync(&self, expression: &Expression, facts: &Facts) -> Step {
+        let (relation, function, trigger) = (self.relation(), self.function(), quote::identifier(&self.trigger()));
+        let as_owner = if expression.names_objects {
+            format!(" SECURITY DEFINER SET search_path = {}", expression::search_path(facts))
+        } else {
+            String::new()
+        };
+        let new = quote::identifier(&self.name);
+        let mut statements = vec![format!(
+            "CREATE FUNCTION {function}() RETURNS pg_catalog.trigger LANGUAGE plpgsql{as_owner} AS \
+             {}",
+            quote::literal(&format!("#variable_conflict use_column\nBEGIN {} RETURN NEW; END", expression.assign_sql))
+        )];
+        if self.current_role != self.table.owner {
+            statements.push(format!("ALTER FUNCTION {function}() OWNER TO {}", quote::identifier(&self.table.owner)));
+        }
+        statements.extend([
+            format!(
+                "CREATE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {relation} FOR EACH ROW EXECUTE FUNCTION {function}()"
+            ),
+            // Also for what replication writes.
+            format!("ALTER TABLE {relation} ENABLE ALWAYS TRIGGER {trigger}"),
+            // Tried on one row before the application meets it.
+            format!(
+                "UPDATE {relation} SET {new} = NULL \
+                 WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT ctid FROM {relation} LIMIT 1))"
+            ),
+        ]);
+        Step::together("keep in step", statements, LockMode::ShareRowExclusive)
+            .probed(quote::trigger_probe(self.table, &self.trigger()))
+            .undone_by(format!("DROP TRIGGER IF EXISTS {trigger} ON {relation}"))
+            .undone_by(format!("DROP FUNCTION IF EXISTS {function}()"))
+    }
+
+    fn backfill(&self, expression: &Expression) -> Step {
+        let pending_sql = format!("{} IS NULL AND ({}) IS NOT NULL", quote::identifier(&self.name), expression.row_sql);
+        Step {
+            name: "backfill".to_owned(),
+            probe: Some(format!("SELECT NOT EXISTS (SELECT FROM {} WHERE {pending_sql})", self.relation())),
+            action: Action::Backfill(Backfill {
+                relation: self.table.qualified(),
+                column: self.name.clone(),
+                expression_sql: expression.row_sql.clone(),
+                pending_sql,
+                rows_estimate: self.table.rows_at_most(),
+            }),
+            lock: LockMode::RowExclusive,
+            scans: true,
+            past: None,
+            undo: Vec::new(),
+            reworded: None,
+        }
+    }
+
+    /// Up to 17; from 18 on NOT NULL is one of the constraints.
+    fn not_null(&self) -> Vec<Step> {
+        let not_null = self.table.column(self.change.column).is_some_and(|column| column.not_null);
+        if !not_null || self.change.drops_not_null() || self.major >= set_not_null::NAMED_FROM {
+            return Vec::new();
+        }
+        set_not_null::proven(self.table, &self.name, &helper("nn", self.change.column))
+    }
+
+    /// The server itself proves that no row differs, and that none will.
+    fn prove(&self, expression: &Expression) -> [Step; 2] {
+        let (relation, new) = (self.relation(), quote::identifier(&self.name));
+        let name = helper("same", self.change.column);
+        let quoted = quote::identifier(&name);
+        let differs = Reworded {
+            code: "23514".to_owned(),
+            as_code: "55000".to_owned(),
+            message: format!(
+                "column \"{}\" of relation \"{}\" was not kept in step: some rows differ from their new values",
+                self.change.column, self.table.name
+            ),
+            column: self.change.column.to_owned(),
+        };
+        [
+            Step::brief(
+                "guard",
+                format!(
+                    "ALTER TABLE {relation} ADD CONSTRAINT {quoted} CHECK (pg_catalog.record_image_eq(ROW({new}), \
+                     ROW(({})::{}))) NOT VALID",
+                    expression.row_sql, self.target.type_sql
+                ),
+                LockMode::AccessExclusive,
+            )
+            .probed(quote::constraint_probe(self.table, &name, 'c', ""))
+            .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {quoted}")),
+            Step {
+                reworded: Some(differs),
+                ..Step::scan("prove equal", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {quoted}"))
+            }
+            .probed(quote::constraint_probe(self.table, &name, 'c', "c.convalidated")),
+        ]
+    }
+}

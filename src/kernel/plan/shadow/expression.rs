@@ -1,0 +1,116 @@
+//! How a new value is computed from a row, so that a trigger in anybody's session, a batch and a proof all get
+//! the same.
+
+use super::Shadow;
+use crate::kernel::facts::Facts;
+use crate::kernel::plan::quote;
+use crate::kernel::plan::retype::between_zones;
+use crate::kernel::sql::statement::{Callee, UsingForm};
+
+/// The new value, over a row's bare columns and in the trigger.
+#[derive(Clone, Debug)]
+pub(super) struct Expression {
+    pub(super) row_sql: String,
+    /// The body of the trigger's function, between BEGIN and RETURN.
+    pub(super) assign_sql: String,
+    /// It names objects: the function runs as its owner, with the search path of this session.
+    pub(super) names_objects: bool,
+}
+
+/// The expression, or why there is none that gives the same in every session.
+pub(super) fn expression(shadow: &Shadow<'_>, facts: &Facts) -> Result<Expression, &'static str> {
+    let form = shadow.change.using.map(|using| &using.form);
+    let (column, new) = (quote::identifier(shadow.change.column), quote::identifier(&shadow.name));
+    match form {
+        None | Some(UsingForm::Casts(_)) => {
+            let casts = shadow.hangs.casts.as_slice();
+            let [firsts @ .., last] = casts else { return Err("its new type could not be looked up") };
+            let explicit = if form.is_some() { firsts } else { &[] };
+            let from = &shadow.hangs.base_sql;
+            let zones = |to: &str| between_zones(from, to);
+            // The last of an explicit chain is the same type again.
+            if zones(&last.base_sql) && explicit.iter().all(|cast| cast.base_sql == last.base_sql) {
+                return in_zone(&column, &new, facts);
+            }
+            if !casts.iter().all(crate::kernel::facts::CastFacts::is_settled) {
+                return Err("the new values depend on settings of the session");
+            }
+            let chain: String = explicit.iter().map(|cast| format!("::{}", cast.type_sql)).collect();
+            Ok(Expression {
+                row_sql: format!("{column}{chain}"),
+                assign_sql: format!("NEW.{new} := NEW.{column}{chain};"),
+                names_objects: !explicit.is_empty(),
+            })
+        }
+        Some(UsingForm::Computed(callees)) => {
+            let known = |callee: &Callee| facts.is_settled(callee) || is_zone_shift(callee, &shadow.hangs.base_sql);
+            if !callees.iter().all(known) {
+                return Err("whether its expression gives the same in every session is not known");
+            }
+            if shadow.hangs.generated_columns {
+                return Err("its expression may use a generated column");
+            }
+            let sql = shadow.change.using.map(|using| using.sql.clone()).unwrap_or_default();
+            let alias = quote::identifier(&shadow.table.name);
+            Ok(Expression {
+                assign_sql: format!("SELECT ({sql}) INTO NEW.{new} FROM (SELECT NEW.*) AS {alias};"),
+                row_sql: sql,
+                names_objects: true,
+            })
+        }
+        Some(UsingForm::Unclear) => Err("whether its expression gives the same in every session is not known"),
+    }
+}
+
+/// What a cast between timestamp and timestamptz means in this session, said out loud.
+fn in_zone(column: &str, new: &str, facts: &Facts) -> Result<Expression, &'static str> {
+    let zone = &facts.time_zone;
+    // Short names may be taken for abbreviations, whose meaning is a setting.
+    if !zone.contains('/') && !["UTC", "GMT"].contains(&zone.as_str()) {
+        return Err("the session's TimeZone is not the name of a place or UTC");
+    }
+    let shifted = |of: &str| format!("pg_catalog.timezone({}, {of})", quote::literal(zone));
+    Ok(Expression {
+        row_sql: shifted(column),
+        assign_sql: format!("NEW.{new} := {};", shifted(&format!("NEW.{column}"))),
+        names_objects: false,
+    })
+}
+
+/// `AT TIME ZONE` of a timestamp: its other overloads depend on settings, these do not.
+fn is_zone_shift(callee: &Callee, of: &str) -> bool {
+    let Callee::Function { schema: Some(schema), name } = callee else { return false };
+    schema == "pg_catalog" && name == "timezone" && of.starts_with("timestamp")
+}
+
+/// A search path as a list of literals, `$user` in it being this role.
+pub(super) fn search_path(facts: &Facts) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut name = String::new();
+    let (mut quoted, mut any) = (false, false);
+    let mut characters = facts.search_path.chars().peekable();
+    let push = |name: &mut String, names: &mut Vec<String>| {
+        let found = std::mem::take(name);
+        let found = if found == "$user" { facts.current_role.clone() } else { found };
+        names.push(quote::literal(&found));
+    };
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                name.push('"');
+            }
+            '"' => (quoted, any) = (!quoted, true),
+            ',' if !quoted => push(&mut name, &mut names),
+            ' ' if !quoted => {}
+            other => {
+                any = true;
+                name.push(if quoted { other } else { other.to_ascii_lowercase() });
+            }
+        }
+    }
+    if any {
+        push(&mut name, &mut names);
+    }
+    if names.is_empty() { "''".to_owned() } else { names.join(", ") }
+}

@@ -1,0 +1,130 @@
+//! Indexes and constraints for the new column, made beside the old one's under names of their own.
+
+use super::Shadow;
+use super::text::{foreign_key_tail, index_body, renamed};
+use crate::kernel::facts::{ConstraintUse, IndexUse};
+use crate::kernel::plan::{Step, create_index, helper, quote};
+use crate::kernel::sql::statement::LockMode;
+
+/// Helpers of a plan like this are no part of what must be there in the end.
+pub(super) fn is_helper(name: &str) -> bool {
+    name.starts_with("lockkeeper_")
+}
+
+/// All that must be there before the cut-over.
+pub(super) fn steps(shadow: &Shadow<'_>) -> Result<Vec<Step>, String> {
+    let mut steps = Vec::new();
+    for index in indexes(shadow) {
+        steps.push(build(shadow, index)?);
+    }
+    for constraint in constraints(shadow) {
+        match constraint.kind {
+            'c' | 'n' => steps.extend(check(shadow, constraint)?),
+            'f' => steps.extend(foreign_key(shadow, constraint)?),
+            'p' | 'u' if !constraint.definition.contains("WITHOUT OVERLAPS") => {}
+            _ => return Err(format!("constraint {} cannot be made without blocking writers", constraint.name)),
+        }
+    }
+    Ok(steps)
+}
+
+/// The indexes that hang on the column.
+pub(super) fn indexes<'a>(shadow: &'a Shadow<'_>) -> impl Iterator<Item = &'a IndexUse> {
+    shadow.hangs.indexes.iter().filter(|index| !is_helper(&index.name))
+}
+
+/// The constraints that hang on the column.
+pub(super) fn constraints<'a>(shadow: &'a Shadow<'_>) -> impl Iterator<Item = &'a ConstraintUse> {
+    shadow.hangs.constraints.iter().filter(|constraint| !is_helper(&constraint.name))
+}
+
+/// Name of an index until the cut-over.
+pub(super) fn aside(index: &str) -> String {
+    helper("idx", index)
+}
+
+/// Name of a constraint until the cut-over.
+pub(super) fn constraint_aside(constraint: &ConstraintUse) -> String {
+    helper("con", &constraint.name)
+}
+
+fn unclear(what: &str) -> String {
+    format!("where {what} names the column cannot be told for certain")
+}
+
+fn build(shadow: &Shadow<'_>, index: &IndexUse) -> Result<Step, String> {
+    if !index.valid {
+        return Err(format!("index {} is not valid: drop it or build it anew first", index.name));
+    }
+    let body = index_body(&index.definition, index.tablespace.as_deref())
+        .and_then(|body| renamed(&body, shadow.change.column, &shadow.name))
+        .ok_or_else(|| unclear(&format!("index {}", index.name)))?;
+    Ok(create_index::build(shadow.table, &aside(&index.name), index.unique, &body))
+}
+
+/// NOT VALID, and validated where the old one is.
+fn added(relation: &str, constraint: &ConstraintUse, definition: &str, by: (LockMode, String)) -> Vec<Step> {
+    let (lock, oid) = by;
+    let name = constraint_aside(constraint);
+    let quoted = quote::identifier(&name);
+    let is_marked = definition.ends_with(" NOT VALID") || definition.ends_with(" NOT ENFORCED");
+    let marked = if is_marked { definition.to_owned() } else { format!("{definition} NOT VALID") };
+    let probe = |more: &str| quote::constraint_probe_of(&oid, &name, constraint.kind, more);
+    let mut steps = vec![
+        Step::brief("constraint", format!("ALTER TABLE {relation} ADD CONSTRAINT {quoted} {marked}"), lock)
+            .probed(probe(""))
+            .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {quoted}")),
+    ];
+    if constraint.validated && !is_marked {
+        steps.push(
+            Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {quoted}"))
+                .probed(probe("c.convalidated")),
+        );
+    }
+    steps
+}
+
+fn check(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<Step>, String> {
+    let definition = renamed(&constraint.definition, shadow.change.column, &shadow.name)
+        .ok_or_else(|| unclear(&format!("constraint {}", constraint.name)))?;
+    let oid = quote::oid(shadow.table);
+    Ok(added(&shadow.relation(), constraint, &definition, (LockMode::AccessExclusive, oid)))
+}
+
+fn foreign_key(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<Step>, String> {
+    let table = quote::qualified(&constraint.schema, &constraint.table);
+    if !constraint.plain {
+        return Err(format!("foreign key {} belongs to a table with partitions or children", constraint.name));
+    }
+    if !constraint.may_alter {
+        return Err(format!("foreign key {} belongs to {table}, which is somebody else's", constraint.name));
+    }
+    let swapped = |names: &[String], swap: bool| {
+        let names = names.iter().map(|name| {
+            let is_it = swap && name == shadow.change.column;
+            quote::identifier(if is_it { &shadow.name } else { name })
+        });
+        names.collect::<Vec<String>>().join(", ")
+    };
+    let told = || unclear(&format!("foreign key {}", constraint.name));
+    let tail = foreign_key_tail(&constraint.definition).ok_or_else(told)?;
+    // SET NULL (column) names columns of this side.
+    let tail = match tail.contains('(') && constraint.local {
+        true => renamed(tail, shadow.change.column, &shadow.name).ok_or_else(told)?,
+        false => tail.to_owned(),
+    };
+    if constraint.definition.contains(" PERIOD ") {
+        return Err(told());
+    }
+    let (Some(schema), Some(referenced)) = (&constraint.referenced_schema, &constraint.referenced_table) else {
+        return Err(told());
+    };
+    let references = quote::qualified(schema, referenced);
+    let definition = format!(
+        "FOREIGN KEY ({}) REFERENCES {references} ({}) {tail}",
+        swapped(&constraint.columns, constraint.local),
+        swapped(&constraint.referenced, constraint.remote)
+    );
+    let oid = format!("pg_catalog.to_regclass({})", quote::literal(&table));
+    Ok(added(&table, constraint, definition.trim_end(), (LockMode::ShareRowExclusive, oid)))
+}
