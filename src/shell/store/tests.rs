@@ -167,7 +167,7 @@ async fn after_a_death_the_outcome_is_unknown() {
     store.act(running, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(approved, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(running, claim("s", 1), NOW, RULES.0).await.expect("claims");
-    let run = NewRun { run: "s".into(), ticket: Some(running), session: "s".into(), plan: request_for_test().plan };
+    let run = NewRun { run: "s".into(), ticket: Some(running), job: None, session: "s".into(), plan: request_for_test().plan };
     store.journal_begin(run, NOW).await.expect("writes");
     assert_eq!(store.journal_started("s", 0, NOW).await.expect("writes"), 1);
     drop(store);
@@ -185,7 +185,7 @@ async fn after_a_death_the_outcome_is_unknown() {
 #[tokio::test]
 async fn the_journal_keeps_every_attempt() {
     let (_directory, store) = store_for_test().await;
-    let run = NewRun { run: "r".into(), ticket: None, session: "s".into(), plan: request_for_test().plan };
+    let run = NewRun { run: "r".into(), ticket: None, job: None, session: "s".into(), plan: request_for_test().plan };
     store.journal_begin(run, NOW).await.expect("writes");
     assert!(store.journal_started("nobody", 0, NOW).await.is_err());
     for (attempt, outcome) in [(1, StepOutcome::Failed), (2, StepOutcome::Done)] {
@@ -349,7 +349,7 @@ async fn what_was_said_to_be_recorded_is_there_after_a_kill() {
 async fn the_last_run_of_a_statement_is_found_by_the_beginning_of_its_name() {
     let (_directory, store) = store_for_test().await;
     for (name, at) in [("ab:1", 1), ("ab:2", 3), ("abc:3", 5), ("ab;4", 6)] {
-        let run = NewRun { run: name.into(), ticket: None, session: "b-1".into(), plan: request(1).plan };
+        let run = NewRun { run: name.into(), ticket: None, job: None, session: "b-1".into(), plan: request(1).plan };
         store.journal_begin(run, NOW.plus_ms(at)).await.expect("writes");
     }
     let last = async |words: &str| store.journal_last(words).await.expect("reads").map(|run| run.run);
