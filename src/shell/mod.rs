@@ -14,6 +14,7 @@ pub mod database;
 pub mod demo;
 pub mod executor;
 pub mod lint;
+pub mod jobs;
 pub mod net;
 pub mod session;
 pub mod store;

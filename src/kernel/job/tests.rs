@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 
 use super::*;
-use crate::kernel::plan::as_is;
 use crate::kernel::plan::Mode;
+use crate::kernel::plan::as_is;
 use crate::kernel::sql::statement::LockMode;
 
 fn ordered(id: i64, oids: &[u32]) -> Job {

@@ -158,7 +158,10 @@ fn jobs(target: &Target) -> Option<String> {
         ClientGone::Continue => "goes on",
         ClientGone::Pause => "pauses",
     };
-    Some(format!("plans of several steps run on a connection of the gateway's own for {}; one whose client leaves {gone}", who.join(", ")))
+    Some(format!(
+        "plans of several steps run on a connection of the gateway's own for {}; one whose client leaves {gone}",
+        who.join(", ")
+    ))
 }
 
 fn upstream_tls(target: &Target) -> String {

@@ -1,9 +1,9 @@
 //! Plans that outlive their clients: as whom the gateway logs in to run them.
 
+use super::Secret;
 use super::convert::warn_if_open;
 use super::section::Section;
 use super::settings::{ClientGone, JobLogin, Jobs, UpstreamLogin};
-use super::Secret;
 
 pub(super) const ON_CLIENT_GONE: [(&str, ClientGone); 2] =
     [("continue", ClientGone::Continue), ("pause", ClientGone::Pause)];
@@ -48,11 +48,7 @@ pub(super) fn password(section: &Section<'_>, name: &str) -> Option<Secret> {
     let found = match (file, variable) {
         (None, None) => return None,
         (Some(_), Some(_)) => {
-            section.mistake(
-                &variable_key,
-                "There are two sources of the password.",
-                "Keep the file or the variable.",
-            );
+            section.mistake(&variable_key, "There are two sources of the password.", "Keep the file or the variable.");
             return None;
         }
         (Some(file), None) => match std::fs::read(&file) {

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Users;
 use super::address;
 use super::convert::{tls_mistake, warn_if_open};
 use super::jobs::{self, password};
 use super::mistake::{Mistake, nearest};
 use super::section::Section;
 use super::settings::{Auth, HoldMode, Target, UpstreamAddress, UpstreamLogin, UpstreamTls};
-use super::Users;
 use crate::kernel::policy::Policy;
 use crate::kernel::relay::FunctionCalls;
 use crate::shell::tls::{Roots, UpstreamMode};

@@ -13,6 +13,8 @@ pub enum Entry<'a> {
     /// Of a step without a probe: the transaction it is about to run in, before it takes any lock. Whether
     /// that was committed the server can tell afterwards.
     Transaction(&'a str),
+    /// Of a step without a probe that is about to run outside a transaction: after a loss nobody can tell.
+    Untold,
     Done,
     /// Its probe, or the ledger itself, says that it was done before.
     Skipped,

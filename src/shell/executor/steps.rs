@@ -82,6 +82,9 @@ impl<D: Database> Runner<'_, D> {
     /// CONCURRENTLY and the like. Tried again only if a probe can tell what the failure left.
     pub(super) async fn outside_transaction(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
         let mut retry = Retry::new(self.limits, self.limits.budget);
+        if step.probe.is_none() {
+            self.book.write(self.at, Entry::Untold).await?;
+        }
         loop {
             match self.unbounded(sql).await {
                 Ok(done) => {
@@ -125,7 +128,10 @@ impl<D: Database> Runner<'_, D> {
         let lock = if rows_only { self.limits.scan_lock_timeout } else { self.limits.lock_timeout };
         let settings = self.session.local(self.session.lock_ms(lock), self.session.get("statement_timeout"));
         match self.retried(step, &[sql.to_owned()], &settings).await {
-            Err(error) if error.code() == Some(NOT_IN_TRANSACTION) => self.as_is(sql).await,
+            Err(error) if error.code() == Some(NOT_IN_TRANSACTION) => {
+                self.book.write(self.at, Entry::Untold).await?;
+                self.as_is(sql).await
+            }
             other => other,
         }
     }

@@ -60,11 +60,9 @@ impl StoreError {
     #[must_use]
     pub fn trouble(&self) -> Trouble {
         match self {
-            Self::NotFound(_)
-            | Self::NoJob(_)
-            | Self::Rejected(_)
-            | Self::JobRejected(_)
-            | Self::Conflict { .. } => Trouble::Moved,
+            Self::NotFound(_) | Self::NoJob(_) | Self::Rejected(_) | Self::JobRejected(_) | Self::Conflict { .. } => {
+                Trouble::Moved
+            }
             Self::RequesterLimit { .. } | Self::TotalLimit { .. } => Trouble::Limit,
             Self::TooLarge { .. } => Trouble::TooLarge,
             Self::Busy

@@ -102,7 +102,10 @@ impl Store {
     pub async fn job_same(&self, sameness: &str) -> Result<Option<Job>, StoreError> {
         let sameness = sameness.to_owned();
         self.run(move |connection| {
-            Ok(live(connection)?.into_iter().map(|seen| seen.job).find(|job| job.order.sameness.as_ref() == Some(&sameness)))
+            Ok(live(connection)?
+                .into_iter()
+                .map(|seen| seen.job)
+                .find(|job| job.order.sameness.as_ref() == Some(&sameness)))
         })
         .await
     }

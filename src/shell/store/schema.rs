@@ -6,7 +6,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 2] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 -- What the events of a ticket add up to, and the columns needed to find it.
@@ -57,7 +58,8 @@ CREATE TABLE run_steps (
     detail   TEXT,
     PRIMARY KEY (run, step, attempt)
 ) STRICT, WITHOUT ROWID;
-", "
+",
+    "
 -- What the events of a job add up to; its progress is only shown, and written now and then.
 CREATE TABLE jobs (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -90,7 +92,8 @@ ALTER TABLE runs ADD COLUMN backend TEXT;
 CREATE INDEX runs_by_job ON runs (job) WHERE job IS NOT NULL;
 -- The transaction of a step: whether it was committed, the server can tell.
 ALTER TABLE run_steps ADD COLUMN xid TEXT;
-"];
+",
+];
 
 /// Durable from the moment a commit returns; concurrent readers and one writer that waits for its turn.
 const SETTINGS: &str = "

@@ -167,7 +167,13 @@ async fn after_a_death_the_outcome_is_unknown() {
     store.act(running, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(approved, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(running, claim("s", 1), NOW, RULES.0).await.expect("claims");
-    let run = NewRun { run: "s".into(), ticket: Some(running), job: None, session: "s".into(), plan: request_for_test().plan };
+    let run = NewRun {
+        run: "s".into(),
+        ticket: Some(running),
+        job: None,
+        session: "s".into(),
+        plan: request_for_test().plan,
+    };
     store.journal_begin(run, NOW).await.expect("writes");
     assert_eq!(store.journal_started("s", 0, NOW).await.expect("writes"), 1);
     drop(store);
