@@ -55,6 +55,7 @@ fn all() -> Vec<Command> {
 #[test]
 fn each_command_counts_where_it_should() {
     use StateName as S;
+    let one = std::slice::from_ref;
     let start = Command::Start;
     let abort = Command::Abort { by: by(), reason: None };
     let pause = Command::Pause { by: by() };
@@ -63,17 +64,17 @@ fn each_command_counts_where_it_should() {
     let fail = Command::Fail { code: "XX000".to_owned(), message: "m".to_owned() };
     let ways: [(&[Command], S, &str); 12] = [
         (&[], S::Queued, "y y n y y y n y n n n"),
-        (&[start.clone()], S::Running, "n y n y y y y y n n y"),
-        (&[pause.clone()], S::Paused, "n n y y y y n y n n n"),
+        (one(&start), S::Running, "n y n y y y y y n n y"),
+        (one(&pause), S::Paused, "n n y y y y n y n n n"),
         (&[start.clone(), pause.clone()], S::Paused, "n n y y y y y y n n n"),
         (&[start.clone(), lose.clone()], S::Waiting, "y y y y y y y y n n n"),
         (&[start.clone(), abort.clone()], S::Stopping, "n n n n y y y y y n n"),
         (&[start.clone(), abort.clone(), lose.clone()], S::Stopping, "n n n n y y y y y n n"),
         (&[start.clone(), finish.clone()], S::Done, "n n n n n n n n n y n"),
         (&[start.clone(), fail], S::Failed, "n n y n n n n n n y n"),
-        (&[abort.clone()], S::Aborted, "n n n n n n n n n n n"),
+        (one(&abort), S::Aborted, "n n n n n n n n n n n"),
         (&[start.clone(), finish, Command::Undone { by: JobId(2) }], S::Undone, "n n n n n n n n n n n"),
-        (&[start.clone(), pause, lose], S::Paused, "n n y y y y y y n n n"),
+        (&[start.clone(), pause.clone(), lose], S::Paused, "n n y y y y y y n n n"),
     ];
     for (way, state, allowed) in ways {
         let job = after(ordered(1, &[1]), way).unwrap();
@@ -88,7 +89,7 @@ fn each_command_counts_where_it_should() {
 #[test]
 fn what_had_not_begun_is_aborted_at_once_and_what_had_is_taken_back_first() {
     let abort = Command::Abort { by: by(), reason: None };
-    assert_eq!(after(ordered(1, &[]), &[abort.clone()]).unwrap().state.name(), StateName::Aborted);
+    assert_eq!(after(ordered(1, &[]), std::slice::from_ref(&abort)).unwrap().state.name(), StateName::Aborted);
     let stopped = Command::Stopped { left: "Nothing.".to_owned() };
     let job = after(ordered(1, &[]), &[Command::Start, abort, stopped]).unwrap();
     assert!(matches!(job.state, State::Aborted { by, .. } if by == "bob"));

@@ -125,15 +125,11 @@ impl Target {
     /// the same rights that the user's own session has.
     #[must_use]
     pub fn job_login(&self, user: &str) -> Option<UpstreamLogin> {
-        if !self.jobs.enabled {
-            return None;
-        }
-        let fits = |login: &&JobLogin| login.roles.iter().any(|role| policy::pattern_matches(role, user));
-        match (self.jobs.logins.iter().find(fits), &self.auth) {
-            (Some(own), _) => Some(own.login.clone()),
-            (None, Auth::Scram { upstream, .. }) => Some(upstream.clone()),
-            (None, Auth::PassThrough) => None,
-        }
+        let with_gateway = match &self.auth {
+            Auth::Scram { upstream, .. } => Some(upstream),
+            Auth::PassThrough => None,
+        };
+        self.jobs.login(user, with_gateway).cloned()
     }
 }
 
@@ -210,6 +206,15 @@ pub enum ClientGone {
     Continue,
     /// It pauses before its next step or batch.
     Pause,
+}
+
+impl Jobs {
+    /// The login configured for a user, else that of all sessions, if there is one.
+    fn login<'a>(&'a self, user: &str, of_sessions: Option<&'a UpstreamLogin>) -> Option<&'a UpstreamLogin> {
+        let fits = |login: &&JobLogin| login.roles.iter().any(|role| policy::pattern_matches(role, user));
+        let own = self.logins.iter().find(fits).map(|found| &found.login);
+        if self.enabled { own.or(of_sessions) } else { None }
+    }
 }
 
 impl Default for Jobs {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::super::text::{line, short};
 use super::super::view::{JobFull, JobSummary};
 use super::{LIST_WIDTH, block, grouped, plan, progress as run_progress, span, time};
-use crate::kernel::job::{Event, Happening, Progress, State, StateName};
+use crate::kernel::job::{Event, Happening, Progress, Rate, State, StateName};
 use crate::kernel::review::{Door, Instant};
 use crate::shell::store::JobSeen;
 
@@ -112,15 +112,10 @@ pub(in crate::shell::console) fn full(full: &JobFull, now: Instant) -> String {
     if let Some(of) = order.undo_of {
         let _ = writeln!(out, "  undoes     job {of}");
     }
-    if let (None, None) = (job.rate.batch_ms, job.rate.pause_percent) {
-    } else {
+    if job.rate != Rate::default() {
         let set = |value: Option<u32>| value.map_or("as configured".to_owned(), |value| value.to_string());
-        let _ = writeln!(
-            out,
-            "  rate       batch ms: {}, pause percent: {}",
-            set(job.rate.batch_ms),
-            set(job.rate.pause_percent)
-        );
+        let (batch, pause) = (set(job.rate.batch_ms), set(job.rate.pause_percent));
+        let _ = writeln!(out, "  rate       batch ms: {batch}, pause percent: {pause}");
     }
     plan(&mut out, &order.plan);
     for run in &full.runs {
