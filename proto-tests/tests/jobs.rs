@@ -326,6 +326,64 @@ fn an_approved_change_runs_without_the_one_who_asked() {
     case.assert_well();
 }
 
+/// Not the same twice, and the same in each run of the tests.
+fn pseudo_random(seed: u64, below: u64) -> u64 {
+    let mixed = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) % below
+}
+
+#[test]
+fn an_approved_change_runs_once_whenever_its_gateway_is_killed() {
+    let mut options = GatewayOptions::jobs("continue", 0);
+    options.config.push_str("[hold]\nmode = \"answer\"\n");
+    let mut case = Case::with(&SERVER, "j_once", &options);
+    SERVER.sql(&case.database, "update ledger set note = ''; insert into ledger values (1, '')");
+    for round in 1..=8_u64 {
+        let mut client = case.connect();
+        // Without a probe, and not the same when done twice.
+        let replies = client.query(&format!("update ledger set note = note || 'x' where true or id = {round}"));
+        assert_eq!(error_of(&replies).and_then(|m| m.field('C')).as_deref(), Some("LK001"), "{replies:?}");
+        client.vanish();
+        let told = case.gateway.must(&["approve", &round.to_string(), "--run", "--as", "bob"]);
+        let job = number(&told.to_lowercase());
+        // The kill may hit anything from before the login to after the commit.
+        std::thread::sleep(Duration::from_millis(pseudo_random(round, 60)));
+        case.gateway.kill();
+        case.gateway.run();
+        until(&case.gateway, &job, "is done");
+        assert_eq!(SERVER.sql(&case.database, "select length(note) from ledger"), [round.to_string()], "round {round}");
+        assert!(case.gateway.show(&round.to_string()).contains(&format!("Ticket {round} is done")));
+    }
+    case.assert_well();
+}
+
+#[test]
+fn an_index_that_a_dead_gateway_asked_for_is_waited_for() {
+    let mut case = Case::with(&SERVER, "j_orphan", &GatewayOptions::jobs("continue", 0));
+    let mut holder = SERVER.connect("alice", &case.database);
+    holder.rows("begin; update orders set amount = amount where id = 1");
+    let mut client = case.connect();
+    let job = begun(&mut client, b"create index on orders (amount)");
+    let building =
+        "select pid from pg_stat_activity where query ilike 'create index concurrently%' and wait_event_type = 'Lock'";
+    let pid = wait_until("the index build waits", LONG, || SERVER.sql(&case.database, building).pop());
+    case.gateway.kill();
+    drop(client);
+    case.gateway.run();
+    until(&case.gateway, &job, &format!("waits for server process {pid}"));
+    holder.rows("rollback");
+    until(&case.gateway, &job, "is done");
+    assert_eq!(
+        SERVER.sql(
+            &case.database,
+            "select indexrelid::regclass::text, indisvalid from pg_index where indrelid = 'orders'::regclass order by 1"
+        ),
+        ["orders_amount_idx|t", "orders_pkey|t"]
+    );
+    drop(holder);
+    case.assert_well();
+}
+
 #[test]
 fn a_job_waits_for_its_server() {
     let server = case::prepared();
