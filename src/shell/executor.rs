@@ -140,6 +140,9 @@ impl<D: Database> Runner<'_, D> {
                 continue;
             }
             self.at = at;
+            if self.is_past(step).await? {
+                continue;
+            }
             if self.is_done(step).await? {
                 self.applied.push(at);
             } else if let (Action::BuildIndex { leftover, cleanup, .. }, true) =

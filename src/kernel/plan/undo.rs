@@ -8,6 +8,9 @@ pub const RECIPE: &str = "undo";
 /// What takes back the given steps of a plan (by their places); absent if none of them can be.
 #[must_use]
 pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
+    if done.iter().any(|at| is_final(of, *at)) {
+        return None;
+    }
     let places = done.iter().filter_map(|at| of.steps.get(*at).map(|step| (*at, step)));
     let mut steps: Vec<(usize, &Step)> = places.filter(|(_, step)| !step.undo.is_empty()).collect();
     steps.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
@@ -24,6 +27,14 @@ pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
     })
 }
 
+/// A step that cannot be taken back itself and has made earlier ones past, a cut-over say: there is no way back
+/// over it, and taking back what was before it would undo nothing.
+fn is_final(of: &Plan, at: usize) -> bool {
+    let needs_none = |step: &Step| !step.undo.is_empty() || matches!(step.action, Action::Backfill(_));
+    let consumes = of.steps.iter().take(at).any(|step| step.past.is_some());
+    consumes && of.steps.get(at).is_some_and(|step| !needs_none(step))
+}
+
 /// One step back. It is done when the step's own probe no longer finds it done.
 fn back(step: &Step) -> Step {
     let action = match step.undo.as_slice() {
@@ -36,6 +47,7 @@ fn back(step: &Step) -> Step {
         action,
         lock: step.lock,
         scans: false,
+        past: None,
         probe: step.probe.as_ref().map(|probe| format!("SELECT NOT coalesce(({probe}), false)")),
         undo: Vec::new(),
         reworded: None,
@@ -83,5 +95,10 @@ mod tests {
         assert_eq!(back.steps[2].probe.as_deref(), Some("SELECT NOT coalesce((SELECT true), false)"));
         back.reads_back().unwrap();
         assert_eq!(plan(&forth, &[2]), None);
+        // Over a cut-over there is no way back.
+        let mut forth = forth;
+        forth.steps[0].past = Some("SELECT false".to_owned());
+        assert_eq!(plan(&forth, &[0, 1, 2, 3]), None);
+        assert!(plan(&forth, &[0, 1]).is_some());
     }
 }
