@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Session};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, GatewayOptions};
 use crate::server::{Server, majors};
 use crate::wire::Message;
 
@@ -37,7 +37,13 @@ impl<'a> Case<'a> {
     /// A gateway before a fresh copy of the fixture.
     #[must_use]
     pub fn new(server: &'a Server, name: &str) -> Self {
-        Self { gateway: Gateway::start(server), database: server.database(name, "fixture"), server }
+        Self::with(server, name, &GatewayOptions::default())
+    }
+
+    /// The same with options for the gateway.
+    #[must_use]
+    pub fn with(server: &'a Server, name: &str, options: &GatewayOptions) -> Self {
+        Self { gateway: Gateway::with(server, options), database: server.database(name, "fixture"), server }
     }
 
     /// A session of alice that is not opened yet.

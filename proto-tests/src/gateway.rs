@@ -82,6 +82,16 @@ impl GatewayOptions {
         Self { config: format!("[limits]\ndrain_timeout_s = {seconds}\n"), ..Self::default() }
     }
 
+    /// Runs plans as jobs, for everybody whom the server lets in without a password, with backfills that take
+    /// their time: so many percent of pause after each batch. `gone` is what a job does when its client leaves.
+    #[must_use]
+    pub fn jobs(gone: &str, pause_percent: u32) -> Self {
+        let executor = format!("[executor]\nbatch_ms = 10\nbatch_pause_percent = {pause_percent}\nprogress_s = 1\n");
+        let target = "[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\n";
+        let jobs = format!("[targets.jobs]\non_client_gone = \"{gone}\"\n[[targets.jobs.logins]]\nroles = [\"*\"]\n");
+        Self { config: format!("{executor}{target}{jobs}"), ..Self::default() }
+    }
+
     /// Judges by a shipped policy.
     #[must_use]
     pub fn policy(name: &str) -> Self {

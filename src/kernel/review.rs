@@ -70,6 +70,9 @@ pub struct Request {
     pub search_path: String,
     pub application: String,
     pub client: String,
+    /// Settings of the session that are not its login's own: for a run without the session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(String, String)>,
     pub findings: Vec<Finding>,
     pub facts: Facts,
     pub plan: Plan,

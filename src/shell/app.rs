@@ -19,6 +19,7 @@ use super::config::{self, ListenAddress, Mistake, Parameters, Settings};
 use super::console::ask::{self, Tickets};
 use super::console::chronicle::Chronicle;
 use super::console::{Reviewer, api, door};
+use super::jobs::Jobs;
 use super::net::{self, Raw};
 use super::session::Shared;
 use super::store::{self, DataDirectory, Store};
@@ -62,6 +63,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let directory = DataDirectory::take(&settings.data_dir)?;
     let store = Store::open(&directory.path().join(store::FILE)).await?;
     let lost = store.recover(&directory, super::clock::now()).await?;
+    store.recover_jobs(&directory, super::clock::now()).await?;
     let audit = Audit::open(&record_settings(&settings))?;
     for ticket in lost {
         tracing::warn!(ticket = ticket.id.0, "was running when the gateway stopped: its outcome is unknown");
@@ -72,10 +74,12 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let tickets = Tickets::new(store, ask_settings(&settings));
     let (publish, published) = watch::channel(Arc::new(settings));
     let (drain, draining) = watch::channel(false);
-    let shared = Shared { settings: published, tickets: tickets.clone(), draining };
+    let jobs = Jobs::new(tickets.clone(), audit.clone(), published.clone());
+    let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), draining };
     tokio::spawn(tickets.clone().expire_forever());
-    let admin = open_admin(&publish.borrow().clone(), &directory, tickets).await?;
+    let admin = open_admin(&publish.borrow().clone(), &directory, (tickets, jobs.clone())).await?;
     let open = Arc::new(Open::new(&publish.borrow()));
+    tokio::spawn(jobs.run_forever(shared.draining.clone()));
     listen(&publish.borrow().clone(), &shared, &audit, (workers, &open)).await?;
     say_listening(&format!("admin on {admin}"))?;
     wait_for_stop(&publish, &load, &audit).await?;
@@ -294,7 +298,11 @@ async fn pause(error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-async fn open_admin(settings: &Settings, directory: &DataDirectory, tickets: Tickets) -> Result<SocketAddr, AppError> {
+async fn open_admin(
+    settings: &Settings,
+    directory: &DataDirectory,
+    (tickets, jobs): (Tickets, Jobs),
+) -> Result<SocketAddr, AppError> {
     let failed = |error| AppError::Listen { address: settings.admin.to_string(), error };
     let listener = TcpListener::bind(settings.admin).await.map_err(failed)?;
     let address = listener.local_addr()?;
@@ -306,7 +314,7 @@ async fn open_admin(settings: &Settings, directory: &DataDirectory, tickets: Tic
     api::check_exposure(address, &reviewers)?;
     let admin_token = door::token(directory)?;
     door::write_address(directory, address)?;
-    let state = api::ApiState { tickets, admin_token, reviewers };
+    let state = api::ApiState { tickets, jobs, admin_token, reviewers };
     tokio::spawn(async move {
         if let Err(error) = api::serve(listener, state, std::future::pending()).await {
             tracing::error!(%error, "the admin door has closed");

@@ -7,7 +7,7 @@
 mod client;
 mod server;
 
-pub use client::{Channel, UpstreamAuth, UpstreamReply};
+pub use client::{Channel, UpstreamAuth, UpstreamReply, channel};
 pub use server::{Authenticated, Challenge, Mock, Offer};
 
 use crate::kernel::wire::reply::sqlstate;

@@ -158,7 +158,7 @@ impl<D: Database> Filler<'_, D> {
         let until = Instant::now() + self.bounds.limits.budget;
         let mut locked = Locked::Wait;
         loop {
-            if self.control.is_cancelled() {
+            if !self.control.may_go_on().await {
                 return Err(cancelled());
             }
             match self.in_transaction(&batch(locked)).await {
@@ -201,12 +201,14 @@ impl<D: Database> Filler<'_, D> {
 
     /// Steers, tells and pauses.
     async fn after_batch(&mut self, took: Duration) -> Result<(), DatabaseError> {
+        let (batch, pause_percent) = self.control.rate(self.bounds.limits);
+        self.pace.aim_at(batch);
         if self.told.elapsed() >= self.bounds.limits.progress {
             self.told = Instant::now();
             let progress = self.progress();
             (self.tell)(progress);
         }
-        self.sleep(took.saturating_mul(self.bounds.limits.batch_pause_percent) / 100).await
+        self.sleep(took.saturating_mul(pause_percent) / 100).await
     }
 
     fn progress(&self) -> Progress {

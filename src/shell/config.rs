@@ -10,6 +10,7 @@ mod address;
 mod convert;
 mod doubts;
 mod explain;
+mod jobs;
 mod mistake;
 mod policies;
 mod secret;

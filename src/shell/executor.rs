@@ -10,6 +10,7 @@ mod block;
 mod control;
 mod holders;
 mod index;
+mod ledger;
 mod report;
 mod retry;
 mod settings;
@@ -24,6 +25,8 @@ use tokio::time::Instant;
 
 pub use self::control::Control;
 pub(super) use self::holders::quoted;
+use self::ledger::Book;
+pub use self::ledger::{Entry, Ledger, Past, Written};
 pub use self::report::{Blocker, Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
 pub(super) use self::steps::{begin, end};
@@ -43,12 +46,35 @@ pub async fn run<D: Database>(
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Outcome {
+    run_with(db, (plan, limits), control, tell, Book { past: &Past::default(), ledger: None }).await
+}
+
+/// As [`run`], for a plan that outlives its process: every step is written down before and after it, and what
+/// earlier runs did is not done again. Not cancel safe, as that.
+pub async fn go_on<D: Database>(
+    db: &mut D,
+    (plan, limits): (&Plan, &Limits),
+    control: &Control,
+    tell: &mut (dyn FnMut(Progress) + Send),
+    (past, ledger): (&Past, &mut dyn Ledger),
+) -> Outcome {
+    run_with(db, (plan, limits), control, tell, Book { past, ledger: Some(ledger) }).await
+}
+
+async fn run_with<'a, D: Database>(
+    db: &'a mut D,
+    (plan, limits): (&'a Plan, &'a Limits),
+    control: &'a Control,
+    tell: &'a mut (dyn FnMut(Progress) + Send),
+    book: Book<'a>,
+) -> Outcome {
     let mut runner = Runner {
         db,
         plan,
         limits,
         control,
         tell,
+        book,
         session: Settings::default(),
         report: Report::default(),
         applied: Vec::new(),
@@ -69,6 +95,7 @@ struct Runner<'a, D> {
     limits: &'a Limits,
     control: &'a Control,
     tell: &'a mut (dyn FnMut(Progress) + Send),
+    book: Book<'a>,
     session: Settings,
     report: Report,
     /// Steps that this run did, and so may take back.
@@ -94,9 +121,10 @@ impl<D: Database> Runner<'_, D> {
                 return Err(error("25P02", text));
             }
         }
-        if plan.steps.iter().any(|step| !as_is(step)) {
+        if self.book.is_kept() || plan.steps.iter().any(|step| !as_is(step)) {
             self.session = Settings::read(self.db).await?;
         }
+        self.find_own().await?;
         for (at, step) in plan.steps.iter().enumerate() {
             self.at = at;
             self.step(step).await.map_err(|error| reworded(step, error))?;
@@ -104,16 +132,51 @@ impl<D: Database> Runner<'_, D> {
         self.verify().await
     }
 
+    /// What earlier runs of this plan left is this run's to take back.
+    async fn find_own(&mut self) -> Result<(), DatabaseError> {
+        let (plan, past) = (self.plan, self.book.past);
+        for (at, step) in plan.steps.iter().enumerate().filter(|(at, _)| past.begun.contains(at)) {
+            if step.undo.is_empty() && !matches!(step.action, Action::BuildIndex { .. }) {
+                continue;
+            }
+            self.at = at;
+            if self.is_past(step).await? {
+                continue;
+            }
+            if self.is_done(step).await? {
+                self.applied.push(at);
+            } else if let (Action::BuildIndex { leftover, cleanup, .. }, true) =
+                (&step.action, self.control.is_cancelled())
+                && yes(self.db, leftover).await?
+                && !self.drop_concurrently(cleanup, true).await?
+            {
+                self.leftover = Some(cleanup.clone());
+            }
+        }
+        Ok(())
+    }
+
     async fn step(&mut self, step: &Step) -> Result<(), DatabaseError> {
-        self.check_cancelled()?;
+        if !self.control.may_go_on().await {
+            return Err(cancelled());
+        }
         (self.tell)(Progress::StepStarted { step: self.at, name: step.name.clone() });
         let started = Instant::now();
         let already_done = self.is_done(step).await?;
-        let attempts = if already_done { 0 } else { self.act(step).await? };
+        let attempts = if already_done {
+            self.book.write(self.at, Entry::Skipped).await?;
+            0
+        } else {
+            self.book.write(self.at, Entry::Begins).await?;
+            let attempts = self.act(step).await?;
+            self.book.write(self.at, Entry::Done).await?;
+            attempts
+        };
         let ms = ms(started.elapsed());
         let name = step.name.clone();
         self.report.steps.push(StepReport { name: name.clone(), ms, already_done, attempts });
         if already_done {
+            // Also what an earlier run did: see `find_own`.
             (self.tell)(Progress::AlreadyDone { step: self.at, name });
         } else {
             self.applied.push(self.at);
@@ -129,6 +192,7 @@ impl<D: Database> Runner<'_, D> {
             Action::Together { statements } => self.brief(step, statements).await,
             Action::Sql { sql, mode: Mode::Scan } => self.scan(step, std::slice::from_ref(sql)).await,
             Action::Sql { sql, mode: Mode::NoTransaction } => self.outside_transaction(step, sql).await,
+            Action::Sql { sql, mode: Mode::AsIs } if self.book.is_kept() => self.as_is_kept(step, sql).await,
             Action::Sql { sql, mode: Mode::AsIs } => self.as_is(sql).await,
             Action::BuildIndex { sql, leftover, cleanup } => {
                 self.build_index(step, index::Build { sql, leftover, cleanup }).await
@@ -150,7 +214,7 @@ impl<D: Database> Runner<'_, D> {
         if self.is_past(step).await? {
             return Ok(true);
         }
-        let Some(probe) = &step.probe else { return Ok(false) };
+        let Some(probe) = &step.probe else { return Ok(self.book.past.done.contains(&self.at)) };
         match &step.action {
             // Reads the whole table if nothing is left to do, so the session's timeouts are not for it.
             Action::Backfill(_) => self.long_probe(probe).await,

@@ -13,6 +13,7 @@ pub mod console;
 pub mod database;
 pub mod demo;
 pub mod executor;
+pub mod jobs;
 pub mod lint;
 pub mod net;
 pub mod session;

@@ -20,6 +20,7 @@ pub mod set_not_null;
 pub mod shadow;
 mod shown;
 pub mod tag;
+pub mod undo;
 
 use std::borrow::Cow;
 

@@ -80,6 +80,7 @@ pub(crate) fn request_for_test() -> Request {
         search_path: "public".into(),
         application: "psql".into(),
         client: "127.0.0.1:5".into(),
+        settings: Vec::new(),
         findings: Vec::new(),
         objects_hash: objects_hash(&facts),
         facts,

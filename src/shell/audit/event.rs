@@ -3,6 +3,8 @@
 //! Nothing here formats or stores. Statements arrive on the hot path as a [`StatementRecord`], which is
 //! compact and shares its text; read back they are a [`Statement`].
 
+mod affairs;
+
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::plan::Plan;
 use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::RuleId;
+
+pub use affairs::{JobEvent, TicketEvent};
 
 /// The number of a session, counted from 1 since the gateway started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,6 +76,7 @@ pub enum Event {
     Decision(DecisionRecord),
     Step(Step),
     Ticket(TicketEvent),
+    Job(JobEvent),
 }
 
 /// The record was opened.
@@ -412,25 +417,4 @@ pub enum StepOutcome {
     Cancelled,
     /// The connection broke and the probe could not be asked.
     Unknown,
-}
-
-/// Something happened to a ticket. After a crash the last ones may be told twice: `event_number` says so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TicketEvent {
-    pub ticket: TicketId,
-    /// Counted over all tickets, from 1.
-    pub event_number: i64,
-    /// When it happened; the line's own time is when it was written down.
-    pub happened: String,
-    /// `opened`, `approved`, `rejected`, `cancelled`, `commented`, `expired`, `claimed`, `finished`, `failed`,
-    /// `outcome lost`, `returned to review`.
-    pub what: String,
-    /// A person, a session, or `gateway`.
-    pub by: String,
-    /// `session`; `local` (the local token: the name is what its holder said), `reviewer` (the name is the
-    /// token's); `gateway`.
-    pub door: String,
-    /// Reason, comment, error, or what was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
 }

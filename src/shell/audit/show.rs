@@ -116,7 +116,8 @@ fn print(text: &[u8], json: bool, out: &mut dyn Write) -> io::Result<()> {
         | Event::GatewayStopped { .. }
         | Event::GatewayReloaded { .. }
         | Event::RecordResumed { .. }
-        | Event::LoginFailed(_) => Ok(()),
+        | Event::LoginFailed(_)
+        | Event::Job(_) => Ok(()),
     }
 }
 

@@ -4,6 +4,8 @@ use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 
 use super::super::config::{Secret, UpstreamLogin};
+use super::super::net::{Raw, Stream};
+use super::super::tls;
 use super::{AuthError, SCRAM_SHA_256, SCRAM_SHA_256_PLUS};
 
 /// What the connection to the server is like.
@@ -13,6 +15,20 @@ pub struct Channel {
     pub private: bool,
     /// `tls-server-end-point` of the server's certificate, if on TLS.
     pub end_point: Option<Vec<u8>>,
+}
+
+/// What a connection to a server is like.
+#[must_use]
+pub fn channel(stream: &Stream) -> Channel {
+    match stream {
+        Stream::Plain(Raw::Tcp(_)) => Channel::default(),
+        Stream::Plain(Raw::Unix(_)) | Stream::Server(_) => Channel { private: true, end_point: None },
+        Stream::Client(stream) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let end_point = certificates.and_then(<[_]>::first).and_then(tls::server_end_point);
+            Channel { private: true, end_point }
+        }
+    }
 }
 
 /// What to do after an Authentication message.

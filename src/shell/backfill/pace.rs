@@ -23,6 +23,11 @@ impl Pace {
         Self { target_ms: target.as_secs_f64() * 1000.0, rate: None, size: FIRST }
     }
 
+    /// Another time that a batch should take.
+    pub(super) fn aim_at(&mut self, target: Duration) {
+        self.target_ms = target.as_secs_f64() * 1000.0;
+    }
+
     /// Between the bounds, so the conversion is exact enough and never negative.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub(super) fn pages(&self) -> u64 {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::mistake::Mistake;
 use super::settings::{
-    Auth, HoldMode, ListenAddress, Listener, OnFailure, Parameters, Settings, Target, UpstreamLogin,
+    Auth, ClientGone, HoldMode, ListenAddress, Listener, OnFailure, Parameters, Settings, Target, UpstreamLogin,
 };
 use super::{Loaded, Overrides, load};
 use crate::kernel::policy::{Entry, Policy};
@@ -130,6 +130,9 @@ fn target(settings: &Settings, target: &Target, lines: &mut Vec<String>) {
     );
     say("policy", target.policy.clone());
     say("held", held(settings, target.hold));
+    if let Some(text) = jobs(target) {
+        say("jobs", text);
+    }
     if !target.startup_parameters.is_empty() {
         say("startup", format!("these settings are passed on too: {}", target.startup_parameters.join(", ")));
     }
@@ -140,6 +143,25 @@ fn target(settings: &Settings, target: &Target, lines: &mut Vec<String>) {
     };
     let replication = if target.allow_replication { "let through, unjudged" } else { "refused" };
     say("other", format!("function calls: {calls}; replication connections: {replication}"));
+}
+
+/// For whom plans outlive their clients, if for anybody.
+fn jobs(target: &Target) -> Option<String> {
+    let mut who: Vec<String> = target.jobs.logins.iter().flat_map(|login| login.roles.clone()).collect();
+    if matches!(target.auth, Auth::Scram { .. }) {
+        who.push("everybody, with the login above".to_owned());
+    }
+    if !target.jobs.enabled || who.is_empty() {
+        return None;
+    }
+    let gone = match target.jobs.on_client_gone {
+        ClientGone::Continue => "goes on",
+        ClientGone::Pause => "pauses",
+    };
+    Some(format!(
+        "plans of several steps run on a connection of the gateway's own for {}; one whose client leaves {gone}",
+        who.join(", ")
+    ))
 }
 
 fn upstream_tls(target: &Target) -> String {

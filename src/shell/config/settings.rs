@@ -102,6 +102,7 @@ pub struct Target {
     pub upstream: UpstreamAddress,
     pub upstream_tls: UpstreamTls,
     pub auth: Auth,
+    pub jobs: Jobs,
     /// Judge and record, change nothing.
     pub observe: bool,
     /// Name of an entry of [`Settings::policies`].
@@ -118,6 +119,17 @@ impl Target {
     #[must_use]
     pub fn serves(&self, database: &str) -> bool {
         self.databases.iter().any(|pattern| policy::pattern_matches(pattern, database))
+    }
+
+    /// How the gateway logs in to run plans for a user, if it may: as that very user, with the same name and so
+    /// the same rights that the user's own session has.
+    #[must_use]
+    pub fn job_login(&self, user: &str) -> Option<UpstreamLogin> {
+        let with_gateway = match &self.auth {
+            Auth::Scram { upstream, .. } => Some(upstream),
+            Auth::PassThrough => None,
+        };
+        self.jobs.login(user, with_gateway).cloned()
     }
 }
 
@@ -168,6 +180,47 @@ pub struct UpstreamLogin {
     pub password: Option<Secret>,
     /// Send the password in clear even without TLS.
     pub allow_cleartext: bool,
+}
+
+/// Plans that run on a connection of the gateway's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jobs {
+    pub enabled: bool,
+    pub on_client_gone: ClientGone,
+    /// In the order written: the first whose patterns match the requester counts.
+    pub logins: Vec<JobLogin>,
+}
+
+/// Requesters for whom the gateway can log in, each under their own name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobLogin {
+    /// Patterns with `*` and `?`, case-sensitive.
+    pub roles: Vec<String>,
+    pub login: UpstreamLogin,
+}
+
+/// What a job does when the client that waits for it leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientGone {
+    #[default]
+    Continue,
+    /// It pauses before its next step or batch.
+    Pause,
+}
+
+impl Jobs {
+    /// The login configured for a user, else that of all sessions, if there is one.
+    fn login<'a>(&'a self, user: &str, of_sessions: Option<&'a UpstreamLogin>) -> Option<&'a UpstreamLogin> {
+        let fits = |login: &&JobLogin| login.roles.iter().any(|role| policy::pattern_matches(role, user));
+        let own = self.logins.iter().find(fits).map(|found| &found.login);
+        if self.enabled { own.or(of_sessions) } else { None }
+    }
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { enabled: true, on_client_gone: ClientGone::default(), logins: Vec::new() }
+    }
 }
 
 /// What a held statement outside a transaction does.
@@ -293,6 +346,7 @@ impl Default for Target {
             upstream: UpstreamAddress::Tcp { host: "127.0.0.1".to_owned(), port: UPSTREAM_PORT },
             upstream_tls: UpstreamTls::default(),
             auth: Auth::PassThrough,
+            jobs: Jobs::default(),
             observe: false,
             policy: "standard".to_owned(),
             hold: HoldMode::default(),

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Users;
 use super::address;
 use super::convert::{tls_mistake, warn_if_open};
+use super::jobs::{self, password};
 use super::mistake::{Mistake, nearest};
 use super::section::Section;
 use super::settings::{Auth, HoldMode, Target, UpstreamAddress, UpstreamLogin, UpstreamTls};
-use super::{Secret, Users};
 use crate::kernel::policy::Policy;
 use crate::kernel::relay::FunctionCalls;
 use crate::shell::tls::{Roots, UpstreamMode};
@@ -116,6 +117,7 @@ fn target(section: &Section<'_>, common: &Common<'_>, several: bool) -> Target {
         upstream_tls: upstream_tls(&section.section("upstream_tls"), &upstream),
         upstream,
         auth: auth(section.section("auth")),
+        jobs: jobs::read(section.section("jobs")),
         observe: match observe {
             Some(own) if !common.observe_wins => own,
             Some(_) | None => default.observe,
@@ -212,7 +214,7 @@ fn auth(section: Section<'_>) -> Auth {
     let users_file = section.path("users_file");
     let login = UpstreamLogin {
         user: section.text("upstream_user"),
-        password: password(&section),
+        password: password(&section, "upstream_password"),
         allow_cleartext: section.flag("allow_cleartext", false),
     };
     let auth = if scram {
@@ -278,56 +280,4 @@ fn users(section: &Section<'_>, file: &Path) -> Users {
         });
     }
     Users::default()
-}
-
-/// The password for the server, from a file or a variable: never from the configuration itself, which
-/// is read, copied and shown.
-fn password(section: &Section<'_>) -> Option<Secret> {
-    let file = section.path("upstream_password_file");
-    let variable = section.text("upstream_password_env");
-    let found = match (file, variable) {
-        (None, None) => return None,
-        (Some(_), Some(_)) => {
-            section.mistake(
-                "upstream_password_env",
-                "There are two sources of the password.",
-                "Keep the file or the variable.",
-            );
-            return None;
-        }
-        (Some(file), None) => match std::fs::read(&file) {
-            Ok(bytes) => {
-                warn_if_open(section, "upstream_password_file", &file);
-                ("upstream_password_file", bytes)
-            }
-            Err(error) => {
-                section.mistake(
-                    "upstream_password_file",
-                    format!("{} cannot be read: {error}.", file.display()),
-                    "Check the path and the permissions.",
-                );
-                return None;
-            }
-        },
-        (None, Some(variable)) => match section.environment(&variable) {
-            Some(value) => ("upstream_password_env", value.as_bytes().to_vec()),
-            None => {
-                section.mistake(
-                    "upstream_password_env",
-                    format!("The variable {variable} is not set."),
-                    "Set it for the gateway's process.",
-                );
-                return None;
-            }
-        },
-    };
-    let (key, mut bytes) = found;
-    while matches!(bytes.last(), Some(b'\n' | b'\r')) {
-        bytes.pop();
-    }
-    if bytes.is_empty() || bytes.contains(&0) {
-        section.mistake(key, "There is no password in it.", "Write the password as one line of text.");
-        return None;
-    }
-    Some(Secret::new(bytes))
 }

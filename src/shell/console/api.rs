@@ -1,4 +1,6 @@
-//! The admin door: tickets over HTTP with JSON. It records decisions and runs nothing.
+//! The admin door: tickets and jobs over HTTP with JSON. It records decisions and runs nothing itself.
+
+mod jobs;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -22,6 +24,7 @@ use super::problem::Problem;
 use super::view::{Full, Me, News, Page, Summary};
 use crate::kernel::review::{Command, StateName, Ticket, TicketId};
 use crate::shell::clock::now;
+use crate::shell::jobs::Jobs;
 use crate::shell::store::Filter;
 
 /// Largest body of a call, in bytes.
@@ -32,9 +35,10 @@ const WAIT_MAX_S: u64 = 60;
 const NEWS_MAX: u32 = 100;
 
 /// What the admin door works with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiState {
     pub tickets: Tickets,
+    pub jobs: Jobs,
     /// Empty: there is none.
     pub admin_token: String,
     pub reviewers: Vec<Reviewer>,
@@ -52,6 +56,8 @@ pub enum ApiError {
     Io(#[from] std::io::Error),
 }
 
+pub(super) use jobs::JobBody;
+
 type Shared = State<Arc<ApiState>>;
 type Answer<T> = Result<Json<T>, Problem>;
 
@@ -67,6 +73,7 @@ fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/tickets/{id}/reject", post(reject))
         .route("/v1/tickets/{id}/cancel", post(cancel))
         .route("/v1/tickets/{id}/comment", post(comment))
+        .merge(jobs::routes())
 }
 
 /// Whether an address may be listened on: beyond this machine only with reviewers who have tokens.
@@ -284,7 +291,7 @@ fn deadline(timeout_s: Option<u64>) -> tokio::time::Instant {
 
 impl From<PathRejection> for Problem {
     fn from(_: PathRejection) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "that is no ticket's number")
+        Self::new(StatusCode::NOT_FOUND, "that is no number of a ticket or a job")
     }
 }
 

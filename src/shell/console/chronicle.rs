@@ -1,4 +1,4 @@
-//! What happens to tickets, on its way from the store into the record.
+//! What happens to tickets and jobs, on its way from the store into the record.
 //!
 //! The store is the truth: this follows its events and remembers how far the record has them on disk. So
 //! nothing is missing after a crash; at worst the last events are told twice, under the same number.
@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::kernel::job;
 use crate::kernel::review::Happening;
-use crate::shell::audit::{Audit, Event, TicketEvent, timestamp};
-use crate::shell::store::{Recorded, Store, StoreError};
+use crate::shell::audit::{Audit, Event, JobEvent, TicketEvent, timestamp};
+use crate::shell::store::{JobRecorded, Recorded, Store, StoreError};
 
 /// Events that are read at a time.
 const PAGE: u32 = 100;
@@ -22,8 +23,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct Chronicle {
     store: Store,
     audit: Audit,
-    /// Position of the last event that was handed to the record.
+    /// Position of the last event of a ticket that was handed to the record, and of a job.
     handed: i64,
+    handed_jobs: i64,
 }
 
 impl Chronicle {
@@ -32,19 +34,20 @@ impl Chronicle {
     /// # Errors
     /// The store cannot be read.
     pub async fn new(store: Store, audit: Audit) -> Result<Self, StoreError> {
-        let handed = store.recorded().await?;
-        Ok(Self { store, audit, handed })
+        let (handed, handed_jobs) = (store.recorded().await?, store.jobs_recorded().await?);
+        Ok(Self { store, audit, handed, handed_jobs })
     }
 
     /// Follows until `stop` turns true, and catches up once more then.
     pub async fn follow(mut self, mut stop: watch::Receiver<bool>) {
         let mut changes = self.store.watch();
+        let mut job_changes = self.store.watch_jobs();
         loop {
             let stopping = *stop.borrow();
             let is_behind = match self.catch_up().await {
                 Ok(()) => !self.audit.is_healthy(),
                 Err(error) => {
-                    tracing::error!(%error, "what happened to tickets cannot be recorded yet");
+                    tracing::error!(%error, "what happened to tickets and jobs cannot be recorded yet");
                     true
                 }
             };
@@ -53,6 +56,7 @@ impl Chronicle {
             }
             tokio::select! {
                 _ = changes.recv(), if !is_behind => {}
+                _ = job_changes.recv(), if !is_behind => {}
                 _ = stop.wait_for(|on| *on) => {}
                 () = tokio::time::sleep(PAUSE), if is_behind => {}
             }
@@ -72,8 +76,48 @@ impl Chronicle {
                 self.store.set_recorded(self.handed).await?;
             }
         }
+        while self.audit.is_healthy() {
+            let events = self.store.job_events_after(self.handed_jobs, PAGE).await?;
+            let Some((last, others)) = events.split_last() else { break };
+            for recorded in others {
+                self.audit.event(job_line(recorded));
+            }
+            self.handed_jobs = last.seq;
+            if self.audit.event_settled(job_line(last)).await.is_ok() {
+                self.store.set_jobs_recorded(self.handed_jobs).await?;
+            }
+        }
         Ok(())
     }
+}
+
+fn job_line(recorded: &JobRecorded) -> Event {
+    const GATEWAY: &str = "gateway";
+    let (by, note) = match &recorded.event.what {
+        job::Happening::Ordered { by, shown } => (by.as_str(), Some(shown.chars().take(TEXT_MAX).collect())),
+        job::Happening::Started | job::Happening::Recovered => (GATEWAY, None),
+        job::Happening::Paused { by } | job::Happening::Resumed { by } => (by.as_str(), None),
+        job::Happening::RateSet { by, rate } => {
+            let set = |value: Option<u32>| value.map_or("unchanged".to_owned(), |value| value.to_string());
+            let note = format!("batch_ms {}, pause_percent {}", set(rate.batch_ms), set(rate.pause_percent));
+            (by.as_str(), Some(note))
+        }
+        job::Happening::Interrupted { why, .. } => (GATEWAY, Some(why.clone())),
+        job::Happening::Stopping { by, reason } => (by.as_str(), reason.clone()),
+        job::Happening::Finished { ms, rows } => (GATEWAY, Some(format!("{rows} rows in {ms} ms"))),
+        job::Happening::Failed { code, message } => (GATEWAY, Some(format!("{message} (SQLSTATE {code})"))),
+        job::Happening::Aborted { by, left } => (by.as_str(), Some(left.clone())),
+        job::Happening::Undone { by } => (GATEWAY, Some(format!("by job {by}"))),
+    };
+    Event::Job(JobEvent {
+        job: recorded.job,
+        event_number: recorded.seq,
+        happened: timestamp(recorded.event.at),
+        what: recorded.event.what.name().to_owned(),
+        by: by.to_owned(),
+        door: recorded.event.door.word().to_owned(),
+        note,
+    })
 }
 
 fn line(recorded: &Recorded) -> Event {

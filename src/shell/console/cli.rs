@@ -1,5 +1,7 @@
 //! The verbs of the review queue on the command line: they call the admin door and print what it says.
 
+mod jobs;
+
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 
@@ -14,6 +16,7 @@ use crate::kernel::review::{StateName, is_invisible};
 use crate::shell::clock::now;
 
 pub use super::client::Connection;
+pub use jobs::{JobsArgs, JobsCommand};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed, as said; 2 the command line is wrong; 3 the gateway cannot be reached. LOCKKEEPER_TOKEN holds a reviewer's own token; without it the local token in the data directory is used.";
 
@@ -26,6 +29,12 @@ pub enum TicketCommand {
     /// Approve a ticket: its change may then run once. Who asked for it cannot
     #[command(after_help = EXIT_CODES)]
     Approve(ApproveArgs),
+    /// Run an approved ticket now, without the one who asked for it
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArgs),
+    /// List jobs (plans that outlive their clients), show one, steer or undo it
+    #[command(after_help = EXIT_CODES)]
+    Jobs(JobsArgs),
     /// Reject a ticket, or take an approval back that was not used yet
     #[command(after_help = EXIT_CODES)]
     Reject(RejectArgs),
@@ -94,6 +103,18 @@ pub struct ApproveArgs {
     /// Only if the ticket still is what was seen: the hash that `tickets show` prints, or its beginning
     #[arg(long, value_name = "HASH")]
     pub hash: Option<String>,
+    /// Run it at once as a job, without waiting for the one who asked for it
+    #[arg(long)]
+    pub run: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// Number of the ticket
+    #[arg(value_name = "N", value_parser = parse_id)]
+    pub id: i64,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -176,6 +197,8 @@ impl TicketCommand {
         match self {
             Self::Tickets(args) => &args.connection,
             Self::Approve(args) => &args.connection,
+            Self::Run(args) => &args.connection,
+            Self::Jobs(args) => &args.connection,
             Self::Reject(args) => &args.connection,
             Self::Cancel(args) => &args.connection,
             Self::Comment(args) => &args.connection,
@@ -193,6 +216,8 @@ pub fn run(command: &TicketCommand, connection: &Connection, out: &mut dyn Write
     let ran = match command {
         TicketCommand::Tickets(args) => tickets(&client, args, out),
         TicketCommand::Approve(args) => approve(&client, args, out),
+        TicketCommand::Run(args) => jobs::run_ticket(&client, args.id, out),
+        TicketCommand::Jobs(args) => jobs::jobs(&client, args, out),
         TicketCommand::Reject(args) => post(&client, &args.who, ("reject", Some(args.reason.clone())), None, out),
         TicketCommand::Cancel(args) => post(&client, &args.who, ("cancel", args.reason.clone()), None, out),
         TicketCommand::Comment(args) => post(&client, &args.who, ("comment", Some(args.text.clone())), None, out),
@@ -246,7 +271,8 @@ fn approve(client: &Client, args: &ApproveArgs, out: &mut dyn Write) -> Result<(
     if seen.len() < 8 || !full.review_hash.starts_with(seen) {
         return Err(CliError::Refused("the ticket has changed since it was looked at: look at it again".into()));
     }
-    post(client, &args.who, ("approve", args.note.clone()), Some(full.review_hash), out)
+    post(client, &args.who, ("approve", args.note.clone()), Some(full.review_hash), out)?;
+    if args.run { jobs::run_ticket(client, args.who.id, out) } else { Ok(()) }
 }
 
 fn post(

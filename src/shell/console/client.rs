@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::api::Body;
@@ -76,6 +77,10 @@ impl Client {
     }
 
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &Body) -> Result<T, CliError> {
+        self.post_json(path, body)
+    }
+
+    pub(super) fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
         let call =
             self.agent.post(format!("{}{path}", self.base)).header("Authorization", self.bearer()).send_json(body);
         self.answer(call)

@@ -50,7 +50,8 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let status = match &error {
-            StoreError::NotFound(_) => StatusCode::NOT_FOUND,
+            StoreError::NotFound(_) | StoreError::NoJob(_) => StatusCode::NOT_FOUND,
+            StoreError::JobRejected(_) => StatusCode::CONFLICT,
             StoreError::Rejected(rejection) => status_of(rejection),
             StoreError::Conflict { .. } => StatusCode::CONFLICT,
             StoreError::RequesterLimit { .. } | StoreError::TotalLimit { .. } => StatusCode::TOO_MANY_REQUESTS,

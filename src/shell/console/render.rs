@@ -1,6 +1,8 @@
 //! Tickets for people at a terminal. Our words first, then what will run, the statement's own text last:
 //! it was written by whoever wants it approved, so it is escaped and cannot push anything out of sight.
 
+pub(super) mod jobs;
+
 use std::fmt::Write as _;
 
 use super::text::{line, lines, short};

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::job::{self, JobId, Progress};
 use crate::kernel::review::{Instant, State, Ticket, TicketId};
-use crate::shell::store::{Recorded, Run};
+use crate::shell::store::{JobRecorded, JobSeen, Recorded, Run};
 
 /// Longest piece of a statement in a list, in characters.
 const TEXT_MAX: usize = 200;
@@ -72,6 +73,62 @@ impl Summary {
             target: request.target.clone(),
             database: request.database.clone(),
             rules,
+            text: words.chars().take(TEXT_MAX).collect(),
+        }
+    }
+}
+
+/// One line of a list of jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSummary {
+    pub id: JobId,
+    pub version: u32,
+    #[serde(flatten)]
+    pub state: job::State,
+    pub created: Instant,
+    pub requester: String,
+    pub target: String,
+    pub database: String,
+    pub tables: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<TicketId>,
+    pub progress: Progress,
+    /// The beginning of the statement.
+    pub text: String,
+}
+
+/// A job with everything known about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobFull {
+    pub job: JobSeen,
+    pub events: Vec<JobRecorded>,
+    /// One for each of its connections, step by step.
+    pub runs: Vec<Run>,
+}
+
+/// An answer of the list of jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobPage {
+    pub jobs: Vec<JobSummary>,
+}
+
+impl JobSummary {
+    #[must_use]
+    pub fn of(seen: JobSeen) -> Self {
+        let JobSeen { job, progress } = seen;
+        let order = job.order;
+        let words = order.shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self {
+            id: job.id,
+            version: job.version,
+            state: job.state,
+            created: job.created,
+            requester: order.requester,
+            target: order.target,
+            database: order.database,
+            tables: order.tables.into_iter().map(|table| table.name).collect(),
+            ticket: order.ticket,
+            progress,
             text: words.chars().take(TEXT_MAX).collect(),
         }
     }

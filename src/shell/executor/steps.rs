@@ -1,10 +1,15 @@
 //! The ways to run one statement of a plan.
 
+use super::ledger::Entry;
 use super::retry::Retry;
 use super::{CANCELED, Runner, as_is, is_contention, ms};
 use crate::kernel::plan::Step;
+use crate::kernel::sql::statement::LockMode;
 use crate::shell::database::{Database, DatabaseError, Done, TransactionStatus};
 use crate::shell::executor::Progress;
+
+/// SQLSTATE `active_sql_transaction`: it cannot run inside a transaction block.
+const NOT_IN_TRANSACTION: &str = "25001";
 
 /// Read committed whatever the session's default: a retry must see what others have committed.
 pub(crate) async fn begin<D: Database>(db: &mut D) -> Result<(), DatabaseError> {
@@ -30,7 +35,7 @@ impl<D: Database> Runner<'_, D> {
         let mut retry = Retry::new(self.limits, self.limits.budget);
         loop {
             self.wait_for_long_holders(step, &retry).await?;
-            match transaction(self.db, settings, sql).await {
+            match self.transact(step, settings, sql).await {
                 Ok(done) => {
                     self.keep(done);
                     return Ok(retry.attempt);
@@ -39,6 +44,25 @@ impl<D: Database> Runner<'_, D> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// One attempt, in a transaction of its own. Where no probe could tell afterwards whether it was committed,
+    /// the transaction's number is written down before it takes its first lock.
+    async fn transact(&mut self, step: &Step, settings: &str, sql: &[String]) -> Result<Done, DatabaseError> {
+        if step.probe.is_some() || !self.book.is_kept() {
+            return transaction(self.db, settings, sql).await;
+        }
+        begin(self.db).await?;
+        let rows = self.db.query("SELECT pg_catalog.pg_current_xact_id()", &[]).await;
+        let result = match rows {
+            Ok(rows) => {
+                let xid = rows.concat().into_iter().next().flatten().unwrap_or_default();
+                self.book.write(self.at, Entry::Transaction(&xid)).await?;
+                statements(self.db, settings, sql).await
+            }
+            Err(error) => Err(error),
+        };
+        end(self.db, result).await
     }
 
     /// Pauses before the next attempt, or gives up with the error.
@@ -58,6 +82,9 @@ impl<D: Database> Runner<'_, D> {
     /// CONCURRENTLY and the like. Tried again only if a probe can tell what the failure left.
     pub(super) async fn outside_transaction(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
         let mut retry = Retry::new(self.limits, self.limits.budget);
+        if step.probe.is_none() {
+            self.book.write(self.at, Entry::Untold).await?;
+        }
         loop {
             match self.unbounded(sql).await {
                 Ok(done) => {
@@ -93,6 +120,22 @@ impl<D: Database> Runner<'_, D> {
         Ok(1)
     }
 
+    /// A statement as it is, without its client: in a transaction with a number, so that it runs once whatever
+    /// happens, unless it is one that refuses to be in one. It does not wait long for a table.
+    pub(super) async fn as_is_kept(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
+        // Who waits for a row makes nobody queue for the table.
+        let rows_only = matches!(step.lock, LockMode::RowShare | LockMode::RowExclusive);
+        let lock = if rows_only { self.limits.scan_lock_timeout } else { self.limits.lock_timeout };
+        let settings = self.session.local(self.session.lock_ms(lock), self.session.get("statement_timeout"));
+        match self.retried(step, &[sql.to_owned()], &settings).await {
+            Err(error) if error.code() == Some(NOT_IN_TRANSACTION) => {
+                self.book.write(self.at, Entry::Untold).await?;
+                self.as_is(sql).await
+            }
+            other => other,
+        }
+    }
+
     /// A probe that may read a whole table.
     pub(super) async fn long_probe(&mut self, probe: &str) -> Result<bool, DatabaseError> {
         let settings = self.session.local(ms(self.limits.scan_lock_timeout), 0);
@@ -118,13 +161,18 @@ pub(crate) async fn transaction<D: Database>(
     statements: &[String],
 ) -> Result<Done, DatabaseError> {
     begin(db).await?;
+    let result = self::statements(db, settings, statements).await;
+    end(db, result).await
+}
+
+async fn statements<D: Database>(db: &mut D, settings: &str, list: &[String]) -> Result<Done, DatabaseError> {
     let mut result = db.query(settings, &[]).await.map(|_| Done::default());
-    for sql in statements {
+    for sql in list {
         if result.is_ok() {
             result = db.execute(sql).await;
         }
     }
-    end(db, result).await
+    result
 }
 
 /// Ends the transaction: commits what succeeded, rolls back what did not.

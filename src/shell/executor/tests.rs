@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Control, Limits, Outcome, Progress, error, run};
+use super::{Control, Entry, Ledger, Limits, Outcome, Past, Progress, Written, error, go_on, run};
 use crate::kernel::plan::{Action, Mode, Plan, Step};
 use crate::kernel::sql::statement::LockMode;
 use crate::shell::database::{Database, DatabaseError, Done, Row, TransactionStatus};
@@ -195,4 +195,68 @@ async fn a_server_that_shuts_down_leaves_the_outcome_unknown() {
     let mut db = Script::default().on("pg_settings", &[Ok(SETTINGS)]).on("ALTER", &[Err("57P01")]);
     let outcome = go(&mut db, vec![step("run", "ALTER 1", Mode::Brief)]).await;
     assert!(matches!(outcome, Outcome::Unknown(..)), "{outcome:?}");
+}
+
+/// A ledger on paper.
+#[derive(Default)]
+struct Paper(Vec<String>);
+
+impl Ledger for Paper {
+    fn write<'a>(&'a mut self, step: usize, entry: Entry<'a>) -> Written<'a> {
+        self.0.push(format!("{step} {entry:?}"));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+async fn kept(db: &mut Script, plan: &Plan, past: &Past, control: &Control) -> (Outcome, Vec<String>) {
+    let mut paper = Paper::default();
+    let limits = Limits::default();
+    let outcome = go_on(db, (plan, &limits), control, &mut |_| {}, (past, &mut paper)).await;
+    (outcome, paper.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_without_a_probe_is_written_down_with_its_transaction_before_it_runs() {
+    let mut db = Script::default()
+        .on("pg_settings", &[Ok(SETTINGS)])
+        .on("pg_current_xact_id", &[Ok("77"), Ok("78")])
+        .on("UPDATE", &[Err("55P03"), Ok("UPDATE 1")]);
+    let plan = plan(vec![step("as it is", "UPDATE t SET a = a + 1", Mode::AsIs)]);
+    let (outcome, paper) = kept(&mut db, &plan, &Past::default(), &Control::default()).await;
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    assert_eq!(paper, ["0 Begins", "0 Transaction(\"77\")", "0 Transaction(\"78\")", "0 Done"]);
+    let order: Vec<&str> =
+        db.log.iter().map(|(_, sql)| sql.as_str()).filter(|sql| !sql.contains("set_config")).collect();
+    let first = order.iter().position(|sql| sql.contains("pg_current_xact_id")).expect("asked");
+    assert!(order[first - 1].starts_with("BEGIN") && order[first + 1].starts_with("UPDATE"), "{order:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_refuses_a_transaction_says_that_its_outcome_cannot_be_told() {
+    let mut db = Script::default().on("pg_settings", &[Ok(SETTINGS)]).on("VACUUM", &[Err("25001"), Ok("VACUUM")]);
+    let plan = plan(vec![step("as it is", "VACUUM FULL t", Mode::AsIs)]);
+    let (outcome, paper) = kept(&mut db, &plan, &Past::default(), &Control::default()).await;
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    assert_eq!(paper, ["0 Begins", "0 Transaction(\"\")", "0 Untold", "0 Done"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_run_did_is_not_done_again_and_is_taken_back_when_stopped() {
+    let done = || Script::default().on("pg_settings", &[Ok(SETTINGS)]).on("SELECT done", &[Ok("t")]);
+    let first = step("first", "ALTER TABLE t ADD a int", Mode::Brief);
+    let first = Step { probe: Some("SELECT done".to_owned()), undo: vec!["ALTER TABLE t DROP a".to_owned()], ..first };
+    let plan = plan(vec![first, step("second", "UPDATE t SET a = 1", Mode::AsIs)]);
+    let past = Past { done: [1].into(), begun: [0, 1].into() };
+    let mut db = done();
+    let (outcome, paper) = kept(&mut db, &plan, &past, &Control::default()).await;
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    assert_eq!(paper, ["0 Skipped", "1 Skipped"]);
+    assert_eq!(db.count("ADD a") + db.count("UPDATE"), 0);
+    // Stopped before it began: what the earlier run did is this one's to take back.
+    let control = Control::default();
+    control.cancel();
+    let mut db = done();
+    let (outcome, _) = kept(&mut db, &plan, &past, &control).await;
+    assert!(matches!(outcome, Outcome::Cancelled(..)), "{outcome:?}");
+    assert_eq!((db.count("ADD a"), db.count("DROP a")), (0, 1));
 }

@@ -23,6 +23,10 @@ impl Session {
             Verdict::Bounded { clearance, warnings } => self.bounded(taken, &assessment, clearance, warnings).await,
             Verdict::Rewrite { plan, clearance, findings } => {
                 let sameness = self.sameness(taken, &assessment.facts);
+                if let Some(attached) = self.at_work(&sameness).await {
+                    let decided = Decided::new(Decision::Rewrite, &findings);
+                    return self.join_job(taken, &plan, attached, decided).await;
+                }
                 let plan = match self.cut_off(taken, &plan, &sameness).await {
                     Some(cut_off) => {
                         Reply::notice("an earlier run of this statement was cut off: it goes on where it stopped")
@@ -33,6 +37,9 @@ impl Session {
                 };
                 let decided = Decided::new(Decision::Rewrite, &findings);
                 self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
+                if let Some(order) = self.as_job(taken, &plan, &assessment.facts, &sameness).await? {
+                    return self.run_as_job(taken, &plan, order, decided).await;
+                }
                 let journal = self.keep_run(taken, &plan, &sameness).await;
                 self.rewrite(taken, plan, Permit { clearance, decided, journal }).await
             }

@@ -42,7 +42,10 @@ impl Session {
         draft: Draft,
     ) -> Result<(), Ended> {
         let mut decided = Decided::new(Recorded::Hold, &draft.findings);
-        let asked = self.ask(taken, &assessment, draft);
+        let mut asked = self.ask(taken, &assessment, draft);
+        if let Some(state) = self.state().await? {
+            asked.request.settings = state.settings;
+        }
         let findings = asked.request.findings.clone();
         let (ticket, opened) = match self.shared.tickets.request(asked.request.clone()).await {
             Ok(found) => found,
@@ -77,6 +80,7 @@ impl Session {
             search_path: facts.search_path.clone(),
             application: self.identity.application.clone(),
             client: self.identity.client.clone(),
+            settings: Vec::new(),
             findings,
             objects_hash: objects_hash(&facts),
             facts,

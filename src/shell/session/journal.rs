@@ -36,7 +36,7 @@ impl Journal {
     ) -> Result<Self, StoreError> {
         let (ticket, session) = of;
         let run = run.to_owned();
-        let new = NewRun { run: run.clone(), ticket, session, plan: plan.shown() };
+        let new = NewRun { run: run.clone(), ticket, job: None, session, plan: plan.shown() };
         store.journal_begin(new, now()).await?;
         let (lines, mut told) = mpsc::unbounded_channel();
         let writer = tokio::spawn(async move {

@@ -9,6 +9,7 @@ mod approved;
 pub mod backstage;
 mod hold;
 mod intercept;
+mod job;
 mod journal;
 mod lock_timeout;
 mod pump;
@@ -35,6 +36,7 @@ use super::audit::{EndReason, SessionLog};
 use super::cancel::Registration;
 use super::config::{Settings, Target};
 use super::console::ask::Tickets;
+use super::jobs::Jobs;
 use super::upstream::Upstream;
 use crate::kernel::policy::Who;
 use crate::kernel::relay::Relay;
@@ -49,6 +51,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct Shared {
     pub settings: watch::Receiver<Arc<Settings>>,
     pub tickets: Tickets,
+    pub jobs: Jobs,
     /// Turns true when the process drains.
     pub draining: watch::Receiver<bool>,
 }

@@ -16,6 +16,12 @@ use crate::shell::store::{Run, RunOutcome};
 #[derive(Clone, Debug)]
 pub(super) struct Sameness(String);
 
+impl Sameness {
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Session {
     pub(super) fn sameness(&self, taken: &Taken, facts: &Facts) -> Sameness {
         let identity = &self.identity;

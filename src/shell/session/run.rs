@@ -55,6 +55,17 @@ impl Session {
             journal.end(how, stopped).await;
         }
         self.relay.status = status;
+        self.conclude(taken, plan, outcome, decided).await
+    }
+
+    /// Tells the record and the client how a plan ended.
+    pub(super) async fn conclude(
+        &mut self,
+        taken: &Taken,
+        plan: &Plan,
+        outcome: Outcome,
+        decided: Decided,
+    ) -> Result<Ran, Ended> {
         let ran = self.ran(plan, &outcome);
         self.record_stop(plan, &outcome, taken.known.hides());
         let (tag, code) = match &ran {

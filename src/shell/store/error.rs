@@ -2,6 +2,7 @@
 
 use rusqlite::ErrorCode;
 
+use crate::kernel::job::{self, JobId};
 use crate::kernel::review::{Rejection, TicketId};
 
 /// Everything that can go wrong with the store.
@@ -9,8 +10,12 @@ use crate::kernel::review::{Rejection, TicketId};
 pub enum StoreError {
     #[error("there is no ticket {0}")]
     NotFound(TicketId),
+    #[error("there is no job {0}")]
+    NoJob(JobId),
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    #[error(transparent)]
+    JobRejected(#[from] job::Rejection),
     #[error("ticket {id} has version {found}, not {expected}: somebody else was first")]
     Conflict { id: TicketId, expected: u32, found: u32 },
     #[error("{requester} has {limit} open tickets, which is the limit: cancel some, or have them decided")]
@@ -55,7 +60,9 @@ impl StoreError {
     #[must_use]
     pub fn trouble(&self) -> Trouble {
         match self {
-            Self::NotFound(_) | Self::Rejected(_) | Self::Conflict { .. } => Trouble::Moved,
+            Self::NotFound(_) | Self::NoJob(_) | Self::Rejected(_) | Self::JobRejected(_) | Self::Conflict { .. } => {
+                Trouble::Moved
+            }
             Self::RequesterLimit { .. } | Self::TotalLimit { .. } => Trouble::Limit,
             Self::TooLarge { .. } => Trouble::TooLarge,
             Self::Busy

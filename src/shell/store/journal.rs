@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
+use crate::kernel::job::JobId;
 use crate::kernel::plan::Plan;
 use crate::kernel::review::{Instant, TicketId};
 
@@ -14,6 +15,7 @@ pub struct NewRun {
     /// Unique; the ticket's claim where there is a ticket.
     pub run: String,
     pub ticket: Option<TicketId>,
+    pub job: Option<JobId>,
     pub session: String,
     pub plan: Plan,
 }
@@ -46,11 +48,21 @@ pub struct Run {
     pub run: String,
     pub ticket: Option<TicketId>,
     pub session: String,
+    /// Of a job: id and start of the server process that ran it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<Backend>,
     pub plan: Plan,
     pub started: Instant,
     /// Absent: still running, or the process died.
     pub ended: Option<(Instant, RunOutcome)>,
     pub steps: Vec<StepRecord>,
+}
+
+/// A server process: its id alone may come again, with its start it never does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backend {
+    pub pid: i32,
+    pub start: String,
 }
 
 /// One try of one step.
@@ -62,6 +74,9 @@ pub struct StepRecord {
     pub started: Instant,
     pub ended: Option<(Instant, StepOutcome)>,
     pub detail: Option<String>,
+    /// The transaction it was last tried in, where its outcome could not be told otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xid: Option<String>,
 }
 
 impl Store {
@@ -72,10 +87,53 @@ impl Store {
             let plan = serde_json::to_string(&run.plan)?;
             let ticket = run.ticket.map(|id| id.0);
             tx.execute(
-                "INSERT INTO runs (run, ticket, session, plan, started) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![run.run, ticket, run.session, plan, now.0],
+                "INSERT INTO runs (run, ticket, session, plan, started, job) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![run.run, ticket, run.session, plan, now.0, run.job.map(|id| id.0)],
             )?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Which server process runs it.
+    ///
+    /// # Errors
+    /// The store cannot be written: nothing must be sent.
+    pub async fn journal_backend(&self, run: &str, backend: Backend) -> Result<(), StoreError> {
+        let run = run.to_owned();
+        self.write(move |tx| {
+            let text = serde_json::to_string(&backend)?;
+            tx.execute("UPDATE runs SET backend = ?2 WHERE run = ?1", params![run, text])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The transaction in which a step's open attempt is about to run.
+    ///
+    /// # Errors
+    /// The store cannot be written: the step must not be sent.
+    pub async fn journal_transaction(&self, run: &str, step: u32, xid: &str) -> Result<(), StoreError> {
+        let (run, xid) = (run.to_owned(), xid.to_owned());
+        self.write(move |tx| {
+            let sql = "UPDATE run_steps SET xid = ?3 WHERE run = ?1 AND step = ?2 AND finished IS NULL";
+            match tx.execute(sql, params![run, step, xid])? {
+                1 => Ok(()),
+                _ => Err(StoreError::Failed(format!("step {step} of run {run} was not begun"))),
+            }
+        })
+        .await
+    }
+
+    /// The runs of a job, oldest first: one for each of its connections.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn journal_of_job(&self, id: JobId) -> Result<Vec<Run>, StoreError> {
+        self.run(move |connection| {
+            let mut statement = connection.prepare("SELECT run FROM runs WHERE job = ?1 ORDER BY started, rowid")?;
+            let names = statement.query_map([id.0], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+            names.iter().filter_map(|name| load(connection, name).transpose()).collect()
         })
         .await
     }
@@ -190,20 +248,22 @@ fn finish_step(
 }
 
 fn load(connection: &Connection, name: &str) -> Result<Option<Run>, StoreError> {
-    let sql = "SELECT ticket, session, plan, started, ended, outcome FROM runs WHERE run = ?1";
+    let sql = "SELECT ticket, session, plan, started, ended, outcome, backend FROM runs WHERE run = ?1";
     let found = connection
         .prepare_cached(sql)?
         .query_row([name], |row| {
             let plan: String = row.get(2)?;
             let ended = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<String>>(5)?);
-            Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?, plan, row.get(3)?, ended))
+            let whose = (row.get::<_, Option<i64>>(0)?, row.get(1)?, row.get::<_, Option<String>>(6)?);
+            Ok((whose, plan, row.get(3)?, ended))
         })
         .optional()?;
-    let Some((ticket, session, plan, started, ended)) = found else { return Ok(None) };
+    let Some(((ticket, session, backend), plan, started, ended)) = found else { return Ok(None) };
     Ok(Some(Run {
         run: name.to_owned(),
         ticket: ticket.map(TicketId),
         session,
+        backend: backend.map(|text| serde_json::from_str(&text)).transpose()?,
         plan: serde_json::from_str(&plan)?,
         started: Instant(started),
         ended: end(ended)?,
@@ -212,16 +272,16 @@ fn load(connection: &Connection, name: &str) -> Result<Option<Run>, StoreError> 
 }
 
 fn steps(connection: &Connection, name: &str) -> Result<Vec<StepRecord>, StoreError> {
-    let sql = "SELECT step, attempt, started, finished, outcome, detail FROM run_steps \
+    let sql = "SELECT step, attempt, started, finished, outcome, detail, xid FROM run_steps \
                WHERE run = ?1 ORDER BY started, step, attempt";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([name], |row| {
         let ended = (row.get::<_, Option<i64>>(3)?, row.get::<_, Option<String>>(4)?);
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, ended, row.get(5)?))
+        Ok(((row.get(0)?, row.get(1)?), row.get(2)?, ended, row.get(5)?, row.get(6)?))
     })?;
     rows.map(|row| {
-        let (step, attempt, started, ended, detail) = row?;
-        Ok(StepRecord { step, attempt, started: Instant(started), ended: end(ended)?, detail })
+        let ((step, attempt), started, ended, detail, xid) = row?;
+        Ok(StepRecord { step, attempt, started: Instant(started), ended: end(ended)?, detail, xid })
     })
     .collect()
 }

@@ -4,6 +4,7 @@
 //! to hold: load, decide and append happen in one transaction, so that of two commands one comes second.
 
 mod error;
+mod jobs;
 mod journal;
 mod lock;
 mod schema;
@@ -22,7 +23,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::kernel::review::{Command, Door, Event, Instant, Request, Terms, Ticket, TicketId};
 
 pub use error::{StoreError, Trouble};
-pub use journal::{NewRun, Run, RunOutcome, StepOutcome, StepRecord};
+pub use jobs::{JobChanged, JobFilter, JobRecorded, JobSeen};
+pub use journal::{Backend, NewRun, Run, RunOutcome, StepOutcome, StepRecord};
 pub use lock::DataDirectory;
 pub use tickets::{Filter, Limits, Opened, Recorded};
 
@@ -35,7 +37,10 @@ const QUEUE: usize = 64;
 /// Changes a watcher may be behind before it has to look at its ticket again.
 const WATCH: usize = 1_024;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// Where it is remembered how far the record has the events of tickets.
+const POSITION: &str = "recorded";
+
+type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A ticket has a new version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +52,9 @@ pub struct Changed {
 /// A handle; clones share the thread. The thread ends with the last of them.
 #[derive(Clone, Debug)]
 pub struct Store {
-    jobs: mpsc::Sender<Job>,
+    work: mpsc::Sender<Work>,
     changes: broadcast::Sender<Changed>,
+    job_changes: broadcast::Sender<JobChanged>,
 }
 
 impl Store {
@@ -58,14 +64,14 @@ impl Store {
     /// The file cannot be created or read, is damaged, or was made by a newer version.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let path = path.to_owned();
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (work, queue) = mpsc::channel(QUEUE);
         let (ready, opened) = oneshot::channel();
         std::thread::Builder::new()
             .name("lockkeeper-store".into())
             .spawn(move || own_connection(&path, ready, queue))
             .map_err(|error| StoreError::File(error.to_string()))?;
         opened.await.map_err(|_| StoreError::Gone)??;
-        Ok(Self { jobs, changes: broadcast::Sender::new(WATCH) })
+        Ok(Self { work, changes: broadcast::Sender::new(WATCH), job_changes: broadcast::Sender::new(WATCH) })
     }
 
     /// The live ticket of the same request by the same requester, or a new one.
@@ -173,7 +179,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn recorded(&self) -> Result<i64, StoreError> {
-        self.run(|connection| tickets::recorded_position(connection)).await
+        self.run(|connection| tickets::position_of(connection, POSITION)).await
     }
 
     /// Remembers that the record has every event up to `position`.
@@ -181,7 +187,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub async fn set_recorded(&self, position: i64) -> Result<(), StoreError> {
-        self.write(move |tx| tickets::set_recorded_position(tx, position)).await
+        self.write(move |tx| tickets::set_position_of(tx, POSITION, position)).await
     }
 
     /// When the next live ticket runs out of time.
@@ -236,11 +242,11 @@ impl Store {
         body: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let piece: Work = Box::new(move |connection| {
             // An error says that the caller has gone: the work is done all the same.
             let _ = reply.send(body(connection));
         });
-        self.jobs.send(job).await.map_err(|_| StoreError::Gone)?;
+        self.work.send(piece).await.map_err(|_| StoreError::Gone)?;
         answer.await.map_err(|_| StoreError::Gone)?
     }
 }
@@ -249,7 +255,7 @@ fn changed(ticket: &Ticket) -> Changed {
     Changed { id: ticket.id, version: ticket.version }
 }
 
-fn own_connection(path: &Path, ready: oneshot::Sender<Result<(), StoreError>>, mut queue: mpsc::Receiver<Job>) {
+fn own_connection(path: &Path, ready: oneshot::Sender<Result<(), StoreError>>, mut queue: mpsc::Receiver<Work>) {
     let mut connection = match connect(path) {
         Ok(connection) => connection,
         Err(error) => {
@@ -260,8 +266,8 @@ fn own_connection(path: &Path, ready: oneshot::Sender<Result<(), StoreError>>, m
     if ready.send(Ok(())).is_err() {
         return;
     }
-    while let Some(job) = queue.blocking_recv() {
-        job(&mut connection);
+    while let Some(piece) = queue.blocking_recv() {
+        piece(&mut connection);
     }
 }
 

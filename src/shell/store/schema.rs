@@ -6,7 +6,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 -- What the events of a ticket add up to, and the columns needed to find it.
@@ -57,7 +58,42 @@ CREATE TABLE run_steps (
     detail   TEXT,
     PRIMARY KEY (run, step, attempt)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+-- What the events of a job add up to; its progress is only shown, and written now and then.
+CREATE TABLE jobs (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    version  INTEGER NOT NULL,
+    state    TEXT NOT NULL,
+    sameness TEXT,
+    ticket   INTEGER REFERENCES tickets (id),
+    body     TEXT NOT NULL,
+    progress TEXT
+) STRICT;
+CREATE INDEX jobs_by_state ON jobs (state, id);
+CREATE INDEX jobs_by_sameness ON jobs (sameness) WHERE sameness IS NOT NULL;
+CREATE INDEX jobs_by_ticket ON jobs (ticket) WHERE ticket IS NOT NULL;
+
+CREATE TABLE job_events (
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    job     INTEGER NOT NULL REFERENCES jobs (id),
+    version INTEGER NOT NULL,
+    body    TEXT NOT NULL,
+    UNIQUE (job, version)
+) STRICT;
+CREATE TRIGGER job_events_stay BEFORE UPDATE ON job_events
+    BEGIN SELECT RAISE(ABORT, 'job events are append-only'); END;
+CREATE TRIGGER job_events_remain BEFORE DELETE ON job_events
+    BEGIN SELECT RAISE(ABORT, 'job events are append-only'); END;
+
+-- Whose run it is, and the server process that runs it (its id and start).
+ALTER TABLE runs ADD COLUMN job INTEGER REFERENCES jobs (id);
+ALTER TABLE runs ADD COLUMN backend TEXT;
+CREATE INDEX runs_by_job ON runs (job) WHERE job IS NOT NULL;
+-- The transaction of a step: whether it was committed, the server can tell.
+ALTER TABLE run_steps ADD COLUMN xid TEXT;
+",
+];
 
 /// Durable from the moment a commit returns; concurrent readers and one writer that waits for its turn.
 const SETTINGS: &str = "

@@ -167,7 +167,13 @@ async fn after_a_death_the_outcome_is_unknown() {
     store.act(running, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(approved, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(running, claim("s", 1), NOW, RULES.0).await.expect("claims");
-    let run = NewRun { run: "s".into(), ticket: Some(running), session: "s".into(), plan: request_for_test().plan };
+    let run = NewRun {
+        run: "s".into(),
+        ticket: Some(running),
+        job: None,
+        session: "s".into(),
+        plan: request_for_test().plan,
+    };
     store.journal_begin(run, NOW).await.expect("writes");
     assert_eq!(store.journal_started("s", 0, NOW).await.expect("writes"), 1);
     drop(store);
@@ -185,7 +191,7 @@ async fn after_a_death_the_outcome_is_unknown() {
 #[tokio::test]
 async fn the_journal_keeps_every_attempt() {
     let (_directory, store) = store_for_test().await;
-    let run = NewRun { run: "r".into(), ticket: None, session: "s".into(), plan: request_for_test().plan };
+    let run = NewRun { run: "r".into(), ticket: None, job: None, session: "s".into(), plan: request_for_test().plan };
     store.journal_begin(run, NOW).await.expect("writes");
     assert!(store.journal_started("nobody", 0, NOW).await.is_err());
     for (attempt, outcome) in [(1, StepOutcome::Failed), (2, StepOutcome::Done)] {
@@ -259,7 +265,7 @@ async fn the_file_is_private_append_only_and_checked() {
     assert!(raw.execute("UPDATE ticket_events SET body = ''", []).is_err());
     raw.pragma_update(None, "user_version", 99).expect("writes");
     let error = Store::open(&path).await.expect_err("newer");
-    assert_eq!(error, StoreError::Newer { found: 99, known: 1 });
+    assert_eq!(error, StoreError::Newer { found: 99, known: 2 });
     std::fs::write(directory.path().join("bad.db"), "this is no database, whatever its name says").expect("writes");
     let error = Store::open(&directory.path().join("bad.db")).await.expect_err("damaged");
     assert!(matches!(error, StoreError::Damaged(_)), "{error}");
@@ -349,11 +355,79 @@ async fn what_was_said_to_be_recorded_is_there_after_a_kill() {
 async fn the_last_run_of_a_statement_is_found_by_the_beginning_of_its_name() {
     let (_directory, store) = store_for_test().await;
     for (name, at) in [("ab:1", 1), ("ab:2", 3), ("abc:3", 5), ("ab;4", 6)] {
-        let run = NewRun { run: name.into(), ticket: None, session: "b-1".into(), plan: request(1).plan };
+        let run = NewRun { run: name.into(), ticket: None, job: None, session: "b-1".into(), plan: request(1).plan };
         store.journal_begin(run, NOW.plus_ms(at)).await.expect("writes");
     }
     let last = async |words: &str| store.journal_last(words).await.expect("reads").map(|run| run.run);
     assert_eq!(last("ab").await.as_deref(), Some("ab:2"));
     assert_eq!(last("abc").await.as_deref(), Some("abc:3"));
     assert_eq!(last("a").await, None);
+}
+
+#[tokio::test]
+async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
+    use crate::kernel::job::{Command as Ask, JobId, Order, Progress, StateName as At};
+    let (directory, path) = directory();
+    let alone = DataDirectory::take(directory.path()).expect("ours");
+    let ordered = |sameness: &str, ticket| Order {
+        target: "t".into(),
+        database: "d".into(),
+        tables: Vec::new(),
+        requester: "alice".into(),
+        role: None,
+        settings: Vec::new(),
+        application: String::new(),
+        shown: "select 1".into(),
+        plan: request_for_test().plan,
+        sameness: Some(sameness.into()),
+        ticket,
+        undo_of: None,
+    };
+    {
+        let store = Store::open(&path).await.expect("opens");
+        let ticket = opened(&store, 1).await;
+        store.act(ticket, approve("bob"), NOW, RULES.0).await.expect("approves");
+        store.act(ticket, claim("job-1", 1), NOW, RULES.0).await.expect("claims");
+        let job = store.job_order(ordered("a", Some(ticket)), Door::Session, NOW).await.expect("orders");
+        let other = store.job_order(ordered("b", None), Door::Session, NOW).await.expect("orders");
+        assert_eq!((job.id, other.id), (JobId(1), JobId(2)));
+        store.job_act(Door::Gateway, job.id, Ask::Start, NOW).await.expect("starts");
+        let progress = Progress { step: 1, steps: 2, ..Progress::default() };
+        store.job_progress(job.id, progress).await.expect("is kept");
+        let run = NewRun {
+            run: "r".into(),
+            ticket: None,
+            job: Some(job.id),
+            session: "job 1".into(),
+            plan: request_for_test().plan,
+        };
+        store.journal_begin(run, NOW).await.expect("begins");
+        store.journal_backend("r", Backend { pid: 7, start: "8".into() }).await.expect("is kept");
+        assert!(store.journal_transaction("r", 0, "9").await.is_err(), "a step that was not begun");
+        store.journal_started("r", 0, NOW).await.expect("starts");
+        store.journal_transaction("r", 0, "9").await.expect("is kept");
+        let refused = store.job_act(Door::Local, JobId(9), Ask::Recover, NOW).await;
+        assert_eq!(refused, Err(StoreError::NoJob(JobId(9))));
+    }
+    let store = Store::open(&path).await.expect("opens");
+    // The job of a ticket says what becomes of it, so the ticket is not given up.
+    assert_eq!(store.recover(&alone, NOW).await.expect("recovers"), []);
+    let recovered = store.recover_jobs(&alone, NOW).await.expect("recovers");
+    assert_eq!(recovered.iter().map(|job| job.id).collect::<Vec<_>>(), [JobId(1)]);
+    let seen = store.job(JobId(1)).await.expect("is there");
+    assert_eq!((seen.job.state.name(), seen.job.version, seen.progress.step), (At::Queued, 3, 1));
+    let runs = store.journal_of_job(JobId(1)).await.expect("are there");
+    let [run] = runs.as_slice() else { panic!("{runs:?}") };
+    assert_eq!(run.backend, Some(Backend { pid: 7, start: "8".into() }));
+    assert_eq!(run.steps[0].xid.as_deref(), Some("9"));
+    assert_eq!(store.job_same("b").await.expect("reads").map(|job| job.id), Some(JobId(2)));
+    let abort = Ask::Abort { by: "bob".into(), reason: None };
+    store.job_act(Door::Local, JobId(2), abort, NOW).await.expect("aborts");
+    assert_eq!(store.job_same("b").await.expect("reads"), None);
+    let events: Vec<&str> =
+        store.job_events(JobId(1)).await.expect("are there").iter().map(|one| one.event.what.name()).collect();
+    assert_eq!(events, ["ordered", "started", "recovered"]);
+    let only = JobFilter { states: vec![At::Aborted], limit: 1 };
+    assert_eq!(store.jobs(only).await.expect("reads").len(), 1);
+    assert_eq!(store.job_events_after(2, 10).await.expect("reads").len(), 3);
 }

@@ -127,16 +127,17 @@ pub(super) fn position(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("SELECT coalesce(max(seq), 0) FROM ticket_events", [], |row| row.get(0))?)
 }
 
-pub(super) fn recorded_position(connection: &Connection) -> Result<i64, StoreError> {
-    let sql = "SELECT value FROM meta WHERE key = 'recorded'";
-    let value: Option<String> = connection.query_row(sql, [], body).optional()?;
+/// Up to where the record has the events of one kind.
+pub(super) fn position_of(connection: &Connection, key: &str) -> Result<i64, StoreError> {
+    let value: Option<String> =
+        connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], body).optional()?;
     let damaged = |_| StoreError::Damaged("the position of the record is not a number".into());
     value.map_or(Ok(0), |value| value.parse().map_err(damaged))
 }
 
-pub(super) fn set_recorded_position(tx: &Transaction<'_>, position: i64) -> Result<(), StoreError> {
-    let sql = "INSERT INTO meta (key, value) VALUES ('recorded', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1";
-    tx.execute(sql, [position.to_string()])?;
+pub(super) fn set_position_of(tx: &Transaction<'_>, key: &str, position: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
+    tx.execute(sql, [key, &position.to_string()])?;
     Ok(())
 }
 
@@ -180,7 +181,11 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Instant>, Store
 }
 
 pub(super) fn recover(tx: &Transaction<'_>, now: Instant) -> Result<Vec<Ticket>, StoreError> {
-    let running = select(tx, "SELECT body FROM tickets WHERE state = 'running' ORDER BY id", &[])?;
+    // A job of a ticket goes on, and says in the end what became of it.
+    let running = "SELECT body FROM tickets AS t WHERE state = 'running' AND NOT EXISTS (SELECT 1 FROM jobs AS j \
+                   WHERE j.ticket = t.id AND j.state IN ('queued', 'running', 'paused', 'waiting', 'stopping')) \
+                   ORDER BY id";
+    let running = select(tx, running, &[])?;
     let lose = || Command::LoseOutcome {
         claim: None,
         why: "the gateway stopped while it was running: look at the database before running it again".into(),

@@ -1,10 +1,9 @@
 //! Where the gateway authenticates clients itself: SCRAM towards the client, a secret of its own towards
 //! the server (PostgreSQL docs, 55.2.1 and 55.3).
 
-use super::super::auth::{AuthError, Channel, Mock, Offer, UpstreamAuth, UpstreamReply};
+use super::super::auth::{AuthError, Mock, Offer, UpstreamAuth, UpstreamReply, channel};
 use super::super::config::{UpstreamLogin, Users};
-use super::super::net::{Raw, Stream};
-use super::super::tls::{self, ServerSide};
+use super::super::tls::ServerSide;
 use super::greeting::{GREETING_MAX, Greeting, by_server, greeting, read_answer, read_frame, unexpected};
 use super::{Side, Startup, Turned};
 use crate::kernel::wire::frame::{HEADER, server as tags};
@@ -85,18 +84,6 @@ pub(super) async fn server(
             tags::ERROR => return Err(by_server(client, &frame)),
             tags::NOTICE => client.out.extend_from_slice(&frame),
             tag => return Err(unexpected(tag)),
-        }
-    }
-}
-
-fn channel(stream: &Stream) -> Channel {
-    match stream {
-        Stream::Plain(Raw::Tcp(_)) => Channel::default(),
-        Stream::Plain(Raw::Unix(_)) | Stream::Server(_) => Channel { private: true, end_point: None },
-        Stream::Client(stream) => {
-            let certificates = stream.get_ref().1.peer_certificates();
-            let end_point = certificates.and_then(<[_]>::first).and_then(tls::server_end_point);
-            Channel { private: true, end_point }
         }
     }
 }

@@ -1,18 +1,21 @@
 //! The admin door over real HTTP, and the verbs that use it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::{act, approve, opened, tickets_for_test};
 use crate::kernel::review::tests::request_for_test;
 use crate::kernel::review::{Command, Terms, TicketId};
+use crate::shell::audit::{self, Audit};
 use crate::shell::console::api::{ApiState, check_exposure, serve};
 use crate::shell::console::ask::Tickets;
 use crate::shell::console::cli::{CliError, Connection, TicketCommand, run};
 use crate::shell::console::door;
 use crate::shell::console::identity::{self, Reviewer};
 use crate::shell::console::view::Full;
+use crate::shell::jobs::Jobs;
 use crate::shell::store::DataDirectory;
 
 const TOKEN: &str = "local";
@@ -36,7 +39,10 @@ async fn gateway_for_test() -> Gateway {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has one");
     let token_sha256 = Sha256::digest(CAROL).iter().map(|byte| format!("{byte:02X}")).collect();
+    let audit = Audit::open(&audit::Settings::new(directory.path().join("record"))).expect("opens");
+    let (_, settings) = tokio::sync::watch::channel(Arc::default());
     let state = ApiState {
+        jobs: Jobs::new(tickets.clone(), audit, settings),
         tickets: tickets.clone(),
         admin_token: TOKEN.into(),
         reviewers: vec![Reviewer { name: "carol".into(), token_sha256 }],

@@ -87,7 +87,13 @@ async fn what_a_reviewer_sees() {
     store.act(ticket.id, command, later, Terms::default()).await.expect("counts");
     let command = Command::Claim { claim: "c1".into(), session: "42".into(), request: Box::new(hostile_request()) };
     store.act(ticket.id, command, later, Terms::default()).await.expect("counts");
-    let run = NewRun { run: "c1".into(), ticket: Some(ticket.id), session: "42".into(), plan: hostile_request().plan };
+    let run = NewRun {
+        run: "c1".into(),
+        ticket: Some(ticket.id),
+        job: None,
+        session: "42".into(),
+        plan: hostile_request().plan,
+    };
     store.journal_begin(run, later).await.expect("writes");
     store.journal_started("c1", 0, later).await.expect("writes");
     store.journal_finished("c1", 0, (StepOutcome::Done, None), later.plus_ms(35)).await.expect("writes");

@@ -1,0 +1,373 @@
+//! The life of a job: a plan that runs on a connection of the gateway's own, and outlives its client and
+//! the process. `decide` turns a command into an event, `evolve` applies it. Nothing else moves a job.
+//!
+//! No storage and no clock here: the store appends what `decide` answers in the transaction it read in.
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::Plan;
+use super::review::{Door, Instant, TicketId};
+
+pub use state::{State, StateName};
+
+/// First and longest pause before a lost connection is tried again, in milliseconds.
+const RETRY_MIN_MS: u64 = 500;
+const RETRY_MAX_MS: u64 = 30_000;
+
+/// A job's number, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub i64);
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A relation that a job works on: of two jobs on one of them the later waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    pub oid: u32,
+    /// With its schema.
+    pub name: String,
+}
+
+/// What is to be done, where and as whom. It never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub target: String,
+    pub database: String,
+    pub tables: Vec<Table>,
+    /// Role the client logged in as; the job logs in as the same.
+    pub requester: String,
+    /// What the client had `SET ROLE` to, if it had.
+    pub role: Option<String>,
+    /// Settings of the client's session that are not the login's own.
+    pub settings: Vec<(String, String)>,
+    pub application: String,
+    /// The statement, without secrets.
+    pub shown: String,
+    pub plan: Plan,
+    /// By what the same statement of the same requester is known again.
+    pub sameness: Option<String>,
+    /// Approved to run once: judged again and claimed before anything runs.
+    pub ticket: Option<TicketId>,
+    pub undo_of: Option<JobId>,
+}
+
+/// One job. `version` counts its events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    pub id: JobId,
+    pub version: u32,
+    pub order: Order,
+    pub state: State,
+    pub created: Instant,
+    /// When it first reached the server: from then on it may have left something there.
+    pub started: Option<Instant>,
+    /// Set after a lost connection, until the next one.
+    pub retry: Option<Retry>,
+    pub rate: Rate,
+}
+
+/// When a connection is tried again, and why it has to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    pub why: String,
+    pub at: Instant,
+    pub tries: u32,
+}
+
+/// How fast backfills go, where it is not as configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    pub batch_ms: Option<u32>,
+    pub pause_percent: Option<u32>,
+}
+
+/// What somebody wants of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Its connection stands and nobody else runs it.
+    Start,
+    Pause {
+        by: String,
+    },
+    /// Also tries again what has failed.
+    Resume {
+        by: String,
+    },
+    Abort {
+        by: String,
+        reason: Option<String>,
+    },
+    SetRate {
+        by: String,
+        rate: Rate,
+    },
+    /// There is no connection, or no more.
+    Lose {
+        why: String,
+    },
+    Finish {
+        ms: u64,
+        rows: u64,
+    },
+    Fail {
+        code: String,
+        message: String,
+    },
+    /// What was asked for by an abort is done.
+    Stopped {
+        left: String,
+    },
+    Undone {
+        by: JobId,
+    },
+    /// The process that ran it is gone.
+    Recover,
+}
+
+/// What happened to a job, when, and through which door.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub at: Instant,
+    pub door: Door,
+    #[serde(flatten)]
+    pub what: Happening,
+}
+
+/// The closed list of what can happen to a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Happening {
+    Ordered { by: String, shown: String },
+    Started,
+    Paused { by: String },
+    Resumed { by: String },
+    RateSet { by: String, rate: Rate },
+    Interrupted { why: String, again: Instant },
+    Stopping { by: String, reason: Option<String> },
+    Finished { ms: u64, rows: u64 },
+    Failed { code: String, message: String },
+    Aborted { by: String, left: String },
+    Undone { by: JobId },
+    Recovered,
+}
+
+impl Happening {
+    /// The word used in histories.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ordered { .. } => "ordered",
+            Self::Started => "started",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::RateSet { .. } => "rate set",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Stopping { .. } => "stopping",
+            Self::Finished { .. } => "finished",
+            Self::Failed { .. } => "failed",
+            Self::Aborted { .. } => "aborted",
+            Self::Undone { .. } => "undone",
+            Self::Recovered => "recovered",
+        }
+    }
+}
+
+/// Why a command does not count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    #[error("the job is {is}, and would have to be {needed} for that")]
+    WrongState { is: &'static str, needed: &'static str },
+    #[error("the rate's values are 1 to 10000 ms for a batch and at most 10000 percent for the pause")]
+    Rate,
+}
+
+/// The first event of a job, and the job it makes.
+#[must_use]
+pub fn order(id: JobId, order: Order, door: Door, now: Instant) -> (Job, Event) {
+    let what = Happening::Ordered { by: order.requester.clone(), shown: order.shown.clone() };
+    let job = Job {
+        id,
+        version: 1,
+        order,
+        state: State::Queued,
+        created: now,
+        started: None,
+        retry: None,
+        rate: Rate::default(),
+    };
+    (job, Event { at: now, door, what })
+}
+
+/// What a command does to a job, if it counts.
+///
+/// # Errors
+/// Why it does not count.
+pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<Event, Rejection> {
+    let name = job.state.name();
+    let wrong = |needed: &'static str| Err(Rejection::WrongState { is: name.as_str(), needed });
+    let is_held = name.is_live() && job.started.is_some();
+    let what = match command {
+        Command::Start => match name {
+            StateName::Queued | StateName::Waiting => Happening::Started,
+            _ => return wrong("queued or waiting"),
+        },
+        Command::Pause { by } => match name {
+            StateName::Queued | StateName::Running | StateName::Waiting => Happening::Paused { by },
+            _ => return wrong("queued, running or waiting"),
+        },
+        Command::Resume { by } => match name {
+            StateName::Paused | StateName::Waiting | StateName::Failed => Happening::Resumed { by },
+            _ => return wrong("paused, waiting or failed"),
+        },
+        Command::Abort { by, reason } => match name {
+            StateName::Queued | StateName::Running | StateName::Paused | StateName::Waiting => {
+                if job.started.is_none() {
+                    Happening::Aborted { by, left: "It had not begun: nothing was changed.".to_owned() }
+                } else {
+                    Happening::Stopping { by, reason }
+                }
+            }
+            _ => return wrong("queued, running, paused or waiting"),
+        },
+        Command::SetRate { by, rate } => {
+            if !name.is_live() {
+                return wrong("live");
+            }
+            let batch = rate.batch_ms.is_none_or(|ms| (1..=10_000).contains(&ms));
+            if !batch || rate.pause_percent.is_some_and(|percent| percent > 10_000) {
+                return Err(Rejection::Rate);
+            }
+            Happening::RateSet { by, rate }
+        }
+        Command::Lose { why } => {
+            if !name.is_live() {
+                return wrong("live");
+            }
+            let tries = job.retry.as_ref().map_or(0, |retry| retry.tries);
+            Happening::Interrupted { why, again: now.plus_ms(pause_ms(tries)) }
+        }
+        Command::Finish { ms, rows } if is_held => Happening::Finished { ms, rows },
+        Command::Fail { code, message } if name.is_live() => Happening::Failed { code, message },
+        Command::Stopped { left } => match &job.state {
+            State::Stopping { by, .. } => Happening::Aborted { by: by.clone(), left },
+            _ => return wrong("stopping"),
+        },
+        Command::Undone { by } => match name {
+            StateName::Done | StateName::Failed => Happening::Undone { by },
+            _ => return wrong("done or failed"),
+        },
+        Command::Recover => match name {
+            StateName::Running => Happening::Recovered,
+            _ => return wrong("running"),
+        },
+        Command::Finish { .. } => return wrong("begun"),
+        Command::Fail { .. } => return wrong("live"),
+    };
+    Ok(Event { at: now, door, what })
+}
+
+/// The job after an event. Total: an event that was recorded counts.
+#[must_use]
+pub fn evolve(mut job: Job, event: &Event) -> Job {
+    job.version = job.version.saturating_add(1);
+    let at = event.at;
+    job.state = match &event.what {
+        Happening::Ordered { .. } | Happening::Recovered => State::Queued,
+        Happening::Started => {
+            job.started.get_or_insert(at);
+            job.retry = None;
+            State::Running { since: at }
+        }
+        Happening::Paused { by } => State::Paused { by: by.clone(), since: at },
+        Happening::Resumed { .. } => {
+            job.retry = None;
+            State::Queued
+        }
+        Happening::RateSet { rate, .. } => {
+            job.rate.batch_ms = rate.batch_ms.or(job.rate.batch_ms);
+            job.rate.pause_percent = rate.pause_percent.or(job.rate.pause_percent);
+            return job;
+        }
+        Happening::Interrupted { why, again } => {
+            let tries = job.retry.as_ref().map_or(0, |retry| retry.tries).saturating_add(1);
+            job.retry = Some(Retry { why: why.clone(), at: *again, tries });
+            match job.state {
+                // Who wanted it to pause or to stop still does.
+                state @ (State::Paused { .. } | State::Stopping { .. }) => state,
+                _ => State::Waiting,
+            }
+        }
+        Happening::Stopping { by, reason } => {
+            job.retry = None;
+            State::Stopping { by: by.clone(), reason: reason.clone() }
+        }
+        Happening::Finished { ms, rows } => State::Done { at, ms: *ms, rows: *rows },
+        Happening::Failed { code, message } => State::Failed { at, code: code.clone(), message: message.clone() },
+        Happening::Aborted { by, left } => State::Aborted { at, by: by.clone(), left: left.clone() },
+        Happening::Undone { by } => State::Undone { at, by: *by },
+    };
+    job
+}
+
+/// The job before this one on one of its tables: of those that are not over, the first.
+#[must_use]
+pub fn behind<'a>(job: &Job, live: &'a [Job]) -> Option<&'a Job> {
+    live.iter().filter(|other| other.id < job.id && other.state.name().is_live()).find(|other| shares(job, other))
+}
+
+fn shares(one: &Job, other: &Job) -> bool {
+    let (one, other) = (&one.order, &other.order);
+    one.target == other.target
+        && one.database == other.database
+        && one.tables.iter().any(|table| other.tables.iter().any(|theirs| theirs.oid == table.oid))
+}
+
+/// Whether somebody should take it up now.
+#[must_use]
+pub fn is_due(job: &Job, now: Instant) -> bool {
+    let in_time = job.retry.as_ref().is_none_or(|retry| retry.at <= now);
+    match job.state.name() {
+        StateName::Queued | StateName::Waiting | StateName::Stopping => in_time,
+        StateName::Running
+        | StateName::Paused
+        | StateName::Done
+        | StateName::Failed
+        | StateName::Aborted
+        | StateName::Undone => false,
+    }
+}
+
+fn pause_ms(tries: u32) -> u64 {
+    RETRY_MIN_MS.saturating_mul(1 << tries.min(10)).min(RETRY_MAX_MS)
+}
+
+/// How far a job has come: shown, never decided upon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The step at work, counted from 1, of how many, and its name.
+    pub step: u32,
+    pub steps: u32,
+    pub name: String,
+    /// Of a backfill.
+    pub rows: Option<Rows>,
+    /// Why nothing moves just now.
+    pub why: Option<String>,
+}
+
+/// Rows of a backfill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    pub done: u64,
+    pub estimate: u64,
+    pub per_second: u64,
+    pub left_ms: Option<u64>,
+}

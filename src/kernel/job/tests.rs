@@ -1,0 +1,149 @@
+#![allow(clippy::unwrap_used, reason = "tests report by panicking")]
+
+use super::*;
+use crate::kernel::plan::Mode;
+use crate::kernel::plan::as_is;
+use crate::kernel::sql::statement::LockMode;
+
+fn ordered(id: i64, oids: &[u32]) -> Job {
+    let plan = as_is::plan("select 1", "SELECT".to_owned(), None, (Mode::AsIs, LockMode::AccessShare));
+    let made = Order {
+        target: "t".to_owned(),
+        database: "d".to_owned(),
+        tables: oids.iter().map(|oid| Table { oid: *oid, name: format!("public.t{oid}") }).collect(),
+        requester: "alice".to_owned(),
+        role: None,
+        settings: Vec::new(),
+        application: String::new(),
+        shown: "select 1".to_owned(),
+        plan,
+        sameness: None,
+        ticket: None,
+        undo_of: None,
+    };
+    order(JobId(id), made, Door::Session, Instant(0)).0
+}
+
+fn after(job: Job, commands: &[Command]) -> Result<Job, Rejection> {
+    commands.iter().try_fold(job, |job, command| {
+        let event = decide(&job, command.clone(), Door::Local, Instant(1_000_000))?;
+        Ok(evolve(job, &event))
+    })
+}
+
+fn by() -> String {
+    "bob".to_owned()
+}
+
+fn all() -> Vec<Command> {
+    vec![
+        Command::Start,
+        Command::Pause { by: by() },
+        Command::Resume { by: by() },
+        Command::Abort { by: by(), reason: None },
+        Command::SetRate { by: by(), rate: Rate { batch_ms: Some(10), pause_percent: None } },
+        Command::Lose { why: "gone".to_owned() },
+        Command::Finish { ms: 1, rows: 2 },
+        Command::Fail { code: "XX000".to_owned(), message: "m".to_owned() },
+        Command::Stopped { left: "nothing".to_owned() },
+        Command::Undone { by: JobId(9) },
+        Command::Recover,
+    ]
+}
+
+/// Every way to a state, and which commands count there.
+#[test]
+fn each_command_counts_where_it_should() {
+    use StateName as S;
+    let one = std::slice::from_ref;
+    let start = Command::Start;
+    let abort = Command::Abort { by: by(), reason: None };
+    let pause = Command::Pause { by: by() };
+    let lose = Command::Lose { why: "gone".to_owned() };
+    let finish = Command::Finish { ms: 1, rows: 2 };
+    let fail = Command::Fail { code: "XX000".to_owned(), message: "m".to_owned() };
+    let ways: [(&[Command], S, &str); 12] = [
+        (&[], S::Queued, "y y n y y y n y n n n"),
+        (one(&start), S::Running, "n y n y y y y y n n y"),
+        (one(&pause), S::Paused, "n n y y y y n y n n n"),
+        (&[start.clone(), pause.clone()], S::Paused, "n n y y y y y y n n n"),
+        (&[start.clone(), lose.clone()], S::Waiting, "y y y y y y y y n n n"),
+        (&[start.clone(), abort.clone()], S::Stopping, "n n n n y y y y y n n"),
+        (&[start.clone(), abort.clone(), lose.clone()], S::Stopping, "n n n n y y y y y n n"),
+        (&[start.clone(), finish.clone()], S::Done, "n n n n n n n n n y n"),
+        (&[start.clone(), fail], S::Failed, "n n y n n n n n n y n"),
+        (one(&abort), S::Aborted, "n n n n n n n n n n n"),
+        (&[start.clone(), finish, Command::Undone { by: JobId(2) }], S::Undone, "n n n n n n n n n n n"),
+        (&[start.clone(), pause.clone(), lose], S::Paused, "n n y y y y y y n n n"),
+    ];
+    for (way, state, allowed) in ways {
+        let job = after(ordered(1, &[1]), way).unwrap();
+        assert_eq!(job.state.name(), state, "{way:?}");
+        assert_eq!(usize::try_from(job.version).unwrap(), way.len() + 1);
+        let counts: Vec<&str> =
+            all().into_iter().map(|command| if after(job.clone(), &[command]).is_ok() { "y" } else { "n" }).collect();
+        assert_eq!(counts.join(" "), allowed, "in {state:?} by {way:?}");
+    }
+}
+
+#[test]
+fn what_had_not_begun_is_aborted_at_once_and_what_had_is_taken_back_first() {
+    let abort = Command::Abort { by: by(), reason: None };
+    assert_eq!(after(ordered(1, &[]), std::slice::from_ref(&abort)).unwrap().state.name(), StateName::Aborted);
+    let stopped = Command::Stopped { left: "Nothing.".to_owned() };
+    let job = after(ordered(1, &[]), &[Command::Start, abort, stopped]).unwrap();
+    assert!(matches!(job.state, State::Aborted { by, .. } if by == "bob"));
+}
+
+#[test]
+fn a_lost_connection_is_tried_again_later_and_later() {
+    let mut job = after(ordered(1, &[]), &[Command::Start]).unwrap();
+    let mut last = 0;
+    for _ in 0..12 {
+        job = after(job, &[Command::Lose { why: "gone".to_owned() }]).unwrap();
+        let pause = job.retry.as_ref().unwrap().at.ms_since(Instant(1_000_000));
+        assert!(pause >= last && pause <= RETRY_MAX_MS);
+        last = pause;
+    }
+    assert_eq!(last, RETRY_MAX_MS);
+    assert!(!is_due(&job, Instant(1_000_000)));
+    assert!(is_due(&job, Instant(1_000_000).plus_ms(RETRY_MAX_MS)));
+    let job = after(job, &[Command::Start]).unwrap();
+    assert_eq!(job.retry, None);
+}
+
+#[test]
+fn of_two_jobs_on_a_table_the_later_waits() {
+    let jobs = [ordered(1, &[7, 8]), ordered(2, &[9]), ordered(3, &[8])];
+    assert_eq!(behind(&jobs[2], &jobs).map(|job| job.id), Some(JobId(1)));
+    assert_eq!(behind(&jobs[1], &jobs), None);
+    assert_eq!(behind(&jobs[0], &jobs), None);
+    let over = after(jobs[0].clone(), &[Command::Abort { by: by(), reason: None }]).unwrap();
+    assert_eq!(behind(&jobs[2], &[over]), None);
+    let mut elsewhere = jobs[0].clone();
+    elsewhere.order.database = "other".to_owned();
+    assert_eq!(behind(&jobs[2], &[elsewhere]), None);
+}
+
+#[test]
+fn rates_are_bounded_and_add_up() {
+    let set = |batch_ms, pause_percent| Command::SetRate { by: by(), rate: Rate { batch_ms, pause_percent } };
+    let job = after(ordered(1, &[]), &[set(Some(5), None), set(None, Some(300))]).unwrap();
+    assert_eq!(job.rate, Rate { batch_ms: Some(5), pause_percent: Some(300) });
+    for bad in [set(Some(0), None), set(Some(10_001), None), set(None, Some(10_001))] {
+        assert_eq!(after(job.clone(), &[bad]), Err(Rejection::Rate));
+    }
+}
+
+#[test]
+fn jobs_and_events_survive_their_stored_form() {
+    let job = after(ordered(1, &[1]), &[Command::Start, Command::Lose { why: "gone".to_owned() }]).unwrap();
+    let text = serde_json::to_string(&job).unwrap();
+    assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job);
+    for command in all() {
+        if let Ok(event) = decide(&job, command, Door::Gateway, Instant(5)) {
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The way back as a plan of its own: what each done step names as its undo, last step first.
+
+use super::{Action, Mode, Plan, Step};
+
+/// The recipe's name.
+pub const RECIPE: &str = "undo";
+
+/// What takes back the given steps of a plan (by their places); absent if none of them can be.
+#[must_use]
+pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
+    if done.iter().any(|at| is_final(of, *at)) {
+        return None;
+    }
+    let places = done.iter().filter_map(|at| of.steps.get(*at).map(|step| (*at, step)));
+    let mut steps: Vec<(usize, &Step)> = places.filter(|(_, step)| !step.undo.is_empty()).collect();
+    steps.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    steps.dedup_by_key(|(at, _)| *at);
+    let steps: Vec<Step> = steps.into_iter().map(|(_, step)| back(step)).collect();
+    let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
+    (!steps.is_empty()).then(|| Plan {
+        recipe: RECIPE.to_owned(),
+        tag: of.tag.clone(),
+        summary: format!("what was done is taken back: {}", names.join(", ")),
+        relation: of.relation.clone(),
+        undo_loses: None,
+        steps,
+    })
+}
+
+/// A step that cannot be taken back itself and has made earlier ones past, a cut-over say: there is no way back
+/// over it, and taking back what was before it would undo nothing.
+fn is_final(of: &Plan, at: usize) -> bool {
+    let needs_none = |step: &Step| !step.undo.is_empty() || matches!(step.action, Action::Backfill(_));
+    let consumes = of.steps.iter().take(at).any(|step| step.past.is_some());
+    consumes && of.steps.get(at).is_some_and(|step| !needs_none(step))
+}
+
+/// One step back. It is done when the step's own probe no longer finds it done.
+fn back(step: &Step) -> Step {
+    let action = match step.undo.as_slice() {
+        [only] if only.contains(" CONCURRENTLY ") => Action::Sql { sql: only.clone(), mode: Mode::NoTransaction },
+        [only] => Action::Sql { sql: only.clone(), mode: Mode::Brief },
+        several => Action::Together { statements: several.to_vec() },
+    };
+    Step {
+        name: format!("undo {}", step.name),
+        action,
+        lock: step.lock,
+        scans: false,
+        past: None,
+        probe: step.probe.as_ref().map(|probe| format!("SELECT NOT coalesce(({probe}), false)")),
+        undo: Vec::new(),
+        reworded: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
+
+    use super::*;
+    use crate::kernel::sql::statement::LockMode;
+
+    #[test]
+    fn goes_back_in_reverse_order_over_what_was_done() {
+        let step = |name: &str, undo: &[&str]| {
+            let step = Step::brief(name, format!("ALTER TABLE t ADD {name} int"), LockMode::AccessExclusive);
+            undo.iter().fold(step.probed("SELECT true".to_owned()), |step, sql| step.undone_by((*sql).to_owned()))
+        };
+        let forth = Plan {
+            recipe: "r".to_owned(),
+            tag: "ALTER TABLE".to_owned(),
+            summary: "s".to_owned(),
+            relation: None,
+            steps: vec![
+                step("a", &["ALTER TABLE t DROP a"]),
+                step("b", &["DROP TRIGGER x ON t", "DROP FUNCTION f()"]),
+                step("c", &[]),
+                step("d", &["DROP INDEX CONCURRENTLY IF EXISTS i"]),
+                step("e", &["ALTER TABLE t DROP e"]),
+            ],
+            undo_loses: Some("the column".to_owned()),
+        };
+        let back = plan(&forth, &[0, 1, 2, 3]).unwrap();
+        let sql: Vec<String> = back.steps.iter().map(|step| step.action.sql().into_owned()).collect();
+        assert_eq!(
+            sql,
+            [
+                "DROP INDEX CONCURRENTLY IF EXISTS i",
+                "BEGIN; DROP TRIGGER x ON t; DROP FUNCTION f(); COMMIT",
+                "ALTER TABLE t DROP a"
+            ]
+        );
+        assert!(matches!(back.steps[0].action, Action::Sql { mode: Mode::NoTransaction, .. }));
+        assert_eq!(back.steps[2].probe.as_deref(), Some("SELECT NOT coalesce((SELECT true), false)"));
+        back.reads_back().unwrap();
+        assert_eq!(plan(&forth, &[2]), None);
+        // Over a cut-over there is no way back.
+        let mut forth = forth;
+        forth.steps[0].past = Some("SELECT false".to_owned());
+        assert_eq!(plan(&forth, &[0, 1, 2, 3]), None);
+        assert!(plan(&forth, &[0, 1]).is_some());
+    }
+}

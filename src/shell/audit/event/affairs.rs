@@ -1,0 +1,47 @@
+//! What happened to tickets and jobs: the store has it first, and the record follows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::job::JobId;
+use crate::kernel::review::TicketId;
+
+/// Something happened to a ticket. After a crash the last ones may be told twice: `event_number` says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketEvent {
+    pub ticket: TicketId,
+    /// Counted over all tickets, from 1.
+    pub event_number: i64,
+    /// When it happened; the line's own time is when it was written down.
+    pub happened: String,
+    /// `opened`, `approved`, `rejected`, `cancelled`, `commented`, `expired`, `claimed`, `finished`, `failed`,
+    /// `outcome lost`, `returned to review`.
+    pub what: String,
+    /// A person, a session, or `gateway`.
+    pub by: String,
+    /// `session`; `local` (the local token: the name is what its holder said), `reviewer` (the name is the
+    /// token's); `gateway`.
+    pub door: String,
+    /// Reason, comment, error, or what was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Something happened to a job. After a crash the last ones may be told twice: `event_number` says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobEvent {
+    pub job: JobId,
+    /// Counted over all jobs, from 1.
+    pub event_number: i64,
+    /// When it happened; the line's own time is when it was written down.
+    pub happened: String,
+    /// `ordered`, `started`, `paused`, `resumed`, `rate set`, `interrupted`, `stopping`, `finished`, `failed`,
+    /// `aborted`, `undone`, `recovered`.
+    pub what: String,
+    /// A person, or `gateway`.
+    pub by: String,
+    /// As that of tickets.
+    pub door: String,
+    /// Reason, error, or what was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}

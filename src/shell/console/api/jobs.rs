@@ -1,0 +1,156 @@
+//! Jobs at the admin door: what there is, what becomes of it, and the commands.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use super::{Answer, ApiState, Asked, Id, Identity, Problem, Shared, WaitQuery, deadline};
+use crate::kernel::job::{Command, JobId, Rate, StateName};
+use crate::kernel::review::TicketId;
+use crate::shell::console::view::{JobFull, JobPage, JobSummary};
+use crate::shell::jobs::OrderError;
+use crate::shell::store::JobFilter;
+
+pub(super) fn routes() -> Router<Arc<ApiState>> {
+    Router::new()
+        .route("/v1/jobs", get(list))
+        .route("/v1/jobs/{id}", get(show))
+        .route("/v1/jobs/{id}/wait", get(wait))
+        .route("/v1/jobs/{id}/pause", post(pause))
+        .route("/v1/jobs/{id}/resume", post(resume))
+        .route("/v1/jobs/{id}/abort", post(abort))
+        .route("/v1/jobs/{id}/rate", post(rate))
+        .route("/v1/jobs/{id}/undo", post(undo))
+        .route("/v1/tickets/{id}/run", post(run))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// Names of states with commas; absent: all.
+    state: Option<String>,
+    limit: Option<u32>,
+}
+
+/// What a command carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::shell::console) struct JobBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::shell::console) by: Option<String>,
+    /// Of an abort.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::shell::console) reason: Option<String>,
+    /// Of a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::shell::console) batch_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::shell::console) pause_percent: Option<u32>,
+    /// Of an undo: data may be lost.
+    #[serde(default)]
+    pub(in crate::shell::console) yes: bool,
+}
+
+type Sent = Result<Json<JobBody>, axum::extract::rejection::JsonRejection>;
+
+async fn list(State(api): Shared, query: Asked<ListQuery>) -> Answer<JobPage> {
+    let Query(query) = query?;
+    let mut states = Vec::new();
+    for word in query.state.iter().flat_map(|words| words.split(',')) {
+        let unknown = || Problem::bad_request(&format!("there is no state {word:?}"));
+        states.push(StateName::parse(word).ok_or_else(unknown)?);
+    }
+    let filter = JobFilter { states, limit: query.limit.unwrap_or(0) };
+    let jobs = api.jobs.store().jobs(filter).await?;
+    Ok(Json(JobPage { jobs: jobs.into_iter().map(JobSummary::of).collect() }))
+}
+
+async fn show(State(api): Shared, id: Id) -> Answer<JobFull> {
+    let Path(id) = id?;
+    full(&api, JobId(id)).await
+}
+
+/// Until it has another version or has come further.
+async fn wait(State(api): Shared, id: Id, query: Asked<WaitQuery>) -> Answer<JobFull> {
+    let (Path(id), Query(query)) = (id?, query?);
+    let (id, store) = (JobId(id), api.jobs.store());
+    let deadline = deadline(query.timeout_s);
+    let mut changes = store.watch_jobs();
+    let before = store.job(id).await?;
+    let mut seen = before.clone();
+    while seen.job.version <= query.version && seen == before && seen.job.state.name().is_live() {
+        match tokio::time::timeout_at(deadline, changes.recv()).await {
+            Ok(Ok(change)) if change.id != id => {}
+            Ok(_) => seen = store.job(id).await?,
+            Err(_) => break,
+        }
+    }
+    full(&api, id).await
+}
+
+async fn pause(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<JobFull> {
+    let by = who.person(body?.0.by)?;
+    act(&api, &who, id, Command::Pause { by }).await
+}
+
+async fn resume(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<JobFull> {
+    let by = who.person(body?.0.by)?;
+    act(&api, &who, id, Command::Resume { by }).await
+}
+
+async fn abort(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<JobFull> {
+    let JobBody { by, reason, .. } = body?.0;
+    let by = who.person(by)?;
+    act(&api, &who, id, Command::Abort { by, reason }).await
+}
+
+async fn rate(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<JobFull> {
+    let JobBody { by, batch_ms, pause_percent, .. } = body?.0;
+    let by = who.person(by)?;
+    if batch_ms.is_none() && pause_percent.is_none() {
+        return Err(Problem::bad_request("say `batch_ms` or `pause_percent`"));
+    }
+    act(&api, &who, id, Command::SetRate { by, rate: Rate { batch_ms, pause_percent } }).await
+}
+
+async fn undo(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<JobFull> {
+    let (Path(id), body) = (id?, body?.0);
+    let by = who.person(body.by)?;
+    let job = api.jobs.undo(JobId(id), &by, body.yes, who.door()).await?;
+    full(&api, job.id).await
+}
+
+async fn run(State(api): Shared, who: Identity, id: Id) -> Answer<JobFull> {
+    let Path(id) = id?;
+    let job = api.jobs.run_ticket(TicketId(id), who.door()).await?;
+    full(&api, job.id).await
+}
+
+async fn act(api: &ApiState, who: &Identity, id: Id, command: Command) -> Answer<JobFull> {
+    let Path(id) = id?;
+    let job = api.jobs.act(who.door(), JobId(id), command).await?;
+    full(api, job.id).await
+}
+
+async fn full(api: &ApiState, id: JobId) -> Answer<JobFull> {
+    let store = api.jobs.store();
+    let job = store.job(id).await?;
+    let events = store.job_events(id).await?;
+    let runs = store.journal_of_job(id).await?;
+    Ok(Json(JobFull { job, events, runs }))
+}
+
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        let status = match error {
+            OrderError::Store(error) => return error.into(),
+            OrderError::Refused(_) | OrderError::Loses { .. } => StatusCode::CONFLICT,
+            OrderError::Unrecorded(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, &error.to_string())
+    }
+}

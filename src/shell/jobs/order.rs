@@ -1,0 +1,131 @@
+//! Jobs that are ordered through the admin door: an approved ticket, and the way back from a job.
+
+use super::super::audit::{Event, Intent};
+use super::super::store::{StepOutcome, StoreError};
+use super::{Jobs, ticket};
+use crate::kernel::job::{Job, JobId, Order, StateName, Table};
+use crate::kernel::plan::undo;
+use crate::kernel::review::{Door, StateName as TicketState, TicketId};
+
+/// Why there is no job.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Refused(String),
+    /// Data would be lost, and nobody has said that it may.
+    #[error("undoing job {id} loses {what}: say that you mean it (--yes)")]
+    Loses { id: JobId, what: String },
+    #[error("the record cannot be written, and nothing runs unrecorded: {0}")]
+    Unrecorded(String),
+}
+
+fn refused(why: impl Into<String>) -> OrderError {
+    OrderError::Refused(why.into())
+}
+
+impl Jobs {
+    /// Runs an approved change without the one who asked for it.
+    ///
+    /// # Errors
+    /// It is not approved, cannot run without its session, or the store cannot be written.
+    pub async fn run_ticket(&self, id: TicketId, door: Door) -> Result<Job, OrderError> {
+        let ticket = self.store().load(id).await?;
+        let request = &ticket.request;
+        let state = ticket.state.name();
+        if state != TicketState::Approved {
+            return Err(refused(format!("ticket {id} is {}, and would have to be approved for that", state.as_str())));
+        }
+        if let Some(job) = self.store().job_of_ticket(id).await?
+            && job.state.name().is_live()
+        {
+            return Err(refused(format!("job {} is for ticket {id} already", job.id)));
+        }
+        if ticket::whole_text(request).is_none() {
+            return Err(refused(ticket::NOT_WHOLE));
+        }
+        if request.plan.reads_back().is_err() {
+            return Err(refused("it holds several statements: send them again from a session instead"));
+        }
+        let settings = self.settings();
+        let target = settings.targets.iter().find(|target| target.name == request.target);
+        if target.and_then(|target| target.job_login(&request.requester)).is_none() {
+            return Err(refused(format!(
+                "target {} has no login for jobs of {}: see [targets.jobs] in the configuration",
+                request.target, request.requester
+            )));
+        }
+        let facts = &request.facts;
+        let tables = facts.relations().map(|one| Table { oid: one.oid, name: format!("{}.{}", one.schema, one.name) });
+        let mut order = Order {
+            target: request.target.clone(),
+            database: request.database.clone(),
+            tables: tables.collect(),
+            requester: request.requester.clone(),
+            role: (facts.current_role != facts.session_role).then(|| facts.current_role.clone()),
+            settings: request.settings.clone(),
+            application: request.application.clone(),
+            shown: request.shown.clone(),
+            plan: request.plan.clone(),
+            sameness: None,
+            ticket: Some(id),
+            undo_of: None,
+        };
+        if !order.settings.iter().any(|(name, _)| name == "search_path") {
+            order.settings.push(("search_path".to_owned(), request.search_path.clone()));
+        }
+        let attached = self.order(order, door).await?;
+        Ok(self.store().job(attached.id).await?.job)
+    }
+
+    /// Takes back what a job has done, in a job of its own.
+    ///
+    /// # Errors
+    /// There is nothing to take back, data would be lost without `may_lose`, or it cannot be recorded.
+    pub async fn undo(&self, id: JobId, by: &str, may_lose: bool, door: Door) -> Result<Job, OrderError> {
+        let job = self.store().job(id).await?.job;
+        let state = job.state.name();
+        if !matches!(state, StateName::Done | StateName::Failed) {
+            return Err(refused(format!(
+                "job {id} is {}, and would have to be done or failed for that",
+                state.as_str()
+            )));
+        }
+        let running = self.store().jobs_live().await?;
+        if let Some(other) = running.iter().find(|other| other.order.undo_of == Some(id)) {
+            return Err(refused(format!("job {} undoes job {id} already", other.id)));
+        }
+        let runs = self.store().journal_of_job(id).await?;
+        let steps = runs.iter().flat_map(|run| &run.steps);
+        let done = steps.filter(|step| matches!(step.ended, Some((_, StepOutcome::Done))));
+        let done: Vec<usize> = done.filter_map(|step| usize::try_from(step.step).ok()).collect();
+        let Some(plan) = undo::plan(&job.order.plan, &done) else {
+            return Err(refused(format!("nothing that job {id} has done can be undone by a plan")));
+        };
+        if let (Some(what), false) = (&job.order.plan.undo_loses, may_lose) {
+            return Err(OrderError::Loses { id, what: what.clone() });
+        }
+        let intent = Intent {
+            n: 0,
+            text: format!("undo of job {id}, asked for by {by}"),
+            text_hash: String::new(),
+            plan: plan.clone(),
+            ticket: None,
+            approvers: Vec::new(),
+            session: None,
+        };
+        let recorded = self.shared.audit.event_durable(Event::Intent(intent)).await;
+        recorded.map_err(|error| OrderError::Unrecorded(error.to_string()))?;
+        let order = Order {
+            shown: format!("undo of job {id}: {}", job.order.shown),
+            plan,
+            sameness: None,
+            ticket: None,
+            undo_of: Some(id),
+            ..job.order
+        };
+        let attached = self.order(order, door).await?;
+        Ok(self.store().job(attached.id).await?.job)
+    }
+}

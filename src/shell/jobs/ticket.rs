@@ -1,0 +1,157 @@
+//! An approved change that runs without the one who asked for it: judged again on the job's own connection,
+//! as the waiting session would, claimed, and reported.
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::super::audit::{Event, Intent};
+use super::super::catalog;
+use super::super::clock::now;
+use super::super::config::Target;
+use super::super::executor::Outcome;
+use super::super::session::backstage::Backstage;
+use super::super::store::StoreError;
+use super::Jobs;
+use super::run::Short;
+use crate::kernel::assess;
+use crate::kernel::job::{Job, JobId, State};
+use crate::kernel::policy::{self, Place, Verdict, Who};
+use crate::kernel::review::{self, Command, Request, Ticket, TicketId, approver, objects_hash};
+use crate::kernel::sql::encoding::TextEncoding;
+use crate::kernel::sql::remember::Known;
+use crate::kernel::sql::statement::Statement;
+
+/// The text of a ticket's statement, if that is all there is to it: nothing left out, no values bound.
+pub(super) fn whole_text(request: &Request) -> Option<&str> {
+    let hash = HEXLOWER.encode(&Sha256::digest(request.shown.as_bytes()));
+    (hash == request.text_hash).then_some(request.shown.as_str())
+}
+
+/// Unique: a ticket is claimed once.
+fn name(id: JobId) -> String {
+    format!("job-{id}")
+}
+
+fn refused(message: String) -> Short {
+    Short::Fail { code: "LK001".to_owned(), message }
+}
+
+/// Spends the approval, unless this job has done that before.
+pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, job: &Job) -> Result<(), Short> {
+    let Some(id) = job.order.ticket else { return Ok(()) };
+    let store = jobs.store();
+    let ticket = store.load(id).await?;
+    if let review::State::Running { claim, .. } = &ticket.state
+        && *claim == name(job.id)
+    {
+        return Ok(());
+    }
+    let request = judged(jobs, stage, target, &ticket).await?;
+    let intent = Intent {
+        n: 0,
+        text: ticket.request.shown.clone(),
+        text_hash: ticket.request.text_hash.clone(),
+        plan: job.order.plan.clone(),
+        ticket: Some(id),
+        approvers: Some(approver(&ticket.state)).filter(|name| !name.is_empty()).into_iter().collect(),
+        session: None,
+    };
+    // Before the approval is spent on a run that would not be recorded.
+    let unrecorded =
+        |error: super::super::audit::RecordError| Short::Fail { code: "LK007".to_owned(), message: error.to_string() };
+    jobs.shared.audit.event_durable(Event::Intent(intent)).await.map_err(unrecorded)?;
+    let command =
+        Command::Claim { claim: name(job.id), session: format!("job {}", job.id), request: Box::new(request) };
+    let terms = jobs.shared.tickets.settings.terms;
+    match store.act(id, command, now(), terms).await {
+        Ok(ticket) => match ticket.state {
+            review::State::Running { .. } => Ok(()),
+            _ => Err(refused(format!("ticket {id} is back in review: what it is about has changed"))),
+        },
+        Err(error @ (StoreError::Rejected(_) | StoreError::Conflict { .. })) => {
+            Err(refused(format!("the approval of ticket {id} cannot be used: {error}")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same statement with the facts of now, as this connection sees them.
+async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket: &Ticket) -> Result<Request, Short> {
+    let asked = &ticket.request;
+    let Some(text) = whole_text(asked) else { return Err(refused(NOT_WHOLE.to_owned())) };
+    let known = Known::read(text.as_bytes(), TextEncoding::Utf8);
+    let reading = known.statements();
+    if reading.statements.iter().any(|parsed| matches!(parsed.statement, Statement::Execute { .. })) {
+        return Err(refused(
+            "what a prepared statement stands for, only the session knows that prepared it".to_owned(),
+        ));
+    }
+    let facts = catalog::look_up(stage, &assess::wanted(&reading)).await;
+    let facts = facts.map_err(|error| Short::Lose(format!("what it touches cannot be looked up: {error}")))?;
+    let assessment = assess::assess(&known.text, &reading, facts);
+    let place = Place { in_transaction: false, several: reading.statements.len() > 1, parameters: false };
+    let who =
+        Who { target: target.name.clone(), role: asked.requester.clone(), application: asked.application.clone() };
+    let settings = jobs.settings();
+    let verdict = match settings.policy_of(target) {
+        Some(policy) => policy::judge(policy, &who, place, &assessment),
+        None => policy::judge(&policy::Policy::strict(), &who, place, &assessment),
+    };
+    let Verdict::Hold(draft) = verdict else {
+        return Err(refused(
+            "the objects or the policy have changed since it was held: send the statement again".to_owned(),
+        ));
+    };
+    let facts = assessment.facts;
+    Ok(Request {
+        role: facts.current_role.clone(),
+        search_path: facts.search_path.clone(),
+        objects_hash: objects_hash(&facts),
+        findings: draft.findings,
+        facts,
+        plan: draft.plan.shown(),
+        ..asked.clone()
+    })
+}
+
+pub(super) const NOT_WHOLE: &str =
+    "it has bound values or secrets, which are not kept: send the statement again from a session instead";
+
+/// Says on the ticket what became of it.
+pub(super) async fn report(jobs: &Jobs, job: &Job, outcome: Option<&Outcome>) {
+    let Some(id) = job.order.ticket else { return };
+    let claim = name(job.id);
+    let command = match &job.state {
+        State::Done { ms, .. } => {
+            let ran = match outcome {
+                Some(Outcome::Done(report)) => report.tag.clone(),
+                _ => None,
+            };
+            Command::Finish { claim, ms: *ms, tag: ran.unwrap_or_else(|| job.order.plan.tag.clone()) }
+        }
+        State::Failed { code, message, .. } if code == "08007" => {
+            Command::LoseOutcome { claim: Some(claim), why: message.clone() }
+        }
+        State::Failed { code, message, .. } => Command::Fail { claim, code: code.clone(), message: message.clone() },
+        State::Aborted { by, left, .. } => {
+            let message = format!("aborted by {by}: {left}");
+            Command::Fail { claim, code: "57014".to_owned(), message }
+        }
+        State::Queued
+        | State::Running { .. }
+        | State::Paused { .. }
+        | State::Waiting
+        | State::Stopping { .. }
+        | State::Undone { .. } => return,
+    };
+    tell(jobs, id, command).await;
+}
+
+async fn tell(jobs: &Jobs, id: TicketId, command: Command) {
+    let terms = jobs.shared.tickets.settings.terms;
+    match jobs.store().act(id, command, now(), terms).await {
+        // Rejected: it was never claimed, and stays as it is.
+        Ok(_) | Err(StoreError::Rejected(_)) => {}
+        Err(error) => tracing::error!(ticket = id.0, %error, "what became of a ticket could not be recorded"),
+    }
+}
