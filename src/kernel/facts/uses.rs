@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::sql::statement::{RelationName, TypeName};
+use super::{ColumnFacts, ConstraintFacts, Facts, IndexFacts, RelationFacts};
 
 /// A column whose type changes, and the types it is cast to on the way, the new one last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,59 @@ pub struct ColumnUse {
     pub may_create: bool,
 }
 
+impl ColumnUse {
+    /// What can be told from the table alone, where no server can be asked.
+    #[must_use]
+    pub fn assumed(facts: &Facts, asked: &WantedUse) -> Option<Self> {
+        let table = facts.relation(&asked.relation)??;
+        let column = table.column(&asked.column)?;
+        let mut from = column.type_sql.clone();
+        let mut casts = Vec::new();
+        for of in &asked.types {
+            let of = facts.type_facts(of)?;
+            casts.push(CastFacts::assumed(&from, &of.type_sql));
+            from.clone_from(&of.type_sql);
+        }
+        // Which columns an expression uses is not in the facts: its text counts.
+        let uses = |index: &&IndexFacts| {
+            index.columns.contains(&column.name)
+                || index.expression_or_partial
+                    && (index.definition.is_empty() || index.definition.contains(&column.name))
+        };
+        let constraints = table.constraints.iter().filter(|constraint| constraint.columns.contains(&column.name));
+        let place = |other: &ColumnFacts| other.name == column.name;
+        Some(Self {
+            position: table
+                .columns
+                .iter()
+                .position(place)
+                .and_then(|at| i16::try_from(at + 1).ok())
+                .unwrap_or_default(),
+            base_sql: column.type_sql.clone(),
+            casts,
+            is_last: table.columns.last().is_some_and(place),
+            indexes: table.indexes.iter().filter(uses).map(IndexUse::assumed).collect(),
+            constraints: constraints.map(|constraint| ConstraintUse::assumed(table, constraint)).collect(),
+            may_create: true,
+            ..Self::default()
+        })
+    }
+
+    /// With what another look at the same column has found besides.
+    pub fn extend(&mut self, other: Self) {
+        for index in other.indexes {
+            if !self.indexes.iter().any(|known| known.name == index.name) {
+                self.indexes.push(index);
+            }
+        }
+        for constraint in other.constraints {
+            if !self.constraints.iter().any(|known| known.name == constraint.name) {
+                self.constraints.push(constraint);
+            }
+        }
+    }
+}
+
 /// One cast, from the type before to this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one cast")]
@@ -83,6 +137,25 @@ pub struct CastFacts {
 }
 
 impl CastFacts {
+    /// Between strings nothing is computed; what has to do with time may depend on settings.
+    fn assumed(from: &str, to: &str) -> Self {
+        let bare = |text: &str| text.split('(').next().unwrap_or_default().trim().to_owned();
+        let is_string = |text: &str| ["text", "character varying"].contains(&bare(text).as_str());
+        let is_time = |text: &str| text.starts_with("time") || text.starts_with("date");
+        Self {
+            type_sql: to.to_owned(),
+            base_sql: to.to_owned(),
+            is_array: to.ends_with("[]"),
+            same: bare(from) == bare(to),
+            method: Some(if is_string(from) && is_string(to) { 'b' } else { 'f' }),
+            // Without a cast the server would refuse it: whether there is one is not known.
+            context: Some('a'),
+            immutable: !is_time(from) && !is_time(to),
+            plain_text: false,
+            to_string: is_string(to),
+        }
+    }
+
     /// Whether ALTER COLUMN TYPE finds it without USING.
     #[must_use]
     pub fn is_automatic(&self) -> bool {
@@ -147,6 +220,23 @@ pub struct IndexUse {
     pub comment: Option<String>,
 }
 
+impl IndexUse {
+    fn assumed(index: &IndexFacts) -> Self {
+        Self {
+            name: index.name.clone(),
+            definition: index.definition.clone(),
+            valid: index.valid,
+            unique: index.unique,
+            computed: index.expression_or_partial,
+            constraint: index.constraint.clone(),
+            replica_identity: false,
+            clustered: false,
+            tablespace: None,
+            comment: None,
+        }
+    }
+}
+
 /// A constraint on the column, or a foreign key that references it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one constraint")]
@@ -176,6 +266,30 @@ pub struct ConstraintUse {
     pub may_alter: bool,
     pub columns: Vec<String>,
     pub referenced: Vec<String>,
+}
+
+impl ConstraintUse {
+    fn assumed(table: &RelationFacts, constraint: &ConstraintFacts) -> Self {
+        Self {
+            name: constraint.name.clone(),
+            kind: constraint.kind,
+            definition: constraint.definition.clone(),
+            validated: constraint.validated,
+            deferrable: false,
+            deferred: false,
+            comment: None,
+            local: true,
+            remote: false,
+            schema: table.schema.clone(),
+            table: table.name.clone(),
+            plain: true,
+            referenced_schema: None,
+            referenced_table: None,
+            may_alter: true,
+            columns: constraint.columns.clone(),
+            referenced: Vec::new(),
+        }
+    }
 }
 
 /// `CREATE STATISTICS`.

@@ -14,7 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Facts, Persistence, RelationFacts, RelationKind, TypeFacts, Wanted};
+use super::facts::{ColumnUse, Facts, Persistence, RelationFacts, RelationKind, TypeFacts, Wanted};
 use super::sql::modifier;
 use super::sql::read::outline::DomainOutline;
 use super::sql::statement::{Callee, Reading, RelationName, TypeName};
@@ -134,6 +134,20 @@ impl Forecast {
             }
         }
         self.put_functions_and_types(wanted, &mut facts);
+        for asked in &wanted.uses {
+            let by_server = facts.column_use(&asked.relation, &asked.column).cloned();
+            let (Some(mut found), true) = (
+                ColumnUse::assumed(&facts, asked),
+                by_server.is_none() || self.now.relations.contains_key(&self.key(&asked.relation, &facts)),
+            ) else {
+                continue;
+            };
+            if let Some(mut known) = by_server {
+                known.extend(found);
+                found = known;
+            }
+            facts.put_use(&asked.relation, &asked.column, found);
+        }
         facts
     }
 
@@ -170,6 +184,11 @@ impl Forecast {
             facts.put_type(of, self.type_of(of));
         }
         self.put_functions_and_types(wanted, &mut facts);
+        for asked in &wanted.uses {
+            if let Some(found) = ColumnUse::assumed(&facts, asked) {
+                facts.put_use(&asked.relation, &asked.column, found);
+            }
+        }
         facts
     }
 

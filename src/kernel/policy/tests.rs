@@ -44,7 +44,7 @@ fn by_itself() {
         ("hold as-is", "DROP TABLE empty"),
         ("rewrite guarded", "ALTER TABLE empty DROP CONSTRAINT IF EXISTS nowhere"),
         ("pass 0", "DROP TABLE IF EXISTS nowhere"),
-        ("hold as-is", "ALTER TABLE orders ALTER COLUMN a TYPE bigint"),
+        ("hold change-type-aside", "ALTER TABLE orders ALTER COLUMN a TYPE bigint"),
         ("hold as-is", "UPDATE orders SET a = 1"),
         ("rewrite drop-index", "DROP INDEX orders_a_idx"),
         ("hold as-is", "ALTER TABLE orders DROP COLUMN a, ADD COLUMN x uuid DEFAULT gen_random_uuid()"),
