@@ -154,6 +154,7 @@ fn table(name: &str, size: (u64, u64)) -> RelationFacts {
         dependents: Vec::new(),
         index_of: None,
         published: false,
+        kin: Vec::new(),
     }
 }
 
@@ -248,7 +249,7 @@ fn every_file_is_a_rule_and_every_rule_has_its_cases() {
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
         .filter_map(|name| name.strip_suffix(".rs").map(|stem| stem.replace('_', "-")))
-        .filter(|stem| stem != "mod" && stem != "subject")
+        .filter(|stem| !["locks", "mod", "subject"].contains(&stem.as_str()))
         .collect();
     files.sort();
     assert_eq!(ids, files);

@@ -82,6 +82,8 @@ pub fn pass(kind: &AlterKind) -> u8 {
         | AlterKind::Rewrites { .. }
         | AlterKind::Security { .. }
         | AlterKind::Weakens { .. }
+        | AlterKind::ReplicaIdentityDefault
+        | AlterKind::RestartIdentity { .. }
         | AlterKind::Other { .. } => 10,
     }
 }

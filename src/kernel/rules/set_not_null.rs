@@ -40,7 +40,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 }
 
 /// Already NOT NULL, or proven by a valid CHECK of exactly this; a missing column is the server's to answer.
-fn nothing_to_read(table: &RelationFacts, column: &str) -> bool {
+pub(super) fn nothing_to_read(table: &RelationFacts, column: &str) -> bool {
     let Some(found) = table.column(column) else { return false };
     found.not_null || table.constraints.iter().any(|c| c.validated && proves(&c.definition, column))
 }

@@ -41,7 +41,7 @@ impl Session {
         assessment: Assessment,
         draft: Draft,
     ) -> Result<(), Ended> {
-        let mut decided = Decided::new(Recorded::Hold, &draft.findings);
+        let mut decided = Decided::new(Recorded::Hold, &draft.findings).locking(&assessment);
         let asked = self.ask(taken, &assessment, draft);
         let findings = asked.request.findings.clone();
         let (ticket, opened) = match self.shared.tickets.request(asked.request.clone()).await {
