@@ -87,6 +87,7 @@ alter table orders add column x positive not null default 1
 
 alter table orders add column x stamped
 
+-- alarm: the default of a domain is not looked into
 alter table orders add column x zero
 
 alter table orders add column x pair
@@ -186,14 +187,15 @@ alter table orders drop column if exists extra
 alter table orders drop column if exists nosuch
 
 -- fails: 42703
--- alarm: a column that is missing is not told apart
 alter table orders drop column nosuch
 
 -- harm: loss
+-- more: views that go along
 alter table orders drop column status cascade
 
 -- harm: loss
-alter table orders drop column customer_id
+-- setup: create table child(id int, c bigint references customers); insert into child select g, g from generate_series(1, 1000) g
+alter table child drop column c
 
 -- harm: loss
 alter table events drop column body
@@ -259,6 +261,7 @@ alter table numbered alter column a add generated always as identity
 
 alter table numbered alter column id set generated always
 
+-- harm: keys
 alter table numbered alter column id restart with 100000
 
 alter table numbered alter column id set increment by 10

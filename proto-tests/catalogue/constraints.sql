@@ -75,7 +75,6 @@ alter table events add constraint to_customer foreign key (region) references cu
 
 -- fails: 42809
 -- until: 17
--- alarm: the version that refuses it is not asked
 alter table events add constraint to_customer foreign key (region) references customers (id) not valid
 
 alter table keyless add constraint to_event foreign key (a, b) references events (id, at)

@@ -70,6 +70,7 @@ drop index if exists nosuch
 
 drop index orders_status, orders_paid
 
+-- alarm: CASCADE takes along what depends on it, which is not listed
 drop index orders_status cascade
 
 drop index public.orders_status
@@ -125,6 +126,7 @@ reindex table concurrently events
 
 -- outside
 -- setup: create table rebuilt(a int primary key); insert into rebuilt select g from generate_series(1, 1000) g
+-- more: whatever is in it
 reindex schema own
 
 -- outside
@@ -139,6 +141,7 @@ alter index orders_status reset (fillfactor)
 
 alter index orders_lower_title alter column 1 set statistics 200
 
+-- alarm: the tablespace an index is in is not in the facts
 alter index orders_status set tablespace pg_default
 
 alter index if exists nosuch rename to other

@@ -82,8 +82,9 @@ alter table orders set access method heap
 -- alarm: the access method a table has is not in the facts
 alter table orders set access method default
 
-alter table all in tablespace pg_default set tablespace pg_default
 -- outside
+-- alarm: what is in a tablespace is not looked up
+alter table all in tablespace pg_default set tablespace pg_default
 
 alter table orders set without oids
 
@@ -128,10 +129,12 @@ alter table orders disable trigger user
 
 alter table orders enable trigger user
 
-alter table paid enable rule paid_rule
+-- setup: create table ruled(a int); create rule none as on delete to ruled do instead nothing
+alter table ruled enable rule none
 
+-- setup: create table ruled(a int); create rule none as on delete to ruled do instead nothing
 -- harm: guards
-alter table paid disable rule paid_rule
+alter table ruled disable rule none
 
 -- harm: rights
 alter table orders enable row level security
@@ -160,6 +163,7 @@ create trigger again instead of insert on paid for each row execute function tou
 -- harm: guards
 drop trigger orders_touch on orders
 
+-- alarm: triggers are not looked up
 drop trigger if exists nosuch on orders
 
 alter trigger orders_touch on orders rename to orders_touched
@@ -185,7 +189,6 @@ create policy own_rows on orders using (true)
 alter policy own_rows on secured using (false)
 
 -- setup: create table secured(a int); create policy own_rows on secured using (true)
--- harm: rights
 alter policy own_rows on secured rename to other_rows
 
 -- setup: create table secured(a int); create policy own_rows on secured using (true)
@@ -230,6 +233,7 @@ create materialized view fresh as select id from orders
 create materialized view fresh as select id from orders with no data
 
 -- harm: loss
+-- more: views that go along
 drop table orders cascade
 
 -- harm: loss
@@ -282,7 +286,6 @@ truncate only base
 truncate base
 
 truncate empty
--- harm: loss
 
 -- outside
 vacuum full keyless
@@ -291,7 +294,7 @@ vacuum full keyless
 vacuum (full, analyze) keyless
 
 -- outside
--- alarm: the table is not read, but the command is known by its name
+-- fine: there is nothing to write, and it runs in no transaction in which it could be given a lock timeout
 vacuum full empty
 
 -- outside
@@ -321,6 +324,7 @@ refresh materialized view loose
 refresh materialized view totals with no data
 -- harm: loss
 
+-- fine: its readers go on, other refreshes wait
 refresh materialized view concurrently totals
 
 -- fails: 55000
@@ -339,6 +343,7 @@ lock orders in exclusive mode
 lock table events in share row exclusive mode
 
 -- harm: locks
+-- more: the tables of the view
 lock table paid
 
 lock table orders in share update exclusive mode
@@ -357,6 +362,7 @@ comment on index orders_status is 'by status'
 
 comment on trigger orders_touch on orders is 'touches'
 
+-- from: 16
 create statistics on status, extra from orders
 
 create statistics orders_s (ndistinct) on status, extra from orders

@@ -1,20 +1,20 @@
 -- Writes of all rows.
 
 -- harm: mass
-update keyless set c = 'x'
+update scratch set body = 'x'
 
 -- harm: mass
-update keyless set c = 'x' where true
+update scratch set body = 'x' where true
 
 -- harm: mass
-update keyless set c = 'x' where 1 = 1
+update scratch set body = 'x' where 1 = 1
 
 -- harm: mass
-update only keyless set c = 'x' where 'a' = 'a' or c = 'y'
+update only scratch set body = 'x' where 'a' = 'a' or body = 'y'
 
-update keyless set c = 'x' where a = 5
+update scratch set body = 'x' where id = 5
 
-update keyless set c = 'x' where a between 1 and 3 and b > 0
+update scratch set body = 'x' where id between 1 and 3 and body > ''
 
 -- harm: mass
 delete from keyless
@@ -28,7 +28,7 @@ delete from keyless where a = 4
 with gone as (delete from keyless returning *) select count(*) from gone
 
 -- harm: mass
-with changed as (update keyless set c = 'y' returning a) insert into scratch select a + 100000, 'x' from changed
+with changed as (update scratch set body = 'y' returning id) insert into scratch select id + 100000, 'x' from changed
 
 with gone as (delete from keyless where a = 3 returning *) select count(*) from gone
 
@@ -36,11 +36,11 @@ with gone as (delete from keyless where a = 3 returning *) select count(*) from 
 explain analyze delete from keyless
 
 -- harm: mass
-explain (analyze true, costs off) update keyless set c = 'x'
+explain (analyze true, costs off) update scratch set body = 'x'
 
 explain delete from keyless
 
-explain update keyless set c = 'x'
+explain update scratch set body = 'x'
 
 -- harm: mass
 copy (delete from keyless returning *) to stdout
@@ -48,7 +48,6 @@ copy (delete from keyless returning *) to stdout
 -- from: 15
 merge into keyless k using typed t on k.a = t.i and k.a = 5 when matched then update set c = 'x'
 
--- harm: mass
 -- fails: 26000
 execute nosuch
 

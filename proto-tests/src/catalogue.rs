@@ -9,12 +9,14 @@
 //! -- session: SQL                in the statement's session before it; `-- inside: SQL` also in its transaction
 //! -- cleanup: SQL                after it
 //! -- outside                     refuses a transaction block: runs by itself while another session holds a snapshot
-//! -- fails: 23502                the server answers this at once; only its harm is compared then
+//! -- fails: 23502                the server answers this, or `any` error, at once; only its harm is compared then
 //! -- harm: loss                  what no lock shows: loss, breaks, rights, code, guards, mass, locks
+//! -- fine: why                   it does long work under a strong lock, and nobody waits for that
+//! -- more: why                   it locks relations that the product does not name
 //! -- alarm: why                  the product is stricter than what was measured, and why that stays so
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -50,6 +52,10 @@ pub struct Case {
     pub harm: Option<String>,
     /// Why a verdict that is too strict is accepted.
     pub alarm: Option<String>,
+    /// Why long work under its locks keeps nobody waiting.
+    pub fine: Option<String>,
+    /// Why locks are taken that nobody names.
+    pub more: Option<String>,
     /// SQLSTATE it fails with.
     pub fails: Option<String>,
     /// It refuses a transaction block.
@@ -112,6 +118,8 @@ impl Case {
             "fails" => self.fails = Some(value),
             "harm" => self.harm = Some(value),
             "alarm" => self.alarm = Some(value),
+            "fine" => self.fine = Some(value),
+            "more" => self.more = Some(value),
             // A remark about the file.
             _ => {}
         }
@@ -141,7 +149,8 @@ impl Case {
 pub struct Truth {
     /// SQLSTATE, when it failed.
     pub error: Option<String>,
-    /// The strongest lock on each relation that was there before, by `schema.name`: an index into the modes.
+    /// The strongest lock on each relation that was there before, by `schema.name`: an index into the modes. A lock
+    /// on an index is one on its table, whose readers and writers open all its indexes.
     pub locks: BTreeMap<String, usize>,
     /// What was read, written anew or built: `scans public.orders`.
     pub work: Vec<String>,
@@ -178,8 +187,8 @@ pub fn mode_name(mode: usize) -> &'static str {
 #[derive(Clone, Debug)]
 struct Relation {
     name: String,
-    /// Kind, and for an index the table's number.
     kind: char,
+    /// Of an index.
     table: String,
     file: String,
     read: u64,
@@ -190,7 +199,8 @@ const RELATIONS: &str = "select c.oid, n.nspname || '.' || c.relname, c.relkind,
     coalesce(pg_relation_filenode(c.oid), 0), pg_stat_get_xact_tuples_returned(c.oid),
     case when c.relkind in ('r', 'm', 'i') then pg_relation_size(coalesce(i.indrelid, c.oid)) > 0 else false end
   from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_index i on i.indexrelid = c.oid
-  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relpersistence <> 't' and c.relkind <> 'c'";
+  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relpersistence <> 't'
+    and (c.relkind not in ('c', 'S') or c.relname = 'counter')";
 
 type Relations = BTreeMap<String, Relation>;
 
@@ -218,31 +228,28 @@ fn work(before: &Relations, after: &Relations) -> Vec<String> {
     let mut work = Vec::new();
     for (oid, old) in before {
         let Some(new) = after.get(oid) else { continue };
-        if matches!(old.kind, 'r' | 'm') && new.read >= old.read + SCANNED {
-            work.push(format!("scans {}", old.name));
+        if matches!(old.kind, 'r' | 'm' | 'i') && new.read >= old.read + SCANNED {
+            work.push(format!("reads {}", old.name));
         }
         if matches!(old.kind, 'r' | 'm') && old.file != new.file && old.filled {
             work.push(format!("rewrites {}", old.name));
         }
     }
-    let files: BTreeMap<&str, &str> = before.values().map(|old| (old.name.as_str(), old.file.as_str())).collect();
+    // Also of an index that has another name now.
+    let files: BTreeSet<&str> = before.values().map(|old| old.file.as_str()).collect();
     for new in after.values().filter(|new| new.kind == 'i' && new.filled && before.contains_key(&new.table)) {
-        if files.get(new.name.as_str()) != Some(&new.file.as_str()) {
+        if !files.contains(new.file.as_str()) {
             work.push(format!("builds {}", new.name));
         }
     }
     work
 }
 
-/// Whether people wait for locks on it, rather than on the table it belongs to.
-fn in_use(kind: char) -> bool {
-    matches!(kind, 'r' | 'p' | 'm' | 'v' | 'f' | 'S')
-}
-
 fn note(locks: &mut BTreeMap<String, usize>, before: &Relations, rows: &[String]) {
     for row in rows {
         let (oid, mode) = row.split_once('|').unwrap();
-        let Some(relation) = before.get(oid).filter(|relation| in_use(relation.kind)) else { continue };
+        let Some(relation) = before.get(oid) else { continue };
+        let relation = before.get(&relation.table).unwrap_or(relation);
         let mode = MODES.iter().position(|name| *name == mode).unwrap();
         let strongest = locks.entry(relation.name.clone()).or_default();
         *strongest = mode.max(*strongest);
@@ -255,6 +262,7 @@ fn state_of(replies: &[crate::Message]) -> Option<String> {
 
 /// Runs the statement in a transaction that is rolled back.
 pub fn within(case: &Case, client: &mut Client) -> Truth {
+    client.rows(BEFORE);
     case.session.iter().for_each(|sql| drop(client.rows(sql)));
     let existing = relations(client);
     client.rows("begin");
@@ -269,8 +277,11 @@ pub fn within(case: &Case, client: &mut Client) -> Truth {
         truth.work = work(&before, &relations(client));
     }
     client.query("rollback");
+    client.rows("discard all");
     truth
 }
+
+const BEFORE: &str = "set search_path = own, public";
 
 /// Runs the statement by itself while another session holds a snapshot and reads everything; what it holds or
 /// waits for is seen from a third.
@@ -283,15 +294,20 @@ pub fn outside(case: &Case, server: &Server, database: &str, client: &mut Client
         let (schema, name) = relation.name.split_once('.').unwrap();
         reader.rows(&format!("select count(*) from \"{schema}\".\"{name}\" where false"));
     }
+    client.rows(BEFORE);
     client.send(&crate::wire::query(case.sql.as_bytes())).unwrap();
     let pid = client.pid;
     let mut truth = Truth::default();
     wait_until("the statement ends or waits", std::time::Duration::from_secs(20), || {
+        // Idle after the statement, not still before it.
+        let sql = format!(
+            "select wait_event_type = 'Lock' or (state <> 'active' and query <> '{BEFORE}') from pg_stat_activity
+             where pid = {pid}"
+        );
+        let stands = observer.rows(&sql).contains(&"t".to_owned());
         let sql = format!("select relation, mode from pg_locks where pid = {pid} and locktype = 'relation'");
         note(&mut truth.locks, &before, &observer.rows(&sql));
-        let sql =
-            format!("select wait_event_type = 'Lock' or state <> 'active' from pg_stat_activity where pid = {pid}");
-        observer.rows(&sql).contains(&"t".to_owned()).then_some(())
+        stands.then_some(())
     });
     reader.rows("commit");
     truth.error = state_of(&client.until_ready());

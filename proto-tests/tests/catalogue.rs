@@ -15,8 +15,8 @@ use serde_json::Value;
 /// Databases a server's cases are dealt to.
 const WORKERS: usize = 2;
 
-/// Marks the statement of a case in the record.
-const MARK: &str = "/* case */ ";
+/// Stands before the statement of a case in the record.
+const MARK: &str = "select 'the catalogue''s case ";
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogue")
@@ -53,9 +53,9 @@ impl Verdict {
 }
 
 fn weight(case: &Case, truth: &Truth) -> Weight {
-    if case.harm.is_some() || truth.heavy() {
+    if case.harm.is_some() || (truth.heavy() && case.fine.is_none()) {
         Weight::Stop
-    } else if truth.strong().is_empty() {
+    } else if truth.strong().is_empty() || case.fine.is_some() {
         Weight::Free
     } else {
         Weight::Guard
@@ -66,32 +66,23 @@ fn weight(case: &Case, truth: &Truth) -> Weight {
 fn work(server: &Server, gateway: &Gateway, database: &str, left: &Mutex<Vec<Case>>) -> Vec<(Case, Truth)> {
     let mut done = Vec::new();
     let mut admin = server.connect("dba", database);
+    let mut direct = server.connect("dba", database);
+    let mut asked = gateway.connect("dba", database);
     loop {
         let Some(case) = left.lock().unwrap().pop() else { return done };
-        let t0 = std::time::Instant::now();
         case.prepare(&mut admin);
-        let t1 = std::time::Instant::now();
-        let truth = measured(&case, server, database);
+        let truth = if case.outside {
+            catalogue::outside(&case, server, database, &mut direct)
+        } else {
+            catalogue::within(&case, &mut direct)
+        };
         if case.outside {
             case.clean(&mut admin);
             case.prepare(&mut admin);
         }
-        let mut asked = gateway.session("dba", database).parameter("application_name", &case.place).connect().unwrap();
         ask(&case, &mut asked);
-        let t3 = std::time::Instant::now();
         case.clean(&mut admin);
-        eprintln!("TIME {} prep {:?} all {:?} clean {:?}", case.place, t1 - t0, t0.elapsed(), t3.elapsed());
         done.push((case, truth));
-    }
-}
-
-fn measured(case: &Case, server: &Server, database: &str) -> Truth {
-    let mut client = server.connect("dba", database);
-    client.rows("set search_path = own, public");
-    if case.outside {
-        catalogue::outside(case, server, database, &mut client)
-    } else {
-        catalogue::within(case, &mut client)
     }
 }
 
@@ -102,13 +93,15 @@ fn ask(case: &Case, client: &mut Client) {
         client.rows("begin");
     }
     case.inside.iter().for_each(|sql| drop(client.rows(sql)));
-    client.query(&format!("{MARK}{}", case.sql));
+    client.rows(&format!("{MARK}{}'", case.place));
+    client.query(&case.sql);
     client.query("rollback");
+    client.rows("discard all");
 }
 
-/// The verdicts by application name, which is the case's place.
+/// The verdicts by the case's place: what each session's record says after the mark, first of all a decision.
 fn verdicts(gateway: &Gateway) -> HashMap<String, Verdict> {
-    let mut names: HashMap<u64, String> = HashMap::new();
+    let mut marked: HashMap<u64, String> = HashMap::new();
     let mut verdicts: HashMap<String, Verdict> = HashMap::new();
     let mut files: Vec<_> =
         std::fs::read_dir(gateway.data.join("record")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -118,15 +111,14 @@ fn verdicts(gateway: &Gateway) -> HashMap<String, Verdict> {
             let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
             let text = |key: &str| line[key].as_str().unwrap_or_default();
             let session = line["session"].as_u64().unwrap_or_default();
-            match text("event") {
-                "session_started" => drop(names.insert(session, text("application").to_owned())),
-                "statement" if text("text").starts_with(MARK) => {
-                    verdicts
-                        .entry(names[&session].clone())
-                        .or_insert_with(|| Verdict { word: "pass".into(), ..Verdict::default() });
+            match (text("event"), text("text").strip_prefix(MARK)) {
+                ("statement", Some(place)) => drop(marked.insert(session, place.trim_end_matches('\'').to_owned())),
+                ("statement", None) => {
+                    let passed = Verdict { word: "pass".into(), ..Verdict::default() };
+                    marked.remove(&session).map(|place| verdicts.entry(place).or_insert(passed));
                 }
-                "decision" if text("text").starts_with(MARK) => {
-                    drop(verdicts.insert(names[&session].clone(), verdict(&line)));
+                ("decision", _) => {
+                    marked.get(&session).map(|place| verdicts.insert(place.clone(), verdict(&line)));
                 }
                 _ => {}
             }
@@ -176,7 +168,8 @@ impl Counted {
 
     fn count(&mut self, case: &Case, truth: &Truth, verdict: &Verdict) {
         let complain = |text: String| format!("{} {}\n      {text}", case.place, case.sql);
-        if truth.error != case.fails {
+        let any = case.fails.as_deref() == Some("any") && truth.error.is_some();
+        if truth.error != case.fails && !any {
             self.complaints.push(complain(format!("fails {:?}, expected {:?}", truth.error, case.fails)));
             return;
         }
@@ -205,14 +198,17 @@ impl Counted {
             (Some(_), false) => self.complaints.push(complain("its alarm is not one".to_owned())),
             (None, false) | (Some(_), true) => {}
         }
-        if truth.error.is_none() {
-            self.complaints.extend(locks(truth, verdict).map(complain));
+        if case.fine.is_some() && truth.strong().is_empty() {
+            self.complaints.push(complain("its locks are fine anyway".to_owned()));
+        }
+        if truth.error.is_none() && case.alarm.is_none() {
+            self.complaints.extend(locks(case, truth, verdict).map(complain));
         }
     }
 }
 
 /// Where the locks named are not those taken.
-fn locks(truth: &Truth, verdict: &Verdict) -> Option<String> {
+fn locks(case: &Case, truth: &Truth, verdict: &Verdict) -> Option<String> {
     let mut wrong = Vec::new();
     for (name, mode) in &verdict.found {
         let taken = truth.locks.get(name);
@@ -230,7 +226,10 @@ fn locks(truth: &Truth, verdict: &Verdict) -> Option<String> {
         let taken = truth.strong();
         for name in named.keys().chain(taken.keys()).collect::<std::collections::BTreeSet<_>>() {
             let word = |of: &BTreeMap<&str, usize>| of.get(name).map_or("none", |mode| mode_name(*mode));
-            if named.get(name) != taken.get(name) {
+            // Of what runs in several transactions only the first that waits is seen.
+            let unseen = case.outside && !taken.contains_key(name);
+            let excused = case.more.is_some() && !named.contains_key(name);
+            if named.get(name) != taken.get(name) && !unseen && !excused {
                 wrong.push(format!("{name}: named {}, taken {}", word(&named), word(&taken)));
             }
         }

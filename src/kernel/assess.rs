@@ -281,6 +281,7 @@ impl<'a> Judged<'a> {
             | AlterKind::Weakens { .. }
             | AlterKind::ReplicaIdentityDefault
             | AlterKind::RestartIdentity { .. }
+            | AlterKind::Enforce { .. }
             | AlterKind::Other { .. } => false,
         })
     }

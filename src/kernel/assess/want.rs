@@ -104,6 +104,7 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             | AlterKind::Weakens { .. }
             | AlterKind::ReplicaIdentityDefault
             | AlterKind::RestartIdentity { .. }
+            | AlterKind::Enforce { .. }
             | AlterKind::Other { .. } => {}
         }
     }

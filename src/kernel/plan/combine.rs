@@ -84,6 +84,7 @@ pub fn pass(kind: &AlterKind) -> u8 {
         | AlterKind::Weakens { .. }
         | AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
+        | AlterKind::Enforce { .. }
         | AlterKind::Other { .. } => 10,
     }
 }

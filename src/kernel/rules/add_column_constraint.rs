@@ -41,7 +41,7 @@ fn scanned(column: &AddColumn) -> Option<&'static str> {
         ConstraintKind::Check { .. } if !constraint.not_enforced => Some("a CHECK"),
         ConstraintKind::Unique { .. } => Some("UNIQUE"),
         ConstraintKind::PrimaryKey { .. } => Some("PRIMARY KEY"),
-        ConstraintKind::ForeignKey { .. } if has_value && !constraint.not_enforced => Some("REFERENCES and a value"),
+        ConstraintKind::ForeignKey { .. } if has_value && !constraint.not_enforced => Some("REFERENCES and a default"),
         ConstraintKind::Exclude => Some("EXCLUDE"),
         ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } | ConstraintKind::NotNull => None,
     })

@@ -22,7 +22,11 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let Some((alter, AlterKind::AddConstraint(constraint))) = subject.alter() else { return Vec::new() };
+    let (alter, constraint) = match subject.alter() {
+        Some((alter, AlterKind::AddConstraint(constraint))) => (alter, constraint),
+        Some((alter, AlterKind::Enforce { name, enforced: true })) => return enforced(subject, &alter.relation, name),
+        _ => return Vec::new(),
+    };
     let ConstraintKind::ForeignKey { references } = &constraint.kind else { return Vec::new() };
     if constraint.not_valid || constraint.not_enforced {
         return Vec::new();
@@ -62,4 +66,14 @@ fn of_own(subject: &Subject<'_>, own: &RelationName, referenced: Option<Target<'
     );
     let (rows, bytes) = (Some(own.rows_at_most()), Some(own.heap_bytes));
     vec![Hazard { rows, bytes, ..Hazard::lock(&referenced, LockMode::ShareRowExclusive, message) }]
+}
+
+/// NOT ENFORCED made ENFORCED is looked up at once, there is no NOT VALID in between.
+fn enforced(subject: &Subject<'_>, table: &RelationName, name: &str) -> Vec<Hazard> {
+    let Some(target) = subject.shared(table).filter(|target| !target.is_empty()) else { return Vec::new() };
+    let message = format!(
+        "ENFORCED looks up every row of {} for {name} while nobody may use it; drop it and add it NOT VALID instead",
+        target.described()
+    );
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message)]
 }

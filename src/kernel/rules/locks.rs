@@ -23,6 +23,10 @@ pub fn taken(subject: &Subject<'_>) -> Vec<Locked> {
     let mut all = All(Vec::new());
     for (name, mode) in locks(subject.change) {
         let Some(target) = subject.shared(name) else { continue };
+        // Nobody reads a type.
+        if target.facts.is_some_and(|facts| facts.kind == RelationKind::CompositeType) {
+            continue;
+        }
         let table = target.facts.and_then(|facts| facts.index_of.clone());
         all.put(table.unwrap_or_else(|| target.name.clone()), mode);
         if let Some(facts) = target.facts {
@@ -72,8 +76,7 @@ impl All {
             Change::CreateIndex(index) if !index.only && is_partitioned(facts) => self.kin(target, KinHow::Below, mode),
             Change::Drop(drop) => {
                 if drop.kind == DropKind::Index && facts.kind == RelationKind::PartitionedIndex {
-                    let table = facts.index_of.as_ref().and_then(|name| subject.shared(name));
-                    self.kin(table.as_ref(), KinHow::Below, mode);
+                    self.kin(target, KinHow::Below, mode);
                 }
                 if drop.kind == DropKind::Table {
                     self.kin(target, KinHow::Below, mode);
@@ -84,11 +87,20 @@ impl All {
                     }
                 }
             }
-            Change::Truncate { cascade, .. } => {
-                self.kin(target, KinHow::Below, mode);
+            Change::Truncate { only, cascade, .. } => {
+                if !only {
+                    self.kin(target, KinHow::Below, mode);
+                }
                 if *cascade {
                     self.kin(target, KinHow::ReferencedBy, mode);
                 }
+            }
+            // Each partition in a transaction of its own, and the parent in none.
+            Change::Reindex { .. }
+                if matches!(facts.kind, RelationKind::PartitionedTable | RelationKind::PartitionedIndex) =>
+            {
+                self.0.clear();
+                self.kin(target, KinHow::Below, mode);
             }
             Change::LockTable { .. } => self.kin(target, KinHow::Below, mode),
             Change::Rename(rename) if rename.what == "column" => self.kin(target, KinHow::Below, mode),
@@ -121,6 +133,11 @@ impl All {
                 for kin in key.into_iter().flat_map(|_| facts.kin_by(KinHow::ReferencedBy)) {
                     self.put(kin.relation.clone(), LockMode::AccessExclusive);
                 }
+            }
+            AlterKind::Enforce { name, enforced } => {
+                let lock = if *enforced { LockMode::ShareRowExclusive } else { LockMode::AccessExclusive };
+                let own = facts.kin_by(KinHow::References).filter(|kin| kin.constraint.as_ref() == Some(name));
+                own.for_each(|kin| self.put(kin.relation.clone(), lock));
             }
             AlterKind::AttachPartition { .. } => {
                 for kin in facts.kin_by(KinHow::Default) {
@@ -189,6 +206,7 @@ fn recursion(kind: &AlterKind, facts: &RelationFacts, major: u32) -> Option<Lock
         | AlterKind::Weakens { .. }
         | AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
+        | AlterKind::Enforce { .. }
         | AlterKind::Other { .. } => None,
     }
 }
@@ -276,6 +294,7 @@ pub fn action_lock(kind: &AlterKind) -> LockMode {
         AlterKind::BriefLock { lock, .. } | AlterKind::Weakens { lock, .. } => *lock,
         AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
+        | AlterKind::Enforce { .. }
         | AlterKind::AddColumn(_)
         | AlterKind::DropColumn { .. }
         | AlterKind::SetNotNull { .. }
@@ -316,6 +335,7 @@ fn others(kind: &AlterKind) -> Vec<(&RelationName, LockMode)> {
         | AlterKind::Weakens { .. }
         | AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
+        | AlterKind::Enforce { .. }
         | AlterKind::Other { .. } => Vec::new(),
     }
 }

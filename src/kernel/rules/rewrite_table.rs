@@ -30,11 +30,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         (_, Some((alter, AlterKind::Rewrites { command }))) => (*command, &alter.relation),
         _ => return Vec::new(),
     };
-    let Some(target) = subject.shared(name) else { return Vec::new() };
-    // VACUUM runs in no transaction in which it could be given a lock timeout.
-    if target.is_empty() && !command.starts_with("VACUUM") {
-        return Vec::new();
-    }
+    let Some(target) = subject.shared(name).filter(|target| !target.is_empty()) else { return Vec::new() };
     let message = format!("{command} writes {} anew while nobody may use it", target.described());
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message)]
 }

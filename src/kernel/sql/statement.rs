@@ -79,6 +79,8 @@ pub enum Change {
     /// TRUNCATE.
     Truncate {
         relations: Vec<RelationName>,
+        /// ONLY before each of them.
+        only: bool,
         cascade: bool,
     },
     /// UPDATE or DELETE (also inside a CTE, EXPLAIN ANALYZE, COPY) whose WHERE is absent or a tautology.
@@ -313,6 +315,11 @@ pub enum AlterKind {
     },
     /// REPLICA IDENTITY DEFAULT: the primary key, if there is one.
     ReplicaIdentityDefault,
+    /// ALTER CONSTRAINT … [NOT] ENFORCED (18).
+    Enforce {
+        name: String,
+        enforced: bool,
+    },
     /// SET … RESTART of an identity column.
     RestartIdentity {
         column: String,

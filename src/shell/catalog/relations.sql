@@ -206,7 +206,9 @@ SELECT pg_catalog.json_build_object(
           AND d.refobjid OPERATOR(pg_catalog.=) c.oid AND o.confrelid OPERATOR(pg_catalog.=) c.oid
           AND o.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog."char"
       ) k
-      JOIN pg_catalog.pg_class r ON r.oid OPERATOR(pg_catalog.=) k.oid
+      -- Of an index, the tables of those below it.
+      JOIN pg_catalog.pg_class r ON r.oid OPERATOR(pg_catalog.=) COALESCE((SELECT x.indrelid
+        FROM pg_catalog.pg_index x WHERE x.indexrelid OPERATOR(pg_catalog.=) k.oid), k.oid)
       JOIN pg_catalog.pg_namespace kn ON kn.oid OPERATOR(pg_catalog.=) r.relnamespace), '[]'::pg_catalog.json)
     ) END ORDER BY w.place)
   FROM guard, wanted w

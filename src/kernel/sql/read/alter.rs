@@ -29,7 +29,14 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
         };
         expressions(command, found)?;
         let sql = fragment::action(statement, command)?;
-        actions.push(AlterAction { kind: kind(command)?, sql });
+        let kind = match object {
+            // It goes on to tables of the type, which nothing here names.
+            AlterObject::Type if command.behavior == DropBehavior::DROP_CASCADE => {
+                AlterKind::Other { command: "ALTER TYPE … CASCADE" }
+            }
+            _ => kind(command)?,
+        };
+        actions.push(AlterAction { kind, sql });
     }
     found.add(Change::AlterTable(AlterTable {
         relation: objects::relation(on),
@@ -94,6 +101,13 @@ fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
         At::AT_ValidateConstraint => AlterKind::ValidateConstraint { name: name() },
         At::AT_DropConstraint => AlterKind::DropConstraint { name: name(), if_exists, cascade },
         At::AT_ReplicaIdentity => replica_identity(command),
+        At::AT_AlterConstraint => match command.def() {
+            Node::ATAlterConstraint(change) if change.alter_enforceability => AlterKind::Enforce {
+                name: change.conname().unwrap_or_default().to_owned(),
+                enforced: change.is_enforced,
+            },
+            _ => AlterKind::BriefLock { command: "ALTER CONSTRAINT", lock: LockMode::AccessExclusive },
+        },
         At::AT_SetIdentity => match command.def() {
             Node::NodeList(options) if objects::restarts(options) => AlterKind::RestartIdentity { column: name() },
             _ => AlterKind::BriefLock { command: "SET GENERATED", lock: LockMode::AccessExclusive },
@@ -210,7 +224,6 @@ fn by_lock(subtype: At::Type) -> AlterKind {
         At::AT_SetStorage => brief("SET STORAGE"),
         At::AT_SetCompression => brief("SET COMPRESSION"),
         At::AT_DropExpression => brief("DROP EXPRESSION"),
-        At::AT_AlterConstraint => brief("ALTER CONSTRAINT"),
         At::AT_AlterColumnGenericOptions => brief("OPTIONS"),
         At::AT_GenericOptions => brief("OPTIONS"),
         At::AT_AddInherit => brief("INHERIT"),

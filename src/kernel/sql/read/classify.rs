@@ -1,7 +1,7 @@
 //! One statement by its node kind. Every statement kind of the grammar is named here; a kind that is not
 //! is [`Change::Other`], which policies close by default.
 
-use pg_raw_parse::raw::{DiscardMode, TransactionStmtKind};
+use pg_raw_parse::raw::{DiscardMode, ObjectType, TransactionStmtKind};
 use pg_raw_parse::{Node, nodes};
 
 use super::super::statement::{Change, Opaque, OpaqueKind, Privilege, Statement, TransactionControl};
@@ -389,7 +389,10 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::AlterCollationStmt(_) => found.brief("ALTER COLLATION", None),
         Node::AlterTSDictionaryStmt(_) => found.brief("ALTER TEXT SEARCH DICTIONARY", None),
         Node::AlterTSConfigurationStmt(_) => found.brief("ALTER TEXT SEARCH CONFIGURATION", None),
-        Node::AlterObjectDependsStmt(_) => found.brief("ALTER … DEPENDS ON EXTENSION", None),
+        Node::AlterObjectDependsStmt(depends) => {
+            let whole = depends.object_type != ObjectType::OBJECT_TRIGGER;
+            found.brief("ALTER … DEPENDS ON EXTENSION", depends.relation().filter(|_| whole));
+        }
         Node::CreatePublicationStmt(publication) => objects::create_publication(publication, found),
         Node::AlterPublicationStmt(publication) => objects::alter_publication(publication, found),
         Node::CreatedbStmt(_) => found.other("CREATE DATABASE"),

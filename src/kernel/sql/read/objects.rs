@@ -183,6 +183,7 @@ pub(super) fn ranges(list: &NodeList) -> Vec<RelationName> {
 pub(super) fn truncate(statement: &nodes::TruncateStmt, found: &mut Found) {
     found.add(Change::Truncate {
         relations: ranges(statement.relations()),
+        only: statement.relations().iter().all(|node| matches!(node, Node::RangeVar(range) if !range.inh)),
         cascade: statement.behavior == DropBehavior::DROP_CASCADE,
     });
 }
