@@ -153,7 +153,8 @@ struct Counted {
 impl Counted {
     fn line(&self, major: u32) -> String {
         let share = |of: usize, all: usize| {
-            if all == 0 { 100.0 } else { f64::from(u32::try_from(of * 1000 / all).unwrap()) / 10.0 }
+            let tenths = (of * 1000).checked_div(all).unwrap_or(1000);
+            f64::from(u32::try_from(tenths).unwrap()) / 10.0
         };
         let (caught, missed, alarms) = (self.caught, self.missed, self.alarms);
         let all = caught + missed + alarms + self.quiet + self.harms;
