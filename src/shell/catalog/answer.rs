@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::kernel::facts::{
-    ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Persistence, RelationFacts, RelationKind, TypeFacts,
-    WantedUse,
+    ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Persistence, RelationFacts, RelationKind,
+    TypeFacts, WantedUse,
 };
 use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
