@@ -186,6 +186,8 @@ impl Happening {
 pub enum Rejection {
     #[error("the job is {is}, and would have to be {needed} for that")]
     WrongState { is: &'static str, needed: &'static str },
+    #[error("the approval it ran by is spent: have the statement approved again")]
+    Spent,
     #[error("the rate's values are 1 to 10000 ms for a batch and at most 10000 percent for the pause")]
     Rate,
 }
@@ -225,6 +227,7 @@ pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<E
             _ => return wrong("queued, running or waiting"),
         },
         Command::Resume { by } => match name {
+            StateName::Failed if job.order.ticket.is_some() => return Err(Rejection::Spent),
             StateName::Paused | StateName::Waiting | StateName::Failed => Happening::Resumed { by },
             _ => return wrong("paused, waiting or failed"),
         },

@@ -151,8 +151,11 @@ impl Jobs {
         let live = self.runs().get(&id).cloned();
         if let Some(live) = &live {
             if job.state == State::Queued && live.connected.load(Ordering::SeqCst) {
-                // Resumed: its run was only waiting for that.
-                job = self.shared.store.job_act(Door::Gateway, id, Command::Start, now()).await?;
+                // Resumed: its run was only waiting for that, unless it has just ended.
+                job = match self.shared.store.job_act(Door::Gateway, id, Command::Start, now()).await {
+                    Err(StoreError::JobRejected(_)) => self.shared.store.job(id).await?.job,
+                    started => started?,
+                };
             }
             steer(&live.control, &job);
         }
@@ -230,11 +233,21 @@ impl Jobs {
                 }
             };
             jobs.runs().remove(&id);
-            if let Some((job, outcome)) = ended {
-                jobs.close(&job, outcome);
+            match ended {
+                Some((job, outcome)) => jobs.close(&job, outcome),
+                None => jobs.put_back(id).await,
             }
             jobs.shared.wake.notify_one();
         });
+    }
+
+    /// Resumed in the very moment in which its run left: nobody is at it, so it is not running.
+    async fn put_back(&self, id: JobId) {
+        match self.shared.store.job_act(Door::Gateway, id, Command::Recover, now()).await {
+            // Mostly: it is not running.
+            Ok(_) | Err(StoreError::JobRejected(_)) => {}
+            Err(error) => tracing::error!(job = id.0, %error, "a job's state cannot be written"),
+        }
     }
 
     /// Tells those who wait for a job that it is over.

@@ -96,6 +96,14 @@ fn what_had_not_begun_is_aborted_at_once_and_what_had_is_taken_back_first() {
 }
 
 #[test]
+fn an_approval_is_good_for_one_try() {
+    let mut job = ordered(1, &[]);
+    job.order.ticket = Some(TicketId(3));
+    let fail = Command::Fail { code: "XX000".to_owned(), message: "m".to_owned() };
+    assert_eq!(after(job, &[Command::Start, fail, Command::Resume { by: by() }]), Err(Rejection::Spent));
+}
+
+#[test]
 fn a_lost_connection_is_tried_again_later_and_later() {
     let mut job = after(ordered(1, &[]), &[Command::Start]).unwrap();
     let mut last = 0;
