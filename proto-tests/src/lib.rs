@@ -7,6 +7,7 @@
 
 pub mod case;
 pub mod catalog;
+pub mod catalogue;
 pub mod client;
 pub mod gateway;
 pub mod play;

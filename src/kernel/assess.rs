@@ -9,8 +9,9 @@ use super::plan::combine::{self, Part};
 use super::plan::names::Names;
 use super::plan::retype::{self, Retype, Work};
 use super::plan::{Mode, Plan, as_is, guarded, tag};
+use super::rules::locks::Locked;
 use super::rules::subject::{Earlier, Hazard, Subject};
-use super::rules::{Finding, RULES, Rule, brief_lock};
+use super::rules::{Finding, RULES, Rule, brief_lock, locks};
 use super::sql::agree::{Agreement, agreement};
 use super::sql::statement::{
     AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, Parsed, Reading, Statement, TransactionControl,
@@ -46,6 +47,8 @@ pub struct Assessed {
     pub guarded: Option<(Finding, Plan)>,
     /// The statement itself, for an approval without a safe form.
     pub as_is: Plan,
+    /// The locks it takes itself on relations that others use.
+    pub locks: Vec<Locked>,
     /// All its work is brief: inside a transaction block a bounded lock timeout is all it needs.
     pub brief: bool,
 }
@@ -162,6 +165,10 @@ fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
         | Change::Reindex { .. }
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
+        | Change::CheckDomain { .. }
+        | Change::CreateRule { .. }
+        | Change::Publication(_)
+        | Change::RestartSequence { .. }
         | Change::LockTable { .. }
         | Change::Brief { .. } => {}
     }
@@ -192,6 +199,7 @@ impl<'a> Judged<'a> {
             safe,
             brief: findings.is_empty() || self.brief_as_written(&findings),
             as_is: self.as_is(guarded.as_ref()),
+            locks: locks::taken(&Subject::new(self.change, None, self.facts, self.earlier, names)),
             guarded,
         };
         (findings, assessed)
@@ -209,7 +217,7 @@ impl<'a> Judged<'a> {
             let pass = combine::pass(&action.kind);
             match found.iter().find_map(|finding| finding.plan.clone()) {
                 _ if found.is_empty() => {
-                    parts.push((pass, Part::Brief(action.sql.clone(), brief_lock::action_lock(&action.kind))));
+                    parts.push((pass, Part::Brief(action.sql.clone(), locks::action_lock(&action.kind))));
                 }
                 Some(plan) if found.iter().all(|finding| finding.plan.is_some()) => {
                     parts.push((pass, Part::Plan(plan)));
@@ -271,6 +279,9 @@ impl<'a> Judged<'a> {
             | AlterKind::Rewrites { .. }
             | AlterKind::Security { .. }
             | AlterKind::Weakens { .. }
+            | AlterKind::ReplicaIdentityDefault
+            | AlterKind::RestartIdentity { .. }
+            | AlterKind::Enforce { .. }
             | AlterKind::Other { .. } => false,
         })
     }
@@ -311,7 +322,7 @@ impl<'a> Judged<'a> {
 
     fn as_is(&self, guarded: Option<&(Finding, Plan)>) -> Plan {
         let relation = guarded.and_then(|(finding, _)| finding.relation.clone());
-        let lock = brief_lock::locks(self.change).into_iter().map(|(_, lock)| lock).max();
+        let lock = locks::locks(self.change).into_iter().map(|(_, lock)| lock).max();
         as_is::plan(self.text, tag::of(self.change), relation, run_mode(self.change, lock))
     }
 }
@@ -321,7 +332,9 @@ fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
     let lock = lock.unwrap_or(LockMode::AccessShare);
     let brief = match change {
         Change::Drop(drop) => !drop.concurrently && drop.kind != DropKind::Database,
-        Change::Truncate { .. } | Change::Rename(_) => true,
+        Change::Truncate { .. } | Change::Rename(_) | Change::CreateRule { .. } | Change::RestartSequence { .. } => {
+            true
+        }
         Change::AlterTable(alter) => alter.actions.iter().all(|action| quick(&action.kind)),
         Change::CreateIndex(_)
         | Change::CreateTable(_)
@@ -332,6 +345,8 @@ fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
         | Change::Reindex { .. }
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
+        | Change::CheckDomain { .. }
+        | Change::Publication(_)
         | Change::LockTable { .. }
         | Change::Brief { .. }
         | Change::Other { .. }
@@ -347,6 +362,8 @@ fn quick(kind: &AlterKind) -> bool {
             | AlterKind::DropConstraint { .. }
             | AlterKind::Security { .. }
             | AlterKind::Weakens { .. }
+            | AlterKind::ReplicaIdentityDefault
+            | AlterKind::RestartIdentity { .. }
             | AlterKind::DropNotNull { .. }
             | AlterKind::SetDefault { .. }
             | AlterKind::DropDefault { .. }

@@ -1,5 +1,6 @@
 //! What must be looked up before judging, and the answers. The kernel asks, `shell::catalog` answers.
 
+mod kin;
 mod uses;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{Callee, RelationName, TypeName};
+pub use kin::{Kin, KinHow};
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 
 /// What the rules need to know about the statements of one message.
@@ -152,6 +154,9 @@ pub struct RelationFacts {
     pub index_of: Option<RelationName>,
     /// Names of relations already used in its schema (to choose free names for helpers).
     pub published: bool,
+    /// What a change of it locks or reads besides.
+    #[serde(default)]
+    pub kin: Vec<Kin>,
 }
 
 impl RelationFacts {
@@ -174,6 +179,11 @@ impl RelationFacts {
     #[must_use]
     pub fn qualified(&self) -> RelationName {
         RelationName { schema: Some(self.schema.clone()), name: self.name.clone() }
+    }
+
+    /// Its relatives of one sort.
+    pub fn kin_by(&self, how: KinHow) -> impl Iterator<Item = &Kin> {
+        self.kin.iter().filter(move |kin| kin.how == how)
     }
 
     /// Rows, or an upper estimate from the heap's pages when the table was never analysed

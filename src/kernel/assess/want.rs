@@ -3,7 +3,7 @@
 
 use crate::kernel::facts::{Wanted, WantedUse};
 use crate::kernel::plan::names::{candidates, included, index_middle};
-use crate::kernel::rules::brief_lock;
+use crate::kernel::rules::locks;
 use crate::kernel::sql::statement::{
     AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Statement, TypeName, Using, UsingForm,
 };
@@ -25,7 +25,7 @@ pub fn wanted(reading: &Reading) -> Wanted {
 }
 
 fn want_change(change: &Change, wanted: &mut Wanted) {
-    wanted.relations.extend(brief_lock::locks(change).into_iter().map(|(name, _)| name.clone()));
+    wanted.relations.extend(locks::locks(change).into_iter().map(|(name, _)| name.clone()));
     match change {
         Change::CreateIndex(index) => {
             wanted.relations.push(index.relation.clone());
@@ -52,6 +52,10 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         | Change::Reindex { .. }
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
+        | Change::CheckDomain { .. }
+        | Change::CreateRule { .. }
+        | Change::Publication(_)
+        | Change::RestartSequence { .. }
         | Change::LockTable { .. }
         | Change::Brief { .. }
         | Change::Other { .. }
@@ -98,6 +102,9 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             | AlterKind::Rewrites { .. }
             | AlterKind::Security { .. }
             | AlterKind::Weakens { .. }
+            | AlterKind::ReplicaIdentityDefault
+            | AlterKind::RestartIdentity { .. }
+            | AlterKind::Enforce { .. }
             | AlterKind::Other { .. } => {}
         }
     }

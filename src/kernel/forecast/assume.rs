@@ -172,12 +172,15 @@ fn needed_by_alter(alter: &AlterTable, facts: &mut RelationFacts) {
             | AlterKind::SetDefault { column }
             | AlterKind::DropDefault { column }
             | AlterKind::DropColumn { column, .. }
+            | AlterKind::RestartIdentity { column }
             | AlterKind::AlterType { column, .. } => need_column(alter, facts, column),
             AlterKind::AddConstraint(constraint) => {
                 constraint.columns.iter().for_each(|column| need_column(alter, facts, column));
             }
             AlterKind::ValidateConstraint { name } => need_constraint(facts, name, false),
-            AlterKind::DropConstraint { name, .. } => need_constraint(facts, name, true),
+            AlterKind::DropConstraint { name, .. } | AlterKind::Enforce { name, .. } => {
+                need_constraint(facts, name, true)
+            }
             AlterKind::AddConstraintUsingIndex { index: name, .. } => {
                 if facts.index(name).is_none() {
                     facts.indexes.push(index(name));
@@ -191,6 +194,7 @@ fn needed_by_alter(alter: &AlterTable, facts: &mut RelationFacts) {
             | AlterKind::Rewrites { .. }
             | AlterKind::Security { .. }
             | AlterKind::Weakens { .. }
+            | AlterKind::ReplicaIdentityDefault
             | AlterKind::Other { .. } => {}
         }
     }

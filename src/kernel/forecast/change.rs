@@ -53,6 +53,9 @@ impl Forecast {
             | AlterKind::Rewrites { .. }
             | AlterKind::Security { .. }
             | AlterKind::Weakens { .. }
+            | AlterKind::ReplicaIdentityDefault
+            | AlterKind::RestartIdentity { .. }
+            | AlterKind::Enforce { .. }
             | AlterKind::Other { .. } => {}
         }
     }

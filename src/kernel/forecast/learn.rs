@@ -92,6 +92,10 @@ impl Forecast {
             | Change::Reindex { .. }
             | Change::RewriteTable { .. }
             | Change::RefreshMatview { .. }
+            | Change::CheckDomain { .. }
+            | Change::CreateRule { .. }
+            | Change::Publication(_)
+            | Change::RestartSequence { .. }
             | Change::LockTable { .. }
             | Change::Other { .. }
             | Change::Unreadable { .. } => {}

@@ -296,6 +296,7 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         dependents: Vec::new(),
         index_of: None,
         published: false,
+        kin: Vec::new(),
     }
 }
 

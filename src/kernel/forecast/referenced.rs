@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kernel::facts::RelationKind;
-use crate::kernel::rules::brief_lock;
+use crate::kernel::rules::locks;
 use crate::kernel::sql::statement::{AlterObject, Change, DropKind, Reading, RelationName, Statement};
 
 /// By name as written. What the reading itself makes is not among them.
@@ -43,6 +43,7 @@ fn of(change: &Change) -> Vec<(&RelationName, RelationKind)> {
             names.extend(target.iter().map(|name| (name, kind)));
         }
         Change::RefreshMatview { relation } => names.push((relation, RelationKind::MaterializedView)),
+        Change::RestartSequence { relation } => names.push((relation, RelationKind::Sequence)),
         Change::Brief { command: "CREATE VIEW" | "CREATE SEQUENCE", .. } => return names,
         Change::Brief { command: "ALTER SEQUENCE", relation } => {
             names.extend(relation.iter().map(|name| (name, RelationKind::Sequence)));
@@ -54,13 +55,16 @@ fn of(change: &Change) -> Vec<(&RelationName, RelationKind)> {
         | Change::Setting(_)
         | Change::Opaque(_)
         | Change::RewriteTable { .. }
+        | Change::CheckDomain { .. }
+        | Change::CreateRule { .. }
+        | Change::Publication(_)
         | Change::LockTable { .. }
         | Change::Brief { .. }
         | Change::Other { .. }
         | Change::Unreadable { .. } => {}
     }
     // The first kind that is said of a name counts.
-    names.extend(brief_lock::locks(change).into_iter().map(|(name, _)| (name, RelationKind::Table)));
+    names.extend(locks::locks(change).into_iter().map(|(name, _)| (name, RelationKind::Table)));
     names
 }
 

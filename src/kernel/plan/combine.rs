@@ -82,6 +82,9 @@ pub fn pass(kind: &AlterKind) -> u8 {
         | AlterKind::Rewrites { .. }
         | AlterKind::Security { .. }
         | AlterKind::Weakens { .. }
+        | AlterKind::ReplicaIdentityDefault
+        | AlterKind::RestartIdentity { .. }
+        | AlterKind::Enforce { .. }
         | AlterKind::Other { .. } => 10,
     }
 }

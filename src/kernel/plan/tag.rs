@@ -10,6 +10,7 @@ pub fn of(change: &Change) -> String {
         Change::AlterTable(alter) => format!("ALTER {}", altered(alter.object)),
         Change::CreateTable(table) if table.from_query => "SELECT".to_owned(),
         Change::CreateTable(_) => "CREATE TABLE".to_owned(),
+        Change::Drop(drop) if drop.kind == DropKind::Other("CONSTRAINT") => "ALTER DOMAIN".to_owned(),
         Change::Drop(drop) => format!("DROP {}", dropped(drop.kind)),
         Change::Truncate { .. } => "TRUNCATE TABLE".to_owned(),
         Change::MassWrite { kind: MassWriteKind::Update, .. } => "UPDATE".to_owned(),
@@ -27,6 +28,10 @@ pub fn of(change: &Change) -> String {
         }
         Change::RefreshMatview { .. } => "REFRESH MATERIALIZED VIEW".to_owned(),
         Change::LockTable { .. } => "LOCK TABLE".to_owned(),
+        Change::CheckDomain { .. } => "ALTER DOMAIN".to_owned(),
+        Change::CreateRule { .. } => "CREATE RULE".to_owned(),
+        Change::Publication(publication) => publication.command.to_owned(),
+        Change::RestartSequence { .. } => "ALTER SEQUENCE".to_owned(),
         Change::Brief { command, .. } | Change::Other { command } => (*command).to_owned(),
         Change::Unreadable { .. } => String::new(),
     }

@@ -57,6 +57,7 @@ fn relation_for_test() -> RelationFacts {
         dependents: Vec::new(),
         index_of: None,
         published: false,
+        kin: Vec::new(),
     }
 }
 

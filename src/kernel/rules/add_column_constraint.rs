@@ -32,7 +32,8 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 
 /// What makes the server read the table, if anything does.
 fn scanned(column: &AddColumn) -> Option<&'static str> {
-    let has_value = column.default.as_ref().is_some_and(|default| !default.is_null)
+    // DEFAULT NULL, too, makes the server look at every row.
+    let has_value = column.default.is_some()
         || column.serial.is_some()
         || column.identity_sql.is_some()
         || column.generated.is_some();
@@ -40,7 +41,7 @@ fn scanned(column: &AddColumn) -> Option<&'static str> {
         ConstraintKind::Check { .. } if !constraint.not_enforced => Some("a CHECK"),
         ConstraintKind::Unique { .. } => Some("UNIQUE"),
         ConstraintKind::PrimaryKey { .. } => Some("PRIMARY KEY"),
-        ConstraintKind::ForeignKey { .. } if has_value && !constraint.not_enforced => Some("REFERENCES and a value"),
+        ConstraintKind::ForeignKey { .. } if has_value && !constraint.not_enforced => Some("REFERENCES and a default"),
         ConstraintKind::Exclude => Some("EXCLUDE"),
         ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } | ConstraintKind::NotNull => None,
     })

@@ -1,10 +1,10 @@
 //! Adding a foreign key looks up every row while nobody may write to either table.
 
-use super::subject::{Hazard, Subject, UNKNOWN, written};
+use super::subject::{Hazard, Subject, Target, UNKNOWN, written};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationKind;
 use crate::kernel::plan::add_constraint;
-use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode};
+use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode, RelationName};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -22,13 +22,21 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let Some((alter, AlterKind::AddConstraint(constraint))) = subject.alter() else { return Vec::new() };
+    let (alter, constraint) = match subject.alter() {
+        Some((alter, AlterKind::AddConstraint(constraint))) => (alter, constraint),
+        Some((alter, AlterKind::Enforce { name, enforced: true })) => return enforced(subject, &alter.relation, name),
+        _ => return Vec::new(),
+    };
     let ConstraintKind::ForeignKey { references } = &constraint.kind else { return Vec::new() };
     if constraint.not_valid || constraint.not_enforced {
         return Vec::new();
     }
-    let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
     let referenced = subject.shared(references);
+    let Some(target) = subject.shared(&alter.relation) else { return of_own(subject, &alter.relation, referenced) };
+    // Nothing to look up.
+    if target.is_empty() {
+        return Vec::new();
+    }
     let message = format!(
         "ADD FOREIGN KEY looks up every row of {} while nobody may write to it or to {}",
         target.described(),
@@ -44,4 +52,28 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     };
     let hazard = Hazard::lock(&target, LockMode::ShareRowExclusive, message).with(plan);
     vec![hazard.and_size_of(referenced.as_ref())]
+}
+
+/// A table of the same transaction: its rows are looked up in one that others want to write to.
+fn of_own(subject: &Subject<'_>, own: &RelationName, referenced: Option<Target<'_>>) -> Vec<Hazard> {
+    let own = subject.facts.relation(own).flatten().filter(|own| own.heap_bytes > 0);
+    let (Some(own), Some(referenced)) = (own, referenced) else { return Vec::new() };
+    let message = format!(
+        "ADD FOREIGN KEY looks up every row of {} while nobody may write to {}; it cannot be done in steps here: the \
+         table is new in this transaction",
+        own.name,
+        referenced.described()
+    );
+    let (rows, bytes) = (Some(own.rows_at_most()), Some(own.heap_bytes));
+    vec![Hazard { rows, bytes, ..Hazard::lock(&referenced, LockMode::ShareRowExclusive, message) }]
+}
+
+/// NOT ENFORCED made ENFORCED is looked up at once, there is no NOT VALID in between.
+fn enforced(subject: &Subject<'_>, table: &RelationName, name: &str) -> Vec<Hazard> {
+    let Some(target) = subject.shared(table).filter(|target| !target.is_empty()) else { return Vec::new() };
+    let message = format!(
+        "ENFORCED looks up every row of {} for {name} while nobody may use it; drop it and add it NOT VALID instead",
+        target.described()
+    );
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message)]
 }

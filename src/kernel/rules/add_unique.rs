@@ -25,6 +25,9 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, AlterKind::AddConstraint(constraint))) = subject.alter() else { return Vec::new() };
     let ConstraintKind::Unique { .. } = constraint.kind else { return Vec::new() };
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
+    if subject.index_of_parent_only(alter, &target) {
+        return Vec::new();
+    }
     let message = format!("ADD UNIQUE builds an index over {} while nobody may use it", target.described());
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(subject, constraint, &target))]
 }

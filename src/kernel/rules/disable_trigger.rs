@@ -2,6 +2,7 @@
 
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
+use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::{AlterKind, LockMode};
 
 /// The rule.
@@ -20,8 +21,18 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let Some((alter, AlterKind::Weakens { command })) = subject.alter() else { return Vec::new() };
+    let Some((alter, kind)) = subject.alter() else { return Vec::new() };
+    let (command, lock) = match kind {
+        AlterKind::Weakens { command, lock } => (*command, *lock),
+        AlterKind::ReplicaIdentityDefault => ("REPLICA IDENTITY DEFAULT", LockMode::AccessExclusive),
+        _ => return Vec::new(),
+    };
     let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+    let keyed = |facts: &RelationFacts| facts.indexes.iter().any(|index| index.primary);
+    // The default is the primary key.
+    if *kind == AlterKind::ReplicaIdentityDefault && target.facts.is_some_and(keyed) {
+        return Vec::new();
+    }
     let message = format!("{command}: what guards {} is weakened", target.described());
-    vec![Hazard::loss(&target, LockMode::ShareRowExclusive, message)]
+    vec![Hazard::loss(&target, lock, message)]
 }

@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Hold,
     doc: Doc {
-        what: "DROP of anything but tables, columns, indexes, schemas and databases; DROP CONSTRAINT.",
+        what: "DROP of anything but tables, columns, indexes, schemas and databases; DROP CONSTRAINT, ALTER CONSTRAINT … NOT ENFORCED.",
         why: "Whatever still names it fails, and a constraint that is gone lets wrong rows in.",
         instead: "Stop using it first. To replace a function or a view, CREATE OR REPLACE it.",
         versions: "All supported versions.",
@@ -29,6 +29,11 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
                 return Vec::new();
             }
             let message = format!("constraint {name} of {} no longer holds", target.described());
+            vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+        }
+        (_, Some((alter, AlterKind::Enforce { name, enforced: false }))) => {
+            let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+            let message = format!("constraint {name} of {} is not looked at any more", target.described());
             vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
         }
         _ => Vec::new(),

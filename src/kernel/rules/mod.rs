@@ -12,7 +12,9 @@ pub mod add_unique;
 pub mod attach_partition;
 pub mod brief_lock;
 pub mod change_type;
+pub mod check_domain;
 pub mod create_index;
+pub mod create_rule;
 pub mod disable_trigger;
 pub mod drop_column;
 pub mod drop_database;
@@ -21,6 +23,7 @@ pub mod drop_object;
 pub mod drop_schema;
 pub mod drop_table;
 pub mod lock_table;
+pub mod locks;
 pub mod mass_delete;
 pub mod mass_update;
 pub mod opaque_code;
@@ -28,9 +31,11 @@ pub mod opaque_function;
 pub mod opaque_server;
 pub mod other_ddl;
 pub mod privilege;
+pub mod publication;
 pub mod refresh_matview;
 pub mod reindex;
 pub mod rename;
+pub mod restart_sequence;
 pub mod rewrite_table;
 pub mod set_not_null;
 pub mod setting;
@@ -140,7 +145,9 @@ pub const RULES: &[&Rule] = &[
     &attach_partition::RULE,
     &brief_lock::RULE,
     &change_type::RULE,
+    &check_domain::RULE,
     &create_index::RULE,
+    &create_rule::RULE,
     &disable_trigger::RULE,
     &drop_column::RULE,
     &drop_database::RULE,
@@ -156,9 +163,11 @@ pub const RULES: &[&Rule] = &[
     &opaque_server::RULE,
     &other_ddl::RULE,
     &privilege::RULE,
+    &publication::RULE,
     &refresh_matview::RULE,
     &reindex::RULE,
     &rename::RULE,
+    &restart_sequence::RULE,
     &rewrite_table::RULE,
     &set_not_null::RULE,
     &setting::RULE,

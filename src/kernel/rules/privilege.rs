@@ -22,7 +22,14 @@ pub const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     match (subject.change, subject.alter()) {
         (Change::Privilege(privilege), _) if !privilege.own_password => {
-            vec![Hazard::plain(format!("{} changes who may do what", privilege.command))]
+            let message = format!("{} changes who may do what", privilege.command);
+            match &privilege.relation {
+                None => vec![Hazard::plain(message)],
+                Some(name) => {
+                    let Some(target) = subject.shared(name) else { return Vec::new() };
+                    vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+                }
+            }
         }
         (_, Some((alter, AlterKind::Security { command }))) => {
             let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };

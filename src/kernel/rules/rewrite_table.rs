@@ -2,7 +2,7 @@
 
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
-use crate::kernel::sql::statement::{AlterKind, Change, LockMode};
+use crate::kernel::sql::statement::{AlterKind, AlterObject, Change, LockMode};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -25,6 +25,8 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         (Change::RewriteTable { command, relation: None }, _) => {
             return vec![Hazard::plain(format!("{command} writes every table anew while nobody may use it"))];
         }
+        // A sequence is one row.
+        (_, Some((alter, AlterKind::Rewrites { .. }))) if alter.object == AlterObject::Sequence => return Vec::new(),
         (_, Some((alter, AlterKind::Rewrites { command }))) => (*command, &alter.relation),
         _ => return Vec::new(),
     };

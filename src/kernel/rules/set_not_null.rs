@@ -1,8 +1,8 @@
 //! SET NOT NULL reads the whole table while nobody may use it.
 
 use super::subject::{Hazard, Subject, Target, UNKNOWN};
-use super::{Doc, Response, Rule};
-use crate::kernel::facts::RelationFacts;
+use super::{Doc, Response, Rule, validate_with_others};
+use crate::kernel::facts::{ConstraintFacts, RelationFacts};
 use crate::kernel::plan::{Plan, quote, set_not_null};
 use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, LockMode};
 
@@ -40,9 +40,16 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 }
 
 /// Already NOT NULL, or proven by a valid CHECK of exactly this; a missing column is the server's to answer.
-fn nothing_to_read(table: &RelationFacts, column: &str) -> bool {
+pub(super) fn nothing_to_read(table: &RelationFacts, column: &str) -> bool {
     let Some(found) = table.column(column) else { return false };
-    found.not_null || table.constraints.iter().any(|c| c.validated && proves(&c.definition, column))
+    (found.not_null && unproven(table, column).is_none())
+        || table.constraints.iter().any(|c| c.validated && proves(&c.definition, column))
+}
+
+/// A NOT NULL constraint that binds new rows only (18).
+fn unproven<'a>(table: &'a RelationFacts, column: &str) -> Option<&'a str> {
+    let of = |c: &&ConstraintFacts| c.kind == 'n' && !c.validated && c.columns.iter().any(|name| name == column);
+    table.constraints.iter().find(of).map(|c| c.name.as_str())
 }
 
 /// Whether a CHECK's text, as the server prints it, is `column IS NOT NULL`.
@@ -60,6 +67,9 @@ fn safe(
     let table = target.facts.ok_or(UNKNOWN)?;
     if alter.only {
         return Err("ONLY does not go with a CHECK that children inherit");
+    }
+    if let Some(name) = unproven(table, column) {
+        return Ok(validate_with_others::safe(alter, table, name));
     }
     if table.column(column).is_none() {
         return Err("the column is not there yet");

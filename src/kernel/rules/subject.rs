@@ -2,7 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 
-use crate::kernel::facts::{Facts, Persistence, RelationFacts};
+use crate::kernel::facts::{Facts, Persistence, RelationFacts, RelationKind};
 use crate::kernel::plan::names::Names;
 use crate::kernel::plan::{Plan, add_column};
 use crate::kernel::sql::statement::{AddColumn, AlterAction, AlterKind, AlterTable, Change, LockMode, RelationName};
@@ -126,6 +126,12 @@ impl<'a> Subject<'a> {
             return None;
         }
         Some((column, target))
+    }
+
+    /// ONLY on a partitioned table: an index that is not valid yet, of no rows.
+    #[must_use]
+    pub fn index_of_parent_only(&self, alter: &AlterTable, target: &Target<'_>) -> bool {
+        alter.only && target.facts.is_some_and(|facts| facts.kind == RelationKind::PartitionedTable)
     }
 
     /// The steps for the ADD COLUMN that is looked at, or why there are none.

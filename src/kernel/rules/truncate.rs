@@ -20,7 +20,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let Change::Truncate { relations, cascade } = subject.change else { return Vec::new() };
+    let Change::Truncate { relations, cascade, .. } = subject.change else { return Vec::new() };
     let emptied =
         relations.iter().filter_map(|name| if *cascade { subject.shared(name) } else { subject.with_data(name) });
     emptied

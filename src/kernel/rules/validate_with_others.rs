@@ -39,7 +39,7 @@ fn weak(kind: &AlterKind) -> bool {
     matches!(kind, AlterKind::ValidateConstraint { .. } | AlterKind::WeakLock { .. })
 }
 
-fn safe(alter: &AlterTable, table: &RelationFacts, name: &str) -> Plan {
+pub(super) fn safe(alter: &AlterTable, table: &RelationFacts, name: &str) -> Plan {
     let only = if alter.only { "ONLY " } else { "" };
     let sql = format!("ALTER TABLE {only}{} VALIDATE CONSTRAINT {}", quote::table(table), quote::identifier(name));
     let validated = format!(

@@ -53,6 +53,10 @@ pub fn agreement(text: &str, change: &Change) -> Agreement {
         | Change::Reindex { .. }
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
+        | Change::CheckDomain { .. }
+        | Change::CreateRule { .. }
+        | Change::Publication(_)
+        | Change::RestartSequence { .. }
         | Change::LockTable { .. }
         | Change::Brief { .. }
         | Change::Other { .. }

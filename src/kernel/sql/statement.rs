@@ -79,6 +79,8 @@ pub enum Change {
     /// TRUNCATE.
     Truncate {
         relations: Vec<RelationName>,
+        /// ONLY before each of them.
+        only: bool,
         cascade: bool,
     },
     /// UPDATE or DELETE (also inside a CTE, EXPLAIN ANALYZE, COPY) whose WHERE is absent or a tautology.
@@ -106,6 +108,20 @@ pub enum Change {
     },
     /// REFRESH MATERIALIZED VIEW without CONCURRENTLY.
     RefreshMatview {
+        relation: RelationName,
+    },
+    /// ALTER DOMAIN with something that every table which uses it is checked for.
+    CheckDomain {
+        domain: String,
+    },
+    /// CREATE RULE.
+    CreateRule {
+        relation: RelationName,
+    },
+    /// CREATE PUBLICATION, ALTER PUBLICATION.
+    Publication(Publication),
+    /// ALTER SEQUENCE … RESTART.
+    RestartSequence {
         relation: RelationName,
     },
     /// LOCK TABLE in a mode that blocks readers or writers.
@@ -295,6 +311,18 @@ pub enum AlterKind {
     /// Disables a trigger or rule, or weakens replica identity.
     Weakens {
         command: &'static str,
+        lock: LockMode,
+    },
+    /// REPLICA IDENTITY DEFAULT: the primary key, if there is one.
+    ReplicaIdentityDefault,
+    /// ALTER CONSTRAINT … [NOT] ENFORCED (18).
+    Enforce {
+        name: String,
+        enforced: bool,
+    },
+    /// SET … RESTART of an identity column.
+    RestartIdentity {
+        column: String,
     },
     /// Known, not modelled.
     Other {
@@ -359,6 +387,28 @@ pub struct Privilege {
     pub command: &'static str,
     /// A change of a role's own password only: passes by default, its text is redacted.
     pub own_password: bool,
+    /// The table a policy is of.
+    pub relation: Option<RelationName>,
+}
+
+/// What is sent to subscribers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    pub command: &'static str,
+    /// Tables named in it.
+    pub relations: Vec<RelationName>,
+    pub effect: PublicationEffect,
+}
+
+/// What becomes of what subscribers get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicationEffect {
+    /// The tables named, if any, are sent from now on.
+    Adds,
+    /// So are tables that are not named: all, or those of a schema.
+    AddsMore,
+    /// Something may not be sent any more.
+    Removes,
 }
 
 /// A setting that statements depend on, or that reaches beyond the session.

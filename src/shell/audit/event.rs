@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::plan::Plan;
 use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::RuleId;
+use crate::kernel::sql::statement::LockMode;
 
 pub use affairs::{JobEvent, TicketEvent};
 
@@ -375,6 +376,9 @@ pub struct DecisionRecord {
     pub text: String,
     /// Rule and the sentence it says.
     pub findings: Vec<FindingLine>,
+    /// All locks the statement itself takes, on every relation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockLine>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<TicketId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -385,7 +389,19 @@ pub struct DecisionRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingLine {
     pub rule: RuleId,
+    /// `schema.table`, and the lock the statement itself takes on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<LockMode>,
     pub message: String,
+}
+
+/// A lock that a statement takes on what others use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockLine {
+    pub relation: String,
+    pub mode: LockMode,
 }
 
 /// What became of one step of a plan.

@@ -33,7 +33,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 
 pub use event::{
-    Arrival, Counts, Decision, DecisionRecord, EndReason, Event, FindingLine, Intent, JobEvent, LoginFailed,
+    Arrival, Counts, Decision, DecisionRecord, EndReason, Event, FindingLine, Intent, JobEvent, LockLine, LoginFailed,
     SessionInfo, SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent, Transaction,
 };
 pub use format::timestamp;

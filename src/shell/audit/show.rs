@@ -197,6 +197,9 @@ fn decided(decision: &DecisionRecord) -> String {
     for finding in &decision.findings {
         text += &format!("\n{:20}{}: {}", "", for_terminal(&finding.rule.0), for_terminal(&finding.message));
     }
+    for locked in &decision.locks {
+        text += &format!("\n{:20}locks {}: {}", "", for_terminal(&locked.relation), locked.mode.words());
+    }
     text
 }
 

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::kernel::facts::{
-    ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
-    WantedUse,
+    ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Persistence, RelationFacts, RelationKind,
+    TypeFacts, WantedUse,
 };
 use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
@@ -43,6 +43,7 @@ struct Relation {
     dependents: Vec<String>,
     index_of: Option<RelationName>,
     published: bool,
+    kin: Vec<Kin>,
 }
 
 /// The facts of the first query, whose relations come in the order they were asked for.
@@ -138,6 +139,7 @@ impl Relation {
             dependents: self.dependents,
             index_of: self.index_of,
             published: self.published,
+            kin: self.kin,
         })
     }
 }

@@ -173,7 +173,43 @@ SELECT pg_catalog.json_build_object(
       OR EXISTS (SELECT FROM pg_catalog.pg_depend d
         WHERE d.classid OPERATOR(pg_catalog.=) 6237::pg_catalog.oid
           AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid
-          AND d.refobjid OPERATOR(pg_catalog.=) c.relnamespace)
+          AND d.refobjid OPERATOR(pg_catalog.=) c.relnamespace),
+    'kin', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+        'relation', pg_catalog.json_build_object('schema', kn.nspname, 'name', r.relname),
+        'how', k.how, 'constraint', k.fk, 'columns', COALESCE((
+          SELECT pg_catalog.json_agg(a.attname ORDER BY u.place)
+          FROM pg_catalog.unnest(k.key) WITH ORDINALITY AS u(attnum, place)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
+            AND a.attnum OPERATOR(pg_catalog.=) u.attnum), '[]'::pg_catalog.json))
+        ORDER BY k.how, kn.nspname, r.relname, k.fk)
+      FROM (
+        (SELECT t.oid, 'below' AS how, NULL::pg_catalog.name AS fk, NULL::pg_catalog.int2[] AS key
+        FROM tree t WHERE t.root OPERATOR(pg_catalog.=) c.oid AND t.oid OPERATOR(pg_catalog.<>) c.oid LIMIT 1000)
+        UNION ALL
+        SELECT p.partdefid, 'default', NULL, NULL FROM pg_catalog.pg_partitioned_table p
+        WHERE p.partrelid OPERATOR(pg_catalog.=) c.oid AND p.partdefid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+        UNION ALL
+        SELECT b.oid, 'above', NULL, NULL FROM pg_catalog.pg_inherits i
+        LEFT JOIN pg_catalog.pg_partitioned_table p ON p.partrelid OPERATOR(pg_catalog.=) i.inhparent
+        JOIN pg_catalog.pg_class b ON b.oid OPERATOR(pg_catalog.=) i.inhparent
+          OR b.oid OPERATOR(pg_catalog.=) p.partdefid
+        WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid AND c.relispartition
+          AND b.oid OPERATOR(pg_catalog.<>) c.oid
+        UNION ALL
+        SELECT o.confrelid, 'references', o.conname, o.conkey FROM pg_catalog.pg_constraint o
+        WHERE o.conrelid OPERATOR(pg_catalog.=) c.oid AND o.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog."char"
+        UNION ALL
+        SELECT o.conrelid, 'referenced_by', o.conname, o.confkey FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_constraint o ON o.oid OPERATOR(pg_catalog.=) d.objid
+        WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid
+          AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+          AND d.refobjid OPERATOR(pg_catalog.=) c.oid AND o.confrelid OPERATOR(pg_catalog.=) c.oid
+          AND o.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog."char"
+      ) k
+      -- Of an index, the tables of those below it.
+      JOIN pg_catalog.pg_class r ON r.oid OPERATOR(pg_catalog.=) COALESCE((SELECT x.indrelid
+        FROM pg_catalog.pg_index x WHERE x.indexrelid OPERATOR(pg_catalog.=) k.oid), k.oid)
+      JOIN pg_catalog.pg_namespace kn ON kn.oid OPERATOR(pg_catalog.=) r.relnamespace), '[]'::pg_catalog.json)
     ) END ORDER BY w.place)
   FROM guard, wanted w
   LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.oid

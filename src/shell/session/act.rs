@@ -19,7 +19,7 @@ impl Session {
     pub(super) async fn act(&mut self, taken: &Taken, reading: &Reading, assessment: Assessment) -> Result<(), Ended> {
         match self.verdict(reading, &assessment, taken.values.is_some()) {
             Verdict::Pass { clearance, warnings } => self.pass(taken, clearance, warnings).await,
-            Verdict::Observed { clearance, would } => self.observe(taken, clearance, &would).await,
+            Verdict::Observed { clearance, would } => self.observe(taken, &assessment, clearance, &would).await,
             Verdict::Bounded { clearance, warnings } => self.bounded(taken, &assessment, clearance, warnings).await,
             Verdict::Rewrite { plan, clearance, findings } => {
                 let sameness = self.sameness(taken, &assessment.facts);
@@ -35,7 +35,7 @@ impl Session {
                     }
                     None => *plan,
                 };
-                let decided = Decided::new(Decision::Rewrite, &findings);
+                let decided = Decided::new(Decision::Rewrite, &findings).locking(&assessment);
                 self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
                 if let Some(order) = self.as_job(taken, &plan, &assessment.facts, &sameness).await? {
                     return self.run_as_job(taken, &plan, order, decided).await;
@@ -69,9 +69,15 @@ impl Session {
         Ok(())
     }
 
-    async fn observe(&mut self, taken: &Taken, clearance: Clearance, would: &Verdict) -> Result<(), Ended> {
+    async fn observe(
+        &mut self,
+        taken: &Taken,
+        assessment: &Assessment,
+        clearance: Clearance,
+        would: &Verdict,
+    ) -> Result<(), Ended> {
         let findings = would.findings();
-        let decided = Decided::new(Decision::Observe, findings);
+        let decided = Decided::new(Decision::Observe, findings).locking(assessment);
         self.record_decision(&taken.known, &decided, findings, Some(would.name()));
         // Observing changes nothing, not even what happens when the record fails.
         if let Err(error) = self.intend(taken, &passing("observe"), None).await {

@@ -41,7 +41,7 @@ impl Session {
         assessment: Assessment,
         draft: Draft,
     ) -> Result<(), Ended> {
-        let mut decided = Decided::new(Recorded::Hold, &draft.findings);
+        let mut decided = Decided::new(Recorded::Hold, &draft.findings).locking(&assessment);
         let mut asked = self.ask(taken, &assessment, draft);
         if let Some(state) = self.state().await? {
             asked.request.settings = state.settings;

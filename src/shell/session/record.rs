@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use super::{Session, words};
+use crate::kernel::assess::Assessment;
 use crate::kernel::plan::Plan;
 use crate::kernel::relay::ledger::Path;
 use crate::kernel::relay::{Finished, Status};
 use crate::kernel::review::{Instant, TicketId};
+use crate::kernel::rules::locks::Locked;
+use crate::kernel::rules::subject::written;
 use crate::kernel::rules::{Finding, RuleId};
 use crate::kernel::sql::read;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::Statement;
 use crate::shell::audit::event::Arrival;
 use crate::shell::audit::{
-    Decision, DecisionRecord, FindingLine, SessionLog, SqlState, StatementRecord, Step, StepOutcome, Transaction,
+    Decision, DecisionRecord, FindingLine, LockLine, SessionLog, SqlState, StatementRecord, Step, StepOutcome,
+    Transaction,
 };
 use crate::shell::executor::{Outcome, Progress};
 
@@ -23,6 +27,8 @@ pub(super) struct Decided {
     pub decision: Decision,
     pub rules: Arc<[RuleId]>,
     pub ticket: Option<TicketId>,
+    /// What the statement itself locks.
+    pub locks: Vec<Locked>,
 }
 
 impl Decided {
@@ -30,7 +36,12 @@ impl Decided {
     pub(super) fn new(decision: Decision, findings: &[Finding]) -> Self {
         let mut rules: Vec<RuleId> = findings.iter().map(|f| f.rule.clone()).collect();
         rules.dedup();
-        Self { decision, rules: rules.into(), ticket: None }
+        Self { decision, rules: rules.into(), ticket: None, locks: Vec::new() }
+    }
+
+    #[must_use]
+    pub(super) fn locking(self, assessment: &Assessment) -> Self {
+        Self { locks: assessment.changes.iter().flat_map(|change| change.locks.clone()).collect(), ..self }
     }
 }
 
@@ -107,14 +118,20 @@ impl Session {
         findings: &[Finding],
         recipe: Option<&str>,
     ) {
-        let findings =
-            findings.iter().map(|f| FindingLine { rule: f.rule.clone(), message: f.message.clone() }).collect();
+        let finding = |found: &Finding| FindingLine {
+            rule: found.rule.clone(),
+            relation: found.relation.as_ref().map(written),
+            lock: found.lock,
+            message: found.message.clone(),
+        };
+        let lock = |locked: &Locked| LockLine { relation: written(&locked.relation), mode: locked.mode };
         self.log.decision(DecisionRecord {
             session: None,
             n: self.log.next_n(),
             decision: decided.decision,
             text: self.shown(known).to_string(),
-            findings,
+            findings: findings.iter().map(finding).collect(),
+            locks: decided.locks.iter().map(lock).collect(),
             ticket: decided.ticket,
             recipe: recipe.map(str::to_owned),
         });

@@ -14,3 +14,5 @@ ALTER TABLE orders ADD COLUMN x int DEFAULT 1 UNIQUE;
 ALTER TABLE orders ADD COLUMN x bigint REFERENCES customers (id);
 -- good
 ALTER TABLE empty ADD COLUMN x int UNIQUE;
+-- bad
+ALTER TABLE orders ADD COLUMN x bigint DEFAULT NULL REFERENCES customers;

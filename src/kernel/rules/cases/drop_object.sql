@@ -12,3 +12,7 @@ ALTER TABLE orders DROP CONSTRAINT d_long;
 ALTER TABLE orders DROP CONSTRAINT b_filled;
 -- good
 DROP VIEW IF EXISTS nowhere;
+-- bad
+ALTER DOMAIN positive DROP CONSTRAINT positive_check;
+-- bad
+ALTER TABLE orders ALTER CONSTRAINT c_filled NOT ENFORCED;

@@ -6,3 +6,5 @@ ALTER ROLE bob SUPERUSER;
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 -- good
 SELECT 1;
+-- bad
+ALTER VIEW report SET (security_barrier = true);

@@ -29,7 +29,14 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
         };
         expressions(command, found)?;
         let sql = fragment::action(statement, command)?;
-        actions.push(AlterAction { kind: kind(command)?, sql });
+        let kind = match object {
+            // It goes on to tables of the type, which nothing here names.
+            AlterObject::Type if command.behavior == DropBehavior::DROP_CASCADE => {
+                AlterKind::Other { command: "ALTER TYPE … CASCADE" }
+            }
+            _ => kind(command)?,
+        };
+        actions.push(AlterAction { kind, sql });
     }
     found.add(Change::AlterTable(AlterTable {
         relation: objects::relation(on),
@@ -93,6 +100,19 @@ fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
         },
         At::AT_ValidateConstraint => AlterKind::ValidateConstraint { name: name() },
         At::AT_DropConstraint => AlterKind::DropConstraint { name: name(), if_exists, cascade },
+        At::AT_ReplicaIdentity => replica_identity(command),
+        At::AT_AlterConstraint => match command.def() {
+            Node::ATAlterConstraint(change) if change.alter_enforceability => AlterKind::Enforce {
+                name: change.conname().unwrap_or_default().to_owned(),
+                enforced: change.is_enforced,
+            },
+            _ => AlterKind::BriefLock { command: "ALTER CONSTRAINT", lock: LockMode::AccessExclusive },
+        },
+        At::AT_SetIdentity => match command.def() {
+            Node::NodeList(options) if objects::restarts(options) => AlterKind::RestartIdentity { column: name() },
+            _ => AlterKind::BriefLock { command: "SET GENERATED", lock: LockMode::AccessExclusive },
+        },
+        At::AT_SetRelOptions | At::AT_ResetRelOptions => storage_parameters(command),
         At::AT_AttachPartition | At::AT_DetachPartition | At::AT_DetachPartitionFinalize => partition(command),
         other => by_lock(other),
     })
@@ -144,6 +164,52 @@ fn partition(command: &nodes::AlterTableCmd) -> AlterKind {
     }
 }
 
+/// Letters of pg_class.relreplident.
+fn replica_identity(command: &nodes::AlterTableCmd) -> AlterKind {
+    let letter = match command.def() {
+        Node::ReplicaIdentityStmt(identity) => u8::try_from(identity.identity_type).unwrap_or_default(),
+        _ => 0,
+    };
+    let lock = LockMode::AccessExclusive;
+    match letter {
+        b'd' => AlterKind::ReplicaIdentityDefault,
+        b'f' => AlterKind::BriefLock { command: "REPLICA IDENTITY FULL", lock },
+        b'i' => AlterKind::BriefLock { command: "REPLICA IDENTITY USING INDEX", lock },
+        _ => AlterKind::Weakens { command: "REPLICA IDENTITY NOTHING", lock },
+    }
+}
+
+/// Parameters that SHARE UPDATE EXCLUSIVE is enough for (reloptions.c); all others take ACCESS EXCLUSIVE.
+const WEAK_PARAMETERS: &[&str] = &[
+    "fillfactor",
+    "toast_tuple_target",
+    "parallel_workers",
+    "vacuum_index_cleanup",
+    "vacuum_truncate",
+    "vacuum_max_eager_freeze_failure_rate",
+    "log_autovacuum_min_duration",
+    "deduplicate_items",
+];
+
+/// SET (…) and RESET (…) of tables, indexes and views.
+fn storage_parameters(command: &nodes::AlterTableCmd) -> AlterKind {
+    let Node::NodeList(options) = command.def() else { return AlterKind::Other { command: "SET (parameters)" } };
+    let names = || {
+        options.iter().map(|option| match option {
+            Node::DefElem(option) => option.defname().unwrap_or_default(),
+            _ => "",
+        })
+    };
+    // Of a view: who is asked for rights, and what its rows must be.
+    if names().any(|name| matches!(name, "security_barrier" | "security_invoker" | "check_option")) {
+        return AlterKind::Security { command: "SET (security of a view)" };
+    }
+    if names().all(|name| name.starts_with("autovacuum_") || WEAK_PARAMETERS.contains(&name)) {
+        return AlterKind::WeakLock { command: "SET (storage parameters)" };
+    }
+    AlterKind::BriefLock { command: "SET (storage parameters)", lock: LockMode::AccessExclusive }
+}
+
 /// The rest by what it takes (PostgreSQL's AlterTableGetLockLevel).
 fn by_lock(subtype: At::Type) -> AlterKind {
     let brief = |command| AlterKind::BriefLock { command, lock: LockMode::AccessExclusive };
@@ -153,14 +219,11 @@ fn by_lock(subtype: At::Type) -> AlterKind {
         At::AT_SetStatistics => weak("SET STATISTICS"),
         At::AT_SetOptions => weak("SET (column options)"),
         At::AT_ResetOptions => weak("RESET (column options)"),
-        At::AT_SetRelOptions => weak("SET (storage parameters)"),
-        At::AT_ResetRelOptions => weak("RESET (storage parameters)"),
         At::AT_ClusterOn => weak("CLUSTER ON"),
         At::AT_DropCluster => weak("SET WITHOUT CLUSTER"),
         At::AT_SetStorage => brief("SET STORAGE"),
         At::AT_SetCompression => brief("SET COMPRESSION"),
         At::AT_DropExpression => brief("DROP EXPRESSION"),
-        At::AT_AlterConstraint => brief("ALTER CONSTRAINT"),
         At::AT_AlterColumnGenericOptions => brief("OPTIONS"),
         At::AT_GenericOptions => brief("OPTIONS"),
         At::AT_AddInherit => brief("INHERIT"),
@@ -168,7 +231,6 @@ fn by_lock(subtype: At::Type) -> AlterKind {
         At::AT_AddOf => brief("OF"),
         At::AT_DropOf => brief("NOT OF"),
         At::AT_AddIdentity => brief("ADD GENERATED AS IDENTITY"),
-        At::AT_SetIdentity => brief("SET GENERATED"),
         At::AT_DropIdentity => brief("DROP IDENTITY"),
         At::AT_DropOids => brief("SET WITHOUT OIDS"),
         At::AT_EnableTrig | At::AT_EnableTrigAll | At::AT_EnableTrigUser => triggers("ENABLE TRIGGER"),
@@ -181,14 +243,13 @@ fn by_lock(subtype: At::Type) -> AlterKind {
 
 /// What weakens, rewrites, or is about rights.
 fn by_reach(subtype: At::Type) -> AlterKind {
+    let trigger = |command| AlterKind::Weakens { command, lock: LockMode::ShareRowExclusive };
+    let rule = |command| AlterKind::Weakens { command, lock: LockMode::AccessExclusive };
     match subtype {
-        At::AT_EnableReplicaTrig => AlterKind::Weakens { command: "ENABLE REPLICA TRIGGER" },
-        At::AT_DisableTrig | At::AT_DisableTrigAll | At::AT_DisableTrigUser => {
-            AlterKind::Weakens { command: "DISABLE TRIGGER" }
-        }
-        At::AT_EnableReplicaRule => AlterKind::Weakens { command: "ENABLE REPLICA RULE" },
-        At::AT_DisableRule => AlterKind::Weakens { command: "DISABLE RULE" },
-        At::AT_ReplicaIdentity => AlterKind::Weakens { command: "REPLICA IDENTITY" },
+        At::AT_EnableReplicaTrig => trigger("ENABLE REPLICA TRIGGER"),
+        At::AT_DisableTrig | At::AT_DisableTrigAll | At::AT_DisableTrigUser => trigger("DISABLE TRIGGER"),
+        At::AT_EnableReplicaRule => rule("ENABLE REPLICA RULE"),
+        At::AT_DisableRule => rule("DISABLE RULE"),
         At::AT_SetLogged => AlterKind::Rewrites { command: "SET LOGGED" },
         At::AT_SetUnLogged => AlterKind::Rewrites { command: "SET UNLOGGED" },
         At::AT_SetTableSpace => AlterKind::Rewrites { command: "SET TABLESPACE" },

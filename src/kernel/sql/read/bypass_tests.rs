@@ -53,6 +53,10 @@ fn change_word(change: &Change) -> String {
         Change::LockTable { mode, .. } => format!("lock {mode:?}").to_lowercase(),
         Change::Brief { command, .. } => format!("brief {}", command.to_lowercase()),
         Change::Other { command } => format!("other {}", command.to_lowercase()),
+        Change::CheckDomain { domain } => format!("check domain {domain}"),
+        Change::CreateRule { relation } => format!("create rule {}", relation.name),
+        Change::Publication(publication) => publication.command.to_owned(),
+        Change::RestartSequence { relation } => format!("restart {}", relation.name),
         Change::Unreadable { why } => format!("unreadable {why}"),
     }
 }
@@ -160,7 +164,7 @@ fn code() {
         ("alter function f() security definer", "code ALTER FUNCTION … SECURITY DEFINER"),
         // B23
         ("alter table t2 alter a set default f()", "alter t2 x1"),
-        ("create rule r as on insert to t do also delete from u", "other create rule"),
+        ("create rule r as on insert to t do also delete from u", "create rule t"),
         ("create policy p on t using (f())", "create policy"),
         // B24, B25
         ("prepare p as select f(); execute p", "prepare p (ordinary), execute p"),
@@ -224,7 +228,7 @@ fn changes_in_disguise() {
         ),
         ("drop owned by me", "drop me"),
         ("drop type t cascade; drop domain d cascade; drop schema s cascade", "drop t, drop d, drop s"),
-        ("alter domain d add check (value > 0)", "other alter domain (checks every table that uses it)"),
+        ("alter domain d add check (value > 0)", "check domain d"),
         ("alter type t add attribute a int cascade", "alter t x1"),
         (
             "truncate a, b; lock table t; vacuum (full) t; cluster t; reindex table t; reassign owned by a to b",

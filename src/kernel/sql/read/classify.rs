@@ -1,7 +1,7 @@
 //! One statement by its node kind. Every statement kind of the grammar is named here; a kind that is not
 //! is [`Change::Other`], which policies close by default.
 
-use pg_raw_parse::raw::{DiscardMode, TransactionStmtKind};
+use pg_raw_parse::raw::{DiscardMode, ObjectType, TransactionStmtKind};
 use pg_raw_parse::{Node, nodes};
 
 use super::super::statement::{Change, Opaque, OpaqueKind, Privilege, Statement, TransactionControl};
@@ -35,7 +35,7 @@ impl Found {
     }
 
     pub(super) fn privilege(&mut self, command: &'static str) {
-        self.add(Change::Privilege(Privilege { command, own_password: false }));
+        self.add(Change::Privilege(Privilege { command, own_password: false, relation: None }));
     }
 
     pub(super) fn opaque(&mut self, what: impl Into<String>, kind: OpaqueKind) {
@@ -68,6 +68,10 @@ fn weight(statement: &Statement) -> u8 {
             | Change::Reindex { .. }
             | Change::RewriteTable { .. }
             | Change::RefreshMatview { .. }
+            | Change::CheckDomain { .. }
+            | Change::CreateRule { .. }
+            | Change::Publication(_)
+            | Change::RestartSequence { .. }
             | Change::LockTable { .. } => 5,
             Change::Brief { .. } => 6,
         },
@@ -230,13 +234,16 @@ fn definition(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
             }
         }
         Node::CreateSeqStmt(sequence) => found.brief("CREATE SEQUENCE", sequence.sequence()),
-        Node::AlterSeqStmt(sequence) => found.brief("ALTER SEQUENCE", sequence.sequence()),
+        Node::AlterSeqStmt(sequence) => objects::alter_sequence(sequence, found),
         Node::CreateTrigStmt(trigger) => {
             found.brief("CREATE TRIGGER", trigger.relation());
             expression(trigger.when_clause(), found)?;
         }
         // A rule turns innocent statements into others; what it does is read here for nobody.
-        Node::RuleStmt(_) => found.other("CREATE RULE"),
+        Node::RuleStmt(rule) => match rule.relation() {
+            Some(on) => found.add(Change::CreateRule { relation: relation(on) }),
+            None => found.other("CREATE RULE"),
+        },
         Node::CreateStatsStmt(statistics) => found.brief("CREATE STATISTICS", statistics.relations().first()),
         Node::AlterStatsStmt(_) => found.brief("ALTER STATISTICS", None),
         Node::CommentStmt(_) => found.brief("COMMENT", None),
@@ -270,7 +277,7 @@ fn rights(node: Node<'_>, found: &mut Found) -> bool {
         Node::CreateRoleStmt(_) => "CREATE ROLE",
         Node::AlterRoleStmt(role) => {
             let own_password = settings::own_password_only(role);
-            found.add(Change::Privilege(Privilege { command: "ALTER ROLE", own_password }));
+            found.add(Change::Privilege(Privilege { command: "ALTER ROLE", own_password, relation: None }));
             return true;
         }
         Node::AlterRoleSetStmt(set) => {
@@ -281,11 +288,11 @@ fn rights(node: Node<'_>, found: &mut Found) -> bool {
             settings::stored("ALTER DATABASE SET", set.setstmt(), found);
             return true;
         }
+        Node::CreatePolicyStmt(policy) => return policy_of("CREATE POLICY", policy.table(), found),
+        Node::AlterPolicyStmt(policy) => return policy_of("ALTER POLICY", policy.table(), found),
         Node::AlterSystemStmt(_) => "ALTER SYSTEM",
         Node::AlterOwnerStmt(_) => "ALTER … OWNER",
         Node::ReassignOwnedStmt(_) => "REASSIGN OWNED",
-        Node::CreatePolicyStmt(_) => "CREATE POLICY",
-        Node::AlterPolicyStmt(_) => "ALTER POLICY",
         Node::SecLabelStmt(_) => "SECURITY LABEL",
         Node::CreateEventTrigStmt(_) => "CREATE EVENT TRIGGER",
         Node::AlterEventTrigStmt(_) => "ALTER EVENT TRIGGER",
@@ -300,6 +307,11 @@ fn rights(node: Node<'_>, found: &mut Found) -> bool {
         _ => return false,
     };
     found.privilege(command);
+    true
+}
+
+fn policy_of(command: &'static str, table: Option<&nodes::RangeVar>, found: &mut Found) -> bool {
+    found.add(Change::Privilege(Privilege { command, own_password: false, relation: table.map(relation) }));
     true
 }
 
@@ -377,9 +389,12 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::AlterCollationStmt(_) => found.brief("ALTER COLLATION", None),
         Node::AlterTSDictionaryStmt(_) => found.brief("ALTER TEXT SEARCH DICTIONARY", None),
         Node::AlterTSConfigurationStmt(_) => found.brief("ALTER TEXT SEARCH CONFIGURATION", None),
-        Node::AlterObjectDependsStmt(_) => found.brief("ALTER … DEPENDS ON EXTENSION", None),
-        Node::CreatePublicationStmt(_) => found.other("CREATE PUBLICATION"),
-        Node::AlterPublicationStmt(_) => found.other("ALTER PUBLICATION"),
+        Node::AlterObjectDependsStmt(depends) => {
+            let whole = depends.object_type != ObjectType::OBJECT_TRIGGER;
+            found.brief("ALTER … DEPENDS ON EXTENSION", depends.relation().filter(|_| whole));
+        }
+        Node::CreatePublicationStmt(publication) => objects::create_publication(publication, found),
+        Node::AlterPublicationStmt(publication) => objects::alter_publication(publication, found),
         Node::CreatedbStmt(_) => found.other("CREATE DATABASE"),
         Node::AlterDatabaseStmt(_) => found.other("ALTER DATABASE"),
         Node::AlterDatabaseRefreshCollStmt(_) => found.other("ALTER DATABASE REFRESH COLLATION VERSION"),

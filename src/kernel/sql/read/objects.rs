@@ -1,9 +1,9 @@
 //! Names and the small statements about whole objects: DROP, TRUNCATE, RENAME, LOCK, VACUUM, REINDEX.
 
-use pg_raw_parse::raw::{DropBehavior, ObjectType, ReindexObjectType};
+use pg_raw_parse::raw::{AlterPublicationAction, DropBehavior, ObjectType, ReindexObjectType};
 use pg_raw_parse::{ConstValue, Node, list::NodeList, nodes};
 
-use super::super::statement::{Change, Drop, DropKind, LockMode, RelationName, Rename};
+use super::super::statement::{Change, Drop, DropKind, LockMode, Publication, PublicationEffect, RelationName, Rename};
 use super::Unreadable;
 use super::classify::{Found, expression};
 
@@ -183,6 +183,7 @@ pub(super) fn ranges(list: &NodeList) -> Vec<RelationName> {
 pub(super) fn truncate(statement: &nodes::TruncateStmt, found: &mut Found) {
     found.add(Change::Truncate {
         relations: ranges(statement.relations()),
+        only: statement.relations().iter().all(|node| matches!(node, Node::RangeVar(range) if !range.inh)),
         cascade: statement.behavior == DropBehavior::DROP_CASCADE,
     });
 }
@@ -220,6 +221,12 @@ fn rename_word(kind: ObjectType::Type) -> &'static str {
         ObjectType::OBJECT_TRIGGER => "trigger",
         ObjectType::OBJECT_POLICY => "policy",
         ObjectType::OBJECT_RULE => "rule",
+        ObjectType::OBJECT_DOMAIN => "domain",
+        ObjectType::OBJECT_PROCEDURE => "procedure",
+        ObjectType::OBJECT_AGGREGATE => "aggregate",
+        ObjectType::OBJECT_PUBLICATION => "publication",
+        ObjectType::OBJECT_STATISTIC_EXT => "statistics",
+        ObjectType::OBJECT_EVENT_TRIGGER => "event trigger",
         _ => "object",
     }
 }
@@ -281,6 +288,54 @@ pub(super) fn reindex(statement: &nodes::ReindexStmt, found: &mut Found) {
     }
 }
 
+/// RESTART among the options of a sequence.
+pub(super) fn restarts(options: &NodeList) -> bool {
+    options.iter().any(|option| matches!(option, Node::DefElem(option) if option.defname() == Some("restart")))
+}
+
+pub(super) fn alter_sequence(statement: &nodes::AlterSeqStmt, found: &mut Found) {
+    match statement.sequence() {
+        Some(on) if restarts(statement.options()) => {
+            found.add(Change::RestartSequence { relation: relation(on) });
+        }
+        on => found.brief("ALTER SEQUENCE", on),
+    }
+}
+
+/// The tables a publication names, and whether it reaches further.
+fn published(list: &NodeList) -> (Vec<RelationName>, bool) {
+    let mut relations = Vec::new();
+    let mut more = false;
+    for node in list {
+        let table = match node {
+            Node::PublicationObjSpec(spec) => spec.pubtable().and_then(nodes::PublicationTable::relation),
+            _ => None,
+        };
+        match table {
+            Some(table) => relations.push(relation(table)),
+            None => more = true,
+        }
+    }
+    (relations, more)
+}
+
+pub(super) fn create_publication(statement: &nodes::CreatePublicationStmt, found: &mut Found) {
+    let (relations, more) = published(statement.pubobjects());
+    let effect = if more || statement.for_all_tables { PublicationEffect::AddsMore } else { PublicationEffect::Adds };
+    found.add(Change::Publication(Publication { command: "CREATE PUBLICATION", relations, effect }));
+}
+
+pub(super) fn alter_publication(statement: &nodes::AlterPublicationStmt, found: &mut Found) {
+    let (relations, more) = published(statement.pubobjects());
+    let adds = statement.action == AlterPublicationAction::AP_AddObjects && statement.options().is_empty();
+    let effect = match (adds, more) {
+        (true, false) => PublicationEffect::Adds,
+        (true, true) => PublicationEffect::AddsMore,
+        (false, _) => PublicationEffect::Removes,
+    };
+    found.add(Change::Publication(Publication { command: "ALTER PUBLICATION", relations, effect }));
+}
+
 pub(super) fn alter_enum(statement: &nodes::AlterEnumStmt, found: &mut Found) {
     match (statement.old_val(), statement.new_val()) {
         (Some(from), Some(to)) => found.add(Change::Rename(Rename {
@@ -301,7 +356,13 @@ pub(super) fn alter_domain(statement: &nodes::AlterDomainStmt, found: &mut Found
             expression(statement.def(), found)?;
             false
         }
-        b'N' | b'X' => false,
+        b'X' => {
+            let domain = dotted(statement.type_name());
+            let object = format!("{} of domain {domain}", statement.name().unwrap_or_default());
+            drop_named("CONSTRAINT", vec![object], statement.missing_ok, found);
+            return Ok(());
+        }
+        b'N' => false,
         b'C' => match statement.def() {
             Node::Constraint(constraint) => {
                 expression(constraint.raw_expr(), found)?;
@@ -312,7 +373,7 @@ pub(super) fn alter_domain(statement: &nodes::AlterDomainStmt, found: &mut Found
         _ => true,
     };
     if scans {
-        found.other("ALTER DOMAIN (checks every table that uses it)");
+        found.add(Change::CheckDomain { domain: dotted(statement.type_name()) });
     } else {
         found.brief("ALTER DOMAIN", None);
     }

@@ -1,0 +1,292 @@
+-- ALTER COLUMN TYPE: rows kept, indexes rebuilt, CHECKs verified, or all written anew.
+
+alter table typed alter v20 type varchar(50)
+
+alter table typed alter v20 type varchar(20)
+
+alter table typed alter v20 type varchar
+
+alter table typed alter v20 type text
+
+alter table typed alter v type text
+
+alter table typed alter t type varchar
+
+alter table typed alter vx type varchar(40)
+
+alter table typed alter vx type text
+
+alter table typed alter tx type varchar
+
+alter table typed alter num type numeric(12,2)
+
+alter table typed alter num type numeric
+
+alter table typed alter num type numeric(10,2)
+
+alter table typed alter ts3 type timestamp(6)
+
+alter table typed alter ts3 type timestamp
+
+alter table typed alter tz3 type timestamptz
+
+alter table typed alter t3 type time
+
+alter table typed alter iv3 type interval
+
+alter table typed alter vb8 type varbit(16)
+
+alter table typed alter vb8 type varbit
+
+alter table typed alter cd type inet
+
+alter table typed alter sh type varchar(20)
+
+alter table typed alter sh type varchar(30)
+
+-- alarm: held by its types alone
+alter table typed alter sh type text
+
+-- alarm: held by its types alone
+alter table typed alter po type int
+
+-- alarm: held by its types alone
+alter table typed alter v20 type short
+
+alter table typed alter i type int
+
+alter table typed alter i type int using i
+
+alter table typed alter i type int using i::int
+
+alter table typed alter v20 type text using v20::text
+
+alter table typed alter v20 type text using (v20)
+
+-- alarm: held by its types alone
+alter table typed alter ts type timestamptz
+
+-- alarm: held by its types alone
+alter table typed alter tz type timestamp
+
+alter table typed alter tsx type timestamptz
+
+alter table typed alter tzx type timestamp
+
+-- session: set timezone = 'Europe/London'
+alter table typed alter ts type timestamptz
+
+-- session: set timezone = 'Europe/London'
+alter table typed alter tz type timestamp
+
+-- session: set timezone = 'America/New_York'
+alter table typed alter tsx type timestamptz
+
+alter table typed alter ts type timestamptz using ts at time zone 'UTC'
+
+-- alarm: held by its types alone
+alter table typed alter i type oid
+
+alter table typed alter ix type oid
+
+-- alarm: held by its types alone
+alter table typed alter ob type int
+
+-- alarm: held by its types alone
+alter table typed alter t type text collate "C"
+
+alter table typed alter tx type text collate "C"
+
+alter table typed alter i type bigint
+
+alter table typed alter ix type bigint
+
+alter table typed alter i8 type int
+
+alter table typed alter i2 type int
+
+alter table typed alter i type smallint
+
+alter table typed alter i type numeric
+
+alter table typed alter i type text using i::text
+
+alter table typed alter r type double precision
+
+alter table typed alter d type real
+
+alter table typed alter num type numeric(9,2)
+
+alter table typed alter num type numeric(12,3)
+
+alter table typed alter wide type numeric(20,2)
+
+alter table typed alter v20 type varchar(10)
+
+alter table typed alter v type varchar(20)
+
+alter table typed alter t type varchar(20)
+
+alter table typed alter c8 type char(10)
+
+alter table typed alter c8 type varchar(8)
+
+alter table typed alter c8 type text
+
+alter table typed alter v20 type char(20)
+
+alter table typed alter ts type timestamp(3)
+
+alter table typed alter tz type timestamptz(0)
+
+alter table typed alter t3 type time(1)
+
+alter table typed alter iv3 type interval(1)
+
+alter table typed alter b8 type bit(16) using b8::bit(16)
+
+-- alarm: held by its types alone
+alter table typed alter b8 type varbit
+
+alter table typed alter vb8 type varbit(4)
+
+alter table typed alter ip type cidr using network(ip)
+
+alter table typed alter js type jsonb
+
+alter table typed alter jb type json
+
+alter table typed alter nm type text
+
+alter table typed alter bo type int using bo::int
+
+alter table typed alter md type text
+
+alter table typed alter uid type uuid using uid::uuid
+
+alter table typed alter ts type date
+
+alter table typed alter da type timestamp
+
+alter table typed alter va type varchar(20)[]
+
+alter table typed alter va type text[]
+
+alter table typed alter ia type bigint[]
+
+alter table typed alter ta type varchar[]
+
+alter table typed alter i type positive
+
+-- alarm: held by its types alone
+alter table typed alter i type zero
+
+alter table typed alter po type bigint
+
+alter table typed alter by type text using encode(by, 'hex')
+
+alter table typed alter mo type numeric using mo::numeric
+
+alter table orders alter title type varchar(40)
+
+alter table orders alter extra type varchar
+
+alter table orders alter checked type bigint
+
+alter table orders alter filled type varchar
+
+alter table orders alter status type varchar
+-- fails: 0A000
+
+alter table customers alter email type varchar(80)
+
+alter table customers alter name type varchar(80)
+
+alter table customers alter id type int
+
+-- fails: 0A000
+alter table orders alter amount type numeric(14,4)
+
+-- setup: create table priced(v varchar(10) check (length(v) > 0)); insert into priced select g from generate_series(1, 1000) g
+alter table priced alter v type varchar(20)
+
+-- setup: create table priced(v varchar(10), w int); insert into priced select g, g from generate_series(1, 1000) g; create index on priced (w) where v > 'a'
+alter table priced alter v type varchar(20)
+
+-- setup: create table priced(v varchar(10), w int); insert into priced select g, g from generate_series(1, 1000) g; create index on priced (lower(v))
+alter table priced alter v type text
+
+-- setup: create table priced(v varchar(10), w int); insert into priced select g, g from generate_series(1, 1000) g; create index on priced (v varchar_pattern_ops)
+alter table priced alter v type varchar(20)
+
+-- setup: create table priced(v varchar(10), w int); insert into priced select g, g from generate_series(1, 1000) g; create index on priced (v varchar_pattern_ops)
+alter table priced alter v type text
+
+-- setup: create table priced(v varchar(10) unique, w int); insert into priced select g, g from generate_series(1, 1000) g
+alter table priced alter v type varchar(20)
+
+-- setup: create table priced(v varchar(10) primary key, w int); insert into priced select g, g from generate_series(1, 1000) g
+alter table priced alter v type text
+
+-- setup: create table priced(v int primary key); insert into priced select g from generate_series(1, 1000) g; create table of_priced(v int references priced); insert into of_priced select v from priced
+alter table priced alter v type bigint
+
+-- setup: create table priced(v int primary key); insert into priced select g from generate_series(1, 1000) g; create table of_priced(v int references priced); insert into of_priced select v from priced
+alter table of_priced alter v type bigint
+
+-- setup: create table priced(v varchar(10) primary key); insert into priced select g from generate_series(1, 1000) g; create table of_priced(v varchar(10) references priced); insert into of_priced select v from priced
+alter table of_priced alter v type varchar(20)
+
+-- setup: create table priced(r int4range, exclude using gist (r with &&)); insert into priced select int4range(g, g + 1) from generate_series(1, 500) g
+-- alarm: held by its types alone
+alter table priced alter r type int4range
+
+-- setup: create table priced(v varchar(10), w int); insert into priced select g, g from generate_series(1, 1000) g; create statistics on v, w from priced
+-- from: 16
+alter table priced alter v type varchar(20)
+
+-- setup: create table priced(v varchar(10) default 'x'); insert into priced select g from generate_series(1, 1000) g
+alter table priced alter v type varchar(20)
+
+-- setup: create table priced(v int, w int generated always as (v + 1) stored); insert into priced select g from generate_series(1, 1000) g
+-- fails: any
+alter table priced alter v type bigint
+
+alter table events alter body type varchar
+
+alter table events alter region type bigint
+
+-- fails: 42P16
+alter table events alter at type bigint
+
+alter table base alter b type varchar
+
+alter table base alter a type bigint
+
+alter table empty alter a type bigint
+
+alter table orders alter extra type varchar, alter title type varchar(30)
+
+alter table orders alter extra type varchar, alter quantity type bigint
+
+alter table if exists typed alter column if_missing type int
+-- fails: 42703
+
+alter foreign table if exists nosuch alter a type int
+
+alter type pair alter attribute left_half type bigint
+-- fails: 0A000
+
+alter type pair add attribute third int
+
+-- setup: create type row_of as (a int, b text); create table rows_of of row_of; insert into rows_of select g, g from generate_series(1, 1000) g
+-- alarm: the tables of a type are not looked up
+alter type row_of add attribute c int cascade
+
+-- setup: create type row_of as (a int, b text); create table rows_of of row_of; insert into rows_of select g, g from generate_series(1, 1000) g
+-- harm: loss
+-- more: tables of the type
+alter type row_of drop attribute b cascade
+
+alter type pair rename attribute left_half to first_half cascade
+-- harm: breaks

@@ -1,0 +1,10 @@
+-- bad
+ALTER DOMAIN positive ADD CONSTRAINT small CHECK (VALUE < 1000);
+-- bad
+ALTER DOMAIN positive VALIDATE CONSTRAINT small;
+-- bad
+ALTER DOMAIN positive SET NOT NULL;
+-- good
+ALTER DOMAIN positive ADD CONSTRAINT small CHECK (VALUE < 1000) NOT VALID;
+-- good
+ALTER DOMAIN positive DROP NOT NULL;

@@ -1,0 +1,4 @@
+-- bad
+CREATE RULE quiet AS ON INSERT TO orders DO INSTEAD NOTHING;
+-- good
+CREATE RULE quiet AS ON INSERT TO temporary DO INSTEAD NOTHING;
