@@ -70,6 +70,15 @@ fn strong_locks(server: &Server, database: &str, stop: &AtomicBool) -> Duration 
     worst
 }
 
+/// Lets the others stop also when the change panics.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn watch(server: &Server, database: &str, change: impl FnOnce()) -> Seen {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -80,8 +89,10 @@ fn watch(server: &Server, database: &str, change: impl FnOnce()) -> Seen {
             longest(server.address, database, "update orders set amount = amount + 1 where id = 815", stop)
         });
         let locks = scope.spawn(move || strong_locks(server, database, stop));
-        change();
-        stop.store(true, Ordering::Relaxed);
+        {
+            let _stop = StopOnDrop(stop);
+            change();
+        }
         let (longest_read, reads) = read.join().unwrap();
         Seen { longest_read, longest_write: write.join().unwrap().0, longest_strong_lock: locks.join().unwrap(), reads }
     })
