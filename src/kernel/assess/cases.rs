@@ -101,6 +101,8 @@ fn index(table: &str, name: &str, columns: &[&str], constraint: bool) -> IndexFa
         expression_or_partial: false,
         constraint: constraint.then(|| name.to_owned()),
         bytes: 1 << 20,
+        parts: columns.iter().map(|&c| c.to_owned()).collect(),
+        parent: None,
     }
 }
 
@@ -111,6 +113,7 @@ fn constraint(name: &str, kind: char, columns: &[&str], definition: &str) -> Con
         validated: true,
         columns: columns.iter().map(|&c| c.to_owned()).collect(),
         definition: definition.to_owned(),
+        inherited: false,
     }
 }
 
@@ -154,6 +157,9 @@ fn table(name: &str, size: (u64, u64)) -> RelationFacts {
         dependents: Vec::new(),
         index_of: None,
         published: false,
+        partitioned: None,
+        members: Vec::new(),
+        partition_of: None,
     }
 }
 

@@ -16,6 +16,7 @@ fn plan_for_test() -> Plan {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        on: None,
     };
     Plan {
         recipe: "as-is".into(),
@@ -57,6 +58,9 @@ fn relation_for_test() -> RelationFacts {
         dependents: Vec::new(),
         index_of: None,
         published: false,
+        partitioned: None,
+        members: Vec::new(),
+        partition_of: None,
     }
 }
 

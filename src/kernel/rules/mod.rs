@@ -13,6 +13,7 @@ pub mod attach_partition;
 pub mod brief_lock;
 pub mod change_type;
 pub mod create_index;
+pub mod detach_partition;
 pub mod disable_trigger;
 pub mod drop_column;
 pub mod drop_database;
@@ -141,6 +142,7 @@ pub const RULES: &[&Rule] = &[
     &brief_lock::RULE,
     &change_type::RULE,
     &create_index::RULE,
+    &detach_partition::RULE,
     &disable_trigger::RULE,
     &drop_column::RULE,
     &drop_database::RULE,
