@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{Assessment, assess, wanted};
+use super::{Assessment, assess, wanted, wanted_below};
 
 use hangs::hangs_on;
 
 use crate::kernel::facts::{
-    ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
+    ColumnFacts, ConstraintFacts, Facts, IndexFacts, Member, PartitionOf, Partitioned, Persistence, RelationFacts,
+    RelationKind, TypeFacts,
 };
 use crate::kernel::plan::{Action, Backfill, Plan};
 use crate::kernel::rules::{Finding, RULES, find};
@@ -23,7 +24,8 @@ use crate::kernel::sql::statement::{
 };
 
 /// What the cases know: `orders` and `customers` are large, `small`, `empty`, `temporary` and `fresh` (new in
-/// this transaction) are what they are called, `parts` is partitioned and `part_1` its partition.
+/// this transaction) are what they are called, `parts` is partitioned with `part_1` and a default
+/// partition, `ranges` with `range_1` and `range_2`.
 pub(crate) fn catalog(version: u32) -> Facts {
     let mut facts = Facts::default();
     facts.server_version = version * 10_000;
@@ -39,9 +41,14 @@ pub(crate) fn catalog(version: u32) -> Facts {
     put(&mut facts, table("watched", large));
     put(&mut facts, RelationFacts { persistence: Persistence::Temporary, ..table("temporary", large) });
     put(&mut facts, RelationFacts { new_in_transaction: true, ..table("fresh", large) });
-    let parts = RelationFacts { has_children: true, has_default_partition: true, ..table("parts", large) };
-    put(&mut facts, RelationFacts { kind: RelationKind::PartitionedTable, ..parts });
-    put(&mut facts, RelationFacts { is_partition: true, ..table("part_1", large) });
+    for (parent, members) in [("parts", &["part_1", "part_rest"][..]), ("ranges", &["range_1", "range_2"])] {
+        let partitioned = Some(Partitioned { strategy: 'r', key: vec![Some("id".to_owned())], own_storage: false });
+        let members: Vec<Member> = members.iter().map(|name| member(parent, name)).collect();
+        members.iter().for_each(|member| put(&mut facts, partition(parent, member, large)));
+        let has_default_partition = members.iter().any(Member::is_default);
+        let root = RelationFacts { partitioned, members, has_default_partition, ..table(parent, large) };
+        put(&mut facts, RelationFacts { kind: RelationKind::PartitionedTable, has_children: true, ..root });
+    }
     let view = RelationFacts { indexes: Vec::new(), constraints: Vec::new(), ..table("report", (0, 0)) };
     put(&mut facts, RelationFacts { kind: RelationKind::View, ..view.clone() });
     put(&mut facts, RelationFacts { kind: RelationKind::Sequence, name: "numbers".to_owned(), ..view.clone() });
@@ -51,6 +58,38 @@ pub(crate) fn catalog(version: u32) -> Facts {
         table(owner, large).indexes.into_iter().for_each(|index| put(&mut facts, index_of(owner, index)));
     }
     facts
+}
+
+fn member(parent: &str, of: &str) -> Member {
+    let bound = match of {
+        "part_rest" => "DEFAULT",
+        "range_2" => "FOR VALUES FROM ('200') TO ('300')",
+        _ => "FOR VALUES FROM ('100') TO ('200')",
+    };
+    Member {
+        oid: number(of),
+        parent: number(parent),
+        schema: "public".to_owned(),
+        name: of.to_owned(),
+        kind: RelationKind::Table,
+        bound: Some(bound.to_owned()),
+        detach_pending: false,
+    }
+}
+
+fn partition(parent: &str, member: &Member, size: (u64, u64)) -> RelationFacts {
+    let place = PartitionOf {
+        parent: name(parent),
+        bound: member.bound.clone(),
+        constraint: Some("((id IS NOT NULL) AND (id >= '100'::bigint))".to_owned()),
+        detach_pending: false,
+    };
+    RelationFacts { is_partition: true, partition_of: Some(place), ..table(&member.name, size) }
+}
+
+/// An oid.
+fn number(name: &str) -> u32 {
+    name.bytes().fold(1, |number, byte| number * 31 % 1_000_003 + u32::from(byte))
 }
 
 fn index_of(owner: &str, index: IndexFacts) -> RelationFacts {
@@ -90,7 +129,7 @@ fn column(name: &str, type_sql: &str, not_null: bool) -> ColumnFacts {
 
 fn index(table: &str, name: &str, columns: &[&str], constraint: bool) -> IndexFacts {
     IndexFacts {
-        oid: 1,
+        oid: number(name),
         name: name.to_owned(),
         valid: true,
         ready: true,
@@ -120,7 +159,7 @@ fn constraint(name: &str, kind: char, columns: &[&str], definition: &str) -> Con
 /// Columns id (key), a, b (not null), c (proven not null), d (in a CHECK), v, n, at.
 fn table(name: &str, size: (u64, u64)) -> RelationFacts {
     RelationFacts {
-        oid: 1,
+        oid: number(name),
         schema: "public".to_owned(),
         name: name.to_owned(),
         kind: RelationKind::Table,
@@ -170,7 +209,8 @@ fn answered(text: &str, version: u32, mut facts: Facts) -> Assessment {
         Err(error) => return unreadable(text, &error.why),
     };
     let asked = wanted(&reading);
-    for relation in &asked.relations {
+    let below = wanted_below(&reading, &facts);
+    for relation in asked.relations.iter().chain(&below.relations) {
         if facts.relation(relation).is_none() {
             facts.put_relation(relation, None);
         }
@@ -365,6 +405,13 @@ fn apply(facts: &mut Facts, sql: &str) {
                     let text = format!("CHECK (({} IS NOT NULL))", of.join(", "));
                     let mut made = constraint(added.name.as_deref().unwrap_or_default(), 'c', &of, &text);
                     made.validated = false;
+                    table.constraints.push(made);
+                }
+                AlterKind::AddConstraint(added) if matches!(added.kind, ConstraintKind::ForeignKey { .. }) => {
+                    let of: Vec<&str> = added.columns.iter().map(String::as_str).collect();
+                    let mut made =
+                        constraint(added.name.as_deref().unwrap_or_default(), 'f', &of, &added.definition_sql);
+                    made.validated = !added.not_valid;
                     table.constraints.push(made);
                 }
                 AlterKind::ValidateConstraint { name } => {

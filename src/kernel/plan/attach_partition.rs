@@ -223,7 +223,8 @@ fn indexes(
 const UNREADABLE: &str = "one of its indexes has a form that is not known here";
 
 /// A constraint as the catalog prints it.
-fn added(definition: &str) -> Option<TableConstraint> {
+#[must_use]
+pub fn added(definition: &str) -> Option<TableConstraint> {
     let reading = read(&format!("ALTER TABLE t ADD {definition}")).ok()?;
     match reading.statements.into_iter().next()?.statement {
         Statement::Change(Change::AlterTable(alter)) => match alter.actions.into_iter().next()?.kind {

@@ -3,12 +3,23 @@
 
 use super::names::Names;
 use super::tree::Tree;
-use super::{Plan, Step, add_constraint, quote};
-use crate::kernel::facts::{RelationFacts, RelationKind};
+use super::{Plan, Step, add_constraint, attach_partition, quote};
+use crate::kernel::facts::{ConstraintFacts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{ConstraintKind, LockMode, TableConstraint};
 
 /// The version from which the parent's own can be NOT VALID.
 pub const NOT_VALID_FROM: u32 = 18;
+
+/// Whether each partition has it already, validated: then the parent's adopts them and looks nothing up.
+#[must_use]
+pub fn adopts(tree: &Tree<'_>, constraint: &TableConstraint) -> bool {
+    let same = |there: &ConstraintFacts| {
+        let written = attach_partition::added(&there.definition);
+        there.validated && written.is_some_and(|written| written.definition_sql == constraint.definition_sql)
+    };
+    let mut leaves = tree.nodes.iter().filter(|node| node.facts.kind != RelationKind::PartitionedTable);
+    leaves.all(|node| node.facts.constraints.iter().any(|there| there.kind == 'f' && !there.inherited && same(there)))
+}
 
 /// The safe form.
 ///
@@ -56,7 +67,7 @@ pub fn steps(
         } else {
             name.to_owned()
         };
-        let other = |there: &&crate::kernel::facts::ConstraintFacts| {
+        let other = |there: &&ConstraintFacts| {
             there.kind == 'f' && there.columns == constraint.columns && !there.inherited && there.name != own
         };
         if let Some(other) = table.constraints.iter().find(other) {

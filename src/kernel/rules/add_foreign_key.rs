@@ -30,6 +30,13 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     }
     let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
     let referenced = subject.shared(references);
+    let tree = target.facts.filter(|table| table.kind == RelationKind::PartitionedTable);
+    let tree = tree.map(|table| Tree::of(table, subject.facts));
+    if let Some(Ok(tree)) = &tree
+        && partitioned_key::adopts(tree, constraint)
+    {
+        return Vec::new();
+    }
     let message = format!(
         "ADD FOREIGN KEY looks up every row of {} while nobody may write to it or to {}",
         target.described(),
@@ -41,7 +48,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
             if table.kind == RelationKind::PartitionedTable
                 && subject.facts.major() < partitioned_key::NOT_VALID_FROM =>
         {
-            let tree = Tree::of(table, subject.facts);
+            let tree = tree.unwrap_or_else(|| Tree::of(table, subject.facts));
             tree.and_then(|tree| partitioned_key::plan(&tree, constraint, &mut subject.names.borrow_mut()))
         }
         Some(table) => add_constraint::plan(table, constraint, &mut subject.names.borrow_mut())

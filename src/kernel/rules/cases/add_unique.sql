@@ -8,3 +8,5 @@ ALTER TABLE parts ADD UNIQUE (id);
 ALTER TABLE orders ADD CONSTRAINT one UNIQUE USING INDEX orders_a_idx;
 -- good
 ALTER TABLE empty ADD UNIQUE (a);
+-- good
+ALTER TABLE ONLY parts ADD UNIQUE (id);
