@@ -296,6 +296,9 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         dependents: Vec::new(),
         index_of: None,
         published: false,
+        partitioned: None,
+        members: Vec::new(),
+        partition_of: None,
     }
 }
 

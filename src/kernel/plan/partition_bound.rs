@@ -25,7 +25,7 @@ const UNCOLLATED: [&str; 11] = [
 /// # Errors
 /// A clause for people that says why it cannot be written.
 pub fn condition(parent: &RelationFacts, bound: &PartitionBound) -> Result<String, String> {
-    let key = parent.partitioned.as_ref().ok_or("it is not partitioned")?;
+    let key = parent.partitioned.as_ref().ok_or("how its parent is partitioned is not known")?;
     let mut columns = Vec::with_capacity(key.key.len());
     for name in &key.key {
         let column = name.as_ref().and_then(|name| parent.column(name));

@@ -30,6 +30,9 @@ impl<'a> Tree<'a> {
         if root.members.len() > MEMBERS_MAX {
             return Err(format!("it has more than {MEMBERS_MAX} partitions"));
         }
+        if root.has_children && root.members.is_empty() {
+            return Err("its partitions are not known".to_owned());
+        }
         let mut tree = Self { root, nodes: Vec::with_capacity(root.members.len()) };
         tree.descend(root.oid, None, facts, 0)?;
         Ok(tree)

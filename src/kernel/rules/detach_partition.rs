@@ -29,7 +29,8 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         return Vec::new();
     };
     // Not a partition of this one, or half detached: the server says so at once.
-    let place = target.facts.map(|facts| facts.partition_of.as_ref());
+    let looked_up = target.facts.filter(|facts| facts.oid != 0);
+    let place = looked_up.map(|facts| facts.partition_of.as_ref());
     let name = parent.facts.map(|facts| facts.qualified());
     if place.is_some_and(|place| place.is_none_or(|place| place.detach_pending || Some(&place.parent) != name.as_ref()))
     {
