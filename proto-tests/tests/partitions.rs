@@ -48,6 +48,8 @@ create index on keyed (lower(note), note);
 alter table keyed add constraint keyed_parent foreign key (parent) references customer (id);
 create table keyed_3(id int not null, k int not null, parent int, note text);
 insert into keyed_3 select g, 3, 1 + g % 100, 'note' from generate_series(1, 20000) g;
+create table referring(id int, k int);
+insert into referring select g, 1 + g % 2 from generate_series(1, 20000) g;
 create table event_4(like event including all, check (id > 0));
 create index event_4_own on event_4 (body, id);
 insert into event_4 select g, '2024-05-01', 1, 'body' from generate_series(1, 20000) g;
@@ -79,6 +81,8 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("alter table event attach partition event_4 for values from ('2024-05-01') to ('2024-06-01')", "ALTER TABLE"),
     ("alter table hashed attach partition hashed_1 for values with (modulus 2, remainder 1)", "ALTER TABLE"),
     ("alter table keyed attach partition keyed_3 for values in (3, 4)", "ALTER TABLE"),
+    ("alter table referring add foreign key (id, k) references keyed (id, k)", "ALTER TABLE"),
+    ("alter table keyed add foreign key (parent, k) references keyed (id, k)", "ALTER TABLE"),
     ("alter table plain detach partition plain_1", "ALTER TABLE"),
     ("alter table keyed detach partition keyed_1", "ALTER TABLE"),
     ("alter table hashed detach partition hashed_0", "ALTER TABLE"),
