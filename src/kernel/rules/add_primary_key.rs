@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
         what: "ADD PRIMARY KEY that is not made of an index which exists already, or is made of columns that may be null.",
         why: "The table is locked ACCESS EXCLUSIVE until its rows are sorted: nobody can read or write.",
         instead: "CREATE UNIQUE INDEX CONCURRENTLY under the constraint’s name, then ADD CONSTRAINT … PRIMARY KEY USING INDEX. Make its columns NOT NULL first by way of a validated CHECK.",
-        versions: "All supported versions, but not on the parent of partitions.",
+        versions: "All supported versions. On the parent of partitions: ALTER TABLE ONLY … ADD PRIMARY KEY, then the same for each partition, and ALTER INDEX … ATTACH PARTITION.",
     },
     check,
 };
@@ -30,13 +30,14 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     };
     let ConstraintKind::PrimaryKey { .. } = constraint.kind else { return Vec::new() };
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
-    if target.facts.is_some_and(has_primary_key) {
+    if target.facts.is_some_and(has_primary_key) || add_unique::parent_only(alter, &target) {
         return Vec::new();
     }
-    if subject.index_of_parent_only(alter, &target) {
-        return Vec::new();
-    }
-    let message = format!("ADD PRIMARY KEY builds an index over {} while nobody may use it", target.described());
+    let message = format!(
+        "ADD PRIMARY KEY builds an index over {} while nobody may use it{}",
+        target.described(),
+        subject.crowd(&target)
+    );
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(add_unique::safe(subject, constraint, &target))]
 }
 
