@@ -110,6 +110,7 @@ reindex (verbose) table orders
 reindex table events
 
 -- outside
+-- more: its partitions one after the other, and from 18 the parent for a moment
 reindex index events_region
 
 -- outside

@@ -44,13 +44,10 @@ alter table typed alter sh type varchar(20)
 
 alter table typed alter sh type varchar(30)
 
--- alarm: held by its types alone
 alter table typed alter sh type text
 
--- alarm: held by its types alone
 alter table typed alter po type int
 
--- alarm: held by its types alone
 alter table typed alter v20 type short
 
 alter table typed alter i type int
@@ -63,10 +60,8 @@ alter table typed alter v20 type text using v20::text
 
 alter table typed alter v20 type text using (v20)
 
--- alarm: held by its types alone
 alter table typed alter ts type timestamptz
 
--- alarm: held by its types alone
 alter table typed alter tz type timestamp
 
 alter table typed alter tsx type timestamptz
@@ -84,15 +79,12 @@ alter table typed alter tsx type timestamptz
 
 alter table typed alter ts type timestamptz using ts at time zone 'UTC'
 
--- alarm: held by its types alone
 alter table typed alter i type oid
 
 alter table typed alter ix type oid
 
--- alarm: held by its types alone
 alter table typed alter ob type int
 
--- alarm: held by its types alone
 alter table typed alter t type text collate "C"
 
 alter table typed alter tx type text collate "C"
@@ -145,7 +137,6 @@ alter table typed alter iv3 type interval(1)
 
 alter table typed alter b8 type bit(16) using b8::bit(16)
 
--- alarm: held by its types alone
 alter table typed alter b8 type varbit
 
 alter table typed alter vb8 type varbit(4)
@@ -178,7 +169,6 @@ alter table typed alter ta type varchar[]
 
 alter table typed alter i type positive
 
--- alarm: held by its types alone
 alter table typed alter i type zero
 
 alter table typed alter po type bigint
