@@ -16,14 +16,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::pace::Pace;
-use self::pages::{Pages, Slice};
+use self::pages::{Pages, Part, Slice};
 use self::slicing::Slicing;
 use super::database::{Database, DatabaseError, Row};
 use super::executor::{Control, Progress, begin, cancelled, end, error, is_contention};
 use crate::kernel::plan::{Backfill, Limits};
 
 /// Passes that may find rows the one before did not, before the rest is left to the next step to judge.
-const PASSES_MAX: u32 = 6;
+const PASSES_MAX: u32 = 12;
 const BATCH_STATEMENT_MS: u64 = 30_000;
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -99,10 +99,18 @@ impl<D: Database> Filler<'_, D> {
         let mut pause = PAUSE_MIN;
         let mut stuck_until = Instant::now() + self.bounds.limits.budget;
         let mut passes = 0;
+        let mut left = Vec::new();
         loop {
             let before = self.rows;
-            let skipped = self.pass(&pages).await?;
-            if !self.look(&pages::pending_query(self.job)).await? {
+            // A row that is written while a batch looks for it moves out of the batch's pages, and is missed. Where
+            // few are left, batches of one page leave it little time for that, and the last ones are held fast.
+            let skipped = match left.len() {
+                0 | pages::FEW.. => self.pass(&pages).await?,
+                1..=pages::FEWEST => self.one_by_one(left.len()).await?,
+                _ => self.few(&left).await?,
+            };
+            left = self.look(&pages::pending_query(self.job)).await?;
+            if left.is_empty() {
                 return Ok(());
             }
             if self.rows > before {
@@ -153,6 +161,46 @@ impl<D: Database> Filler<'_, D> {
         Ok(skipped)
     }
 
+    /// The same for single pages.
+    async fn few(&mut self, pages: &[(Part, u64)]) -> Result<bool, DatabaseError> {
+        let mut skipped = false;
+        for (part, page) in pages {
+            let started = Instant::now();
+            let slice = Slice { pages: (*page, *page + 1), of: 1, share: 0 };
+            skipped |= self.do_batch(&|locked| pages::batch(self.job, part, slice, locked)).await?;
+            self.after_batch(started.elapsed()).await?;
+        }
+        Ok(skipped)
+    }
+
+    /// Rows that somebody writes all the time: each is locked first, and filled where it is then.
+    async fn one_by_one(&mut self, rows: usize) -> Result<bool, DatabaseError> {
+        for _ in 0..rows {
+            if !self.control.may_go_on().await {
+                return Err(cancelled());
+            }
+            let started = Instant::now();
+            begin(self.db).await?;
+            let result = self.lock_and_fill().await;
+            match end(self.db, result).await {
+                Ok(true) => self.rows += 1,
+                Ok(false) => return Ok(false),
+                Err(failure) if is_contention(&failure) => return Ok(true),
+                Err(failure) => return Err(failure),
+            }
+            self.after_batch(started.elapsed()).await?;
+        }
+        Ok(false)
+    }
+
+    async fn lock_and_fill(&mut self) -> Result<bool, DatabaseError> {
+        self.db.query(&self.bounds.long_read, &[]).await?;
+        let rows = self.db.query(&pages::lock_one(self.job), &[]).await?;
+        let Some([Some(part), Some(place)]) = rows.first().map(Vec::as_slice) else { return Ok(false) };
+        self.db.execute(&pages::fill_one(self.job, part, place)).await?;
+        Ok(true)
+    }
+
     /// One batch, until it is done. True: without the rows that were locked.
     async fn do_batch(&mut self, batch: &(dyn Fn(Locked) -> String + Sync)) -> Result<bool, DatabaseError> {
         let until = Instant::now() + self.bounds.limits.budget;
@@ -188,15 +236,15 @@ impl<D: Database> Filler<'_, D> {
         end(self.db, result).await
     }
 
-    /// Whether anything is left to do. Reads all of the table if nothing is.
-    async fn look(&mut self, pending: &str) -> Result<bool, DatabaseError> {
+    /// The pages on which something is left to do. Reads all of the table if nothing is.
+    async fn look(&mut self, pending: &str) -> Result<Vec<(Part, u64)>, DatabaseError> {
         begin(self.db).await?;
         let mut result = self.db.query(&self.bounds.long_read, &[]).await;
         if result.is_ok() {
             result = self.db.query(pending, &[]).await;
         }
         let rows = end(self.db, result).await?;
-        Ok(rows.first().and_then(|row| row.first()).and_then(Option::as_deref) == Some("t"))
+        Ok(pages::found(&rows))
     }
 
     /// Steers, tells and pauses.

@@ -24,6 +24,11 @@ FROM tree t JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog.\"char\" ORDER BY c.oid";
 
+/// Rows that count as few: their pages are gone to one by one.
+pub(super) const FEW: usize = 1000;
+/// Rows that are looked for and locked one by one.
+pub(super) const FEWEST: usize = 20;
+
 pub(super) struct Pages {
     parts: Vec<Part>,
 }
@@ -92,7 +97,48 @@ pub(super) fn batch(job: &Backfill, part: &Part, slice: Slice, locked: Locked) -
     format!("WITH done AS ({update}) SELECT pg_catalog.count(*) FROM done")
 }
 
-/// Whether any row is still pending.
+/// The pages on which rows are still pending, with the table they are in; of many the first ones found.
 pub(super) fn pending_query(job: &Backfill) -> String {
-    format!("SELECT EXISTS (SELECT FROM {} WHERE {})", quoted(&job.relation), job.pending_sql)
+    format!(
+        "SELECT DISTINCT pg_catalog.quote_ident(n.nspname::pg_catalog.text) OPERATOR(pg_catalog.||) '.' \
+         OPERATOR(pg_catalog.||) pg_catalog.quote_ident(c.relname::pg_catalog.text), \
+         (w.place::pg_catalog.text::pg_catalog.point)[0]::pg_catalog.int8 \
+         FROM (SELECT tableoid AS part, ctid AS place FROM {} WHERE {} LIMIT {FEW}) w \
+         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.part \
+         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace",
+        quoted(&job.relation),
+        job.pending_sql
+    )
+}
+
+/// One pending row, locked wherever it has moved to: its part and its place, which stay until the transaction ends.
+pub(super) fn lock_one(job: &Backfill) -> String {
+    format!(
+        "SELECT tableoid::pg_catalog.regclass::pg_catalog.text, ctid::pg_catalog.text FROM {} WHERE {} \
+         LIMIT 1 FOR NO KEY UPDATE",
+        quoted(&job.relation),
+        job.pending_sql
+    )
+}
+
+/// Fills the row that was locked.
+pub(super) fn fill_one(job: &Backfill, part: &str, place: &str) -> String {
+    format!(
+        "UPDATE ONLY {part} SET \"{}\" = {} WHERE ctid OPERATOR(pg_catalog.=) '{place}'::pg_catalog.tid AND ({})",
+        job.column.replace('"', "\"\""),
+        job.expression_sql,
+        job.pending_sql
+    )
+}
+
+/// Single pages of parts.
+pub(super) fn found(rows: &[Vec<Option<String>>]) -> Vec<(Part, u64)> {
+    let page = |row: &Vec<Option<String>>| match row.as_slice() {
+        [Some(name), Some(page)] => {
+            let page = page.parse().ok()?;
+            Some((Part { name: name.clone(), pages: page + 1 }, page))
+        }
+        _ => None,
+    };
+    rows.iter().filter_map(page).collect()
 }
