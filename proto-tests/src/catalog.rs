@@ -83,7 +83,8 @@ const QUERIES: &[&str] = &[
      where relkind in ('r','p') and oid >= 16384",
     "select format('index %s replica identity=%s clustered=%s tablespace=%s options=%s', i.indexrelid::regclass,
         i.indisreplident, i.indisclustered, c.reltablespace, c.reloptions)
-     from pg_index i join pg_class c on c.oid = i.indexrelid where i.indexrelid >= 16384",
+     from pg_index i join pg_class c on c.oid = i.indexrelid where i.indexrelid >= 16384
+       and c.relnamespace <> 'pg_toast'::regnamespace",
     // The order of columns in one is that in the table.
     "select format('statistics %s on %s %s %s owner=%s target=%s', s.stxname, s.stxrelid::regclass, s.stxkind,
         (select string_agg(a.attname, ',' order by a.attname) from pg_attribute a

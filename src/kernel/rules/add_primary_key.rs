@@ -30,7 +30,10 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     };
     let ConstraintKind::PrimaryKey { .. } = constraint.kind else { return Vec::new() };
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
-    if target.facts.is_some_and(has_primary_key) || add_unique::parent_only(alter, &target) {
+    if target.facts.is_some_and(has_primary_key) {
+        return Vec::new();
+    }
+    if subject.index_of_parent_only(alter, &target) {
         return Vec::new();
     }
     let message = format!(

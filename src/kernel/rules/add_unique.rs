@@ -4,7 +4,7 @@ use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationKind;
 use crate::kernel::plan::{Plan, add_index_constraint};
-use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, LockMode, TableConstraint};
+use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode, TableConstraint};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -25,7 +25,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, AlterKind::AddConstraint(constraint))) = subject.alter() else { return Vec::new() };
     let ConstraintKind::Unique { .. } = constraint.kind else { return Vec::new() };
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
-    if parent_only(alter, &target) {
+    if subject.index_of_parent_only(alter, &target) {
         return Vec::new();
     }
     let message = format!(
@@ -34,11 +34,6 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         subject.crowd(&target)
     );
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(subject, constraint, &target))]
-}
-
-/// Made without its partitions, the parent's part is catalog only.
-pub(super) fn parent_only(alter: &AlterTable, target: &Target<'_>) -> bool {
-    alter.only && target.facts.is_some_and(|table| table.kind == RelationKind::PartitionedTable)
 }
 
 /// The index first, then the constraint: UNIQUE and PRIMARY KEY alike.

@@ -218,8 +218,7 @@ SELECT pg_catalog.json_build_object(
       -- Of an index, the tables of those below it.
       JOIN pg_catalog.pg_class r ON r.oid OPERATOR(pg_catalog.=) COALESCE((SELECT x.indrelid
         FROM pg_catalog.pg_index x WHERE x.indexrelid OPERATOR(pg_catalog.=) k.oid), k.oid)
-      JOIN pg_catalog.pg_namespace kn ON kn.oid OPERATOR(pg_catalog.=) r.relnamespace), '[]'::pg_catalog.json)
-    ,
+      JOIN pg_catalog.pg_namespace kn ON kn.oid OPERATOR(pg_catalog.=) r.relnamespace), '[]'::pg_catalog.json),
     'partitioned', (SELECT pg_catalog.json_build_object('strategy', p.partstrat,
         'key', (SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
           FROM pg_catalog.unnest(p.partattrs::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, place)

@@ -9,4 +9,4 @@ ALTER TABLE orders ADD CONSTRAINT one UNIQUE USING INDEX orders_a_idx;
 -- good
 ALTER TABLE empty ADD UNIQUE (a);
 -- good
-ALTER TABLE ONLY parts ADD UNIQUE (id);
+ALTER TABLE ONLY parts ADD UNIQUE (a);
