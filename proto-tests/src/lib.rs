@@ -15,6 +15,7 @@ pub mod process;
 pub mod pump;
 pub mod script;
 pub mod server;
+pub mod twins;
 pub mod wire;
 
 pub use client::{Client, Session};

@@ -3,24 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proto_tests::client::{error_of, status_of};
+use proto_tests::twins::{self, Twins, complaint, run_table};
 use proto_tests::wire;
-use proto_tests::{Client, Gateway, Message, Server, catalog, majors};
+use proto_tests::{Client, Gateway, Message, Server, catalog};
 
-static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| {
-    let starting: Vec<_> = majors().into_iter().map(|major| std::thread::spawn(move || prepared(major))).collect();
-    starting.into_iter().map(|thread| thread.join().unwrap()).collect()
-});
-
-fn prepared(major: u32) -> Server {
-    let server = Server::start(major);
-    server.sql("postgres", "create database shop owner alice");
-    server.sql("shop", "alter schema public owner to alice");
-    server.connect("alice", "shop").rows(SHOP);
-    server
-}
+static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| twins::servers(SHOP));
 
 /// The names need quoting in one table, and one table is too small to be bothered with.
 const SHOP: &str = r#"
@@ -49,41 +38,8 @@ create index orders_old_idx on orders(extra);
 create function stamp() returns text language sql volatile as 'select clock_timestamp()::text';
 analyze"#;
 
-static NEXT: AtomicUsize = AtomicUsize::new(0);
-
-/// Two equal databases: one to be changed through the gateway, one by the naive statement.
-struct Twins<'a> {
-    server: &'a Server,
-    gateway: Gateway,
-    safe: String,
-    naive: String,
-}
-
-impl<'a> Twins<'a> {
-    fn on(server: &'a Server) -> Self {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let database = |kind: &str| server.database(&format!("{kind}_{number}"), "shop");
-        Self { server, gateway: Gateway::start(server), safe: database("safe"), naive: database("naive") }
-    }
-
-    fn connect(&self) -> Client {
-        self.gateway.connect("alice", &self.safe)
-    }
-
-    /// What differs after the naive statement ran on the other twin.
-    fn differences(&self, sql: &str) -> Vec<String> {
-        self.server.connect("alice", &self.naive).rows(sql);
-        let (naive, safe) = (catalog::dump(self.server, &self.naive), catalog::dump(self.server, &self.safe));
-        let mut lines = catalog::difference(&naive, &safe);
-        for table in ["orders", "keyless", "tiny", "customer"] {
-            let sql = format!("select count(*) from {table}");
-            if self.server.sql(&self.naive, &sql) != self.server.sql(&self.safe, &sql) {
-                lines.push(format!("rows of {table} differ"));
-            }
-        }
-        lines
-    }
-}
+/// Tables whose rows are counted.
+const ROWS: [&str; 4] = ["orders", "keyless", "tiny", "customer"];
 
 /// Statements that are hazards on a large table and have a safe form, with the tag they must answer.
 const REWRITTEN: &[(&str, &str)] = &[
@@ -140,53 +96,14 @@ const PASSED: &[(&str, &str)] = &[
     ("create index concurrently orders_c on orders (customer_id)", "CREATE INDEX"),
 ];
 
-/// The complaint about one statement's replies, if there is one.
-fn complaint(sql: &str, tag: &str, replies: &[Message]) -> Option<String> {
-    if let Some(error) = error_of(replies) {
-        return Some(format!("{sql}: {error:?}"));
-    }
-    let tags: Vec<_> = replies.iter().filter(|m| m.tag == b'C').map(Message::render).collect();
-    if tags != [format!("CommandComplete {tag}")] || status_of(replies) != Some('I') {
-        return Some(format!("{sql}: {replies:?}"));
-    }
-    None
-}
-
-fn run_table(table: &[(&str, &str)], notices: bool) {
-    let mut failures = Vec::new();
-    for server in SERVERS.iter() {
-        for (sql, tag) in table.iter().filter(|(_, tag)| !tag.is_empty()) {
-            let twins = Twins::on(server);
-            let replies = twins.connect().query(sql);
-            let told = replies.iter().any(|m| m.tag == b'N');
-            if let Some(text) = complaint(sql, tag, &replies) {
-                failures.push(format!("{}: {text}", server.major));
-            } else if notices && !told && !proto_tests::gateway::stand_in() {
-                failures.push(format!("{}: {sql}: the client was told nothing", server.major));
-            } else {
-                let lines = twins.differences(sql);
-                if !lines.is_empty() {
-                    failures.push(format!("{}: {sql}:\n    {}", server.major, lines.join("\n    ")));
-                }
-            }
-            twins.gateway.assert_healthy();
-            let (safe, naive) = (&twins.safe, &twins.naive);
-            for database in [safe, naive] {
-                server.sql("postgres", &format!("drop database \"{database}\" with (force)"));
-            }
-        }
-    }
-    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
-}
-
 #[test]
 fn a_rewritten_change_ends_as_the_naive_one_would() {
-    run_table(REWRITTEN, true);
+    run_table(&SERVERS, REWRITTEN, &ROWS, true);
 }
 
 #[test]
 fn a_harmless_change_runs_as_it_is() {
-    run_table(PASSED, false);
+    run_table(&SERVERS, PASSED, &ROWS, false);
 }
 
 fn newest() -> &'static Server {
@@ -214,7 +131,7 @@ fn a_change_through_the_extended_protocol_answers_in_its_turn() {
         let seen: String = replies.iter().filter(|m| m.tag != b'N').map(|m| char::from(m.tag)).collect();
         assert_eq!(seen, "12nCZ", "{sql}: {replies:?}");
         assert_eq!(complaint(sql, tag, &replies), None);
-        assert_eq!(twins.differences(sql), Vec::<String>::new(), "{sql}");
+        assert_eq!(twins.differences(sql, &ROWS), Vec::<String>::new(), "{sql}");
         assert_eq!(client.rows("select 1"), ["1"]);
     }
 }
@@ -232,7 +149,7 @@ fn a_named_statement_of_a_change_runs_when_it_is_executed() {
     let run = [wire::bind(b"", b"later", &[], false), wire::execute(b"", 0), wire::framed(b'S', b"")];
     client.send(&run.concat()).unwrap();
     assert!(error_of(&client.until_ready()).is_none());
-    assert_eq!(twins.differences(REWRITTEN[0].0), Vec::<String>::new());
+    assert_eq!(twins.differences(REWRITTEN[0].0, &ROWS), Vec::<String>::new());
 }
 
 #[test]
@@ -278,7 +195,7 @@ fn what_is_safe_passes_in_a_transaction() {
         let replies = client.query(sql);
         assert!(error_of(&replies).is_none(), "{sql}: {replies:?}");
     }
-    assert_eq!(twins.differences(&statements.join(";")), Vec::<String>::new());
+    assert_eq!(twins.differences(&statements.join(";"), &ROWS), Vec::<String>::new());
     assert_eq!(client.rows("show lock_timeout"), ["0"], "the bound on waiting ends with the statement it was for");
 }
 
@@ -322,7 +239,7 @@ fn an_invalid_index_of_an_earlier_try_is_replaced() {
         assert!(error_of(&direct.query("create unique index concurrently late on orders (status)")).is_some());
         let replies = twins.connect().query("create index late on orders (amount)");
         assert_eq!(complaint("late", "CREATE INDEX", &replies), None);
-        assert_eq!(twins.differences("create index late on orders (amount)"), Vec::<String>::new());
+        assert_eq!(twins.differences("create index late on orders (amount)", &ROWS), Vec::<String>::new());
     }
 }
 
@@ -361,7 +278,7 @@ fn cancel_during_a_rewrite_stops_it_and_the_session_goes_on() {
     assert_eq!(client.rows("select 1"), ["1"]);
     let again = client.query("create index stuck on orders (amount)");
     assert_eq!(complaint("again", "CREATE INDEX", &again), None);
-    assert_eq!(twins.differences("create index stuck on orders (amount)"), Vec::<String>::new());
+    assert_eq!(twins.differences("create index stuck on orders (amount)", &ROWS), Vec::<String>::new());
 }
 
 #[test]
@@ -376,8 +293,7 @@ fn several_statements_in_one_message_are_judged_together() {
 #[test]
 fn observe_mode_changes_nothing_and_hides_nothing() {
     let server = newest();
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let database = server.database(&format!("observed_{number}"), "shop");
+    let database = server.database("observed", "shop");
     let options = proto_tests::GatewayOptions { mode: Some("observe"), ..Default::default() };
     let gateway = Gateway::with(server, &options);
     let mut client = gateway.connect("alice", &database);

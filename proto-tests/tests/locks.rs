@@ -32,6 +32,52 @@ const CHANGES: &[&str] = &[
     "alter table orders add column number int generated always as identity",
 ];
 
+/// What the others do meanwhile, and the relations on which they could be kept waiting.
+struct Others {
+    read: &'static str,
+    write: &'static str,
+    relations: &'static str,
+}
+
+const ORDERS: Others = Others {
+    read: "select amount from orders where id = 4711",
+    write: "update orders set amount = amount + 1 where id = 815",
+    relations: "'orders'::regclass",
+};
+
+const EVENTS: Others = Others {
+    read: "select amount from event where id = 4711",
+    write: "update event set amount = amount + 1 where id = 300815",
+    relations: "'event'::regclass, 'event_1'::regclass, 'event_2'::regclass, 'event_rest'::regclass",
+};
+
+/// Rows in two partitions and in a default one, and a table that will be a third.
+const PARTITIONED: &str = "\
+create table customer(id int primary key);
+insert into customer select g from generate_series(1, 1000) g;
+create table event(id bigint not null, customer_id int, status text, amount int, pad text) partition by range (id);
+create table event_1 partition of event for values from (0) to (200000);
+create table event_2 partition of event for values from (200000) to (400000);
+create table event_rest partition of event default;
+insert into event select g, 1 + g % 1000, 'paid', g % 500, repeat('x', 100) from generate_series(1, 600000) g;
+create index on event (id);
+create table event_3(like event);
+insert into event_3 select g, 1 + g % 1000, 'paid', g % 500, repeat('x', 100) from generate_series(700000, 899999) g;
+create table plain(like event) partition by range (id);
+create table plain_1 partition of plain for values from (0) to (200000);
+insert into plain select * from event_1;
+analyze";
+
+const PARTITION_CHANGES: &[&str] = &[
+    "create index on event (status, amount, pad)",
+    "alter table event add constraint event_pair unique (pad, id)",
+    "alter table event add primary key (id)",
+    "alter table event add constraint of_customer foreign key (customer_id) references customer (id)",
+    "alter table event alter column status set not null",
+    "alter table event attach partition event_3 for values from (700000) to (900000)",
+    "create table event_4 partition of event for values from (900000) to (1000000)",
+];
+
 /// What the others saw while a change ran.
 #[derive(Default, Debug)]
 struct Seen {
@@ -55,13 +101,15 @@ fn longest(address: SocketAddr, database: &str, sql: &str, stop: &AtomicBool) ->
 }
 
 /// Samples locks that are granted on the table and block readers or writers, and how long one stays.
-fn strong_locks(server: &Server, database: &str, stop: &AtomicBool) -> Duration {
-    const HELD: &str = "select count(*) from pg_locks where granted and relation = 'orders'::regclass and mode in \
-        ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')";
+fn strong_locks(server: &Server, database: &str, relations: &str, stop: &AtomicBool) -> Duration {
+    let held = format!(
+        "select count(*) from pg_locks where granted and relation in ({relations}) and mode in \
+         ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
+    );
     let mut client = server.connect("postgres", database);
     let (mut worst, mut since) = (Duration::ZERO, None);
     while !stop.load(Ordering::Relaxed) {
-        if client.rows(HELD) == ["0"] {
+        if client.rows(&held) == ["0"] {
             since = None;
         } else {
             worst = worst.max(since.get_or_insert_with(Instant::now).elapsed());
@@ -79,16 +127,13 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-fn watch(server: &Server, database: &str, change: impl FnOnce()) -> Seen {
+fn watch(server: &Server, database: &str, others: &Others, change: impl FnOnce()) -> Seen {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let stop = &stop;
-        let read =
-            scope.spawn(move || longest(server.address, database, "select amount from orders where id = 4711", stop));
-        let write = scope.spawn(move || {
-            longest(server.address, database, "update orders set amount = amount + 1 where id = 815", stop)
-        });
-        let locks = scope.spawn(move || strong_locks(server, database, stop));
+        let read = scope.spawn(move || longest(server.address, database, others.read, stop));
+        let write = scope.spawn(move || longest(server.address, database, others.write, stop));
+        let locks = scope.spawn(move || strong_locks(server, database, others.relations, stop));
         {
             let _stop = StopOnDrop(stop);
             change();
@@ -108,16 +153,25 @@ fn run(mut client: Client, sql: &str) -> Duration {
 
 #[test]
 fn others_read_and_write_while_a_change_runs() {
+    run_all(TABLE, CHANGES, &ORDERS);
+}
+
+#[test]
+fn others_read_and_write_while_a_change_of_partitions_runs() {
+    run_all(PARTITIONED, PARTITION_CHANGES, &EVENTS);
+}
+
+fn run_all(setup: &str, changes: &[&str], others: &Others) {
     let server = Server::start(majors().into_iter().max().unwrap());
     server.sql("postgres", "create database fixture owner alice");
     server.sql("fixture", "alter schema public owner to alice");
-    server.connect("alice", "fixture").rows(TABLE);
+    server.connect("alice", "fixture").rows(setup);
     let gateway = Gateway::with(&server, &GatewayOptions::answers("change-type = \"rewrite\""));
     let mut failures = Vec::new();
-    for (number, sql) in CHANGES.iter().enumerate() {
+    for (number, sql) in changes.iter().enumerate() {
         let database = server.database(&format!("locks_{number}"), "fixture");
         let mut took = Duration::ZERO;
-        let seen = watch(&server, &database, || took = run(gateway.connect("alice", &database), sql));
+        let seen = watch(&server, &database, others, || took = run(gateway.connect("alice", &database), sql));
         println!(
             "{sql}: {} ms; longest read {} ms, longest write {} ms, longest strong lock {} ms, {} reads",
             took.as_millis(),
@@ -144,7 +198,7 @@ fn a_change_behind_a_long_reader_queues_nobody() {
     let gateway = Gateway::start(&server);
     let mut reader = server.connect("alice", "fixture");
     reader.rows("begin; select count(*) from orders");
-    let seen = watch(&server, "fixture", || {
+    let seen = watch(&server, "fixture", &ORDERS, || {
         std::thread::scope(|scope| {
             let change =
                 scope.spawn(|| run(gateway.connect("alice", "fixture"), "alter table orders add column note text"));

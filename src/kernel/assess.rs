@@ -22,7 +22,7 @@ mod want;
 #[cfg(test)]
 pub(super) mod cases;
 
-pub use want::wanted;
+pub use want::{wanted, wanted_below};
 
 /// What was found in one message, and what it was found from.
 #[derive(Clone, Debug, PartialEq, Eq)]

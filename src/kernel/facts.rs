@@ -11,6 +11,10 @@ use super::sql::statement::{Callee, RelationName, TypeName};
 pub use kin::{Kin, KinHow};
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 
+mod partition;
+
+pub use partition::{MEMBERS_MAX, Member, PartitionOf, Partitioned};
+
 /// What the rules need to know about the statements of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -18,6 +22,14 @@ pub struct Wanted {
     pub callees: Vec<Callee>,
     pub types: Vec<TypeName>,
     pub uses: Vec<WantedUse>,
+}
+
+impl Wanted {
+    /// Nothing is asked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.relations.is_empty() && self.callees.is_empty() && self.types.is_empty() && self.uses.is_empty()
+    }
 }
 
 /// The answers. A relation that is asked for and does not exist is present with `None`.
@@ -33,6 +45,10 @@ pub struct Facts {
     /// The session's TimeZone.
     #[serde(default)]
     pub time_zone: String,
+    /// Locks that the server's shared lock table has room for, 0 where it was not told:
+    /// `max_locks_per_transaction` for each session there may be.
+    #[serde(default)]
+    pub lock_slots: u64,
     /// Keyed by the name as written, see [`Facts::relation`].
     relations: BTreeMap<String, Option<RelationFacts>>,
     /// Callees of which some overload is VOLATILE, or that were not found.
@@ -55,6 +71,11 @@ impl Facts {
 
     pub fn put_relation(&mut self, name: &RelationName, facts: Option<RelationFacts>) {
         self.relations.insert(key(name), facts);
+    }
+
+    /// Takes over the relations of a second look-up.
+    pub fn absorb(&mut self, more: Self) {
+        self.relations.extend(more.relations);
     }
 
     /// All relations that exist, for the reviewer.
@@ -157,6 +178,15 @@ pub struct RelationFacts {
     /// What a change of it locks or reads besides.
     #[serde(default)]
     pub kin: Vec<Kin>,
+    /// How it is partitioned, if it is.
+    #[serde(default)]
+    pub partitioned: Option<Partitioned>,
+    /// All below a partitioned table or index, at most one more than [`MEMBERS_MAX`].
+    #[serde(default)]
+    pub members: Vec<Member>,
+    /// Where it is attached, if it is a partition.
+    #[serde(default)]
+    pub partition_of: Option<PartitionOf>,
 }
 
 impl RelationFacts {
@@ -250,6 +280,12 @@ pub struct IndexFacts {
     /// Owned by this constraint.
     pub constraint: Option<String>,
     pub bytes: u64,
+    /// Names of its own columns, which a partition's index is named after.
+    #[serde(default)]
+    pub parts: Vec<String>,
+    /// The partitioned index it is attached to.
+    #[serde(default)]
+    pub parent: Option<u32>,
 }
 
 /// `pg_constraint`.
@@ -262,6 +298,9 @@ pub struct ConstraintFacts {
     pub columns: Vec<String>,
     /// `pg_get_constraintdef`.
     pub definition: String,
+    /// It comes from a parent.
+    #[serde(default)]
+    pub inherited: bool,
 }
 
 /// A type named in a statement.

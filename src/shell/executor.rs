@@ -259,7 +259,8 @@ impl<D: Database> Runner<'_, D> {
 
     /// Keeps the server's words about the client's own statement: those of a plan of one step.
     fn keep(&mut self, done: super::database::Done) {
-        if self.plan.steps.len() == 1 {
+        let own = |step: &Step| !matches!(step.action, Action::Together { .. });
+        if matches!(self.plan.steps.as_slice(), [step] if own(step)) {
             self.report.tag = Some(done.tag);
             self.report.notices.extend(done.notices);
         }
@@ -285,7 +286,9 @@ fn reworded(step: &Step, error: DatabaseError) -> DatabaseError {
             _ => {}
         }
     }
-    fields.push((b'c', words.column.clone()));
+    if !words.column.is_empty() {
+        fields.push((b'c', words.column.clone()));
+    }
     DatabaseError::Server(Box::new(ServerMessage {
         code: words.as_code.clone(),
         message: words.message.clone(),

@@ -7,6 +7,7 @@ mod look_up;
 mod plans;
 mod run;
 mod stalls;
+mod undo;
 mod wire;
 
 use wire::Wire;
@@ -24,6 +25,16 @@ fn on_real_servers() {
                 stalls::all(&cluster).await;
             }
         });
+    }
+}
+
+/// On every server there is.
+#[test]
+fn every_prefix_of_a_plan_can_be_taken_back() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for cluster in cluster::all() {
+        println!("PostgreSQL {}", cluster.major);
+        runtime.block_on(undo::all(&cluster));
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        on: None,
     }
 }
 
@@ -69,6 +70,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        on: None,
     }
 }
 
@@ -163,6 +165,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             past: None,
             undo: vec![cleanup],
             reworded: None,
+            on: None,
         }],
     )
 }

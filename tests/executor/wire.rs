@@ -21,6 +21,10 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) async fn connect(socket: &Path, user: &str) -> Wire {
+        Self::connect_to(socket, user, "postgres").await
+    }
+
+    pub(crate) async fn connect_to(socket: &Path, user: &str, database: &str) -> Wire {
         let stream = UnixStream::connect(socket).await.unwrap();
         let mut wire = Wire {
             stream,
@@ -32,7 +36,7 @@ impl Wire {
             log: Vec::new(),
         };
         let mut body = 196_608_i32.to_be_bytes().to_vec();
-        for text in ["user", user, "database", "postgres", "application_name", "executor-test", ""] {
+        for text in ["user", user, "database", database, "application_name", "executor-test", ""] {
             body.extend_from_slice(text.as_bytes());
             body.push(0);
         }

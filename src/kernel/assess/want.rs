@@ -8,6 +8,10 @@ use crate::kernel::sql::statement::{
     AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Statement, TypeName, Using, UsingForm,
 };
 
+mod below;
+
+pub use below::wanted_below;
+
 /// What has to be looked up before [`assess`] can answer.
 #[must_use]
 pub fn wanted(reading: &Reading) -> Wanted {

@@ -216,6 +216,7 @@ fn need_constraint(facts: &mut RelationFacts, name: &str, validated: bool) {
             validated,
             columns: Vec::new(),
             definition: String::new(),
+            inherited: false,
         });
     }
 }
@@ -247,5 +248,7 @@ pub(super) fn index(name: &str) -> IndexFacts {
         expression_or_partial: false,
         constraint: None,
         bytes: 0,
+        parts: Vec::new(),
+        parent: None,
     }
 }

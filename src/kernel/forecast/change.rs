@@ -42,7 +42,7 @@ impl Forecast {
             AlterKind::AddConstraintUsingIndex { name, index, primary_key } => {
                 self.own_index(table, (name.as_deref().unwrap_or(index), index), *primary_key);
             }
-            AlterKind::AttachPartition { partition } => self.attach(table, partition, facts),
+            AlterKind::AttachPartition { partition, .. } => self.attach(table, partition, facts),
             AlterKind::DetachPartition { partition, .. } => {
                 if let Some(standing) = self.touch(partition, facts) {
                     standing.facts.is_partition = false;
@@ -185,6 +185,7 @@ impl Forecast {
                 validated: !constraint.not_valid && !constraint.not_enforced,
                 columns: constraint.columns.clone(),
                 definition: as_printed(constraint),
+                inherited: false,
             });
         });
         if matches!(kind, 'p' | 'u' | 'x') {
@@ -216,6 +217,7 @@ impl Forecast {
                 validated: true,
                 columns: columns.clone(),
                 definition: String::new(),
+                inherited: false,
             });
         });
         for column in columns.iter().filter(|_| primary) {

@@ -297,6 +297,9 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         index_of: None,
         published: false,
         kin: Vec::new(),
+        partitioned: None,
+        members: Vec::new(),
+        partition_of: None,
     }
 }
 

@@ -2,8 +2,10 @@
 //! backfill, NOT NULL, and the inline constraints one after the other.
 
 use super::names::Names;
+use super::tree::Tree;
 use super::{
-    Action, Backfill, Plan, Step, add_constraint, add_index_constraint, identity, quote, serial, set_not_null,
+    Action, Backfill, Plan, Step, add_constraint, add_index_constraint, identity, partitioned_key, quote, serial,
+    set_not_null,
 };
 use crate::kernel::facts::{Facts, RelationFacts, RelationKind, TypeFacts};
 use crate::kernel::sql::statement::{
@@ -30,12 +32,7 @@ fn volatile_default(default: &DefaultExpression, facts: &Facts) -> bool {
 ///
 /// # Errors
 /// A clause for people that says why the column cannot be added in steps.
-pub fn plan(
-    table: &RelationFacts,
-    column: &AddColumn,
-    facts: &Facts,
-    names: &mut Names<'_>,
-) -> Result<Plan, &'static str> {
+pub fn plan(table: &RelationFacts, column: &AddColumn, facts: &Facts, names: &mut Names<'_>) -> Result<Plan, String> {
     let type_facts = facts.type_facts(&column.type_name).ok_or("its type could not be looked up")?;
     possible(table, column, type_facts, facts)?;
     let is_volatile = volatile(column, facts);
@@ -47,12 +44,14 @@ pub fn plan(
     let mut constraints: Vec<&TableConstraint> = column.constraints.iter().collect();
     constraints.sort_by_key(|constraint| !builds_index(&constraint.kind));
     for constraint in constraints {
-        let more = if builds_index(&constraint.kind) {
-            add_index_constraint::steps(table, constraint, facts.major(), names)
+        if builds_index(&constraint.kind) {
+            steps.extend(add_index_constraint::steps(table, constraint, facts, names)?.1.steps);
+        } else if foreign_by_partition(table, constraint, facts) {
+            let name = add_constraint::name_of(table, constraint, names).ok_or(NO_FORM)?;
+            steps.extend(partitioned_key::steps(&Tree::of(table, facts)?, constraint, &name, names)?);
         } else {
-            add_constraint::steps(table, constraint, names)
-        };
-        steps.extend(more.ok_or("one of its constraints has no form that lets others go on")?.1);
+            steps.extend(add_constraint::steps(table, constraint, names).ok_or(NO_FORM)?.1);
+        }
     }
     Ok(Plan {
         recipe: RECIPE.to_owned(),
@@ -105,14 +104,15 @@ fn possible(table: &RelationFacts, column: &AddColumn, of: &TypeFacts, facts: &F
     if !volatile(column, facts) && same_value_twice(column) {
         return Err("every row gets the same value, which the constraint forbids");
     }
-    if table.kind == RelationKind::PartitionedTable && column.constraints.iter().any(|c| !plain_check(&c.kind)) {
-        return Err("the table is partitioned");
-    }
     Ok(())
 }
 
-fn plain_check(kind: &ConstraintKind) -> bool {
-    matches!(kind, ConstraintKind::Check { .. })
+const NO_FORM: &str = "one of its constraints has no form that lets others go on";
+
+fn foreign_by_partition(table: &RelationFacts, constraint: &TableConstraint, facts: &Facts) -> bool {
+    table.kind == RelationKind::PartitionedTable
+        && facts.major() < partitioned_key::NOT_VALID_FROM
+        && matches!(constraint.kind, ConstraintKind::ForeignKey { .. })
 }
 
 fn builds_index(kind: &ConstraintKind) -> bool {
@@ -235,5 +235,6 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         past: None,
         undo: Vec::new(),
         reworded: None,
+        on: None,
     }
 }

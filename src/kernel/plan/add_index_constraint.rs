@@ -2,23 +2,32 @@
 //! becomes the constraint.
 
 use super::names::{Names, included, index_middle};
+use super::partitioned_index::{self, Asked, Constraint, Made};
+use super::tree::Tree;
 use super::{Plan, Step, create_index, quote, set_not_null};
-use crate::kernel::facts::RelationFacts;
+use crate::kernel::facts::{Facts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{ConstraintKind, LockMode, TableConstraint};
 
-/// The safe form of adding a UNIQUE or PRIMARY KEY; nothing for other kinds.
-#[must_use]
-pub fn plan(table: &RelationFacts, constraint: &TableConstraint, major: u32, names: &mut Names<'_>) -> Option<Plan> {
+/// The safe form of adding a UNIQUE or PRIMARY KEY.
+///
+/// # Errors
+/// A clause for people that says why there is none.
+pub fn plan(
+    table: &RelationFacts,
+    constraint: &TableConstraint,
+    facts: &Facts,
+    names: &mut Names<'_>,
+) -> Result<Plan, String> {
     let recipe = match &constraint.kind {
         ConstraintKind::Unique { .. } => "add-unique",
         ConstraintKind::PrimaryKey { .. } => "add-primary-key",
         ConstraintKind::Check { .. }
         | ConstraintKind::ForeignKey { .. }
         | ConstraintKind::Exclude
-        | ConstraintKind::NotNull => return None,
+        | ConstraintKind::NotNull => return Err("it has no index".to_owned()),
     };
-    let (name, steps) = steps(table, constraint, major, names)?;
-    Some(Plan {
+    let (name, Made { steps, taken_in }) = steps(table, constraint, facts, names)?;
+    Ok(Plan {
         recipe: recipe.to_owned(),
         tag: "ALTER TABLE".to_owned(),
         summary: format!(
@@ -27,32 +36,34 @@ pub fn plan(table: &RelationFacts, constraint: &TableConstraint, major: u32, nam
         ),
         relation: Some(table.qualified()),
         steps,
-        undo_loses: None,
+        undo_loses: partitioned_index::lost(&taken_in),
     })
 }
 
 /// The constraint's final name and the steps: NOT NULL where a primary key needs it, build, attach.
-#[must_use]
+///
+/// # Errors
+/// A clause for people that says why there are none.
 pub fn steps(
     table: &RelationFacts,
     constraint: &TableConstraint,
-    major: u32,
+    facts: &Facts,
     names: &mut Names<'_>,
-) -> Option<(String, Vec<Step>)> {
+) -> Result<(String, Made), String> {
     let (index_sql, tail_sql, primary) = match &constraint.kind {
         ConstraintKind::Unique { index_sql, tail_sql } => (index_sql, tail_sql, false),
         ConstraintKind::PrimaryKey { index_sql, tail_sql } => (index_sql, tail_sql, true),
         ConstraintKind::Check { .. }
         | ConstraintKind::ForeignKey { .. }
         | ConstraintKind::Exclude
-        | ConstraintKind::NotNull => return None,
+        | ConstraintKind::NotNull => return Err("it has no index".to_owned()),
     };
     let mut steps = Vec::new();
     if primary {
         for column in &constraint.columns {
             // A column that this statement adds is not in the catalog; its own recipe makes it NOT NULL.
             if table.column(column).is_some_and(|c| !c.not_null) {
-                steps.extend(set_not_null::steps(table, column, None, (major, names)));
+                steps.extend(set_not_null::steps(table, column, None, (facts.major(), names)));
             }
         }
     }
@@ -65,12 +76,30 @@ pub fn steps(
             names.index_constraint(table, &middle, "key")
         }
     };
+    if table.kind == RelationKind::PartitionedTable {
+        let tree = Tree::of(table, facts)?;
+        let included = included(index_sql);
+        let middle = index_middle(constraint.columns.iter().chain(&included).map(String::as_str));
+        let asked = Asked {
+            name: &name,
+            unique: true,
+            body_sql: index_sql,
+            middle: if primary { "" } else { &middle },
+            label: if primary { "pkey" } else { "key" },
+            constraint: Some(Constraint { primary, definition_sql: &constraint.definition_sql, tail_sql }),
+        };
+        let made = partitioned_index::steps(&tree, &asked, names)?;
+        steps.extend(made.steps);
+        return Ok((name, Made { steps, taken_in: made.taken_in }));
+    }
     steps.push(create_index::build(table, &name, true, index_sql));
     steps.push(attach(table, &name, primary, tail_sql));
-    Some((name, steps))
+    Ok((name, Made { steps, taken_in: Vec::new() }))
 }
 
-fn attach(table: &RelationFacts, name: &str, primary: bool, tail_sql: &str) -> Step {
+/// Makes an index into the constraint of its name.
+#[must_use]
+pub fn attach(table: &RelationFacts, name: &str, primary: bool, tail_sql: &str) -> Step {
     let relation = quote::table(table);
     let quoted = quote::identifier(name);
     let (words, kind) = if primary { ("PRIMARY KEY", 'p') } else { ("UNIQUE", 'u') };

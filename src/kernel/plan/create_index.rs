@@ -1,8 +1,10 @@
 //! CREATE INDEX as CREATE INDEX CONCURRENTLY: left-over away, build, verify.
 
 use super::names::{Names, index_middle};
+use super::partitioned_index::{self, Asked, Made};
+use super::tree::Tree;
 use super::{Action, Plan, Step, quote};
-use crate::kernel::facts::RelationFacts;
+use crate::kernel::facts::{Facts, RelationFacts};
 use crate::kernel::sql::statement::{CreateIndex, LockMode};
 
 /// The index's name: as written, or as PostgreSQL would choose it.
@@ -33,6 +35,42 @@ pub fn plan(index: &CreateIndex, table: &RelationFacts, names: &mut Names<'_>) -
     }
 }
 
+/// The safe form of an index on a partitioned table.
+///
+/// # Errors
+/// A clause for people that says why there is none.
+pub fn on_partitioned(
+    index: &CreateIndex,
+    table: &RelationFacts,
+    facts: &Facts,
+    names: &mut Names<'_>,
+) -> Result<Plan, String> {
+    let tree = Tree::of(table, facts)?;
+    let name = name_of(index, table, names);
+    let middle = index_middle(index.elements.iter().map(|e| e.name_part.as_str()));
+    let asked = Asked {
+        name: &name,
+        unique: index.unique,
+        body_sql: &index.body_sql,
+        middle: &middle,
+        label: "idx",
+        constraint: None,
+    };
+    let Made { steps, taken_in } = partitioned_index::steps(&tree, &asked, names)?;
+    Ok(Plan {
+        recipe: "create-index".to_owned(),
+        tag: "CREATE INDEX".to_owned(),
+        summary: format!(
+            "Index {name} is made of one for each partition, built with CREATE INDEX CONCURRENTLY and then attached, \
+             because CREATE INDEX blocks every write to {}.{} until all are built.",
+            table.schema, table.name
+        ),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: partitioned_index::lost(&taken_in),
+    })
+}
+
 /// The step that builds one index without blocking writers, whatever an earlier try has left.
 #[must_use]
 pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) -> Step {
@@ -56,5 +94,6 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         past: None,
         undo: vec![drop],
         reworded: None,
+        on: None,
     }
 }

@@ -5,13 +5,19 @@ pub mod add_column;
 pub mod add_constraint;
 pub mod add_index_constraint;
 pub mod as_is;
+pub mod attach_partition;
 pub mod combine;
 pub mod create_index;
+pub mod create_partition;
+pub mod detach_partition;
 pub mod drop_index;
 pub mod guarded;
 pub mod identity;
 mod limits;
 pub mod names;
+pub mod partition_bound;
+pub mod partitioned_index;
+pub mod partitioned_key;
 pub mod quote;
 pub mod reindex;
 pub mod retype;
@@ -20,6 +26,7 @@ pub mod set_not_null;
 pub mod shadow;
 mod shown;
 pub mod tag;
+pub mod tree;
 pub mod undo;
 
 use std::borrow::Cow;
@@ -97,6 +104,9 @@ pub struct Step {
     /// How a failure is told where the server's own words would be about a helper nobody asked for.
     #[serde(default)]
     pub reworded: Option<Reworded>,
+    /// The table it locks, where that is not the plan's: a partition.
+    #[serde(default)]
+    pub on: Option<RelationName>,
 }
 
 /// An error of a step in the words the server has for the statement that the step stands for.
@@ -106,6 +116,7 @@ pub struct Reworded {
     pub code: String,
     pub as_code: String,
     pub message: String,
+    /// Empty for none.
     pub column: String,
 }
 
@@ -223,6 +234,7 @@ impl Step {
             past: None,
             undo: Vec::new(),
             reworded: None,
+            on: None,
         }
     }
 

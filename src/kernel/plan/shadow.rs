@@ -217,6 +217,7 @@ impl Shadow<'_> {
             past: None,
             undo: Vec::new(),
             reworded: None,
+            on: None,
         }
     }
 

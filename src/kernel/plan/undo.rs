@@ -51,6 +51,7 @@ fn back(step: &Step) -> Step {
         probe: step.probe.as_ref().map(|probe| format!("SELECT NOT coalesce(({probe}), false)")),
         undo: Vec::new(),
         reworded: None,
+        on: step.on.clone(),
     }
 }
 

@@ -16,6 +16,7 @@ fn plan_for_test() -> Plan {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        on: None,
     };
     Plan {
         recipe: "as-is".into(),
@@ -58,6 +59,9 @@ fn relation_for_test() -> RelationFacts {
         index_of: None,
         published: false,
         kin: Vec::new(),
+        partitioned: None,
+        members: Vec::new(),
+        partition_of: None,
     }
 }
 

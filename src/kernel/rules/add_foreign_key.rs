@@ -3,7 +3,8 @@
 use super::subject::{Hazard, Subject, Target, UNKNOWN, written};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationKind;
-use crate::kernel::plan::add_constraint;
+use crate::kernel::plan::tree::Tree;
+use crate::kernel::plan::{add_constraint, partitioned_key};
 use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode, RelationName};
 
 /// The rule.
@@ -16,7 +17,7 @@ pub const RULE: Rule = Rule {
         what: "ADD FOREIGN KEY without NOT VALID.",
         why: "Both tables are locked SHARE ROW EXCLUSIVE while every row is looked up: writers to both wait.",
         instead: "ADD CONSTRAINT … FOREIGN KEY (…) REFERENCES … NOT VALID, and then VALIDATE CONSTRAINT in a transaction of its own.",
-        versions: "All supported versions; from a partitioned table NOT VALID works from 18.",
+        versions: "All supported versions; from a partitioned table NOT VALID works from 18, before that for each partition by itself, and the parent adopts them.",
     },
     check,
 };
@@ -37,18 +38,30 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if target.is_empty() {
         return Vec::new();
     }
+    let tree = target.facts.filter(|table| table.kind == RelationKind::PartitionedTable);
+    let tree = tree.map(|table| Tree::of(table, subject.facts));
+    if let Some(Ok(tree)) = &tree
+        && partitioned_key::adopts(tree, constraint)
+    {
+        return Vec::new();
+    }
     let message = format!(
         "ADD FOREIGN KEY looks up every row of {} while nobody may write to it or to {}",
         target.described(),
         written(references)
     );
     let plan = match target.facts {
-        Some(table) if table.kind == RelationKind::PartitionedTable && subject.facts.major() < 18 => {
-            Err("before version 18 a partitioned table cannot have it NOT VALID")
+        Some(_) if alter.only => Err("ONLY".to_owned()),
+        Some(table)
+            if table.kind == RelationKind::PartitionedTable
+                && subject.facts.major() < partitioned_key::NOT_VALID_FROM =>
+        {
+            let tree = tree.unwrap_or_else(|| Tree::of(table, subject.facts));
+            tree.and_then(|tree| partitioned_key::plan(&tree, constraint, &mut subject.names.borrow_mut()))
         }
-        Some(_) if alter.only => Err("ONLY"),
-        Some(table) => add_constraint::plan(table, constraint, &mut subject.names.borrow_mut()).ok_or("of its kind"),
-        None => Err(UNKNOWN),
+        Some(table) => add_constraint::plan(table, constraint, &mut subject.names.borrow_mut())
+            .ok_or_else(|| "of its kind".to_owned()),
+        None => Err(UNKNOWN.to_owned()),
     };
     let hazard = Hazard::lock(&target, LockMode::ShareRowExclusive, message).with(plan);
     vec![hazard.and_size_of(referenced.as_ref())]

@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
         what: "ADD PRIMARY KEY that is not made of an index which exists already, or is made of columns that may be null.",
         why: "The table is locked ACCESS EXCLUSIVE until its rows are sorted: nobody can read or write.",
         instead: "CREATE UNIQUE INDEX CONCURRENTLY under the constraint’s name, then ADD CONSTRAINT … PRIMARY KEY USING INDEX. Make its columns NOT NULL first by way of a validated CHECK.",
-        versions: "All supported versions, but not on the parent of partitions.",
+        versions: "All supported versions. On the parent of partitions: ALTER TABLE ONLY … ADD PRIMARY KEY, then the same for each partition, and ALTER INDEX … ATTACH PARTITION.",
     },
     check,
 };
@@ -36,7 +36,11 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if subject.index_of_parent_only(alter, &target) {
         return Vec::new();
     }
-    let message = format!("ADD PRIMARY KEY builds an index over {} while nobody may use it", target.described());
+    let message = format!(
+        "ADD PRIMARY KEY builds an index over {} while nobody may use it{}",
+        target.described(),
+        subject.crowd(&target)
+    );
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(add_unique::safe(subject, constraint, &target))]
 }
 

@@ -16,7 +16,7 @@ pub const RULE: Rule = Rule {
         what: "ADD UNIQUE that is not made of an index which exists already.",
         why: "The table is locked ACCESS EXCLUSIVE until its rows are sorted: nobody can read or write.",
         instead: "CREATE UNIQUE INDEX CONCURRENTLY under the constraint’s name, then ADD CONSTRAINT … UNIQUE USING INDEX.",
-        versions: "All supported versions, but not on the parent of partitions.",
+        versions: "All supported versions. On the parent of partitions: ALTER TABLE ONLY … ADD UNIQUE, then the same for each partition, and ALTER INDEX … ATTACH PARTITION.",
     },
     check,
 };
@@ -28,24 +28,24 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if subject.index_of_parent_only(alter, &target) {
         return Vec::new();
     }
-    let message = format!("ADD UNIQUE builds an index over {} while nobody may use it", target.described());
+    let message = format!(
+        "ADD UNIQUE builds an index over {} while nobody may use it{}",
+        target.described(),
+        subject.crowd(&target)
+    );
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(subject, constraint, &target))]
 }
 
 /// The index first, then the constraint: UNIQUE and PRIMARY KEY alike.
-pub(super) fn safe(
-    subject: &Subject<'_>,
-    constraint: &TableConstraint,
-    target: &Target<'_>,
-) -> Result<Plan, &'static str> {
+pub(super) fn safe(subject: &Subject<'_>, constraint: &TableConstraint, target: &Target<'_>) -> Result<Plan, String> {
     let table = target.facts.ok_or(UNKNOWN)?;
-    if table.kind != RelationKind::Table {
-        return Err("an index of a partitioned table cannot be built concurrently");
+    if !matches!(table.kind, RelationKind::Table | RelationKind::PartitionedTable) {
+        return Err("it is not a table".to_owned());
     }
     let taken = |name: &String| table.index(name).is_some_and(|index| index.valid) || table.constraint(name).is_some();
     if constraint.name.as_ref().is_some_and(taken) {
-        return Err("its name is taken");
+        return Err("its name is taken".to_owned());
     }
     let mut names = subject.names.borrow_mut();
-    add_index_constraint::plan(table, constraint, subject.facts.major(), &mut names).ok_or("of its kind")
+    add_index_constraint::plan(table, constraint, subject.facts, &mut names)
 }

@@ -16,7 +16,7 @@ pub const RULE: Rule = Rule {
         what: "CREATE INDEX without CONCURRENTLY on a table that others use.",
         why: "It takes SHARE: INSERT, UPDATE and DELETE wait until the whole table is read and sorted.",
         instead: "CREATE INDEX CONCURRENTLY, alone and outside a transaction block.",
-        versions: "CONCURRENTLY exists in all supported versions, but not for the parent of partitions.",
+        versions: "CONCURRENTLY exists in all supported versions, but not for the parent of partitions: there CREATE INDEX … ON ONLY, an index built CONCURRENTLY on each partition, and ALTER INDEX … ATTACH PARTITION for each.",
     },
     check,
 };
@@ -27,7 +27,11 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if index.concurrently || (index.only && is_parent(&target)) || server_answers(index, &target, subject) {
         return Vec::new();
     }
-    let message = format!("CREATE INDEX blocks every write to {} until the index is built", target.described());
+    let message = format!(
+        "CREATE INDEX blocks every write to {} until the index is built{}",
+        target.described(),
+        subject.crowd(&target)
+    );
     vec![Hazard::lock(&target, LockMode::Share, message).with(safe(index, &target, subject))]
 }
 
@@ -46,19 +50,21 @@ fn server_answers(index: &CreateIndex, target: &Target<'_>, subject: &Subject<'_
     matches!(subject.known(&written), Known::Exists(found) if found.schema == table.schema)
 }
 
-fn safe(index: &CreateIndex, target: &Target<'_>, subject: &Subject<'_>) -> Result<Plan, &'static str> {
+fn safe(index: &CreateIndex, target: &Target<'_>, subject: &Subject<'_>) -> Result<Plan, String> {
     let table = target.facts.ok_or(UNKNOWN)?;
     match table.kind {
         RelationKind::Table | RelationKind::MaterializedView => {
             Ok(create_index::plan(index, table, &mut subject.names.borrow_mut()))
         }
-        RelationKind::PartitionedTable => Err("CONCURRENTLY does not work on the parent of partitions"),
+        RelationKind::PartitionedTable => {
+            create_index::on_partitioned(index, table, subject.facts, &mut subject.names.borrow_mut())
+        }
         RelationKind::Index
         | RelationKind::PartitionedIndex
         | RelationKind::View
         | RelationKind::Sequence
         | RelationKind::ForeignTable
         | RelationKind::CompositeType
-        | RelationKind::Toast => Err("it is not a table"),
+        | RelationKind::Toast => Err("it is not a table".to_owned()),
     }
 }

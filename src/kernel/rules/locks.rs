@@ -316,7 +316,7 @@ fn others(kind: &AlterKind) -> Vec<(&RelationName, LockMode)> {
     match kind {
         AlterKind::AddColumn(column) => column.constraints.iter().filter_map(|c| referenced(&c.kind)).collect(),
         AlterKind::AddConstraint(constraint) => referenced(&constraint.kind).into_iter().collect(),
-        AlterKind::AttachPartition { partition } | AlterKind::DetachPartition { partition, .. } => {
+        AlterKind::AttachPartition { partition, .. } | AlterKind::DetachPartition { partition, .. } => {
             vec![(partition, LockMode::AccessExclusive)]
         }
         AlterKind::DropColumn { .. }

@@ -15,6 +15,7 @@ pub mod change_type;
 pub mod check_domain;
 pub mod create_index;
 pub mod create_rule;
+pub mod detach_partition;
 pub mod disable_trigger;
 pub mod drop_column;
 pub mod drop_database;
@@ -148,6 +149,7 @@ pub const RULES: &[&Rule] = &[
     &check_domain::RULE,
     &create_index::RULE,
     &create_rule::RULE,
+    &detach_partition::RULE,
     &disable_trigger::RULE,
     &drop_column::RULE,
     &drop_database::RULE,

@@ -17,7 +17,7 @@ pub struct Subject<'a> {
     pub earlier: &'a Earlier,
     pub names: &'a RefCell<Names<'a>>,
     /// Several rules look at one ADD COLUMN; its plan is made once, so that names are given once.
-    column_plan: OnceCell<Result<Plan, &'static str>>,
+    column_plan: OnceCell<Result<Plan, String>>,
 }
 
 /// What earlier statements of the same message have done to names.
@@ -106,6 +106,23 @@ impl<'a> Subject<'a> {
         self.shared(name).filter(|target| target.facts.is_none_or(|facts| facts.heap_bytes > 0))
     }
 
+    /// What to add to a message about a statement that locks all partitions at once, where there are so many that
+    /// the server's lock table could be too small for them.
+    #[must_use]
+    pub fn crowd(&self, target: &Target<'_>) -> String {
+        let Some(root) = target.facts.filter(|facts| !facts.members.is_empty()) else { return String::new() };
+        let known = |name: &RelationName| self.facts.relation(name).flatten().map_or(0, |found| found.indexes.len());
+        let locks: usize = root.members.iter().map(|member| 1 + known(&member.qualified())).sum();
+        let (locks, slots) = (u64::try_from(locks).unwrap_or(u64::MAX), self.facts.lock_slots);
+        if slots == 0 || locks.saturating_mul(4) < slots {
+            return String::new();
+        }
+        format!(
+            "; its partitions take {locks} locks or more at once, and the server has room for about {slots} \
+             (max_locks_per_transaction)"
+        )
+    }
+
     /// The ALTER TABLE and the subcommand that is looked at.
     #[must_use]
     pub fn alter(&self) -> Option<(&'a AlterTable, &'a AlterKind)> {
@@ -135,10 +152,10 @@ impl<'a> Subject<'a> {
     }
 
     /// The steps for the ADD COLUMN that is looked at, or why there are none.
-    pub fn column_plan(&self, column: &AddColumn, target: &Target<'_>) -> Result<Plan, &'static str> {
+    pub fn column_plan(&self, column: &AddColumn, target: &Target<'_>) -> Result<Plan, String> {
         let make = || match target.facts {
             Some(table) => add_column::plan(table, column, self.facts, &mut self.names.borrow_mut()),
-            None => Err(UNKNOWN),
+            None => Err(UNKNOWN.to_owned()),
         };
         self.column_plan.get_or_init(make).clone()
     }
@@ -228,12 +245,12 @@ impl Hazard {
 
     /// With its safe form, or with the reason why there is none.
     #[must_use]
-    pub fn with(mut self, plan: Result<Plan, &str>) -> Self {
+    pub fn with(mut self, plan: Result<Plan, impl AsRef<str>>) -> Self {
         match plan {
             Ok(plan) => self.plan = Some(plan),
             Err(why) => {
                 self.message.push_str("; it cannot be done in steps here: ");
-                self.message.push_str(why);
+                self.message.push_str(why.as_ref());
             }
         }
         self

@@ -3,12 +3,14 @@
 //! Built by [`super::read`] from PostgreSQL's own parse tree and from nothing else. Fragments named
 //! `*_sql` are text deparsed from that tree: they can be put into a new statement as they are.
 
+mod bound;
 mod column;
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+pub use bound::{Edge, PartitionBound};
 pub use column::{
     AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, NotNull, Serial, TableConstraint, TypeName, Using,
     UsingForm,
@@ -283,8 +285,10 @@ pub enum AlterKind {
         index: String,
         primary_key: bool,
     },
+    /// Without bounds it is `ALTER INDEX … ATTACH PARTITION`.
     AttachPartition {
         partition: RelationName,
+        bound: Option<PartitionBound>,
     },
     DetachPartition {
         partition: RelationName,
@@ -339,6 +343,8 @@ pub struct CreateTable {
     pub references: Vec<RelationName>,
     /// PARTITION OF: ACCESS EXCLUSIVE on the parent (and a scan of its default partition).
     pub partition_of: Option<RelationName>,
+    /// The bounds of a permanent PARTITION OF that says nothing else.
+    pub plain_partition: Option<PartitionBound>,
     /// CREATE TABLE AS, SELECT INTO, CREATE MATERIALIZED VIEW.
     pub from_query: bool,
 }

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::kernel::facts::{
-    ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Persistence, RelationFacts, RelationKind,
-    TypeFacts, WantedUse,
+    ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Member, PartitionOf, Partitioned, Persistence,
+    RelationFacts, RelationKind, TypeFacts, WantedUse,
 };
 use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
@@ -18,6 +18,7 @@ struct Answer {
     database: String,
     search_path: String,
     time_zone: String,
+    lock_slots: u64,
     /// Absent when nothing was asked for.
     relations: Option<Vec<Option<Relation>>>,
 }
@@ -44,6 +45,20 @@ struct Relation {
     index_of: Option<RelationName>,
     published: bool,
     kin: Vec<Kin>,
+    partitioned: Option<Partitioned>,
+    members: Vec<Listed>,
+    partition_of: Option<PartitionOf>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    oid: u32,
+    parent: u32,
+    schema: String,
+    name: String,
+    kind: char,
+    bound: Option<String>,
+    detach_pending: bool,
 }
 
 /// The facts of the first query, whose relations come in the order they were asked for.
@@ -58,6 +73,7 @@ pub(super) fn facts(asked: &[RelationName], rows: &[Row]) -> Result<Facts, Strin
     facts.database = answer.database;
     facts.search_path = answer.search_path;
     facts.time_zone = answer.time_zone;
+    facts.lock_slots = answer.lock_slots;
     let found = answer.relations.unwrap_or_default();
     if found.len() != asked.len() {
         return Err(format!("{} relations instead of {}", found.len(), asked.len()));
@@ -140,6 +156,23 @@ impl Relation {
             index_of: self.index_of,
             published: self.published,
             kin: self.kin,
+            partitioned: self.partitioned,
+            members: self.members.into_iter().map(Listed::into_facts).collect::<Result<_, _>>()?,
+            partition_of: self.partition_of,
+        })
+    }
+}
+
+impl Listed {
+    fn into_facts(self) -> Result<Member, String> {
+        Ok(Member {
+            oid: self.oid,
+            parent: self.parent,
+            schema: self.schema,
+            name: self.name,
+            kind: kind(self.kind)?,
+            bound: self.bound,
+            detach_pending: self.detach_pending,
         })
     }
 }

@@ -57,6 +57,9 @@ SELECT pg_catalog.json_build_object(
   'current_role', current_user, 'session_role', session_user,
   'database', pg_catalog.current_database(), 'search_path', pg_catalog.current_setting('search_path'),
   'time_zone', pg_catalog.current_setting('TimeZone'),
+  'lock_slots', pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 OPERATOR(pg_catalog.*)
+    (pg_catalog.current_setting('max_connections')::pg_catalog.int8 OPERATOR(pg_catalog.+)
+     pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8),
   'relations', (SELECT pg_catalog.json_agg(CASE WHEN c.oid IS NOT NULL THEN pg_catalog.json_build_object(
     'oid', c.oid::pg_catalog.int8, 'schema', n.nspname, 'name', c.relname,
     'kind', c.relkind, 'persistence', c.relpersistence, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
@@ -116,7 +119,11 @@ SELECT pg_catalog.json_build_object(
             AND o.contype OPERATOR(pg_catalog.=) ANY ('{p,u,x}'::pg_catalog."char"[]) LIMIT 1),
         'bytes', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_relation_size(x.oid)
           ELSE x.relpages OPERATOR(pg_catalog.*)
-            pg_catalog.current_setting('block_size')::pg_catalog.int8 END) ORDER BY x.relname)
+            pg_catalog.current_setting('block_size')::pg_catalog.int8 END,
+        'parts', (SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+          WHERE a.attrelid OPERATOR(pg_catalog.=) x.oid),
+        'parent', (SELECT h.inhparent::pg_catalog.int8 FROM pg_catalog.pg_inherits h
+          WHERE h.inhrelid OPERATOR(pg_catalog.=) x.oid LIMIT 1)) ORDER BY x.relname)
       FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid
       WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid OR i.indexrelid OPERATOR(pg_catalog.=) c.oid),
       '[]'::pg_catalog.json),
@@ -126,7 +133,9 @@ SELECT pg_catalog.json_build_object(
           FROM pg_catalog.unnest(o.conkey) WITH ORDINALITY AS k(attnum, place)
           JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) o.conrelid
             AND a.attnum OPERATOR(pg_catalog.=) k.attnum), '[]'::pg_catalog.json),
-        'definition', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_get_constraintdef(o.oid) ELSE '' END)
+        'definition', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_get_constraintdef(o.oid) ELSE '' END,
+        'inherited', o.coninhcount::pg_catalog.int4 OPERATOR(pg_catalog.>) 0
+          OR o.conparentid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid)
         ORDER BY o.conname)
       FROM pg_catalog.pg_constraint o WHERE o.conrelid OPERATOR(pg_catalog.=) c.oid), '[]'::pg_catalog.json),
     'dependents', COALESCE((SELECT pg_catalog.json_agg(u.what ORDER BY u.what) FROM (
@@ -209,7 +218,39 @@ SELECT pg_catalog.json_build_object(
       -- Of an index, the tables of those below it.
       JOIN pg_catalog.pg_class r ON r.oid OPERATOR(pg_catalog.=) COALESCE((SELECT x.indrelid
         FROM pg_catalog.pg_index x WHERE x.indexrelid OPERATOR(pg_catalog.=) k.oid), k.oid)
-      JOIN pg_catalog.pg_namespace kn ON kn.oid OPERATOR(pg_catalog.=) r.relnamespace), '[]'::pg_catalog.json)
+      JOIN pg_catalog.pg_namespace kn ON kn.oid OPERATOR(pg_catalog.=) r.relnamespace), '[]'::pg_catalog.json),
+    'partitioned', (SELECT pg_catalog.json_build_object('strategy', p.partstrat,
+        'key', (SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
+          FROM pg_catalog.unnest(p.partattrs::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, place)
+          LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
+            AND a.attnum OPERATOR(pg_catalog.=) k.attnum AND k.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2),
+        'own_storage', c.reltablespace OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+          OR c.relam OPERATOR(pg_catalog.<>) 0::pg_catalog.oid)
+      FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid OPERATOR(pg_catalog.=) c.oid),
+    -- One more than is looked at, so that too many are seen to be too many.
+    'members', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+        'oid', m.oid::pg_catalog.int8, 'parent', m.inhparent::pg_catalog.int8, 'schema', m.nspname,
+        'name', m.relname, 'kind', m.relkind, 'detach_pending', m.inhdetachpending,
+        'bound', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_get_expr(m.relpartbound, m.oid) END)
+        ORDER BY m.oid)
+      FROM (SELECT mc.oid, mc.relname, mc.relkind, mc.relpartbound, mi.inhparent, mi.inhdetachpending, mn.nspname
+        FROM tree t
+        JOIN pg_catalog.pg_inherits mi ON mi.inhrelid OPERATOR(pg_catalog.=) t.oid
+        JOIN pg_catalog.pg_class mc ON mc.oid OPERATOR(pg_catalog.=) t.oid
+        JOIN pg_catalog.pg_namespace mn ON mn.oid OPERATOR(pg_catalog.=) mc.relnamespace
+        WHERE t.root OPERATOR(pg_catalog.=) c.oid AND t.oid OPERATOR(pg_catalog.<>) c.oid
+          AND c.relkind OPERATOR(pg_catalog.=) ANY ('{p,I}'::pg_catalog."char"[])
+        ORDER BY mc.oid LIMIT 1001) m), '[]'::pg_catalog.json),
+    'partition_of', (SELECT pg_catalog.json_build_object(
+        'parent', pg_catalog.json_build_object('schema', hn.nspname, 'name', hc.relname),
+        'bound', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END,
+        'constraint', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_get_partition_constraintdef(c.oid) END,
+        'detach_pending', h.inhdetachpending)
+      FROM pg_catalog.pg_inherits h
+      JOIN pg_catalog.pg_class hc ON hc.oid OPERATOR(pg_catalog.=) h.inhparent
+      JOIN pg_catalog.pg_namespace hn ON hn.oid OPERATOR(pg_catalog.=) hc.relnamespace
+      WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid AND c.relispartition
+        AND c.relkind OPERATOR(pg_catalog.<>) ALL ('{i,I}'::pg_catalog."char"[]) LIMIT 1)
     ) END ORDER BY w.place)
   FROM guard, wanted w
   LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.oid

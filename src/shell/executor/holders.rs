@@ -97,7 +97,7 @@ impl<D: Database> Runner<'_, D> {
 
     /// Remembers who is in the way now. What the server refuses to show is no reason to stop.
     pub(super) async fn look_for_blockers(&mut self, step: &Step) -> Result<(), DatabaseError> {
-        let Some(relation) = &self.plan.relation else { return Ok(()) };
+        let Some(relation) = step.on.as_ref().or(self.plan.relation.as_ref()) else { return Ok(()) };
         let (relation, modes) = (quoted(relation), conflicting(step.lock));
         match self.db.query(HOLDERS, &[Some(relation.as_str()), Some(modes)]).await {
             Ok(rows) => {

@@ -67,7 +67,7 @@ impl<D: Database> Runner<'_, D> {
     async fn clear_leftover(&mut self, step: &Step, build: &Build<'_>) -> Result<bool, DatabaseError> {
         let mut told = false;
         while yes(self.db, build.leftover).await? {
-            if !self.is_building().await? {
+            if !self.is_building(step).await? {
                 (self.tell)(Progress::Note("an invalid index of an earlier try is dropped first".to_owned()));
                 self.unbounded(build.cleanup).await?;
                 return Ok(false);
@@ -84,8 +84,8 @@ impl<D: Database> Runner<'_, D> {
         })
     }
 
-    async fn is_building(&mut self) -> Result<bool, DatabaseError> {
-        let Some(relation) = &self.plan.relation else { return Ok(false) };
+    async fn is_building(&mut self, step: &Step) -> Result<bool, DatabaseError> {
+        let Some(relation) = step.on.as_ref().or(self.plan.relation.as_ref()) else { return Ok(false) };
         let name = quoted(relation);
         let rows = self.db.query(BUILDING, &[Some(name.as_str())]).await?;
         Ok(rows.first().and_then(|row| row.first()).and_then(Option::as_deref) == Some("t"))

@@ -73,6 +73,7 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        on: None,
     }
 }
 
@@ -142,6 +143,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
         past: None,
         undo: vec![format!("ALTER undo {name}")],
         reworded: None,
+        on: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)
     };
     let steps = vec![

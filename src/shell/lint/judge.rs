@@ -199,15 +199,21 @@ impl Judge {
         let facts = match &mut self.source {
             Source::Assumed => self.forecast.instead_of_a_server(reading, &wanted),
             Source::Server(session) => {
-                let answer = catalog::look_up(&mut **session, &self.forecast.unknown(&wanted)).await;
-                let answer = answer.map_err(|error| {
+                let fail = |error| {
                     let line = script.lines.line(message.span.start);
                     LintError::new(format!(
                         "{}:{line}: what the statement touches cannot be looked up: {error}",
                         script.path
                     ))
-                })?;
-                self.forecast.on_top_of(&wanted, answer)
+                };
+                let answer = catalog::look_up(&mut **session, &self.forecast.unknown(&wanted)).await.map_err(fail)?;
+                let mut facts = self.forecast.on_top_of(&wanted, answer);
+                let below = assess::wanted_below(reading, &facts);
+                if !below.is_empty() {
+                    let more = catalog::look_up(&mut **session, &self.forecast.unknown(&below)).await.map_err(fail)?;
+                    facts.absorb(self.forecast.on_top_of(&below, more));
+                }
+                facts
             }
         };
         self.server_version = facts.server_version;

@@ -6,9 +6,11 @@ use tokio::sync::mpsc;
 
 use super::backstage::{Aside, Backstage, End};
 use super::{Ended, Session};
+use crate::kernel::assess;
 use crate::kernel::facts::{Facts, Wanted};
 use crate::kernel::relay::Status;
 use crate::kernel::relay::ledger::Path;
+use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::frame::{self, HEADER};
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
@@ -125,8 +127,24 @@ impl Session {
         self.checked(end, result)
     }
 
-    /// The facts of a change. A look-up may wait for somebody's lock: a client that leaves meanwhile ends it.
-    pub(super) async fn look_up(&mut self, end: End, wanted: &Wanted) -> Result<Result<Facts, DatabaseError>, Ended> {
+    /// The facts of what a text would change: first of what it names, then of the partitions below that.
+    pub(super) async fn facts(&mut self, end: End, reading: &Reading) -> Result<Result<Facts, DatabaseError>, Ended> {
+        let mut facts = match self.look_up(end, &assess::wanted(reading)).await? {
+            Ok(facts) => facts,
+            Err(error) => return Ok(Err(error)),
+        };
+        let below = assess::wanted_below(reading, &facts);
+        if !below.is_empty() {
+            match self.look_up(end, &below).await? {
+                Ok(more) => facts.absorb(more),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(Ok(facts))
+    }
+
+    /// A look-up may wait for somebody's lock: a client that leaves meanwhile ends it.
+    async fn look_up(&mut self, end: End, wanted: &Wanted) -> Result<Result<Facts, DatabaseError>, Ended> {
         let (aside, mut heard) = mpsc::unbounded_channel();
         let mut stage = Backstage::new(&mut self.server, self.relay.status, end, aside);
         let result = tokio::select! {

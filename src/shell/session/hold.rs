@@ -224,9 +224,8 @@ impl Session {
 
     /// The same statement with the facts of now. An answer instead where it can no longer be held.
     async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Asked, Reply>, Ended> {
-        let wanted = assess::wanted(reading);
         let end = self.exchange_end();
-        let facts = match self.look_up(end, &wanted).await? {
+        let facts = match self.facts(end, reading).await? {
             Ok(facts) => facts,
             Err(error) => {
                 let reply =

@@ -139,9 +139,8 @@ impl Session {
     }
 
     async fn assess(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Assessment, DatabaseError>, Ended> {
-        let wanted = assess::wanted(reading);
         let end = self.exchange_end();
-        let facts = self.look_up(end, &wanted).await?;
+        let facts = self.facts(end, reading).await?;
         Ok(facts.map(|facts| assess::assess(&taken.known.text, reading, facts)))
     }
 

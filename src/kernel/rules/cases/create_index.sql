@@ -22,3 +22,5 @@ CREATE INDEX ON nowhere (a);
 CREATE TABLE made (a int); CREATE INDEX ON made (a);
 -- good
 CREATE INDEX ON ONLY parts (a);
+-- bad
+CREATE UNIQUE INDEX ranges_u ON ranges (b, id);

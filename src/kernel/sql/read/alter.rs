@@ -6,7 +6,7 @@ use pg_raw_parse::{Node, nodes};
 use super::super::statement::{AlterAction, AlterKind, AlterObject, AlterTable, Change, LockMode, RelationName, Using};
 use super::Unreadable;
 use super::classify::Found;
-use super::{column, fragment, objects, using, walk};
+use super::{bound, column, fragment, objects, using, walk};
 
 pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Result<(), Unreadable> {
     let Some(on) = statement.relation() else {
@@ -113,7 +113,7 @@ fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
             _ => AlterKind::BriefLock { command: "SET GENERATED", lock: LockMode::AccessExclusive },
         },
         At::AT_SetRelOptions | At::AT_ResetRelOptions => storage_parameters(command),
-        At::AT_AttachPartition | At::AT_DetachPartition | At::AT_DetachPartitionFinalize => partition(command),
+        At::AT_AttachPartition | At::AT_DetachPartition | At::AT_DetachPartitionFinalize => partition(command)?,
         other => by_lock(other),
     })
 }
@@ -149,19 +149,22 @@ fn add_constraint(constraint: &nodes::Constraint) -> Result<AlterKind, Unreadabl
     column::table_constraint(constraint).map(AlterKind::AddConstraint)
 }
 
-fn partition(command: &nodes::AlterTableCmd) -> AlterKind {
+fn partition(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
     let Node::PartitionCmd(partition) = command.def() else {
-        return AlterKind::Other { command: "ATTACH or DETACH PARTITION" };
+        return Ok(AlterKind::Other { command: "ATTACH or DETACH PARTITION" });
     };
     let name = partition.name().map_or_else(|| RelationName { schema: None, name: String::new() }, objects::relation);
-    match command.subtype {
-        At::AT_AttachPartition => AlterKind::AttachPartition { partition: name },
+    Ok(match command.subtype {
+        At::AT_AttachPartition => {
+            let bound = partition.bound().map(bound::bound).transpose()?;
+            AlterKind::AttachPartition { partition: name, bound }
+        }
         subtype => AlterKind::DetachPartition {
             partition: name,
             concurrently: partition.concurrent,
             finalize: subtype == At::AT_DetachPartitionFinalize,
         },
-    }
+    })
 }
 
 /// Letters of pg_class.relreplident.

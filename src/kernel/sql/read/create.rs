@@ -4,10 +4,10 @@ use pg_raw_parse::list::NodeList;
 use pg_raw_parse::raw::{ConstrType, ObjectType};
 use pg_raw_parse::{Node, nodes};
 
-use super::super::statement::{Change, CreateTable, OpaqueKind, RelationName};
+use super::super::statement::{Change, CreateTable, OpaqueKind, PartitionBound, RelationName};
 use super::Unreadable;
 use super::classify::{Found, expression, statement};
-use super::{objects, walk};
+use super::{bound, objects, walk};
 
 /// 't' of `relpersistence`.
 fn is_temporary(range: &nodes::RangeVar) -> bool {
@@ -21,6 +21,7 @@ fn from_query(into: &nodes::IntoClause) -> Change {
         temporary: into.rel().is_some_and(is_temporary),
         references: Vec::new(),
         partition_of: None,
+        plain_partition: None,
         from_query: true,
     })
 }
@@ -60,10 +61,25 @@ pub(super) fn table(create: &nodes::CreateStmt, found: &mut Found) -> Result<(),
         relation: objects::relation(relation),
         temporary: is_temporary(relation),
         references,
+        plain_partition: plain_partition(create)?,
         partition_of,
         from_query: false,
     }));
     Ok(())
+}
+
+/// The bounds of a partition that is like its parent in all else.
+fn plain_partition(create: &nodes::CreateStmt) -> Result<Option<PartitionBound>, Unreadable> {
+    let Some(spec) = create.partbound() else { return Ok(None) };
+    let more = create.if_not_exists
+        || create.partspec().is_some()
+        || create.tablespacename().is_some()
+        || create.access_method().is_some()
+        || !create.table_elts().is_empty()
+        || !create.constraints().is_empty()
+        || !create.options().is_empty()
+        || create.relation().is_some_and(|name| u8::try_from(name.relpersistence) != Ok(b'p'));
+    if more { Ok(None) } else { bound::bound(spec).map(Some) }
 }
 
 /// Columns and table constraints: what they reference, and what their expressions call.

@@ -1,0 +1,94 @@
+//! What has to be looked up once it is known which partitions there are: they themselves, and whether the names
+//! are free which the server would choose for their indexes.
+
+use crate::kernel::facts::{Facts, MEMBERS_MAX, RelationFacts, Wanted};
+use crate::kernel::plan::names::{candidates, included, index_middle};
+use crate::kernel::sql::statement::{
+    AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Statement, TableConstraint,
+};
+
+/// The second look-up. Nothing for what has no partitions.
+#[must_use]
+pub fn wanted_below(reading: &Reading, facts: &Facts) -> Wanted {
+    let mut relations = Vec::new();
+    for parsed in &reading.statements {
+        let Statement::Change(change) = &parsed.statement else { continue };
+        match change {
+            Change::CreateIndex(index) if !index.only => {
+                let middle = index_middle(index.elements.iter().map(|e| e.name_part.as_str()));
+                below(&index.relation, Some((&middle, "idx")), facts, &mut relations);
+            }
+            Change::AlterTable(alter) => alter_table(alter, facts, &mut relations),
+            Change::CreateTable(table) => {
+                if let Some(parent) = &table.partition_of {
+                    default_of(parent, facts, &mut relations);
+                }
+            }
+            _ => {}
+        }
+    }
+    relations.sort();
+    relations.dedup();
+    relations.retain(|name| facts.relation(name).is_none());
+    Wanted { relations, ..Wanted::default() }
+}
+
+fn found<'a>(name: &RelationName, facts: &'a Facts) -> Option<&'a RelationFacts> {
+    facts.relation(name).flatten().filter(|found| found.members.len() <= MEMBERS_MAX)
+}
+
+/// The members, and the names their parts may get.
+fn below(of: &RelationName, name: Option<(&str, &str)>, facts: &Facts, relations: &mut Vec<RelationName>) {
+    let Some(root) = found(of, facts) else { return };
+    for member in &root.members {
+        relations.push(member.qualified());
+        if let Some((middle, label)) = name {
+            relations.extend(candidates(&member.qualified(), middle, label));
+        }
+    }
+}
+
+fn default_of(parent: &RelationName, facts: &Facts, relations: &mut Vec<RelationName>) {
+    let Some(parent) = found(parent, facts) else { return };
+    let default = parent.members.iter().filter(|member| member.parent == parent.oid && member.is_default());
+    relations.extend(default.map(crate::kernel::facts::Member::qualified));
+}
+
+fn alter_table(alter: &AlterTable, facts: &Facts, relations: &mut Vec<RelationName>) {
+    for action in &alter.actions {
+        match &action.kind {
+            AlterKind::AddConstraint(constraint) => constrained(alter, constraint, facts, relations),
+            AlterKind::AddColumn(column) => {
+                column.constraints.iter().for_each(|constraint| constrained(alter, constraint, facts, relations));
+            }
+            AlterKind::AttachPartition { partition, bound: Some(_) } => {
+                default_of(&alter.relation, facts, relations);
+                below(partition, None, facts, relations);
+                attached(alter, partition, facts, relations);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn constrained(alter: &AlterTable, constraint: &TableConstraint, facts: &Facts, relations: &mut Vec<RelationName>) {
+    match &constraint.kind {
+        ConstraintKind::Unique { index_sql, .. } => {
+            let included = included(index_sql);
+            let middle = index_middle(constraint.columns.iter().chain(&included).map(String::as_str));
+            below(&alter.relation, Some((&middle, "key")), facts, relations);
+        }
+        ConstraintKind::PrimaryKey { .. } => below(&alter.relation, Some(("", "pkey")), facts, relations),
+        ConstraintKind::ForeignKey { .. } => below(&alter.relation, None, facts, relations),
+        ConstraintKind::Check { .. } | ConstraintKind::Exclude | ConstraintKind::NotNull => {}
+    }
+}
+
+/// The names of the indexes that a table needs before it can be a partition.
+fn attached(alter: &AlterTable, partition: &RelationName, facts: &Facts, relations: &mut Vec<RelationName>) {
+    let (Some(parent), Some(new)) = (found(&alter.relation, facts), found(partition, facts)) else { return };
+    for index in &parent.indexes {
+        let (middle, label) = crate::kernel::plan::attach_partition::named(index);
+        relations.extend(candidates(&new.qualified(), &middle, label));
+    }
+}

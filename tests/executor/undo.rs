@@ -1,0 +1,213 @@
+//! Every prefix of a plan can be taken back: its steps run, their undos run, and the catalog is as it was.
+
+use std::fmt::Write as _;
+
+use lockkeeper::kernel::assess;
+use lockkeeper::kernel::plan::{Action, Plan};
+use lockkeeper::kernel::sql::read::read;
+use lockkeeper::shell::catalog::look_up;
+use lockkeeper::shell::database::Database;
+use lockkeeper::shell::executor::Outcome;
+
+use crate::cluster::Cluster;
+use crate::run::go;
+use crate::wire::Wire;
+
+const SHOP: &[&str] = &[
+    "CREATE TABLE customer (id int PRIMARY KEY, name text, email text)",
+    "INSERT INTO customer SELECT n, 'customer ' || n, n FROM generate_series(1, 100) n",
+    "CREATE TABLE orders (id bigint PRIMARY KEY, customer_id int, status text, amount int)",
+    "INSERT INTO orders SELECT n, 1 + n % 100, 'paid', n % 500 FROM generate_series(1, 500) n",
+    "CREATE INDEX orders_old ON orders (lower(status)) WHERE amount > 3",
+    "CREATE TABLE part (id int NOT NULL, region int NOT NULL, customer_id int, note text) PARTITION BY LIST (region)",
+    "CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (1)",
+    "CREATE TABLE part_2 PARTITION OF part FOR VALUES IN (2, 3) PARTITION BY RANGE (id)",
+    "CREATE TABLE part_2a PARTITION OF part_2 FOR VALUES FROM (0) TO (100)",
+    "CREATE TABLE part_2b PARTITION OF part_2 FOR VALUES FROM (100) TO (MAXVALUE)",
+    "INSERT INTO part SELECT n, 1 + n % 2, 1 + n % 100, 'note' FROM generate_series(1, 500) n",
+    "CREATE TABLE keyed (id int NOT NULL, region int NOT NULL, customer_id int REFERENCES customer, PRIMARY KEY (id, region)) \
+     PARTITION BY LIST (region)",
+    "CREATE INDEX ON keyed (customer_id)",
+    "CREATE TABLE keyed_1 PARTITION OF keyed FOR VALUES IN (1)",
+    "CREATE TABLE keyed_rest PARTITION OF keyed DEFAULT",
+    "INSERT INTO keyed SELECT n, 1 + n % 2, 1 + n % 100 FROM generate_series(1, 500) n",
+    "CREATE TABLE keyed_3 (id int NOT NULL, region int NOT NULL, customer_id int)",
+    "INSERT INTO keyed_3 SELECT n, 3, 1 + n % 100 FROM generate_series(1, 500) n",
+    "CREATE TABLE ranged (a bigint, b text COLLATE \"C\") PARTITION BY RANGE (a, b)",
+    "CREATE TABLE ranged_rest PARTITION OF ranged DEFAULT",
+    "INSERT INTO ranged SELECT 100 + n, 'x' FROM generate_series(1, 500) n",
+    "CREATE TABLE ranged_2 (a bigint, b text COLLATE \"C\")",
+    "INSERT INTO ranged_2 SELECT 10, 'l' FROM generate_series(1, 500) n",
+    "CREATE TABLE hashed (a int, b bigint) PARTITION BY HASH (a, b)",
+    "CREATE TABLE hashed_1 (a int, b bigint)",
+    "INSERT INTO hashed_1 SELECT n, n FROM generate_series(1, 500) n \
+     WHERE satisfies_hash_partition('hashed'::regclass, 2, 1, n, n::bigint)",
+    "CREATE FOREIGN DATA WRAPPER far",
+    "CREATE SERVER far FOREIGN DATA WRAPPER far",
+    "CREATE TABLE mixed (a int, note text) PARTITION BY LIST (a)",
+    "CREATE TABLE mixed_1 PARTITION OF mixed FOR VALUES IN (1)",
+    "CREATE FOREIGN TABLE mixed_2 PARTITION OF mixed FOR VALUES IN (2) SERVER far",
+    "INSERT INTO mixed SELECT 1, 'note' FROM generate_series(1, 500) n",
+    "CREATE TABLE nested_top (a int, b int) PARTITION BY LIST (a)",
+    "CREATE TABLE nested PARTITION OF nested_top FOR VALUES IN (1) PARTITION BY LIST (b)",
+    "CREATE TABLE nested_2 (a int, b int)",
+    "INSERT INTO nested_2 SELECT 1, 2 FROM generate_series(1, 500) n",
+];
+
+/// Statements of which every prefix of the plan is taken back.
+const STATEMENTS: &[&str] = &[
+    "CREATE INDEX ON orders (amount)",
+    "DROP INDEX orders_old",
+    "ALTER TABLE orders ADD UNIQUE (id, amount)",
+    "ALTER TABLE orders ALTER COLUMN status SET NOT NULL",
+    "ALTER TABLE orders ADD CHECK (amount >= 0), ADD FOREIGN KEY (customer_id) REFERENCES customer",
+    "ALTER TABLE orders ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE",
+    "ALTER TABLE orders ADD COLUMN number serial",
+    "CREATE INDEX ON part (note)",
+    "CREATE INDEX ON mixed (note)",
+    "CREATE UNIQUE INDEX part_u ON part (id, region)",
+    "ALTER TABLE part ADD CONSTRAINT part_unique UNIQUE (id, region)",
+    "ALTER TABLE part ADD PRIMARY KEY (id, region)",
+    "ALTER TABLE part ADD FOREIGN KEY (customer_id) REFERENCES customer",
+    "ALTER TABLE part ALTER COLUMN note SET NOT NULL",
+    "ALTER TABLE part ADD COLUMN extra int DEFAULT 1 REFERENCES customer (id)",
+    "ALTER TABLE keyed ATTACH PARTITION keyed_3 FOR VALUES IN (3)",
+    "ALTER TABLE part DETACH PARTITION part_1",
+    "CREATE TABLE keyed_4 PARTITION OF keyed FOR VALUES IN (4)",
+    "CREATE TABLE part_4 PARTITION OF part FOR VALUES IN (4)",
+];
+
+/// Names only, so that one database can be compared with another.
+const CATALOG: &str = "\
+SELECT 'column ' || a.attrelid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || a.attnotnull
+    || a.attislocal || a.attinhcount || coalesce(pg_get_expr(d.adbin, d.adrelid), '-')
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
+  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+UNION ALL SELECT 'constraint ' || conname || ' on ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid) || convalidated
+    || CASE WHEN contype = 'n' AND coninhcount > 0 THEN '' ELSE conislocal::text END || coninhcount || (conparentid <> 0)
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'index ' || pg_get_indexdef(indexrelid) || indisvalid || indisready || indisprimary
+  FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE c.relnamespace = 'public'::regnamespace
+UNION ALL SELECT 'place ' || inhrelid::regclass || ' below ' || inhparent::regclass || inhdetachpending
+    || coalesce(pg_get_expr(c.relpartbound, c.oid), '')
+  FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+UNION ALL SELECT 'relation ' || relname || relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+UNION ALL SELECT 'trigger ' || count(*) || ' on ' || tgrelid::regclass FROM pg_trigger GROUP BY tgrelid
+ORDER BY 1";
+
+pub(crate) async fn all(cluster: &Cluster) {
+    let mut admin = Wire::connect(&cluster.socket(), "postgres").await;
+    admin.run("CREATE DATABASE undo_shop").await;
+    let mut shop = Wire::connect_to(&cluster.socket(), "postgres", "undo_shop").await;
+    for sql in SHOP {
+        shop.run(sql).await;
+    }
+    drop(shop);
+    nothing_is_read(cluster, &mut admin).await;
+    let mut complaints = String::new();
+    for sql in STATEMENTS {
+        let mut length = 1;
+        while length > 0 {
+            let steps = prefix(cluster, &mut admin, sql, length, &mut complaints).await;
+            length = if length < steps { length + 1 } else { 0 };
+        }
+    }
+    assert!(complaints.is_empty(), "PostgreSQL {}:\n{complaints}", cluster.major);
+}
+
+/// ATTACH finds all proven: it reads neither the new partition nor the default one.
+async fn nothing_is_read(cluster: &Cluster, admin: &mut Wire) {
+    let statements = [
+        ("ALTER TABLE keyed ATTACH PARTITION keyed_3 FOR VALUES IN (3)", 2),
+        ("CREATE TABLE keyed_4 PARTITION OF keyed FOR VALUES IN (4, NULL)", 1),
+        ("ALTER TABLE ranged ATTACH PARTITION ranged_2 FOR VALUES FROM (10, 'l') TO (20, MAXVALUE)", 2),
+        ("ALTER TABLE ranged ATTACH PARTITION ranged_2 FOR VALUES FROM (10, MINVALUE) TO (20, 'm')", 2),
+        ("ALTER TABLE ranged ATTACH PARTITION ranged_2 FOR VALUES FROM (10, 'a') TO (10, 'm')", 2),
+        ("ALTER TABLE ranged ATTACH PARTITION ranged_2 FOR VALUES FROM (MINVALUE, MINVALUE) TO (20, 'm')", 2),
+        ("ALTER TABLE hashed ATTACH PARTITION hashed_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)", 1),
+        ("ALTER TABLE nested ATTACH PARTITION nested_2 FOR VALUES IN (2)", 1),
+    ];
+    for (sql, proven) in statements {
+        admin.run("CREATE DATABASE undo_copy TEMPLATE undo_shop").await;
+        let mut db = Wire::connect_to(&cluster.socket(), "postgres", "undo_copy").await;
+        let mut plan = planned(&mut db, sql).await;
+        let last = plan.steps.pop().unwrap();
+        let outcome = go(&mut db, &plan).await;
+        assert!(matches!(outcome, Outcome::Done(_)), "{sql}: {outcome:?}");
+        let Action::Together { statements } = &last.action else { panic!("{last:?}") };
+        db.run("BEGIN").await;
+        db.run("SET LOCAL client_min_messages = debug1").await;
+        let mut said = Vec::new();
+        for sql in statements {
+            said.extend(db.execute(sql).await.unwrap().notices.into_iter().map(|notice| notice.message));
+        }
+        db.run("COMMIT").await;
+        let implied = said.iter().filter(|text| text.contains("is implied by existing constraints")).count();
+        let read = said.iter().any(|text| text.contains("verifying table") && !text.contains("keyed_4"));
+        assert!(implied == proven && !read, "PostgreSQL {}: {sql}: {said:#?}", cluster.major);
+        drop(db);
+        admin.run("DROP DATABASE undo_copy WITH (FORCE)").await;
+    }
+}
+
+/// Runs the first steps of the statement's plan on a copy and takes them back. How many steps there are.
+async fn prefix(cluster: &Cluster, admin: &mut Wire, sql: &str, length: usize, complaints: &mut String) -> usize {
+    let mut copy = "CREATE DATABASE undo_copy TEMPLATE undo_shop".to_owned();
+    if cluster.major >= 15 {
+        copy.push_str(" STRATEGY FILE_COPY");
+    }
+    admin.run(&copy).await;
+    let mut db = Wire::connect_to(&cluster.socket(), "postgres", "undo_copy").await;
+    let plan = planned(&mut db, sql).await;
+    let before = db.run(CATALOG).await;
+    let whole = plan.steps.len();
+    let part = Plan { steps: plan.steps[..length].to_vec(), ..plan };
+    // The last step of some plans takes helpers away, so that of a part the helpers' own probes still hold.
+    let outcome = go(&mut db, &part).await;
+    if !matches!(outcome, Outcome::Done(_)) {
+        let _ = writeln!(complaints, "{sql}: {length} steps: {outcome:?}");
+    }
+    for step in part.steps.iter().rev() {
+        if let Err(error) = take_back(&mut db, &step.undo).await {
+            let _ = writeln!(complaints, "{sql}: undo of step {} of {length}: {:?}: {error}", step.name, step.undo);
+        }
+    }
+    let after = db.run(CATALOG).await;
+    for line in before.iter().filter(|line| !after.contains(line)) {
+        let _ = writeln!(complaints, "{sql}: after {length} steps and back: gone: {line:?}");
+    }
+    for line in after.iter().filter(|line| !before.contains(line)) {
+        let _ = writeln!(complaints, "{sql}: after {length} steps and back: left: {line:?}");
+    }
+    drop(db);
+    admin.run("DROP DATABASE undo_copy WITH (FORCE)").await;
+    whole
+}
+
+async fn planned(db: &mut Wire, sql: &str) -> Plan {
+    let reading = read(sql).unwrap();
+    let mut facts = look_up(db, &assess::wanted(&reading)).await.unwrap();
+    let below = assess::wanted_below(&reading, &facts);
+    if !below.is_empty() {
+        facts.absorb(look_up(db, &below).await.unwrap());
+    }
+    let assessment = assess::assess(sql, &reading, facts);
+    let safe = assessment.changes.into_iter().next().and_then(|change| change.safe);
+    safe.unwrap_or_else(|| panic!("{sql}: no plan: {:#?}", assessment.findings))
+}
+
+async fn take_back(db: &mut Wire, statements: &[String]) -> Result<(), String> {
+    let single = matches!(statements, [only] if only.contains(" CONCURRENTLY "));
+    let mut all: Vec<&str> = statements.iter().map(String::as_str).collect();
+    if !single && !all.is_empty() {
+        all.insert(0, "BEGIN");
+        all.push("COMMIT");
+    }
+    for sql in all {
+        if let Err(error) = db.execute(sql).await {
+            let _ = db.execute("ROLLBACK").await;
+            return Err(error.to_string());
+        }
+    }
+    Ok(())
+}
