@@ -6,6 +6,9 @@ use super::{Plan, Step, attach_partition, quote};
 use crate::kernel::facts::{Facts, RelationFacts};
 use crate::kernel::sql::statement::{LockMode, PartitionBound, RelationName};
 
+/// The recipe's name.
+pub const RECIPE: &str = "create-partition";
+
 /// The safe form.
 ///
 /// # Errors
@@ -46,7 +49,7 @@ pub fn plan(
         Step::together("create", last, lock).probed(attached).undone_by(format!("DROP TABLE IF EXISTS {table}"));
     steps.push(Step { on: default.map(RelationFacts::qualified), ..create });
     Ok(Plan {
-        recipe: "create-partition".to_owned(),
+        recipe: RECIPE.to_owned(),
         tag: "CREATE TABLE".to_owned(),
         summary: format!(
             "{} is made like {}.{} and then attached to it, because CREATE TABLE … PARTITION OF waits for every query \
