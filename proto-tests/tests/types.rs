@@ -99,10 +99,11 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 /// those only the numbers count.
 fn rows(server: &Server, database: &str, table: &str) -> Vec<String> {
     let sql = format!(
-        "set timezone = 'UTC'; select md5(coalesce(string_agg(j::text, ',' order by j::text), '')), count(*), md5(n::text) \
+        "set timezone = 'UTC'; \
+         select count(*), md5(coalesce(string_agg(j::text, ',' order by j::text), '')), \
+           md5(string_agg(n, ',' order by n)) \
          from (select to_jsonb(t) - 'number' - 'nr' as j, \
-           (select array_agg(v order by v) from {table} u, lateral (select coalesce(to_jsonb(u) ->> 'number', to_jsonb(u) ->> 'nr') as v) w) as n \
-           from {table} t) x group by n"
+           coalesce(to_jsonb(t) ->> 'number', to_jsonb(t) ->> 'nr') as n from {table} t) x"
     );
     server.sql(database, &sql)
 }
