@@ -16,10 +16,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::pace::Pace;
-use self::pages::{Pages, Part, Slice};
+use self::pages::{Left, Pages, Slice};
 use self::slicing::Slicing;
 use super::database::{Database, DatabaseError, Row};
-use super::executor::{Control, Progress, begin, cancelled, end, error, is_contention};
+use super::executor::{Control, Progress, begin, cancelled, end, error, is_contention, query_within};
 use crate::kernel::plan::{Backfill, Limits};
 
 /// Passes that may find rows the one before did not, before the rest is left to the next step to judge.
@@ -99,20 +99,18 @@ impl<D: Database> Filler<'_, D> {
         let mut pause = PAUSE_MIN;
         let mut stuck_until = Instant::now() + self.bounds.limits.budget;
         let mut passes = 0;
-        let mut left = Vec::new();
+        let mut left = Left::Many;
         loop {
             let before = self.rows;
             // A row that is written while a batch looks for it moves out of the batch's pages, and is missed. Where
             // few are left, batches of one page leave it little time for that, and the last ones are held fast.
-            let skipped = match left.len() {
-                0 | pages::FEW.. => self.pass(&pages).await?,
-                1..=pages::FEWEST => self.one_by_one(left.len()).await?,
-                _ => self.few(&left).await?,
+            let skipped = match &left {
+                Left::Fewest(rows) => self.one_by_one(*rows).await?,
+                Left::Few(on) => self.few(on).await?,
+                Left::Many => self.pass(&pages).await?,
             };
-            left = self.look(&pages::pending_query(self.job)).await?;
-            if left.is_empty() {
-                return Ok(());
-            }
+            let Some(found) = self.look().await? else { return Ok(()) };
+            left = found;
             if self.rows > before {
                 stuck_until = Instant::now() + self.bounds.limits.budget;
             }
@@ -147,7 +145,7 @@ impl<D: Database> Filler<'_, D> {
                 for share in 0..of {
                     let started = Instant::now();
                     let slice = Slice { pages: (from, to), of, share };
-                    skipped |= self.do_batch(&|locked| pages::batch(self.job, part, slice, locked)).await?;
+                    skipped |= self.do_batch(&|locked| pages::batch(self.job, &part.name, slice, locked)).await?;
                     let took = started.elapsed();
                     all += took;
                     self.pace.took((to - from).div_ceil(of), took);
@@ -162,7 +160,7 @@ impl<D: Database> Filler<'_, D> {
     }
 
     /// The same for single pages.
-    async fn few(&mut self, pages: &[(Part, u64)]) -> Result<bool, DatabaseError> {
+    async fn few(&mut self, pages: &[(String, u64)]) -> Result<bool, DatabaseError> {
         let mut skipped = false;
         for (part, page) in pages {
             let started = Instant::now();
@@ -174,7 +172,7 @@ impl<D: Database> Filler<'_, D> {
     }
 
     /// Rows that somebody writes all the time: each is locked first, and filled where it is then.
-    async fn one_by_one(&mut self, rows: usize) -> Result<bool, DatabaseError> {
+    async fn one_by_one(&mut self, rows: u64) -> Result<bool, DatabaseError> {
         for _ in 0..rows {
             if !self.control.may_go_on().await {
                 return Err(cancelled());
@@ -209,7 +207,8 @@ impl<D: Database> Filler<'_, D> {
             if !self.control.may_go_on().await {
                 return Err(cancelled());
             }
-            match self.in_transaction(&batch(locked)).await {
+            let settings = settings(self.bounds.lock_timeout_ms, BATCH_STATEMENT_MS);
+            match query_within(self.db, &settings, &batch(locked)).await {
                 Ok(rows) => {
                     self.rows += number(&rows);
                     return Ok(locked == Locked::Skip);
@@ -226,25 +225,10 @@ impl<D: Database> Filler<'_, D> {
         }
     }
 
-    async fn in_transaction(&mut self, sql: &str) -> Result<Vec<Row>, DatabaseError> {
-        let settings = settings(self.bounds.lock_timeout_ms, BATCH_STATEMENT_MS);
-        begin(self.db).await?;
-        let mut result = self.db.query(&settings, &[]).await;
-        if result.is_ok() {
-            result = self.db.query(sql, &[]).await;
-        }
-        end(self.db, result).await
-    }
-
-    /// The pages on which something is left to do. Reads all of the table if nothing is.
-    async fn look(&mut self, pending: &str) -> Result<Vec<(Part, u64)>, DatabaseError> {
-        begin(self.db).await?;
-        let mut result = self.db.query(&self.bounds.long_read, &[]).await;
-        if result.is_ok() {
-            result = self.db.query(pending, &[]).await;
-        }
-        let rows = end(self.db, result).await?;
-        Ok(pages::found(&rows))
+    /// What is left to do. Reads all of the table if nothing is.
+    async fn look(&mut self) -> Result<Option<Left>, DatabaseError> {
+        let rows = query_within(self.db, &self.bounds.long_read, &pages::pending_query(self.job)).await?;
+        Ok(pages::left(&rows))
     }
 
     /// Steers, tells and pauses.

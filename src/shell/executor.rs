@@ -29,9 +29,9 @@ use self::ledger::Book;
 pub use self::ledger::{Entry, Ledger, Past, Written};
 pub use self::report::{Blocker, Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
-pub(super) use self::steps::{begin, end};
+pub(super) use self::steps::{begin, end, query_within};
 use super::backfill;
-use super::database::{Database, DatabaseError, ServerMessage, TransactionStatus};
+use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::{Action, Mode, Plan, Step};
 
@@ -305,8 +305,11 @@ async fn yes<D: Database>(db: &mut D, sql: &str) -> Result<bool, DatabaseError> 
         }
         other => other?,
     };
-    let answer = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
-    Ok(matches!(answer, Some("t" | "true")))
+    Ok(is_true(&rows))
+}
+
+fn is_true(rows: &[Row]) -> bool {
+    matches!(rows.first().and_then(|row| row.first()).and_then(Option::as_deref), Some("t" | "true"))
 }
 
 /// Milliseconds, saturating.

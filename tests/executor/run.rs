@@ -163,21 +163,25 @@ async fn pages_are_used_again(cluster: &Cluster) {
 }
 
 async fn locked_rows_get_their_turn(cluster: &Cluster) {
-    let mut db = session(cluster, "locked").await;
-    table(&mut db, 5_000).await;
-    db.run("ALTER TABLE t ADD COLUMN x int").await;
-    let mut holder = session(cluster, "locked").await;
-    holder.run("BEGIN").await;
-    holder.run("UPDATE t SET v = 'held' WHERE id IN (10, 4000)").await;
-    let release = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        holder.run("COMMIT").await;
-    });
-    let outcome = go(&mut db, &plan("locked.t", vec![fill("locked.t", "1", 5_000)])).await;
-    release.await.unwrap();
-    assert!(is_done(&outcome), "{outcome:?}");
-    assert_eq!(db.one("SELECT sum(x) FROM t").await, "5000");
-    assert_eq!(db.one("SELECT count(*) FROM t WHERE v = 'held'").await, "2");
+    // Two rows far apart, and many on a few pages.
+    for held in ["id IN (10, 4000)", "id BETWEEN 10 AND 609"] {
+        let mut db = session(cluster, "locked").await;
+        table(&mut db, 5_000).await;
+        db.run("ALTER TABLE t ADD COLUMN x int").await;
+        let mut holder = session(cluster, "locked").await;
+        holder.run("BEGIN").await;
+        let count = holder.one(&format!("SELECT count(*) FROM t WHERE {held}")).await;
+        holder.run(&format!("UPDATE t SET v = 'held' WHERE {held}")).await;
+        let release = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            holder.run("COMMIT").await;
+        });
+        let outcome = go(&mut db, &plan("locked.t", vec![fill("locked.t", "1", 5_000)])).await;
+        release.await.unwrap();
+        assert!(is_done(&outcome), "{outcome:?}");
+        assert_eq!(db.one("SELECT sum(x) FROM t").await, "5000", "{held}");
+        assert_eq!(db.one("SELECT count(*) FROM t WHERE v = 'held'").await, count);
+    }
 }
 
 /// Cuts the connection before every single statement of a plan and runs the plan again.

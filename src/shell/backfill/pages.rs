@@ -8,7 +8,7 @@
 use super::super::executor::quoted;
 use super::Locked;
 use crate::kernel::plan::Backfill;
-use crate::shell::database::{Database, DatabaseError};
+use crate::shell::database::{Database, DatabaseError, Row};
 
 /// $1 the table. Its parts with rows of their own, and how many pages each has.
 const PARTS: &str = "\
@@ -24,18 +24,27 @@ FROM tree t JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog.\"char\" ORDER BY c.oid";
 
-/// Rows that count as few: their pages are gone to one by one.
-pub(super) const FEW: usize = 1000;
+/// So many rows are no longer few: the pages of fewer are gone to one by one.
+const MANY: u64 = 1000;
 /// Rows that are looked for and locked one by one.
-pub(super) const FEWEST: usize = 20;
+const FEWEST: u64 = 20;
 
 pub(super) struct Pages {
     parts: Vec<Part>,
 }
 
 pub(super) struct Part {
-    name: String,
+    pub(super) name: String,
     pub(super) pages: u64,
+}
+
+/// What a look has found still to be done.
+pub(super) enum Left {
+    /// So many rows, wherever they will be.
+    Fewest(u64),
+    /// On these pages of these parts.
+    Few(Vec<(String, u64)>),
+    Many,
 }
 
 /// What one batch is about: a share of the rows on some pages.
@@ -69,8 +78,8 @@ impl Pages {
 }
 
 /// Fills one slice of one part and counts its rows.
-pub(super) fn batch(job: &Backfill, part: &Part, slice: Slice, locked: Locked) -> String {
-    let (name, column, value) = (&part.name, job.column.replace('"', "\"\""), &job.expression_sql);
+pub(super) fn batch(job: &Backfill, name: &str, slice: Slice, locked: Locked) -> String {
+    let (column, value) = (job.column.replace('"', "\"\""), &job.expression_sql);
     let tid = |page: u64| format!("'({page},0)'::pg_catalog.tid");
     let share = match slice.of {
         ..=1 => String::new(),
@@ -97,18 +106,35 @@ pub(super) fn batch(job: &Backfill, part: &Part, slice: Slice, locked: Locked) -
     format!("WITH done AS ({update}) SELECT pg_catalog.count(*) FROM done")
 }
 
-/// The pages on which rows are still pending, with the table they are in; of many the first ones found.
+/// The pages on which rows are still pending, with their part and how many rows it is; of many the first ones found.
 pub(super) fn pending_query(job: &Backfill) -> String {
     format!(
-        "SELECT DISTINCT pg_catalog.quote_ident(n.nspname::pg_catalog.text) OPERATOR(pg_catalog.||) '.' \
-         OPERATOR(pg_catalog.||) pg_catalog.quote_ident(c.relname::pg_catalog.text), \
-         (w.place::pg_catalog.text::pg_catalog.point)[0]::pg_catalog.int8 \
-         FROM (SELECT tableoid AS part, ctid AS place FROM {} WHERE {} LIMIT {FEW}) w \
-         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.part \
-         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace",
+        "SELECT part::pg_catalog.regclass::pg_catalog.text, page, pg_catalog.count(*) \
+         FROM (SELECT tableoid AS part, (ctid::pg_catalog.text::pg_catalog.point)[0]::pg_catalog.int8 AS page \
+         FROM {} WHERE {} LIMIT {MANY}) w GROUP BY part, page ORDER BY part, page",
         quoted(&job.relation),
         job.pending_sql
     )
+}
+
+/// What the rows of that query say; absent: nothing is left.
+pub(super) fn left(rows: &[Row]) -> Option<Left> {
+    let mut pages = Vec::new();
+    let mut pending = 0;
+    for row in rows {
+        if let [Some(part), Some(page), Some(count)] = row.as_slice()
+            && let (Ok(page), Ok(count)) = (page.parse(), count.parse::<u64>())
+        {
+            pages.push((part.clone(), page));
+            pending += count;
+        }
+    }
+    match pending {
+        0 => None,
+        1..=FEWEST => Some(Left::Fewest(pending)),
+        MANY.. => Some(Left::Many),
+        _ => Some(Left::Few(pages)),
+    }
 }
 
 /// One pending row, locked wherever it has moved to: its part and its place, which stay until the transaction ends.
@@ -129,16 +155,4 @@ pub(super) fn fill_one(job: &Backfill, part: &str, place: &str) -> String {
         job.expression_sql,
         job.pending_sql
     )
-}
-
-/// Single pages of parts.
-pub(super) fn found(rows: &[Vec<Option<String>>]) -> Vec<(Part, u64)> {
-    let page = |row: &Vec<Option<String>>| match row.as_slice() {
-        [Some(name), Some(page)] => {
-            let page = page.parse().ok()?;
-            Some((Part { name: name.clone(), pages: page + 1 }, page))
-        }
-        _ => None,
-    };
-    rows.iter().filter_map(page).collect()
 }

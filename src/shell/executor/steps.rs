@@ -2,10 +2,10 @@
 
 use super::ledger::Entry;
 use super::retry::Retry;
-use super::{CANCELED, Runner, as_is, is_contention, ms};
+use super::{CANCELED, Runner, as_is, is_contention, is_true, ms};
 use crate::kernel::plan::Step;
 use crate::kernel::sql::statement::LockMode;
-use crate::shell::database::{Database, DatabaseError, Done, TransactionStatus};
+use crate::shell::database::{Database, DatabaseError, Done, Row, TransactionStatus};
 use crate::shell::executor::Progress;
 
 /// SQLSTATE `active_sql_transaction`: it cannot run inside a transaction block.
@@ -139,12 +139,7 @@ impl<D: Database> Runner<'_, D> {
     /// A probe that may read a whole table.
     pub(super) async fn long_probe(&mut self, probe: &str) -> Result<bool, DatabaseError> {
         let settings = self.session.local(ms(self.limits.scan_lock_timeout), 0);
-        begin(self.db).await?;
-        let mut answer = self.db.query(&settings, &[]).await.map(|_| false);
-        if answer.is_ok() {
-            answer = super::yes(self.db, probe).await;
-        }
-        end(self.db, answer).await
+        Ok(is_true(&query_within(self.db, &settings, probe).await?))
     }
 
     /// Whether the error is our own tripwire: a step thought brief was not.
@@ -173,6 +168,20 @@ async fn statements<D: Database>(db: &mut D, settings: &str, list: &[String]) ->
         }
     }
     result
+}
+
+/// One query in a transaction of its own with local settings.
+pub(crate) async fn query_within<D: Database>(
+    db: &mut D,
+    settings: &str,
+    sql: &str,
+) -> Result<Vec<Row>, DatabaseError> {
+    begin(db).await?;
+    let mut result = db.query(settings, &[]).await;
+    if result.is_ok() {
+        result = db.query(sql, &[]).await;
+    }
+    end(db, result).await
 }
 
 /// Ends the transaction: commits what succeeded, rolls back what did not.
