@@ -27,7 +27,7 @@ pub use self::control::Control;
 pub(super) use self::holders::quoted;
 use self::ledger::Book;
 pub use self::ledger::{Entry, Ledger, Past, Written};
-pub use self::report::{Blocker, Outcome, Progress, Report, StepReport, Stopped};
+pub use self::report::{Blocker, Outcome, Progress, Report, StepReport, Stopped, in_the_way};
 use self::settings::Settings;
 pub(super) use self::steps::{begin, end, query_within};
 use super::backfill;

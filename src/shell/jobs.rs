@@ -29,6 +29,7 @@ use super::executor::{Control, Outcome, Progress};
 use super::store::{Store, StoreError};
 use crate::kernel::job::{self, Command, Job, JobId, Order, State, StateName};
 use crate::kernel::review::Door;
+use crate::kernel::wire::reply::sqlstate;
 
 pub use order::OrderError;
 
@@ -255,12 +256,13 @@ impl Jobs {
         let ended = match (outcome, &job.state) {
             (Some(outcome), _) => Ended::Ran(outcome),
             (None, State::Failed { code, message, .. }) => Ended::Not { code: code.clone(), message: message.clone() },
-            (None, State::Aborted { by, left, .. }) => {
-                Ended::Not { code: "57014".to_owned(), message: format!("job {} was aborted by {by}: {left}", job.id) }
-            }
+            (None, State::Aborted { by, left, .. }) => Ended::Not {
+                code: sqlstate::QUERY_CANCELED.to_owned(),
+                message: format!("job {} was aborted by {by}: {left}", job.id),
+            },
             (None, _) => {
                 let message = format!("job {} is {}", job.id, job.state.name().as_str());
-                Ended::Not { code: "57014".to_owned(), message }
+                Ended::Not { code: sqlstate::QUERY_CANCELED.to_owned(), message }
             }
         };
         if let Some(room) = self.rooms().remove(&job.id) {

@@ -30,6 +30,8 @@ pub mod sqlstate {
     pub const PROTOCOL_VIOLATION: &str = "08P01";
     pub const CANNOT_CONNECT: &str = "08001";
     pub const CONNECTION_FAILURE: &str = "08006";
+    /// Whether a step of a job took effect cannot be found out.
+    pub const RESOLUTION_UNKNOWN: &str = "08007";
     pub const TOO_MANY_CONNECTIONS: &str = "53300";
     pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
     pub const INVALID_AUTHORIZATION: &str = "28000";

@@ -71,6 +71,13 @@ impl std::fmt::Display for Blocker {
     }
 }
 
+/// Who is in the way, in words.
+#[must_use]
+pub fn in_the_way(blockers: &[Blocker]) -> String {
+    let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+    if who.is_empty() { "somebody".to_owned() } else { who.join("; ") }
+}
+
 /// One step as it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepReport {

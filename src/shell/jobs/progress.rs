@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::super::executor::Progress as Told;
+use super::super::executor::{Progress as Told, in_the_way};
 use super::super::store::Store;
 use crate::kernel::job::{JobId, Progress, Rows};
 use crate::kernel::plan::Plan;
@@ -71,8 +71,7 @@ fn take(progress: &mut Progress, told: &Told) {
         }
         Told::StepDone { .. } | Told::AlreadyDone { .. } => {}
         Told::Retrying { wait_ms, blockers, .. } => {
-            let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-            let who = if who.is_empty() { "somebody".to_owned() } else { who.join("; ") };
+            let who = in_the_way(blockers);
             progress.why = Some(format!("waits for a lock, next try in {wait_ms} ms: held by {who}"));
         }
         Told::Backfill { done, estimate, rows_per_second, left } => {
@@ -81,8 +80,8 @@ fn take(progress: &mut Progress, told: &Told) {
             progress.rows = Some(rows);
         }
         Told::WaitingForSnapshots { blockers } => {
-            let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-            progress.why = Some(format!("the index build waits until these transactions end: {}", who.join("; ")));
+            let who = in_the_way(blockers);
+            progress.why = Some(format!("the index build waits until these transactions end: {who}"));
         }
         Told::Note(text) => progress.why = Some(text.clone()),
     }

@@ -15,9 +15,7 @@ use super::progress::Tracker;
 use super::{Jobs, Live, steer, ticket};
 use crate::kernel::job::{Command, Job, JobId, State, StateName};
 use crate::kernel::review::Door;
-
-/// SQLSTATE `transaction_resolution_unknown`.
-const UNKNOWN: &str = "08007";
+use crate::kernel::wire::reply::sqlstate;
 
 /// Where a run stopped short of its plan.
 #[derive(Debug)]
@@ -51,7 +49,9 @@ impl From<NotConnected> for Short {
 impl From<PastError> for Short {
     fn from(error: PastError) -> Self {
         match error {
-            PastError::Unknown(_) => Self::Fail { code: UNKNOWN.to_owned(), message: error.to_string() },
+            PastError::Unknown(_) => {
+                Self::Fail { code: sqlstate::RESOLUTION_UNKNOWN.to_owned(), message: error.to_string() }
+            }
             PastError::Database(_) | PastError::Store(_) | PastError::Open => Self::Lose(error.to_string()),
         }
     }
@@ -79,7 +79,9 @@ pub(super) async fn run(jobs: &Jobs, id: JobId, live: &Live) -> Option<(Job, Opt
         Err(Short::Leave) => None,
         Err(Short::Lose(why)) => lose(jobs, id, why).await,
         // A job that has done something and cannot log in any more has its state to come back to.
-        Err(Short::Fail { message, code }) if job.started.is_some() && code != UNKNOWN => lose(jobs, id, message).await,
+        Err(Short::Fail { message, code }) if job.started.is_some() && code != sqlstate::RESOLUTION_UNKNOWN => {
+            lose(jobs, id, message).await
+        }
         Err(Short::Fail { code, message }) => over(jobs, id, Command::Fail { code, message }, None).await,
     }
 }
@@ -172,7 +174,7 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
 /// Where the job goes and how it gets in.
 fn way_in<'a>(settings: &'a Settings, job: &Job) -> Result<(&'a Target, UpstreamLogin), Short> {
     let order = &job.order;
-    let refused = |message: String| Short::Fail { code: "28000".to_owned(), message };
+    let refused = |message: String| Short::Fail { code: sqlstate::INVALID_AUTHORIZATION.to_owned(), message };
     let Some(target) = settings.targets.iter().find(|target| target.name == order.target) else {
         return Err(refused(format!("target {} is not configured any more", order.target)));
     };

@@ -20,6 +20,7 @@ use crate::kernel::review::{self, Command, Request, Ticket, TicketId, approver, 
 use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::Statement;
+use crate::kernel::wire::reply::sqlstate;
 
 /// The text of a ticket's statement, if that is all there is to it: nothing left out, no values bound.
 pub(super) fn whole_text(request: &Request) -> Option<&str> {
@@ -33,7 +34,7 @@ fn name(id: JobId) -> String {
 }
 
 fn refused(message: String) -> Short {
-    Short::Fail { code: "LK001".to_owned(), message }
+    Short::Fail { code: sqlstate::HELD.to_owned(), message }
 }
 
 /// Spends the approval, unless this job has done that before.
@@ -57,8 +58,10 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
         session: None,
     };
     // Before the approval is spent on a run that would not be recorded.
-    let unrecorded =
-        |error: super::super::audit::RecordError| Short::Fail { code: "LK007".to_owned(), message: error.to_string() };
+    let unrecorded = |error: super::super::audit::RecordError| Short::Fail {
+        code: sqlstate::NO_RECORD.to_owned(),
+        message: error.to_string(),
+    };
     jobs.shared.audit.event_durable(Event::Intent(intent)).await.map_err(unrecorded)?;
     let command =
         Command::Claim { claim: name(job.id), session: format!("job {}", job.id), request: Box::new(request) };
@@ -129,13 +132,13 @@ pub(super) async fn report(jobs: &Jobs, job: &Job, outcome: Option<&Outcome>) {
             };
             Command::Finish { claim, ms: *ms, tag: ran.unwrap_or_else(|| job.order.plan.tag.clone()) }
         }
-        State::Failed { code, message, .. } if code == "08007" => {
+        State::Failed { code, message, .. } if code == sqlstate::RESOLUTION_UNKNOWN => {
             Command::LoseOutcome { claim: Some(claim), why: message.clone() }
         }
         State::Failed { code, message, .. } => Command::Fail { claim, code: code.clone(), message: message.clone() },
         State::Aborted { by, left, .. } => {
             let message = format!("aborted by {by}: {left}");
-            Command::Fail { claim, code: "57014".to_owned(), message }
+            Command::Fail { claim, code: sqlstate::QUERY_CANCELED.to_owned(), message }
         }
         State::Queued
         | State::Running { .. }

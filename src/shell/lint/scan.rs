@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use crate::kernel::sql::read::comment_length;
+
 /// What stands in a script, as byte ranges in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
@@ -99,7 +101,7 @@ impl Scanner<'_> {
                 return;
             }
             b'/' if self.peek(1) == b'*' => {
-                self.at += self.comment();
+                self.at += comment_length(self.rest());
                 return;
             }
             b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => {
@@ -136,28 +138,6 @@ impl Scanner<'_> {
     /// Whether the letter before the quote belongs to a longer word.
     fn inside_word(&self) -> bool {
         self.at.checked_sub(2).and_then(|at| self.bytes.get(at)).is_some_and(|byte| is_word(*byte))
-    }
-
-    fn comment(&self) -> usize {
-        let rest = self.rest();
-        let (mut at, mut depth) = (0_usize, 0_usize);
-        while at < rest.len() {
-            match rest.get(at..at + 2) {
-                Some(b"/*") => {
-                    depth += 1;
-                    at += 2;
-                }
-                Some(b"*/") => {
-                    at += 2;
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 {
-                        return at;
-                    }
-                }
-                _ => at += 1,
-            }
-        }
-        rest.len()
     }
 
     fn quoted(&self, quote: u8, escapes: bool) -> usize {

@@ -2,7 +2,7 @@
 
 use crate::kernel::plan::{Action, Plan};
 use crate::kernel::wire::reply::Reply;
-use crate::shell::executor::{Progress, Report};
+use crate::shell::executor::{Progress, Report, in_the_way};
 
 /// Instead of the server's words about a statement with a secret, which may repeat it.
 pub(super) const SECRET: &str = "its statement holds a secret, so the server's words are not kept";
@@ -44,8 +44,7 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
         // The summary at the end has them all.
         Progress::StepStarted { .. } | Progress::StepDone { .. } | Progress::AlreadyDone { .. } => return,
         Progress::Retrying { attempt, wait_ms, blockers } => {
-            let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-            let who = if who.is_empty() { "somebody".to_owned() } else { who.join("; ") };
+            let who = in_the_way(blockers);
             format!("waiting for a lock without blocking others (try {attempt}, next in {wait_ms} ms): held by {who}")
         }
         Progress::Backfill { done, estimate, rows_per_second, left } => {
@@ -56,8 +55,7 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
             )
         }
         Progress::WaitingForSnapshots { blockers } => {
-            let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-            format!("the index build waits until these transactions end: {}", who.join("; "))
+            format!("the index build waits until these transactions end: {}", in_the_way(blockers))
         }
         Progress::Note(text) => text.clone(),
     };

@@ -207,7 +207,8 @@ fn within(text: &str, all: Range<usize>) -> Range<usize> {
 }
 
 /// Bytes of the block comment at the start of `rest`, nested ones included.
-fn comment_length(rest: &[u8]) -> usize {
+#[must_use]
+pub fn comment_length(rest: &[u8]) -> usize {
     let (mut at, mut depth) = (0_usize, 0_usize);
     while at < rest.len() {
         match rest.get(at..at + 2) {
