@@ -3,17 +3,25 @@
 //! Built by [`super::read`] from PostgreSQL's own parse tree and from nothing else. Fragments named
 //! `*_sql` are text deparsed from that tree: they can be put into a new statement as they are.
 
+mod alter;
 mod bound;
 mod column;
+mod index;
+mod object;
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+pub use alter::{AlterAction, AlterKind, AlterObject, AlterTable};
 pub use bound::{Edge, PartitionBound};
 pub use column::{
     AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, NotNull, Serial, TableConstraint, TypeName, Using,
     UsingForm,
+};
+pub use index::{CreateIndex, IndexElement};
+pub use object::{
+    CreateTable, Drop, DropKind, Opaque, OpaqueKind, Privilege, Publication, PublicationEffect, Rename, Setting,
 };
 
 /// What the parser of record made of one text: its statements, in order.
@@ -183,262 +191,4 @@ impl LockMode {
 pub enum MassWriteKind {
     Update,
     Delete,
-}
-
-/// `CREATE INDEX`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateIndex {
-    pub relation: RelationName,
-    /// `ON ONLY`.
-    pub only: bool,
-    /// Absent: PostgreSQL chooses (see [`IndexElement::name_part`]).
-    pub name: Option<String>,
-    pub unique: bool,
-    pub concurrently: bool,
-    pub if_not_exists: bool,
-    /// Key columns and then INCLUDE columns, in order.
-    pub elements: Vec<IndexElement>,
-    /// All after the table's name: `USING btree (a, lower(b)) INCLUDE (c) WITH (…) WHERE …`.
-    pub body_sql: String,
-}
-
-/// One element of an index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexElement {
-    /// A plain column.
-    pub column: Option<String>,
-    /// What PostgreSQL uses of it when it makes up the index's name (column, function name or `expr`).
-    pub name_part: String,
-}
-
-/// `ALTER TABLE` (and ALTER INDEX/VIEW/SEQUENCE/MATERIALIZED VIEW/FOREIGN TABLE, which share its node).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlterTable {
-    pub relation: RelationName,
-    /// What was written after ALTER.
-    pub object: AlterObject,
-    pub if_exists: bool,
-    /// `ALTER TABLE ONLY`.
-    pub only: bool,
-    pub actions: Vec<AlterAction>,
-}
-
-/// What the subcommands are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlterObject {
-    Table,
-    Index,
-    View,
-    MaterializedView,
-    Sequence,
-    ForeignTable,
-    Type,
-}
-
-/// One subcommand, with its own text for a statement that does only this.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlterAction {
-    pub kind: AlterKind,
-    /// As it stands after `ALTER TABLE t `.
-    pub sql: String,
-}
-
-/// What a subcommand does, told apart by its lock and its work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AlterKind {
-    AddColumn(AddColumn),
-    DropColumn {
-        column: String,
-        if_exists: bool,
-        cascade: bool,
-    },
-    SetNotNull {
-        column: String,
-    },
-    DropNotNull {
-        column: String,
-    },
-    SetDefault {
-        column: String,
-    },
-    DropDefault {
-        column: String,
-    },
-    AlterType {
-        column: String,
-        type_name: TypeName,
-        using: Option<Using>,
-        collation: Option<String>,
-    },
-    AddConstraint(TableConstraint),
-    ValidateConstraint {
-        name: String,
-    },
-    DropConstraint {
-        name: String,
-        if_exists: bool,
-        cascade: bool,
-    },
-    /// `ADD CONSTRAINT … {UNIQUE | PRIMARY KEY} USING INDEX …`.
-    AddConstraintUsingIndex {
-        name: Option<String>,
-        index: String,
-        primary_key: bool,
-    },
-    /// Without bounds it is `ALTER INDEX … ATTACH PARTITION`.
-    AttachPartition {
-        partition: RelationName,
-        bound: Option<PartitionBound>,
-    },
-    DetachPartition {
-        partition: RelationName,
-        concurrently: bool,
-        finalize: bool,
-    },
-    /// SET (fillfactor …), SET STATISTICS, CLUSTER ON …: SHARE UPDATE EXCLUSIVE and catalog only.
-    WeakLock {
-        command: &'static str,
-    },
-    /// Catalog only, under a strong but brief lock.
-    BriefLock {
-        command: &'static str,
-        lock: LockMode,
-    },
-    /// SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION …: rewrites the table.
-    Rewrites {
-        command: &'static str,
-    },
-    /// Row security, ownership.
-    Security {
-        command: &'static str,
-    },
-    /// Disables a trigger or rule, or weakens replica identity.
-    Weakens {
-        command: &'static str,
-        lock: LockMode,
-    },
-    /// REPLICA IDENTITY DEFAULT: the primary key, if there is one.
-    ReplicaIdentityDefault,
-    /// ALTER CONSTRAINT … [NOT] ENFORCED (18).
-    Enforce {
-        name: String,
-        enforced: bool,
-    },
-    /// SET … RESTART of an identity column.
-    RestartIdentity {
-        column: String,
-    },
-    /// Known, not modelled.
-    Other {
-        command: &'static str,
-    },
-}
-
-/// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE FOREIGN TABLE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateTable {
-    pub relation: RelationName,
-    pub temporary: bool,
-    /// Tables referenced by foreign keys: SHARE ROW EXCLUSIVE on each.
-    pub references: Vec<RelationName>,
-    /// PARTITION OF: ACCESS EXCLUSIVE on the parent (and a scan of its default partition).
-    pub partition_of: Option<RelationName>,
-    /// The bounds of a permanent PARTITION OF that says nothing else.
-    pub plain_partition: Option<PartitionBound>,
-    /// CREATE TABLE AS, SELECT INTO, CREATE MATERIALIZED VIEW.
-    pub from_query: bool,
-}
-
-/// `DROP …`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drop {
-    pub kind: DropKind,
-    /// Dotted names as written; for relations also in `relations`.
-    pub objects: Vec<String>,
-    pub relations: Vec<RelationName>,
-    pub if_exists: bool,
-    pub cascade: bool,
-    pub concurrently: bool,
-}
-
-/// What is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropKind {
-    Table,
-    Index,
-    View,
-    MaterializedView,
-    Sequence,
-    Schema,
-    Database,
-    ForeignTable,
-    /// Type, function, extension, trigger, policy, role, owned …: the object type's SQL name.
-    Other(&'static str),
-}
-
-/// `… RENAME …`, `… SET SCHEMA …`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rename {
-    /// `table`, `column`, `constraint`, `index`, `schema`, …
-    pub what: &'static str,
-    pub relation: Option<RelationName>,
-    pub from: String,
-    pub to: String,
-}
-
-/// Rights, roles and policies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Privilege {
-    /// `GRANT`, `REVOKE`, `ALTER ROLE`, `CREATE POLICY`, …
-    pub command: &'static str,
-    /// A change of a role's own password only: passes by default, its text is redacted.
-    pub own_password: bool,
-    /// The table a policy is of.
-    pub relation: Option<RelationName>,
-}
-
-/// What is sent to subscribers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publication {
-    pub command: &'static str,
-    /// Tables named in it.
-    pub relations: Vec<RelationName>,
-    pub effect: PublicationEffect,
-}
-
-/// What becomes of what subscribers get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PublicationEffect {
-    /// The tables named, if any, are sent from now on.
-    Adds,
-    /// So are tables that are not named: all, or those of a schema.
-    AddsMore,
-    /// Something may not be sent any more.
-    Removes,
-}
-
-/// A setting that statements depend on, or that reaches beyond the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    pub name: String,
-    pub value: Option<String>,
-}
-
-/// What may run anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opaque {
-    /// `DO`, `CALL`, `COPY … PROGRAM`, `dblink_exec()`, …
-    pub what: String,
-    pub kind: OpaqueKind,
-}
-
-/// How far it reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpaqueKind {
-    /// Code in the statement or in the database: DO, CALL.
-    Code,
-    /// Reaches the server's files or programs.
-    Server,
-    /// A built-in that runs text or reaches another server.
-    Function,
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::super::auth::{AuthError, UpstreamAuth, UpstreamReply, channel};
+use super::super::backstage::{Backstage, End, server_message};
 use super::super::config::{Target, UpstreamLogin};
 use super::super::database::{Database, DatabaseError};
-use super::super::session::backstage::{Backstage, End, server_message};
-use super::super::session::wire::Side;
+use super::super::side::Side;
 use super::super::store::Backend;
 use super::super::upstream::Upstream;
 use crate::kernel::job::Order;

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::super::backstage::Backstage;
 use super::super::clock::now;
 use super::super::config::{Settings, Target, UpstreamLogin};
 use super::super::executor::{self, Control, Outcome, Past, Progress, Stopped};
-use super::super::session::backstage::Backstage;
 use super::super::store::{Backend, JobSeen, NewRun, Run, RunOutcome, StepOutcome, StoreError};
 use super::connect::{self, Connection, NotConnected};
 use super::ledger::Journal;

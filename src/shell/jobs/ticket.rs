@@ -5,11 +5,11 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::super::audit::{Event, Intent};
+use super::super::backstage::Backstage;
 use super::super::catalog;
 use super::super::clock::now;
 use super::super::config::Target;
 use super::super::executor::Outcome;
-use super::super::session::backstage::Backstage;
 use super::super::store::StoreError;
 use super::Jobs;
 use super::run::Short;

@@ -4,7 +4,6 @@
 use bytes::{BufMut, Bytes};
 use tokio::sync::mpsc;
 
-use super::backstage::{Aside, Backstage, End};
 use super::{Ended, Session};
 use crate::kernel::assess;
 use crate::kernel::facts::{Facts, Wanted};
@@ -15,6 +14,7 @@ use crate::kernel::wire::frame::{self, HEADER};
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{EndReason, RecordError};
+use crate::shell::backstage::{Aside, Backstage, End};
 use crate::shell::catalog;
 use crate::shell::database::{DatabaseError, ServerMessage};
 

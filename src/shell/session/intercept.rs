@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::backstage::End;
 use super::record::{Decided, Own};
 use super::taken::Taken;
 use super::{Ended, Session};
@@ -20,6 +19,7 @@ use crate::kernel::wire::frame::{HEADER, client};
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::Decision;
+use crate::shell::backstage::End;
 use crate::shell::database::{Database, DatabaseError};
 
 impl Session {
@@ -125,7 +125,7 @@ impl Session {
         let Ok(text) = message::query(taken.message.get(HEADER..).unwrap_or_default()) else { return Ok(false) };
         let refusal = self.backstage(End::Sync, async |stage| stage.try_parse(text).await).await?;
         let Some(error) = refusal else { return Ok(false) };
-        let fields = super::backstage::server_message(error.get(HEADER..).unwrap_or_default());
+        let fields = crate::shell::backstage::server_message(error.get(HEADER..).unwrap_or_default());
         // Not an error of the text: it has several statements, which a Parse cannot take.
         let routine = fields.fields.iter().find(|(code, _)| *code == b'R');
         if routine.is_some_and(|(_, routine)| routine == "exec_parse_message") {

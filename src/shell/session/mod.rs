@@ -6,7 +6,6 @@
 mod act;
 mod answer;
 mod approved;
-pub mod backstage;
 mod hold;
 mod intercept;
 mod job;
@@ -18,7 +17,6 @@ mod record;
 mod resume;
 mod run;
 mod taken;
-pub mod wire;
 mod words;
 
 use std::future::poll_fn;
@@ -31,7 +29,6 @@ use tokio::sync::watch;
 
 use self::pump::Stop;
 use self::recall::ThreadRecall;
-use self::wire::Side;
 use super::audit::{EndReason, SessionLog};
 use super::cancel::Registration;
 use super::config::{Settings, Target};
@@ -42,6 +39,7 @@ use crate::kernel::policy::Who;
 use crate::kernel::relay::Relay;
 use crate::kernel::relay::from_client::Question;
 use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::side::Side;
 
 /// How long a client that was sent its last message may take to read it.
 const LINGER: Duration = Duration::from_secs(2);

@@ -8,10 +8,10 @@ use bytes::BytesMut;
 use tokio::io::AsyncWrite;
 
 use super::Session;
-use super::wire::with_scratch;
 use crate::kernel::relay::Status;
 use crate::kernel::relay::from_client::{Question, Then};
 use crate::kernel::wire::reply::Reply;
+use crate::shell::side::with_scratch;
 
 /// Why the plain path stopped.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::backstage::{Aside, Backstage, End};
 use super::journal::Journal;
 use super::record::{Decided, Own};
 use super::taken::Taken;
@@ -17,6 +16,7 @@ use crate::kernel::policy::Clearance;
 use crate::kernel::relay::Status;
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::backstage::{Aside, Backstage, End};
 use crate::shell::database::DatabaseError;
 use crate::shell::executor::{self, Control, Outcome, Progress, Stopped};
 use crate::shell::store::RunOutcome;

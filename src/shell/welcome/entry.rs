@@ -5,7 +5,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::super::net::{Raw, Stream};
 use super::super::session::farewell;
-use super::super::session::wire::Side;
+use super::super::side::Side;
 use super::super::tls::{self, ListenerMode};
 use super::{Gate, Turned};
 use crate::kernel::wire::reply::{Reply, sqlstate};

@@ -5,9 +5,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::auth;
+use super::super::backstage;
 use super::super::net::Stream;
-use super::super::session::backstage;
-use super::super::session::wire::Side;
+use super::super::side::Side;
 use super::Turned;
 use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::wire::frame::{self, HEADER, client, server};

@@ -8,7 +8,7 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::wire::Side;
+use super::side::Side;
 use crate::kernel::relay::Status;
 use crate::kernel::wire::frame::{self, HEADER, server};
 use crate::kernel::wire::message;

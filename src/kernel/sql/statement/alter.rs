@@ -1,0 +1,126 @@
+//! `ALTER TABLE` and its subcommands.
+
+use super::{AddColumn, LockMode, PartitionBound, RelationName, TableConstraint, TypeName, Using};
+
+/// `ALTER TABLE` (and ALTER INDEX/VIEW/SEQUENCE/MATERIALIZED VIEW/FOREIGN TABLE, which share its node).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterTable {
+    pub relation: RelationName,
+    /// What was written after ALTER.
+    pub object: AlterObject,
+    pub if_exists: bool,
+    /// `ALTER TABLE ONLY`.
+    pub only: bool,
+    pub actions: Vec<AlterAction>,
+}
+
+/// What the subcommands are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlterObject {
+    Table,
+    Index,
+    View,
+    MaterializedView,
+    Sequence,
+    ForeignTable,
+    Type,
+}
+
+/// One subcommand, with its own text for a statement that does only this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterAction {
+    pub kind: AlterKind,
+    /// As it stands after `ALTER TABLE t `.
+    pub sql: String,
+}
+
+/// What a subcommand does, told apart by its lock and its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlterKind {
+    AddColumn(AddColumn),
+    DropColumn {
+        column: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    SetNotNull {
+        column: String,
+    },
+    DropNotNull {
+        column: String,
+    },
+    SetDefault {
+        column: String,
+    },
+    DropDefault {
+        column: String,
+    },
+    AlterType {
+        column: String,
+        type_name: TypeName,
+        using: Option<Using>,
+        collation: Option<String>,
+    },
+    AddConstraint(TableConstraint),
+    ValidateConstraint {
+        name: String,
+    },
+    DropConstraint {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    /// `ADD CONSTRAINT … {UNIQUE | PRIMARY KEY} USING INDEX …`.
+    AddConstraintUsingIndex {
+        name: Option<String>,
+        index: String,
+        primary_key: bool,
+    },
+    /// Without bounds it is `ALTER INDEX … ATTACH PARTITION`.
+    AttachPartition {
+        partition: RelationName,
+        bound: Option<PartitionBound>,
+    },
+    DetachPartition {
+        partition: RelationName,
+        concurrently: bool,
+        finalize: bool,
+    },
+    /// SET (fillfactor …), SET STATISTICS, CLUSTER ON …: SHARE UPDATE EXCLUSIVE and catalog only.
+    WeakLock {
+        command: &'static str,
+    },
+    /// Catalog only, under a strong but brief lock.
+    BriefLock {
+        command: &'static str,
+        lock: LockMode,
+    },
+    /// SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION …: rewrites the table.
+    Rewrites {
+        command: &'static str,
+    },
+    /// Row security, ownership.
+    Security {
+        command: &'static str,
+    },
+    /// Disables a trigger or rule, or weakens replica identity.
+    Weakens {
+        command: &'static str,
+        lock: LockMode,
+    },
+    /// REPLICA IDENTITY DEFAULT: the primary key, if there is one.
+    ReplicaIdentityDefault,
+    /// ALTER CONSTRAINT … [NOT] ENFORCED (18).
+    Enforce {
+        name: String,
+        enforced: bool,
+    },
+    /// SET … RESTART of an identity column.
+    RestartIdentity {
+        column: String,
+    },
+    /// Known, not modelled.
+    Other {
+        command: &'static str,
+    },
+}

@@ -1,0 +1,112 @@
+//! Statements about whole objects: created, dropped, renamed, granted, published; settings and what may run anything.
+
+use super::{PartitionBound, RelationName};
+
+/// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE FOREIGN TABLE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateTable {
+    pub relation: RelationName,
+    pub temporary: bool,
+    /// Tables referenced by foreign keys: SHARE ROW EXCLUSIVE on each.
+    pub references: Vec<RelationName>,
+    /// PARTITION OF: ACCESS EXCLUSIVE on the parent (and a scan of its default partition).
+    pub partition_of: Option<RelationName>,
+    /// The bounds of a permanent PARTITION OF that says nothing else.
+    pub plain_partition: Option<PartitionBound>,
+    /// CREATE TABLE AS, SELECT INTO, CREATE MATERIALIZED VIEW.
+    pub from_query: bool,
+}
+
+/// `DROP …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drop {
+    pub kind: DropKind,
+    /// Dotted names as written; for relations also in `relations`.
+    pub objects: Vec<String>,
+    pub relations: Vec<RelationName>,
+    pub if_exists: bool,
+    pub cascade: bool,
+    pub concurrently: bool,
+}
+
+/// What is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropKind {
+    Table,
+    Index,
+    View,
+    MaterializedView,
+    Sequence,
+    Schema,
+    Database,
+    ForeignTable,
+    /// Type, function, extension, trigger, policy, role, owned …: the object type's SQL name.
+    Other(&'static str),
+}
+
+/// `… RENAME …`, `… SET SCHEMA …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// `table`, `column`, `constraint`, `index`, `schema`, …
+    pub what: &'static str,
+    pub relation: Option<RelationName>,
+    pub from: String,
+    pub to: String,
+}
+
+/// Rights, roles and policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Privilege {
+    /// `GRANT`, `REVOKE`, `ALTER ROLE`, `CREATE POLICY`, …
+    pub command: &'static str,
+    /// A change of a role's own password only: passes by default, its text is redacted.
+    pub own_password: bool,
+    /// The table a policy is of.
+    pub relation: Option<RelationName>,
+}
+
+/// What is sent to subscribers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    pub command: &'static str,
+    /// Tables named in it.
+    pub relations: Vec<RelationName>,
+    pub effect: PublicationEffect,
+}
+
+/// What becomes of what subscribers get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicationEffect {
+    /// The tables named, if any, are sent from now on.
+    Adds,
+    /// So are tables that are not named: all, or those of a schema.
+    AddsMore,
+    /// Something may not be sent any more.
+    Removes,
+}
+
+/// A setting that statements depend on, or that reaches beyond the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub name: String,
+    pub value: Option<String>,
+}
+
+/// What may run anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opaque {
+    /// `DO`, `CALL`, `COPY … PROGRAM`, `dblink_exec()`, …
+    pub what: String,
+    pub kind: OpaqueKind,
+}
+
+/// How far it reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpaqueKind {
+    /// Code in the statement or in the database: DO, CALL.
+    Code,
+    /// Reaches the server's files or programs.
+    Server,
+    /// A built-in that runs text or reaches another server.
+    Function,
+}
