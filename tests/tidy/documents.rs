@@ -3,8 +3,6 @@
 
 use std::path::Path;
 
-use lockkeeper::kernel::rules::{RULES, Response, Rule};
-
 use super::source::{files, root, text};
 
 /// What a document points at: targets of links, and paths of this repository in code spans.
@@ -58,45 +56,6 @@ fn every_sqlstate_is_in_the_protocol_document() {
     for code in codes {
         assert!(document.contains(&format!("`{code}`")), "docs/PROTOCOL.md does not explain {code}");
     }
-}
-
-fn answer(response: Response) -> &'static str {
-    match response {
-        Response::Pass => "pass",
-        Response::Warn => "warn",
-        Response::Rewrite => "rewrite",
-        Response::Hold => "hold",
-        Response::Refuse => "refuse",
-    }
-}
-
-/// The page of the rules, from the rules themselves.
-fn rules_page(rules: &[&Rule]) -> String {
-    let mut page = "# Rules\n\nWhat makes a statement more than ordinary. A policy gives each rule an answer by its name; where it says nothing,\n\
-        the rule's own counts. This page is made from the rules by `LOCKKEEPER_BLESS=1 cargo test --test tidy`.\n\n\
-        | rule | hazard | strongest lock | answer |\n| --- | --- | --- | --- |\n"
-        .to_owned();
-    for rule in rules {
-        let lock = rule.lock.map_or("–", lockkeeper::kernel::sql::statement::LockMode::words);
-        page += &format!("| [{0}](#{0}) | {1} | {lock} | {2} |\n", rule.id, rule.hazard, answer(rule.default));
-    }
-    for rule in rules {
-        let doc = &rule.doc;
-        page += &format!(
-            "\n## {}\n\n{}\n\n*Why:* {}\n\n*Instead:* {}\n\n*Versions:* {}\n",
-            rule.id, doc.what, doc.why, doc.instead, doc.versions
-        );
-    }
-    page
-}
-
-#[test]
-fn the_page_of_the_rules_is_theirs() {
-    let page = rules_page(RULES);
-    if std::env::var_os("LOCKKEEPER_BLESS").is_some() {
-        std::fs::write(root().join("docs/RULES.md"), &page).unwrap();
-    }
-    assert!(text("docs/RULES.md") == page, "docs/RULES.md is not what the rules say: see its first lines");
 }
 
 /// The type bytes of messages, by the module that lists them.

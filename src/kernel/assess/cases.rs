@@ -3,6 +3,7 @@
 //! Its tables are those of [`catalog`].
 
 mod hangs;
+mod pages;
 mod parts;
 
 use std::collections::BTreeSet;
@@ -274,7 +275,7 @@ fn every_file_is_a_rule_and_every_rule_has_its_cases() {
         let cases = cases(rule.id);
         assert!(cases.iter().any(|case| case.bad), "{} has no bad case", rule.id);
         assert!(cases.iter().any(|case| !case.bad), "{} has no good case", rule.id);
-        for text in [rule.hazard, rule.doc.what, rule.doc.why, rule.doc.instead, rule.doc.versions] {
+        for text in [rule.hazard, rule.doc.what, rule.doc.why, rule.doc.instead, rule.doc.versions, rule.doc.undo] {
             assert!(text.ends_with('.'), "{}: not a sentence: {text}", rule.id);
         }
     }

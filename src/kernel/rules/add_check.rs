@@ -15,7 +15,8 @@ pub const RULE: Rule = Rule {
         what: "ADD CONSTRAINT … CHECK without NOT VALID.",
         why: "Every row is checked under ACCESS EXCLUSIVE.",
         instead: "ADD CONSTRAINT … CHECK (…) NOT VALID, and then VALIDATE CONSTRAINT in a transaction of its own.",
-        versions: "All supported versions.",
+        versions: "All supported versions; NOT ENFORCED, which checks nothing, from 18.",
+        undo: "ALTER TABLE … DROP CONSTRAINT, for a moment; no row is lost. Half-way the constraint is there NOT VALID: it binds new rows, and is dropped the same way.",
     },
     check,
 };

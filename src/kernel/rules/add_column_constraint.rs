@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "The index is built, or every row is read, under ACCESS EXCLUSIVE.",
         instead: "Add the column first, then the constraint: an index built CONCURRENTLY and USING INDEX, or NOT VALID and VALIDATE CONSTRAINT.",
         versions: "All supported versions. REFERENCES without a default costs nothing: every value is null.",
+        undo: "DROP CONSTRAINT alone keeps the column; DROP COLUMN takes its constraints and indexes along, and the values written since are lost.",
     },
     check,
 };

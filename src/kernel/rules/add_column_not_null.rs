@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "The server refuses it (23502), but only after it has waited for ACCESS EXCLUSIVE and made everybody else wait behind it.",
         instead: "Give it a DEFAULT, or add it without NOT NULL, fill it, and SET NOT NULL afterwards.",
         versions: "All supported versions.",
+        undo: "Nothing: the server refuses the statement, or it adds a column to an empty table, which DROP COLUMN takes away again.",
     },
     check,
 };

@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "The whole table is written anew, or read, under ACCESS EXCLUSIVE, and there is no form in steps with the same result.",
         instead: "A plain column with a trigger and a backfill; the base type with a CHECK; from version 18 a virtual generated column.",
         versions: "All supported versions; GENERATED without a key word means VIRTUAL from 18.",
+        undo: "DROP COLUMN, for a moment; computed values can be computed again, others are lost. The table does not get smaller by it.",
     },
     check,
 };

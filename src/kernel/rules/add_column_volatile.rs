@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "The whole table and its indexes are written anew under ACCESS EXCLUSIVE: nobody can even read it.",
         instead: "Add the column and set its default in one ALTER TABLE, fill old rows in batches, then SET NOT NULL by way of a validated CHECK.",
         versions: "All supported versions; a default that is constant for the statement, such as now(), costs nothing from version 11.",
+        undo: "DROP COLUMN, for a moment. The values are lost, and given a second time they are others. Half-way the column is there with its default, partly filled: dropping it is all there is to do.",
     },
     check,
 };

@@ -14,7 +14,8 @@ pub const RULE: Rule = Rule {
         what: "ADD CONSTRAINT … EXCLUDE.",
         why: "The index is built under ACCESS EXCLUSIVE, and it can neither be built concurrently nor be NOT VALID.",
         instead: "Plan a quiet moment, or a new table with the constraint that takes over the rows.",
-        versions: "All supported versions.",
+        versions: "All supported versions; on a partitioned table from 17, WITHOUT OVERLAPS from 18.",
+        undo: "DROP CONSTRAINT, for a moment; its index goes with it, and making it again takes as long as before.",
     },
     check,
 };

@@ -16,6 +16,7 @@ pub const RULE: Rule = Rule {
         why: "The table is locked ACCESS EXCLUSIVE until its rows are sorted: nobody can read or write.",
         instead: "CREATE UNIQUE INDEX CONCURRENTLY under the constraint’s name, then ADD CONSTRAINT … PRIMARY KEY USING INDEX. Make its columns NOT NULL first by way of a validated CHECK.",
         versions: "All supported versions. On the parent of partitions: ALTER TABLE ONLY … ADD PRIMARY KEY, then the same for each partition, and ALTER INDEX … ATTACH PARTITION.",
+        undo: "DROP CONSTRAINT, for a moment; its index goes with it. The columns stay NOT NULL: that is DROP NOT NULL for each. Half-way only an index is there: DROP INDEX CONCURRENTLY.",
     },
     check,
 };

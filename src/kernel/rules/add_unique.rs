@@ -17,6 +17,7 @@ pub const RULE: Rule = Rule {
         why: "The table is locked ACCESS EXCLUSIVE until its rows are sorted: nobody can read or write.",
         instead: "CREATE UNIQUE INDEX CONCURRENTLY under the constraint’s name, then ADD CONSTRAINT … UNIQUE USING INDEX.",
         versions: "All supported versions. On the parent of partitions: ALTER TABLE ONLY … ADD UNIQUE, then the same for each partition, and ALTER INDEX … ATTACH PARTITION.",
+        undo: "DROP CONSTRAINT, for a moment; its index goes with it. Half-way only an index is there: DROP INDEX CONCURRENTLY.",
     },
     check,
 };

@@ -17,6 +17,7 @@ pub const RULE: Rule = Rule {
         why: "While it waits for one long query, all later ones queue behind it.",
         instead: "A short lock_timeout, and retries with pauses in between.",
         versions: "All supported versions.",
+        undo: "The opposite statement (ADD and DROP, SET and DROP, ENABLE and DISABLE), under the same short lock_timeout.",
     },
     check,
 };

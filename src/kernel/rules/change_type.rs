@@ -21,6 +21,7 @@ pub const RULE: Rule = Rule {
         versions: "All supported versions. Widening varchar, numeric and times costs nothing; between timestamp and \
                    timestamptz it is the session's TimeZone that decides. After the cut-over the column comes last in \
                    the table.",
+        undo: "Until the cut-over the new column, its trigger and its function are dropped, and nothing is lost. Afterwards it is another change of type, back: values that the old type cannot hold stop it.",
     },
     check,
 };

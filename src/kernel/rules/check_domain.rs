@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "Every table with a column of the domain is locked SHARE and read from end to end; VALIDATE CONSTRAINT takes the same lock, so two steps do not help.",
         instead: "A CHECK on each table, NOT VALID and then validated; ADD CONSTRAINT … NOT VALID binds new values at once.",
         versions: "All supported versions.",
+        undo: "ALTER DOMAIN … DROP CONSTRAINT or DROP NOT NULL: no table is read or locked.",
     },
     check,
 };

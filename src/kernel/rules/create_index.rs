@@ -17,6 +17,7 @@ pub const RULE: Rule = Rule {
         why: "It takes SHARE: INSERT, UPDATE and DELETE wait until the whole table is read and sorted.",
         instead: "CREATE INDEX CONCURRENTLY, alone and outside a transaction block.",
         versions: "CONCURRENTLY exists in all supported versions, but not for the parent of partitions: there CREATE INDEX … ON ONLY, an index built CONCURRENTLY on each partition, and ALTER INDEX … ATTACH PARTITION for each.",
+        undo: "DROP INDEX CONCURRENTLY; no row is touched. A build that is cut off leaves an INVALID index, which costs every write until it is dropped: the gateway drops it.",
     },
     check,
 };

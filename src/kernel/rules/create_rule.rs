@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "From the commit on the server runs something else than what is written, and judged, for every statement on the table.",
         instead: "A trigger, or a view.",
         versions: "All supported versions.",
+        undo: "DROP RULE … ON the table, or CREATE OR REPLACE RULE with what it was. What statements did by the rule meanwhile stays done.",
     },
     check,
 };

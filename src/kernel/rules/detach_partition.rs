@@ -16,6 +16,7 @@ pub const RULE: Rule = Rule {
         why: "The parent and the partition are locked ACCESS EXCLUSIVE: a single long query before it stops everybody who comes after it.",
         instead: "DETACH PARTITION … CONCURRENTLY, outside a transaction block; after an interruption, DETACH PARTITION … FINALIZE.",
         versions: "From 14, but not beside a default partition.",
+        undo: "ATTACH PARTITION with the bounds it had. A CHECK that proves them spares the scan; CONCURRENTLY leaves one behind.",
     },
     check,
 };

@@ -16,6 +16,7 @@ pub const RULE: Rule = Rule {
         why: "What they guard is not guarded any more: DISABLE TRIGGER ALL switches foreign keys off as well.",
         instead: "Leave them on, and let the change pass through them.",
         versions: "All supported versions.",
+        undo: "ENABLE TRIGGER, ENABLE RULE, or the former REPLICA IDENTITY. Rows written meanwhile are not checked by that: look for those that break a foreign key yourself.",
     },
     check,
 };

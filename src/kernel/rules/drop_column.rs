@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "Its values, its indexes and its constraints are gone with the commit, and whatever still names the column fails.",
         instead: "Stop using it first; drop it when nothing has read or written it for a while.",
         versions: "All supported versions.",
+        undo: "Nothing after the commit but a backup; adding the column again gives an empty one, last in the table. Before the commit, ROLLBACK.",
     },
     check,
 };

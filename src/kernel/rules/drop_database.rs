@@ -14,7 +14,8 @@ pub const RULE: Rule = Rule {
         what: "DROP DATABASE.",
         why: "Everything in it is gone at once, and there is no transaction to roll back.",
         instead: "Take a backup, and rename it aside first.",
-        versions: "All supported versions.",
+        versions: "All supported versions; FORCE, which ends everybody's sessions first, too.",
+        undo: "Nothing but a backup: DROP DATABASE runs in no transaction.",
     },
     check,
 };

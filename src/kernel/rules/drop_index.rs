@@ -17,6 +17,7 @@ pub const RULE: Rule = Rule {
         why: "It takes ACCESS EXCLUSIVE on the table: a single long query before it stops everybody who comes after it.",
         instead: "DROP INDEX CONCURRENTLY, one index a statement, outside a transaction block.",
         versions: "CONCURRENTLY exists in all supported versions, but not for indexes of constraints and of partitioned tables.",
+        undo: "CREATE INDEX CONCURRENTLY with the definition it had, which takes as long as any build. Take the definition from pg_get_indexdef() before: the plan has it written down.",
     },
     check,
 };

@@ -15,7 +15,8 @@ pub const RULE: Rule = Rule {
         what: "DROP of anything but tables, columns, indexes, schemas and databases; DROP CONSTRAINT, ALTER CONSTRAINT … NOT ENFORCED.",
         why: "Whatever still names it fails, and a constraint that is gone lets wrong rows in.",
         instead: "Stop using it first. To replace a function or a view, CREATE OR REPLACE it.",
-        versions: "All supported versions.",
+        versions: "All supported versions; NOT ENFORCED from 18.",
+        undo: "Create it again from its definition (pg_dump --schema-only, taken before). A constraint: add it NOT VALID, correct what has come in, validate it.",
     },
     check,
 };

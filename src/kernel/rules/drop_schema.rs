@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "With CASCADE every table in it is gone with the commit.",
         instead: "Drop what is in it piece by piece.",
         versions: "All supported versions.",
+        undo: "Nothing after the commit but a backup. Before the commit, ROLLBACK.",
     },
     check,
 };

@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "The data is gone with the commit, and whatever still reads the table fails. The tables it references are locked too.",
         instead: "Rename it aside, or revoke its use, wait until nobody misses it, and drop it then.",
         versions: "All supported versions.",
+        undo: "Nothing after the commit but a backup. Before the commit, ROLLBACK.",
     },
     check,
 };

@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "Others wait until the client commits, however long that takes.",
         instead: "SELECT … FOR UPDATE of the rows concerned, or advisory locks.",
         versions: "All supported versions.",
+        undo: "COMMIT, ROLLBACK, or ROLLBACK TO a savepoint before it: the lock goes with the transaction.",
     },
     check,
 };

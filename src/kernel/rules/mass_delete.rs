@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "Every row is lost, every row is locked until the commit, and the table doubles in size or must be cleaned up. Mostly the WHERE was forgotten.",
         instead: "Write the WHERE; for a change of all rows work in batches by key.",
         versions: "All supported versions.",
+        undo: "Nothing after the commit but a backup, restored beside the database and copied over. Before the commit, ROLLBACK.",
     },
     check,
 };

@@ -14,7 +14,8 @@ pub const RULE: Rule = Rule {
         what: "UPDATE whose WHERE is missing or always true, on a table that is not empty.",
         why: "Every row is overwritten, every row is locked until the commit, and the table doubles in size or must be cleaned up. Mostly the WHERE was forgotten.",
         instead: "Write the WHERE; for a change of all rows work in batches by key.",
-        versions: "All supported versions.",
+        versions: "All supported versions; MERGE that changes every row from 15.",
+        undo: "Nothing after the commit but a backup, restored beside the database and copied over. Before the commit, ROLLBACK; the dead row versions stay until VACUUM.",
     },
     check,
 };

@@ -115,13 +115,15 @@ pub struct Rule {
     pub check: fn(&subject::Subject<'_>) -> Vec<subject::Hazard>,
 }
 
-/// The page of a rule, in four parts.
+/// What a rule's page says in words; the rest of it is made from the rule's cases.
 #[derive(Debug)]
 pub struct Doc {
     pub what: &'static str,
     pub why: &'static str,
     pub instead: &'static str,
     pub versions: &'static str,
+    /// How it is taken back, and what cannot be.
+    pub undo: &'static str,
 }
 
 impl Rule {

@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "What it changes is only known when it has run: a schema change in it is neither seen nor made safe.",
         instead: "Send the statements themselves, one by one.",
         versions: "All supported versions.",
+        undo: "Nobody can say: it depends on what the code did. ROLLBACK takes it back, except what a procedure committed itself.",
     },
     check,
 };

@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "What the text does is not read here.",
         instead: "Send the statement itself.",
         versions: "All supported versions.",
+        undo: "ROLLBACK takes back what was done in this database; what was done on another server (dblink) or to files stays.",
     },
     check,
 };

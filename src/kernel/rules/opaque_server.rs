@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "It leaves the database: files and programs of the server’s machine are read, written or run.",
         instead: "\\copy in psql, or COPY FROM STDIN and TO STDOUT.",
         versions: "All supported versions.",
+        undo: "Nothing: files written and programs run on the server are outside of every transaction.",
     },
     check,
 };

@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "What it would do to others has not been worked out, so it is not let through by itself.",
         instead: "Have it approved, or allow it in the policy where it is known to be harmless.",
         versions: "All supported versions.",
+        undo: "It depends on the statement. Before the commit, ROLLBACK, if the server runs it in a transaction at all.",
     },
     check,
 };

@@ -14,7 +14,8 @@ pub const RULE: Rule = Rule {
         what: "GRANT, REVOKE, CREATE/ALTER/DROP ROLE, OWNER TO, policies, row level security, default privileges, security labels.",
         why: "It changes who may do what: too much is a breach, too little is an outage.",
         instead: "Have it approved by somebody who knows the roles.",
-        versions: "All supported versions.",
+        versions: "All supported versions; WITH INHERIT and WITH SET of memberships from 16, MAINTAIN from 17.",
+        undo: "REVOKE what was granted, GRANT what was revoked, the former owner, policy or role by the same command. Keep what it was (pg_dump --schema-only, pg_dumpall --roles-only) first.",
     },
     check,
 };

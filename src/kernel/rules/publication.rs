@@ -16,6 +16,7 @@ pub const RULE: Rule = Rule {
         why: "UPDATE and DELETE of a published table fail when no key tells its rows apart, and what is no longer sent is missing at the subscribers.",
         instead: "Give the table a primary key, or REPLICA IDENTITY FULL, and name the tables one by one.",
         versions: "All supported versions; schemas from 15.",
+        undo: "ALTER PUBLICATION with the opposite, and ALTER SUBSCRIPTION … REFRESH PUBLICATION at the subscribers: changes of the time between were not sent, so a table must be copied again.",
     },
     check,
 };

@@ -14,7 +14,8 @@ pub const RULE: Rule = Rule {
         what: "REFRESH MATERIALIZED VIEW without CONCURRENTLY.",
         why: "It is locked ACCESS EXCLUSIVE while its query runs.",
         instead: "REFRESH MATERIALIZED VIEW CONCURRENTLY; it needs a unique index over plain columns without WHERE.",
-        versions: "All supported versions.",
+        versions: "All supported versions, CONCURRENTLY too.",
+        undo: "Nothing: what it held before is gone. It is made of other tables, so correct those and refresh it again.",
     },
     check,
 };

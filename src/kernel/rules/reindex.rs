@@ -17,6 +17,7 @@ pub const RULE: Rule = Rule {
         why: "The table is locked SHARE and each index ACCESS EXCLUSIVE while it is built.",
         instead: "REINDEX INDEX CONCURRENTLY or REINDEX TABLE CONCURRENTLY, outside a transaction block.",
         versions: "CONCURRENTLY from version 12; not for system catalogs and exclusion constraints.",
+        undo: "There is nothing to undo: the index is the same, only compact. A CONCURRENTLY that is cut off leaves an INVALID index ending in _ccnew, which is dropped.",
     },
     check,
 };

@@ -16,6 +16,7 @@ pub const RULE: Rule = Rule {
         why: "It is quick, but every query that names the old one fails from the commit on.",
         instead: "Expand and contract: a view under the old name, or a new column kept in step, until nobody uses the old one.",
         versions: "All supported versions.",
+        undo: "RENAME back to the old name, as brief; that breaks whoever uses the new one by now.",
     },
     check,
 };

@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "New rows get keys that exist already: the application fails with 23505, or old references mean new rows.",
         instead: "SELECT setval(…, (SELECT max(id) FROM t)), which cannot go below what is used.",
         versions: "All supported versions.",
+        undo: "setval() with the value it had: read last_value first. Rows that got a number twice stay.",
     },
     check,
 };

@@ -14,7 +14,8 @@ pub const RULE: Rule = Rule {
         what: "VACUUM FULL, CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION.",
         why: "Nobody can even read the table until it is done, and it needs its size again on disk.",
         instead: "Plain VACUUM; or a tool that copies the table and swaps it.",
-        versions: "All supported versions.",
+        versions: "All supported versions; SET ACCESS METHOD from 15, SET EXPRESSION from 17.",
+        undo: "VACUUM FULL and CLUSTER: there is nothing to undo. SET LOGGED, SET TABLESPACE and SET ACCESS METHOD: the opposite, which writes the whole table once more.",
     },
     check,
 };

@@ -17,6 +17,7 @@ pub const RULE: Rule = Rule {
         why: "Every row is read under ACCESS EXCLUSIVE.",
         instead: "ADD CONSTRAINT … CHECK (x IS NOT NULL) NOT VALID, VALIDATE CONSTRAINT, SET NOT NULL, DROP CONSTRAINT, each by itself.",
         versions: "12 and later take a validated CHECK as proof; from 18 the NOT NULL constraint itself can be NOT VALID.",
+        undo: "DROP NOT NULL, for a moment; no row is touched. Half-way a CHECK is left that forbids nulls in new rows: DROP CONSTRAINT.",
     },
     check,
 };

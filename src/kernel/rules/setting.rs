@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "With another setting the same text means something else than what was judged.",
         instead: "Leave it at its default.",
         versions: "All supported versions.",
+        undo: "RESET in the session, ALTER ROLE or DATABASE … RESET; after ALTER SYSTEM, ALTER SYSTEM RESET and a reload.",
     },
     check,
 };

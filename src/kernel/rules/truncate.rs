@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "All rows are gone with the commit; no trigger sees them go, and snapshots taken before find the table empty.",
         instead: "DELETE in batches with a condition.",
         versions: "All supported versions.",
+        undo: "Nothing after the commit but a backup. Before the commit, ROLLBACK.",
     },
     check,
 };

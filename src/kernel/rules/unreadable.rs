@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
         why: "What is not understood might do anything.",
         instead: "Send smaller statements, in UTF8, with the grammar of PostgreSQL.",
         versions: "All supported versions.",
+        undo: "There is nothing to undo: it does not run.",
     },
     check,
 };

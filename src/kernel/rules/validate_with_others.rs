@@ -17,6 +17,7 @@ pub const RULE: Rule = Rule {
         why: "The strongest lock of all subcommands is held during the scan.",
         instead: "VALIDATE CONSTRAINT by itself.",
         versions: "All supported versions.",
+        undo: "A validated constraint does not become NOT VALID again: drop it, and add it NOT VALID. The other subcommands by their opposites.",
     },
     check,
 };

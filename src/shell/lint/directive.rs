@@ -38,7 +38,7 @@ pub(super) fn between(text: &str, scan: &Scan, gap: Range<usize>) -> Directives 
         }
         for id in ids.split(',').filter(|id| !id.is_empty()) {
             if rules::find(id).is_none() {
-                problem(format!("`{MARK}` names the rule {id}, which there is not; docs/RULES.md lists them"));
+                problem(format!("`{MARK}` names the rule {id}, which there is not; docs/rules lists them"));
             } else {
                 all.ignored.push((id.to_owned(), reason.to_owned()));
             }

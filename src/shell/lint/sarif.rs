@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::report::{FileReport, Judged, Outcome, Report};
-use crate::kernel::rules;
+use crate::kernel::rules::{self, Rule};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// Rules of lint's own: mistakes of a file that no policy answers.
@@ -55,10 +55,18 @@ fn rule(id: &str) -> Value {
             "id": id,
             "shortDescription": { "text": rule.hazard },
             "fullDescription": { "text": format!("{} {}", rule.doc.what, rule.doc.why) },
-            "help": { "text": format!("{} {}", rule.doc.instead, rule.doc.versions) },
+            "help": { "text": help(rule, ""), "markdown": help(rule, "**") },
         }),
         None => json!({ "id": id, "shortDescription": { "text": own.unwrap_or(id) } }),
     }
+}
+
+/// The page of a rule in short: SARIF has no place for a relative address.
+fn help(rule: &Rule, mark: &str) -> String {
+    let doc = &rule.doc;
+    let parts = [("Why", doc.why), ("Instead", doc.instead), ("Versions", doc.versions), ("Undo", doc.undo)];
+    let parts = parts.map(|(name, text)| format!("{mark}{name}:{mark} {text}"));
+    format!("{}\n\nMore: docs/rules/{}.md", parts.join("\n\n"), rule.id)
 }
 
 fn results(file: &FileReport, judged: &Judged) -> Vec<Value> {
