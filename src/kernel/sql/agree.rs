@@ -8,6 +8,7 @@ use sqlparser::ast::{
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::statement::{AlterKind, AlterTable, Change, ConstraintKind, CreateIndex, RelationName};
 
@@ -74,6 +75,88 @@ fn compare(text: &str, same: impl FnOnce(&Other) -> Result<(), String>) -> Agree
             Err(why) => Agreement::Disagrees(why),
         },
         several => Agreement::Disagrees(format!("the second reader sees {} statements", several.len())),
+    }
+}
+
+/// What a piece of a text is, for whoever sets it in colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Keyword,
+    Name,
+    Number,
+    Text,
+    Comment,
+    /// Blanks and signs.
+    Plain,
+}
+
+/// A text in pieces that make it up again, each with what it is. What cannot be read is one plain piece.
+#[must_use]
+pub fn marked(text: &str) -> Vec<(Mark, &str)> {
+    let plain = || vec![(Mark::Plain, text)];
+    if text.len() > FORMAT_BYTES_MAX {
+        return plain();
+    }
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        Tokenizer::new(&PostgreSqlDialect {}, text).with_unescape(false).tokenize_with_location()
+    }));
+    let Ok(Ok(tokens)) = read else { return plain() };
+    let mut places = Places::new(text);
+    let mut pieces: Vec<(Mark, &str)> = Vec::new();
+    let (mut from, mut mark) = (0, Mark::Plain);
+    for (n, token) in tokens.iter().enumerate() {
+        let Some(at) = places.byte(token.span.start.line, token.span.start.column) else { return plain() };
+        pieces.extend(text.get(from..at).filter(|piece| !piece.is_empty()).map(|piece| (mark, piece)));
+        // A schema may be called like a keyword.
+        let qualifies = tokens.get(n + 1).is_some_and(|next| next.token == Token::Period);
+        (from, mark) = (at.max(from), if qualifies { Mark::Name } else { mark_of(&token.token) });
+    }
+    pieces.extend(text.get(from..).filter(|piece| !piece.is_empty()).map(|piece| (mark, piece)));
+    pieces
+}
+
+fn mark_of(token: &Token) -> Mark {
+    use sqlparser::keywords::Keyword;
+    use sqlparser::tokenizer::Whitespace;
+    match token {
+        Token::Word(word) if word.quote_style.is_none() && word.keyword != Keyword::NoKeyword => Mark::Keyword,
+        Token::Word(_) => Mark::Name,
+        Token::Number(..) | Token::Placeholder(_) => Mark::Number,
+        Token::SingleQuotedString(_)
+        | Token::DollarQuotedString(_)
+        | Token::EscapedStringLiteral(_)
+        | Token::UnicodeStringLiteral(_)
+        | Token::NationalStringLiteral(_)
+        | Token::HexStringLiteral(_) => Mark::Text,
+        Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)) => Mark::Comment,
+        _ => Mark::Plain,
+    }
+}
+
+/// Byte positions of lines and columns, both counted from 1 and in characters, asked in order.
+struct Places<'a> {
+    chars: std::str::CharIndices<'a>,
+    line: u64,
+    column: u64,
+    length: usize,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { chars: text.char_indices(), line: 1, column: 1, length: text.len() }
+    }
+
+    fn byte(&mut self, line: u64, column: u64) -> Option<usize> {
+        while (self.line, self.column) < (line, column) {
+            let (_, c) = self.chars.next()?;
+            if c == '\n' {
+                (self.line, self.column) = (self.line + 1, 1);
+            } else {
+                self.column += 1;
+            }
+        }
+        ((self.line, self.column) == (line, column))
+            .then(|| self.chars.clone().next().map_or(self.length, |(at, _)| at))
     }
 }
 
@@ -244,6 +327,19 @@ mod tests {
             Agreement::Disagrees(why) => format!("disagrees: {why}"),
         };
         assert_eq!(said, expected, "{text}");
+    }
+
+    #[test]
+    fn marked_pieces_make_up_the_text() {
+        let text = "-- é\nALTER TABLE public.\"t\" ADD c text DEFAULT 'it''s' /* x */; SELECT $1, 1.5";
+        let pieces = marked(text);
+        assert_eq!(pieces.iter().map(|(_, piece)| *piece).collect::<String>(), text);
+        let of = |wanted: Mark| pieces.iter().filter(move |(mark, _)| *mark == wanted).map(|(_, piece)| *piece);
+        assert_eq!(of(Mark::Comment).collect::<Vec<_>>(), ["-- é\n", "/* x */"]);
+        assert_eq!(of(Mark::Text).collect::<Vec<_>>(), ["'it''s'"]);
+        assert_eq!(of(Mark::Number).collect::<Vec<_>>(), ["$1", "1.5"]);
+        assert!(of(Mark::Name).any(|name| name == "public"));
+        assert_eq!(marked("SELECT 'no end"), [(Mark::Plain, "SELECT 'no end")]);
     }
 
     #[test]

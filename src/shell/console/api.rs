@@ -98,7 +98,8 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ApiError> {
     check_exposure(listener.local_addr()?, &state.reviewers)?;
-    let service = router(state).into_make_service_with_connect_info::<Peer>();
+    let api = router(state);
+    let service = api.clone().merge(super::web::router(api)).into_make_service_with_connect_info::<Peer>();
     tokio::select! {
         served = IntoFuture::into_future(axum::serve(Bounded::new(listener), service)) => Ok(served?),
         () = stop => Ok(()),

@@ -15,6 +15,7 @@ mod problem;
 mod render;
 pub mod text;
 pub mod view;
+mod web;
 
 #[cfg(test)]
 mod tests;

@@ -261,7 +261,7 @@ fn block(out: &mut String, margin: &str, text: &str) {
     }
 }
 
-fn happening(event: &Event) -> String {
+pub(super) fn happening(event: &Event) -> String {
     let name = event.what.name();
     // The name is as good as the door it came through.
     let through = match event.door {
@@ -286,7 +286,7 @@ fn happening(event: &Event) -> String {
     }
 }
 
-fn outcome(how: StepOutcome) -> &'static str {
+pub(super) fn outcome(how: StepOutcome) -> &'static str {
     match how {
         StepOutcome::Done => "done",
         StepOutcome::Skipped => "was done already",
@@ -296,7 +296,7 @@ fn outcome(how: StepOutcome) -> &'static str {
     }
 }
 
-fn qualified(name: &RelationName) -> String {
+pub(super) fn qualified(name: &RelationName) -> String {
     let schema = name.schema.as_deref().map(|schema| format!("{schema}.")).unwrap_or_default();
     line(&format!("{schema}{}", name.name))
 }
@@ -305,12 +305,12 @@ fn quoted(text: Option<&str>) -> String {
     text.map(|text| format!(": {}", line(text))).unwrap_or_default()
 }
 
-fn left(expires: Instant, now: Instant) -> String {
+pub(super) fn left(expires: Instant, now: Instant) -> String {
     if expires <= now { ", its time has run out".into() } else { format!(", {} left", span(expires.ms_since(now))) }
 }
 
 /// `PartitionedTable` as words.
-fn words_of(name: &str) -> String {
+pub(super) fn words_of(name: &str) -> String {
     let mut out = String::new();
     for c in name.chars() {
         if c.is_uppercase() && !out.is_empty() {
@@ -321,14 +321,14 @@ fn words_of(name: &str) -> String {
     out
 }
 
-fn time(at: Instant) -> String {
+pub(super) fn time(at: Instant) -> String {
     match jiff::Timestamp::from_microsecond(at.0) {
         Ok(timestamp) => timestamp.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
         Err(_) => at.0.to_string(),
     }
 }
 
-fn span(ms: u64) -> String {
+pub(super) fn span(ms: u64) -> String {
     match ms {
         0..1_000 => format!("{ms} ms"),
         1_000..120_000 => format!("{} s", ms / 1_000),
@@ -338,7 +338,7 @@ fn span(ms: u64) -> String {
     }
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;
     let mut tenths = u128::from(bytes) * 10;
@@ -350,7 +350,7 @@ fn size(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} {name}") } else { format!("{}.{} {name}", tenths / 10, tenths % 10) }
 }
 
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (n, digit) in digits.chars().enumerate() {

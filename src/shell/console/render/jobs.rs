@@ -42,7 +42,7 @@ fn brief(state: StateName, progress: &Progress) -> String {
     format!("{}/{} {}{percent}", progress.step, progress.steps, progress.name)
 }
 
-fn percent(done: u64, of: u64) -> u64 {
+pub(in crate::shell::console) fn percent(done: u64, of: u64) -> u64 {
     done.saturating_mul(100).checked_div(of).unwrap_or(100).min(100)
 }
 
@@ -130,7 +130,7 @@ pub(in crate::shell::console) fn full(full: &JobFull, now: Instant) -> String {
     out
 }
 
-fn happening(event: &Event) -> String {
+pub(in crate::shell::console) fn happening(event: &Event) -> String {
     let name = event.what.name();
     let through = match event.door {
         Door::Local => " (local token)",

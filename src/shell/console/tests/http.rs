@@ -18,13 +18,13 @@ use crate::shell::console::view::Full;
 use crate::shell::jobs::Jobs;
 use crate::shell::store::DataDirectory;
 
-const TOKEN: &str = "local";
-const CAROL: &str = "token of carol";
+pub(super) const TOKEN: &str = "local";
+pub(super) const CAROL: &str = "token of carol";
 
-struct Gateway {
+pub(super) struct Gateway {
     _directory: tempfile::TempDir,
-    tickets: Tickets,
-    address: SocketAddr,
+    pub(super) tickets: Tickets,
+    pub(super) address: SocketAddr,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -34,7 +34,7 @@ impl Drop for Gateway {
     }
 }
 
-async fn gateway_for_test() -> Gateway {
+pub(super) async fn gateway_for_test() -> Gateway {
     let (directory, tickets) = tickets_for_test(Terms::default()).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has one");

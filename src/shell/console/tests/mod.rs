@@ -3,6 +3,7 @@
 mod asking;
 mod http;
 mod terminal;
+mod web;
 
 use super::ask::{Settings, Tickets};
 use crate::kernel::review::tests::request_for_test;

@@ -1,0 +1,72 @@
+//! The review page: the API of the admin door, called from inside and shown as HTML. What a person can see
+//! and do here is what the API lets their token see and do. Everything reads without scripts.
+
+mod call;
+mod forms;
+mod inbox;
+mod jobs;
+mod layout;
+mod live;
+mod login;
+mod parts;
+mod sql;
+mod ticket;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use self::call::Api;
+use self::login::Sessions;
+
+/// What every page works with.
+#[derive(Clone)]
+struct Web {
+    api: Api,
+    sessions: Sessions,
+}
+
+/// The pages, beside the API they are made of.
+pub(super) fn router(api: Router) -> Router {
+    let web = Web { api: Api::new(api), sessions: Sessions::default() };
+    Router::new()
+        .route("/", get(inbox::page))
+        .route("/tickets/{id}", get(ticket::page))
+        .route("/tickets/{id}/{verb}", post(forms::ticket))
+        .route("/jobs", get(jobs::list))
+        .route("/jobs/{id}", get(jobs::page))
+        .route("/jobs/{id}/{verb}", post(forms::job))
+        .route("/live/tickets", get(live::tickets))
+        .route("/live/tickets/{id}", get(live::ticket))
+        .route("/live/jobs", get(live::jobs))
+        .route("/live/jobs/{id}", get(live::job))
+        .route("/login", get(login::form).post(login::enter))
+        .route("/logout", post(login::leave))
+        .route("/assets/page.css", get(async || asset("text/css; charset=utf-8", include_str!("web/page.css"))))
+        .route("/assets/page.js", get(async || asset("text/javascript; charset=utf-8", include_str!("web/page.js"))))
+        .route("/assets/icon.svg", get(async || asset("image/svg+xml", include_str!("web/icon.svg"))))
+        .layer(from_fn(guarded))
+        .with_state(web)
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
+}
+
+/// Nothing from elsewhere runs, is shown or frames a page, whatever gets into it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

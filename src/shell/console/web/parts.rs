@@ -1,0 +1,160 @@
+//! Pieces that several pages show.
+
+use maud::{Markup, html};
+
+use super::super::render::{grouped, outcome, size, span, time};
+use super::super::text::line;
+use super::sql;
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::plan::{Action, Mode, Plan, Step};
+use crate::kernel::review::Instant;
+use crate::kernel::rules::Finding;
+use crate::kernel::sql::statement::LockMode;
+use crate::shell::clock::now;
+use crate::shell::store::{Run, StepOutcome};
+
+/// A state, in its colour.
+pub(super) fn pill(state: &str) -> Markup {
+    html! { span class={ "pill is-" (state) } { (state.replace('_', " ")) } }
+}
+
+/// How long ago, and exactly when.
+pub(super) fn ago(at: Instant) -> Markup {
+    html! { time datetime=(time(at)) title=(time(at)) { (span(now().ms_since(at))) " ago" } }
+}
+
+/// What others cannot do while a lock of this mode is held.
+fn blocks(lock: LockMode) -> &'static str {
+    match lock {
+        LockMode::AccessExclusive => "blocks reads and writes",
+        LockMode::Exclusive | LockMode::ShareRowExclusive | LockMode::Share => "blocks writes",
+        LockMode::ShareUpdateExclusive => "blocks other schema changes only",
+        LockMode::RowExclusive | LockMode::RowShare | LockMode::AccessShare => "blocks nobody",
+    }
+}
+
+fn weight(lock: LockMode) -> &'static str {
+    match lock {
+        LockMode::AccessExclusive => "heavy",
+        LockMode::Exclusive | LockMode::ShareRowExclusive | LockMode::Share => "middling",
+        LockMode::ShareUpdateExclusive | LockMode::RowExclusive | LockMode::RowShare | LockMode::AccessShare => "light",
+    }
+}
+
+pub(super) fn lock(mode: LockMode) -> Markup {
+    html! { span class={ "lock " (weight(mode)) } title={ (mode.words()) " " (blocks(mode)) } { (mode.words()) } }
+}
+
+/// The steps of a plan, and how far a run of it has come.
+pub(super) fn plan(plan: &Plan, run: Option<&Run>) -> Markup {
+    html! {
+        @if !plan.summary.is_empty() { p { (line(&plan.summary)) } }
+        ol.steps {
+            @for (index, one) in plan.steps.iter().enumerate() { (step(one, run.map(|run| reached(run, index)))) }
+        }
+        @if plan.steps.iter().all(|step| step.undo.is_empty()) {
+            p.warn { "No way to undo it is known." }
+        } @else if let Some(lost) = &plan.undo_loses {
+            p.warn { "Undoing it loses " (line(lost)) "." }
+        }
+    }
+}
+
+fn step(step: &Step, reached: Option<&'static str>) -> Markup {
+    let how = match &step.action {
+        Action::Sql { mode: Mode::Brief, .. } | Action::Together { .. } => {
+            "for a moment: short lock timeout, tried again"
+        }
+        Action::Sql { mode: Mode::Scan, .. } => "as long as it takes",
+        Action::Sql { mode: Mode::NoTransaction, .. } => "outside a transaction",
+        Action::Sql { mode: Mode::AsIs, .. } => "as it is, for as long as it runs",
+        Action::BuildIndex { .. } => "concurrently",
+        Action::Backfill(_) => "in batches steered by time",
+    };
+    html! {
+        li class=[reached] {
+            p.step { strong { (line(&step.name)) } " " (lock(step.lock)) " " span.quiet { (blocks(step.lock)) ", " (how) } }
+            @match &step.action {
+                Action::Together { statements } => (sql::block(&format!("{};", statements.join(";\n")))),
+                Action::Sql { .. } | Action::BuildIndex { .. } | Action::Backfill(_) => (sql::block(&step.action.sql())),
+            }
+            @if let Action::Backfill(fill) = &step.action { p.quiet { "about " (grouped(fill.rows_estimate)) " rows" } }
+            @if step.probe.is_some() || !step.undo.is_empty() {
+                details {
+                    summary { "Undo and probe" }
+                    @if !step.undo.is_empty() { p.quiet { "Undone by" } (sql::block(&step.undo.join(";\n"))) }
+                    @if let Some(probe) = &step.probe { p.quiet { "Done already?" } (sql::block(probe)) }
+                }
+            }
+        }
+    }
+}
+
+/// Where a run stands with a step, as a class.
+fn reached(run: &Run, index: usize) -> &'static str {
+    let tries = run.steps.iter().filter(|record| usize::try_from(record.step) == Ok(index));
+    match tries.last().map(|record| record.ended) {
+        None => "waits",
+        Some(None) if run.ended.is_none() => "at-work",
+        Some(None) => "unknown",
+        Some(Some((_, outcome))) => match outcome {
+            StepOutcome::Done | StepOutcome::Skipped => "done",
+            StepOutcome::Failed | StepOutcome::Cancelled => "failed",
+            StepOutcome::Unknown => "unknown",
+        },
+    }
+}
+
+/// What the runs did, step by step.
+pub(super) fn runs(runs: &[Run]) -> Markup {
+    html! {
+        @for run in runs {
+            h3 { "Run in session " code { (line(&run.session)) } " " span.quiet { (ago(run.started)) } }
+            div.wide tabindex="0" { table {
+                thead { tr { th scope="col" { "Step" } th scope="col" { "Try" } th scope="col" { "Outcome" } th scope="col" { "Took" } th scope="col" { "Detail" } } }
+                tbody {
+                    @for record in &run.steps {
+                        @let name = usize::try_from(record.step).ok().and_then(|index| run.plan.steps.get(index)).map_or("", |step| &step.name);
+                        tr {
+                            td { (record.step + 1) " " (line(name)) }
+                            td { (record.attempt) }
+                            @match record.ended {
+                                None => { td { "at work" } td { (span(now().ms_since(record.started))) } },
+                                Some((at, how)) => { td { (outcome(how)) } td { (span(at.ms_since(record.started))) } },
+                            }
+                            td { (record.detail.as_deref().map(line).unwrap_or_default()) }
+                        }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+/// Why a statement is more than ordinary.
+pub(super) fn finding(finding: &Finding) -> Markup {
+    html! {
+        li {
+            p { code { (line(&finding.rule.0)) } " " @if let Some(mode) = finding.lock { (lock(mode)) } }
+            p { (line(&finding.message)) }
+            @if !finding.instead.is_empty() { p.quiet { (line(&finding.instead)) } }
+        }
+    }
+}
+
+/// What is known of a table.
+pub(super) fn object(relation: &RelationFacts) -> Markup {
+    let rows = relation.rows.map_or_else(|| "never counted".to_owned(), grouped);
+    html! {
+        tr {
+            th scope="row" { (line(&format!("{}.{}", relation.schema, relation.name))) }
+            td.number { (rows) }
+            td.number { (size(relation.total_bytes)) }
+            td.number { (relation.columns.len()) }
+            td.number { (relation.indexes.len()) }
+            td.number { (relation.constraints.len()) }
+            td { (line(&relation.owner)) }
+            td { (relation.dependents.iter().map(|one| line(one)).collect::<Vec<_>>().join(", ")) }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! One ticket: what was asked beside what will run, why it waits, and the decision.
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::super::render::{happening, headline, time};
+use super::super::text::line;
+use super::super::view::Full;
+use super::layout::{self, Page, Part};
+use super::login::Viewer;
+use super::{Web, parts, sql};
+use crate::kernel::review::{Request, StateName};
+use crate::kernel::sql::agree::format_for_people;
+use crate::shell::clock::now;
+
+#[derive(Deserialize)]
+pub(super) struct Told {
+    /// What has just been done here.
+    #[serde(default)]
+    done: String,
+}
+
+pub(super) async fn page(
+    State(web): State<Web>,
+    viewer: Viewer,
+    Path(id): Path<i64>,
+    Query(told): Query<Told>,
+) -> Response {
+    match web.api.get::<Full>(&viewer, &format!("/v1/tickets/{id}")).await {
+        Ok(full) => render(&viewer, &full, &told.done, None).into_response(),
+        Err(problem) => layout::wrong(&problem, "/"),
+    }
+}
+
+/// The ticket again, with what is wrong with what was asked of it.
+pub(super) fn render(viewer: &Viewer, full: &Full, done: &str, wrong: Option<&str>) -> Markup {
+    let ticket = &full.ticket;
+    let request = &ticket.request;
+    let state = ticket.state.name();
+    let title = format!("Ticket {}", ticket.id);
+    let live =
+        if is_over(state) { String::new() } else { format!("/live/tickets/{}?version={}", ticket.id, ticket.version) };
+    layout::page(
+        viewer,
+        &Page { title: &title, part: Part::Inbox, live },
+        html! {
+            div #head data-part="" {
+                h1 { "Ticket " (ticket.id) " " (parts::pill(state.as_str())) }
+                p.lead { (headline(ticket, now())) }
+                p.quiet {
+                    "Asked by " strong { (line(&request.requester)) }
+                    @if request.role != request.requester { ", acting as " strong { (line(&request.role)) } }
+                    " with " (line(or(&request.application, "an unnamed application"))) " from " (line(&request.client)) ", "
+                    (parts::ago(ticket.opened)) ". Goes to " strong { (line(&request.target)) "/" (line(&request.database)) } "."
+                }
+            }
+            @if let Some(wrong) = wrong { p.flash.bad role="alert" { (wrong) } }
+            @if let Some(said) = said(done) { p.flash.good role="status" { (said) } }
+            div.sides {
+                div {
+                    (asked(request))
+                    section.card aria-labelledby="why" {
+                        h2 #why { "Why it waits" }
+                        ul.findings { @for finding in &request.findings { (parts::finding(finding)) } }
+                    }
+                    (objects(request))
+                    div #decide-part data-part=[is_over(state).then_some("")] {
+                        @if !is_over(state) { (decide(viewer, full)) }
+                    }
+                }
+                section.card aria-labelledby="will-run" {
+                    h2 #will-run { "What will run" }
+                    div #plan data-part="" { (parts::plan(&request.plan, full.runs.last())) }
+                }
+            }
+            (history(full))
+            p.quiet { "SHA-256 of the statement " code.hash { (request.text_hash) } }
+        },
+    )
+}
+
+/// Laid out for reading where it came in one line; as it came one click away.
+fn asked(request: &Request) -> Markup {
+    let laid_out = format_for_people(&request.shown);
+    let whole = if request.shown.contains('\n') { &request.shown } else { &laid_out };
+    html! {
+        section.card aria-labelledby="asked" {
+            h2 #asked { "What was asked" }
+            (sql::block(whole))
+            @if *whole != request.shown { details { summary { "As it was sent" } (sql::block(&request.shown)) } }
+            @if !request.shown.is_ascii() {
+                p.warn { "It contains characters outside ASCII: letters may not be what they look like." }
+            }
+        }
+    }
+}
+
+fn history(full: &Full) -> Markup {
+    html! {
+        section.card aria-labelledby="history" {
+            h2 #history { "History" }
+            div #events data-part="" {
+                ol.timeline {
+                    @for event in &full.events {
+                        li class={ "is-" (event.event.what.name().replace(' ', "-")) } {
+                            p { (happening(&event.event)) }
+                            p.quiet { (time(event.event.at)) }
+                        }
+                    }
+                }
+                (parts::runs(&full.runs))
+            }
+        }
+    }
+}
+
+fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
+    if text.is_empty() { other } else { text }
+}
+
+fn said(done: &str) -> Option<&'static str> {
+    match done {
+        "approve" => Some("Approved. It runs as soon as whoever asked for it is there, or run it here."),
+        "reject" => Some("Rejected. Whoever asked for it is told your reason."),
+        "cancel" => Some("Cancelled."),
+        "comment" => Some("Your comment is in the history."),
+        _ => None,
+    }
+}
+
+fn is_over(state: StateName) -> bool {
+    match state {
+        StateName::Pending | StateName::Approved | StateName::Running => false,
+        StateName::Done
+        | StateName::Failed
+        | StateName::Unknown
+        | StateName::Rejected
+        | StateName::Cancelled
+        | StateName::Expired => true,
+    }
+}
+
+fn objects(request: &Request) -> Markup {
+    let relations: Vec<_> = request.facts.relations().collect();
+    if relations.is_empty() {
+        return html! {};
+    }
+    html! {
+        section.card aria-labelledby="touches" {
+            h2 #touches { "What it touches" }
+            div.wide tabindex="0" { table {
+                thead { tr {
+                    th scope="col" { "Relation" } th.number scope="col" { "Rows" } th.number scope="col" { "Size" }
+                    th.number scope="col" { "Columns" } th.number scope="col" { "Indexes" }
+                    th.number scope="col" { "Constraints" } th scope="col" { "Owner" } th scope="col" { "Used by" }
+                } }
+                tbody { @for relation in relations { (parts::object(relation)) } }
+            } }
+        }
+    }
+}
+
+fn decide(viewer: &Viewer, full: &Full) -> Markup {
+    let id = full.ticket.id;
+    let state = full.ticket.state.name();
+    html! {
+        section #decide.card.decide aria-labelledby="decision" {
+            h2 #decision { "Your decision" }
+            form method="post" action={ "/tickets/" (id) "/comment" } {
+                input type="hidden" name="seal" value=(viewer.seal);
+                input type="hidden" name="seen_hash" value=(full.review_hash);
+                label for="note" { "Note or reason " span.quiet { "a rejection needs one" } }
+                textarea #note name="note" rows="2" maxlength="4096" {}
+                div.buttons {
+                    @if state == StateName::Pending {
+                        button.primary type="submit" formaction={ "/tickets/" (id) "/approve" } { "Approve" }
+                    }
+                    @if state == StateName::Approved {
+                        button.primary type="submit" formaction={ "/tickets/" (id) "/run" } { "Run now, as a job" }
+                    }
+                    @if state != StateName::Running {
+                        button.danger type="submit" formaction={ "/tickets/" (id) "/reject" } { "Reject" }
+                        button type="submit" formaction={ "/tickets/" (id) "/cancel" } { "Cancel it" }
+                    }
+                    button type="submit" { "Comment" }
+                }
+            }
+        }
+    }
+}
