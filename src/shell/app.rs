@@ -82,6 +82,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     tokio::spawn(jobs.run_forever(shared.draining.clone()));
     listen(&publish.borrow().clone(), &shared, &audit, (workers, &open)).await?;
     say_listening(&format!("admin on {admin}"))?;
+    say_listening(&format!("for reviewers at http://{admin}/"))?;
     wait_for_stop(&publish, &load, &audit).await?;
     tracing::info!("draining");
     drain.send_replace(true);

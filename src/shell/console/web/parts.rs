@@ -92,8 +92,8 @@ fn step(step: &Step, reached: Option<&'static str>) -> Markup {
 
 /// Where a run stands with a step, as a class.
 fn reached(run: &Run, index: usize) -> &'static str {
-    let tries = run.steps.iter().filter(|record| usize::try_from(record.step) == Ok(index));
-    match tries.last().map(|record| record.ended) {
+    let mut tries = run.steps.iter().filter(|record| usize::try_from(record.step) == Ok(index));
+    match tries.next_back().map(|record| record.ended) {
         None => "waits",
         Some(None) if run.ended.is_none() => "at-work",
         Some(None) => "unknown",
