@@ -1,5 +1,6 @@
 //! Turns the figures of a run into tables for people and JSON for programs.
 
+use crate::Outcome;
 use crate::bulk::{Bulk, Flow};
 use crate::cells::{Cell, WIDTHS};
 use crate::connections::{Idle, Rate};
@@ -8,6 +9,7 @@ use crate::stats::{least, median};
 use crate::subject::Kind;
 use crate::syscalls::Calls;
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Everything one run has found. What could not be measured is empty, with its reason.
 #[derive(Default)]
@@ -192,6 +194,14 @@ pub fn table(rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Writes the figures where programs find them.
+pub fn write(path: &Path, figures: &Value) -> Outcome<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    Ok(std::fs::write(path, format!("{figures:#}\n"))?)
 }
 
 #[cfg(test)]

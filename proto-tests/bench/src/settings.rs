@@ -1,6 +1,6 @@
 //! How long and how wide one run of `bench` is.
 
-use clap::Parser;
+use clap::{Args, Parser};
 use std::path::PathBuf;
 
 /// Compares Lockkeeper with Postgres itself, a raw byte pump and PgBouncer, in one run.
@@ -22,6 +22,16 @@ pub struct Options {
     /// Idle sessions held open at once
     #[arg(long, default_value_t = 1000)]
     pub idle: usize,
+    #[command(flatten)]
+    pub programs: Programs,
+    /// Where the figures are written
+    #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
+    pub json: PathBuf,
+}
+
+/// What is measured, and where its server comes from.
+#[derive(Args, Debug)]
+pub struct Programs {
     /// The Lockkeeper program to measure, instead of building the release
     #[arg(long, value_name = "FILE")]
     pub lockkeeper: Option<PathBuf>,
@@ -31,9 +41,6 @@ pub struct Options {
     /// Where initdb and postgres are
     #[arg(long, value_name = "DIR")]
     pub pg_bin: Option<PathBuf>,
-    /// Where the figures are written
-    #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
-    pub json: PathBuf,
 }
 
 /// The sizes a run works with.

@@ -2,6 +2,7 @@
 
 use crate::cluster::{Cluster, free_port};
 use crate::process::{Running, lower};
+use crate::settings::Programs;
 use crate::wire::Wire;
 use crate::{Fault, Outcome};
 use rustix::process::Signal;
@@ -94,7 +95,7 @@ pub fn pgbouncer(cluster: &Cluster) -> Outcome<Subject> {
 
 /// Lockkeeper as a newcomer gets it: judging on, record on, no configuration file;
 /// only the limit on connections is raised.
-pub fn lockkeeper(cluster: &Cluster, program: &Path) -> Outcome<Subject> {
+pub fn lockkeeper(cluster: &Cluster, program: &Path, config: Option<&str>) -> Outcome<Subject> {
     let port = free_port()?;
     let data = cluster.directory().join(format!("lockkeeper-{port}"));
     fs::create_dir_all(&data)?;
@@ -104,6 +105,11 @@ pub fn lockkeeper(cluster: &Cluster, program: &Path) -> Outcome<Subject> {
     command.args(["--upstream", &format!("127.0.0.1:{}", cluster.port())]);
     command.args(["--admin", &format!("127.0.0.1:{}", free_port()?)]);
     command.arg("--data-dir").arg(&data);
+    if let Some(config) = config {
+        let file = data.join("gateway.toml");
+        fs::write(&file, config)?;
+        command.arg("--config").arg(&file);
+    }
     // The default limit on connections is below the number of idle sessions of a run.
     command.env("LOCKKEEPER_LIMITS__CONNECTIONS_MAX", "3000");
     let mut subject = start(Kind::Lockkeeper, port, command, cluster)?;
@@ -112,11 +118,11 @@ pub fn lockkeeper(cluster: &Cluster, program: &Path) -> Outcome<Subject> {
 }
 
 /// The release build of Lockkeeper: built now unless a path is given.
-pub fn lockkeeper_program(given: Option<&Path>, build: bool) -> Outcome<PathBuf> {
-    if let Some(given) = given {
-        return Ok(given.to_path_buf());
+pub fn lockkeeper_program(programs: &Programs) -> Outcome<PathBuf> {
+    if let Some(given) = &programs.lockkeeper {
+        return Ok(given.clone());
     }
-    if build {
+    if !programs.no_build {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo).args(["build", "--release", "--package", "lockkeeper"]).status()?;
         if !status.success() {

@@ -1,10 +1,10 @@
 //! `backfill`: batches of a fixed size against batches steered by time. See `--help`.
 
 use bench::cluster::Cluster;
-use bench::stall::batches::{Filled, Options, Way, fill, heavy, json, render};
+use bench::stall::batches::{Filled, Options, Way, fill, json, render};
 use bench::stall::run::Ran;
 use bench::stall::table;
-use bench::{Outcome, process, subject};
+use bench::{Outcome, process, report, subject};
 use clap::Parser as _;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -24,16 +24,16 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Outcome<()> {
-    let program = subject::lockkeeper_program(options.lockkeeper.as_deref(), !options.no_build)?;
-    let cluster = Cluster::start(options.pg_bin.as_deref(), &SERVER)?;
-    let gateway = subject::lockkeeper(&cluster, &program)?;
+    let program = subject::lockkeeper_program(&options.programs)?;
+    let cluster = Cluster::start(options.programs.pg_bin.as_deref(), &SERVER)?;
+    let gateway = subject::lockkeeper(&cluster, &program, None)?;
     let mut ways: Vec<Way> = options.sizes.iter().copied().map(Way::Fixed).collect();
     ways.push(Way::Steered(gateway.port));
     say(&format!("filling a light table of {} rows", options.rows));
     table::make(&cluster, options.rows)?;
     let light = each(&cluster, &ways, options)?;
     say("making it heavy");
-    heavy(&cluster)?;
+    table::make_heavy(&cluster)?;
     let heavy = each(&cluster, &ways, options)?;
     let all: Vec<Filled> = ways
         .into_iter()
@@ -41,10 +41,7 @@ fn run(options: &Options) -> Outcome<()> {
         .map(|(way, (light, heavy))| Filled { way, light, heavy })
         .collect();
     let _ = write!(std::io::stdout(), "{}", render(&all, options.rows));
-    if let Some(folder) = options.json.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&options.json, format!("{:#}\n", json(&all, options.rows)))?;
+    report::write(&options.json, &json(&all, options.rows))?;
     say(&format!("every figure is in {}", options.json.display()));
     Ok(())
 }

@@ -4,7 +4,7 @@ use bench::cluster::Cluster;
 use bench::report::Findings;
 use bench::settings::{Options, Plan};
 use bench::subject::{self, Subject};
-use bench::{Outcome, bulk, cells, connections, pgbench, process, syscalls, tables};
+use bench::{Outcome, bulk, cells, connections, pgbench, process, report, syscalls, tables};
 use clap::Parser as _;
 use std::io::Write as _;
 use std::process::{Command, ExitCode};
@@ -29,15 +29,15 @@ fn run(options: &Options) -> Outcome<()> {
     let plan = options.plan();
     process::raise_file_limit()?;
     say(&format!("load average before the run: {}", load()));
-    let program = subject::lockkeeper_program(options.lockkeeper.as_deref(), !options.no_build);
-    let cluster = Cluster::start(options.pg_bin.as_deref(), &SERVER)?;
+    let program = subject::lockkeeper_program(&options.programs);
+    let cluster = Cluster::start(options.programs.pg_bin.as_deref(), &SERVER)?;
     pgbench::prepare(&cluster)?;
     let mut findings = Findings::default();
     let mut subjects = vec![subject::direct(&cluster)];
     let others = [
         subject::floor(&cluster),
         subject::pgbouncer(&cluster),
-        program.and_then(|program| subject::lockkeeper(&cluster, &program)),
+        program.and_then(|program| subject::lockkeeper(&cluster, &program, None)),
     ];
     for other in others {
         match other {
@@ -52,10 +52,7 @@ fn run(options: &Options) -> Outcome<()> {
     measure(&cluster, &subjects, &plan, &mut findings);
     findings.machine = machine(&cluster, &plan, &subjects, start)?;
     let _ = write!(std::io::stdout(), "{}", tables::render(&findings));
-    if let Some(folder) = options.json.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&options.json, format!("{:#}\n", findings.json()))?;
+    report::write(&options.json, &findings.json())?;
     say(&format!("every figure is in {}", options.json.display()));
     Ok(())
 }

@@ -6,7 +6,7 @@ use bench::stall::report::{Pair, json, render};
 use bench::stall::run::{Ran, once};
 use bench::stall::{Options, table};
 use bench::subject::{self, Subject};
-use bench::{Outcome, process};
+use bench::{Outcome, process, report};
 use clap::Parser as _;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -22,17 +22,27 @@ const SERVER: [&str; 8] = [
     "checkpoint_timeout=60min",
 ];
 
+/// What rewrites every row is held unless somebody says so; here nobody is there to approve it.
+const POLICY: &str = r#"
+[[targets]]
+name = "stall"
+databases = ["*"]
+policy = "stall"
+[[policy.stall.rules]]
+responses = { change-type = "rewrite" }
+"#;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     process::until_interrupted(move || run(&options))
 }
 
 fn run(options: &Options) -> Outcome<()> {
-    let program = subject::lockkeeper_program(options.lockkeeper.as_deref(), !options.no_build);
-    let cluster = Cluster::start(options.pg_bin.as_deref(), &SERVER)?;
+    let program = subject::lockkeeper_program(&options.programs);
+    let cluster = Cluster::start(options.programs.pg_bin.as_deref(), &SERVER)?;
     say(&format!("filling a table of {} rows", options.rows));
     table::make(&cluster, options.rows)?;
-    let gateway = program.and_then(|program| subject::lockkeeper(&cluster, &program));
+    let gateway = program.and_then(|program| subject::lockkeeper(&cluster, &program, Some(POLICY)));
     let gateway: Option<Subject> = match gateway {
         Ok(gateway) => Some(gateway),
         Err(reason) => {
@@ -59,10 +69,7 @@ fn run(options: &Options) -> Outcome<()> {
         pairs.push(Pair { change, naive, guarded });
     }
     let _ = write!(std::io::stdout(), "{}", render(&pairs));
-    if let Some(folder) = options.json.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&options.json, format!("{:#}\n", json(&pairs, options.rows)))?;
+    report::write(&options.json, &json(&pairs, options.rows))?;
     say(&format!("every figure is in {}", options.json.display()));
     Ok(())
 }

@@ -6,6 +6,7 @@
 use crate::Outcome;
 use crate::cluster::Cluster;
 use crate::report::table as text_table;
+use crate::settings::Programs;
 use crate::stall::run::{Ran, under_traffic};
 use crate::stall::table::{self, DATABASE};
 use crate::stall::traffic::Shape;
@@ -37,15 +38,8 @@ pub struct Options {
     /// Rows of a batch of a fixed size
     #[arg(long, value_delimiter = ',', default_value = "100,300,1000,3000,10000,30000")]
     pub sizes: Vec<u64>,
-    /// The Lockkeeper program, instead of building the release
-    #[arg(long, value_name = "FILE")]
-    pub lockkeeper: Option<PathBuf>,
-    /// Do not build; use the release build that is there
-    #[arg(long)]
-    pub no_build: bool,
-    /// Where initdb and postgres are
-    #[arg(long, value_name = "DIR")]
-    pub pg_bin: Option<PathBuf>,
+    #[command(flatten)]
+    pub programs: Programs,
     /// Where the figures are written
     #[arg(long, value_name = "FILE", default_value = "target/backfill.json")]
     pub json: PathBuf,
@@ -94,6 +88,7 @@ pub fn fill(cluster: &Cluster, way: Way, options: &Options) -> Outcome<Ran> {
         };
         Ok((answer, None))
     };
+    table::copy(cluster)?;
     under_traffic(cluster, shape, options.baseline_s, FILLED, act)
 }
 
@@ -178,9 +173,4 @@ pub fn json(all: &[Filled], rows: u64) -> Value {
         .map(|filled| json!({ "way": filled.way.name(), "light": one(&filled.light), "heavy": one(&filled.heavy) }))
         .collect();
     json!({ "rows": rows, "ways": ways })
-}
-
-/// Fills the template of the heavy table.
-pub fn heavy(cluster: &Cluster) -> Outcome<()> {
-    table::make_heavy(cluster)
 }

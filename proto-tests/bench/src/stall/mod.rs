@@ -11,6 +11,7 @@ pub mod run;
 pub mod table;
 pub mod traffic;
 
+use crate::settings::Programs;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 
@@ -49,15 +50,8 @@ pub struct Options {
     /// Leave out the direct runs
     #[arg(long)]
     pub skip_naive: bool,
-    /// The Lockkeeper program, instead of building the release
-    #[arg(long, value_name = "FILE")]
-    pub lockkeeper: Option<PathBuf>,
-    /// Do not build; use the release build that is there
-    #[arg(long)]
-    pub no_build: bool,
-    /// Where initdb and postgres are
-    #[arg(long, value_name = "DIR")]
-    pub pg_bin: Option<PathBuf>,
+    #[command(flatten)]
+    pub programs: Programs,
     /// Where the figures are written
     #[arg(long, value_name = "FILE", default_value = "target/stall.json")]
     pub json: PathBuf,

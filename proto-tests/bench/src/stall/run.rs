@@ -61,10 +61,12 @@ pub fn once(cluster: &Cluster, port: u16, change: &Change, options: &Options) ->
         };
         Ok((make(port, change, options.limit_s), reader))
     };
+    table::copy(cluster)?;
+    cluster.run(table::DATABASE, change.before)?;
     under_traffic(cluster, shape, options.baseline_s, change.proof, act)
 }
 
-/// Does something on a fresh copy of the table while readers and writers are on it.
+/// Does something on the copy of the table, which goes away afterwards, while readers and writers are on it.
 pub fn under_traffic(
     cluster: &Cluster,
     shape: Shape,
@@ -72,7 +74,6 @@ pub fn under_traffic(
     proof: &str,
     act: impl FnOnce() -> Outcome<(Outcome<Answer>, Option<Reader>)>,
 ) -> Outcome<Ran> {
-    table::copy(cluster)?;
     let traffic = Traffic::start(shape)?;
     std::thread::sleep(WARM_UP);
     let baseline_start = Instant::now();

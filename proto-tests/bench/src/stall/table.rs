@@ -27,13 +27,13 @@ pub fn make(cluster: &Cluster, rows: u64) -> Outcome<()> {
     let orders = format!(
         "INSERT INTO orders SELECT id, 1 + (id * 7919) % {CUSTOMERS}, 'new', (id % 10000) / 100.0, \
          'order number ' || id, now() - (id % 1000000) * interval '1 second', now() \
-         FROM generate_series(1::bigint, {rows}) id"
+         FROM generate_series(1, {rows}) id"
     );
     cluster.run(
         TEMPLATE,
         &[
             "CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL)",
-            "CREATE TABLE orders (id bigint NOT NULL, customer_id bigint NOT NULL, \
+            "CREATE TABLE orders (id integer NOT NULL, customer_id integer NOT NULL, \
              status text NOT NULL, amount numeric(10,2) NOT NULL, note text, \
              created_at timestamptz, updated_at timestamptz NOT NULL) WITH (fillfactor = 90)",
             &customers,
