@@ -213,8 +213,10 @@ create collation fresh from "C"
 
 create collation fresh (locale = 'C')
 
--- alarm: made of C functions, and exotic
 create conversion fresh for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8
+
+-- alarm: every client of that encoding gets it
+create default conversion fresh for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8
 
 create text search configuration fresh (copy = simple)
 
@@ -389,7 +391,6 @@ create tablespace fresh location '/nonexistent'
 -- outside
 create database fresh_database template template0
 -- cleanup: drop database if exists fresh_database
--- alarm: a database is files and connections for all, so it is asked about
 
 -- outside
 -- harm: loss

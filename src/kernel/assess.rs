@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::plan::combine::{self, Part};
 use super::plan::names::Names;
 use super::plan::retype::{self, Retype, Work};
-use super::plan::{Mode, Plan, as_is, create_partition, guarded, tag};
+use super::plan::{Mode, Plan, as_is, batches, create_partition, guarded, tag};
 use super::rules::locks::Locked;
 use super::rules::subject::{Earlier, Hazard, Subject};
 use super::rules::{Finding, RULES, Rule, brief_lock, locks};
@@ -23,6 +23,9 @@ mod want;
 pub(super) mod cases;
 
 pub use want::{wanted, wanted_below};
+
+/// Rules of statements that are brief as they are written.
+const BRIEF: &[&str] = &["drop-index", "drop-table", "drop-column"];
 
 /// What was found in one message, and what it was found from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,9 @@ pub struct Assessed {
     pub statement: usize,
     /// The safe form of all of it.
     pub safe: Option<Plan>,
+    /// The safe form keeps less of what the statement promises (all or nothing): approved, the statement runs as it
+    /// is, unless its requester asked for that form. A policy may.
+    pub on_request: bool,
     /// The statement itself under a short lock timeout: it takes a strong lock on what others use.
     pub guarded: Option<(Finding, Plan)>,
     /// The statement itself, for an approval without a safe form.
@@ -51,6 +57,14 @@ pub struct Assessed {
     pub locks: Vec<Locked>,
     /// All its work is brief: inside a transaction block a bounded lock timeout is all it needs.
     pub brief: bool,
+}
+
+impl Assessed {
+    /// The safe form, where an approval of the statement is one of that form.
+    #[must_use]
+    pub fn approvable(&self) -> Option<&Plan> {
+        self.safe.as_ref().filter(|_| !self.on_request)
+    }
 }
 
 /// All hazards of a message.
@@ -78,6 +92,8 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         {
             assessed.safe = None;
         }
+        let batches = |plan: &Plan| plan.recipe == batches::RECIPE;
+        assessed.on_request = assessed.safe.as_ref().is_some_and(batches) && !batches::asked_for(text);
         findings.extend(told(found, &assessed, reading.exact_names));
         changes.push(assessed);
         remember(change, &facts, &mut earlier);
@@ -197,6 +213,7 @@ impl<'a> Judged<'a> {
         let assessed = Assessed {
             statement: self.statement,
             safe,
+            on_request: false,
             brief: findings.is_empty() || self.brief_as_written(&findings),
             as_is: self.as_is(guarded.as_ref()),
             locks: locks::taken(&Subject::new(self.change, None, self.facts, self.earlier, names)),
@@ -306,10 +323,13 @@ impl<'a> Judged<'a> {
         }
     }
 
-    /// What hurts only by its place in the queue: DROP INDEX, and a new partition beside which no default one is read.
+    /// What hurts only by its place in the queue (and by what is lost): DROP, and a new partition beside which no
+    /// default one is read.
     fn brief_as_written(&self, findings: &[Finding]) -> bool {
         let unread = |plan: &Plan| plan.recipe == create_partition::RECIPE && plan.steps.len() == 1;
-        findings.iter().all(|finding| finding.rule.0 == "drop-index" || finding.plan.as_ref().is_some_and(unread))
+        findings
+            .iter()
+            .all(|finding| BRIEF.contains(&finding.rule.0.as_str()) || finding.plan.as_ref().is_some_and(unread))
     }
 
     fn guarded(&self, names: &'a RefCell<Names<'a>>) -> Option<(Finding, Plan)> {

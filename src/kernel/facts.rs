@@ -187,6 +187,12 @@ pub struct RelationFacts {
     /// Where it is attached, if it is a partition.
     #[serde(default)]
     pub partition_of: Option<PartitionOf>,
+    /// What happens besides when its rows are written.
+    #[serde(default)]
+    pub reacts: Reactions,
+    /// A materialized view that was filled: it can be read.
+    #[serde(default)]
+    pub populated: bool,
 }
 
 impl RelationFacts {
@@ -222,6 +228,27 @@ impl RelationFacts {
     pub fn rows_at_most(&self) -> u64 {
         self.rows.unwrap_or(self.heap_bytes / 8192 * 226)
     }
+}
+
+/// Triggers and rules of the application's own, enabled ones only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reactions {
+    pub triggers: Vec<Trigger>,
+    /// A rule does something else or something more than the write.
+    pub rules: bool,
+}
+
+/// `pg_trigger`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one trigger")]
+pub struct Trigger {
+    pub name: String,
+    pub for_each_row: bool,
+    /// It sees all rows of a statement together.
+    pub transition_tables: bool,
+    pub on_insert: bool,
+    pub on_update: bool,
+    pub on_delete: bool,
 }
 
 /// `pg_class.relkind`.

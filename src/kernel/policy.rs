@@ -241,7 +241,7 @@ fn hold(place: Place, assessment: &Assessment, answers: &[Answer<'_>]) -> Verdic
     let stops = || answers.iter().filter(|answer| answer.response >= Response::Rewrite && !is_guard(answer.finding));
     let alone = stands_alone(place, assessment);
     // Something that has a safe form is not approved in its harmful one: it must come out of its company first.
-    let safe_elsewhere = |answer: &&Answer<'_>| !alone && answer.change.safe.is_some() && !answer.change.brief;
+    let safe_elsewhere = |answer: &&Answer<'_>| !alone && answer.change.approvable().is_some() && !answer.change.brief;
     if stops().any(|answer| safe_elsewhere(&answer)) {
         let heavy = stops().filter(safe_elsewhere);
         return Verdict::Refuse(Box::new(wayout::not_here(place, heavy.map(|answer| answer.finding))));
@@ -251,7 +251,7 @@ fn hold(place: Place, assessment: &Assessment, answers: &[Answer<'_>]) -> Verdic
     let findings = if findings.is_empty() { guards.map(|a| a.finding.clone()).collect() } else { findings };
     let held = answers.iter().find(|answer| answer.response == Response::Hold).map(|answer| answer.change);
     let plan = match held {
-        Some(change) if alone => change.safe.clone().unwrap_or_else(|| change.as_is.clone()),
+        Some(change) if alone => change.approvable().unwrap_or(&change.as_is).clone(),
         Some(change) if assessment.statements == 1 && assessment.changes.len() == 1 && !place.parameters => {
             change.as_is.clone()
         }

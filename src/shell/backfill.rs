@@ -38,18 +38,18 @@ pub struct Bounds<'a> {
     pub long_read: String,
 }
 
-/// Fills the column and tells how many rows it wrote. Not cancel safe; stops between batches when
+/// Fills the column and adds to `written` how many it wrote, also where it fails. Not cancel safe; stops between batches when
 /// `control` is cancelled, and can be run again then.
 ///
 /// # Errors
 /// The server's error, also SQLSTATE 57014 when cancelled.
 pub async fn fill<D: Database>(
-    db: &mut D,
-    job: &Backfill,
+    (db, job): (&mut D, &Backfill),
     bounds: &Bounds<'_>,
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
-) -> Result<u64, DatabaseError> {
+    written: &mut u64,
+) -> Result<(), DatabaseError> {
     let pages = Pages::look_up(db, job).await?;
     let now = Instant::now();
     let mut filler = Filler {
@@ -66,8 +66,9 @@ pub async fn fill<D: Database>(
         began: now,
         told: now,
     };
-    filler.run(pages).await?;
-    Ok(filler.rows)
+    let ended = filler.run(pages).await;
+    *written += filler.rows;
+    ended
 }
 
 /// Whether a batch waits for locked rows or leaves them out.
@@ -207,7 +208,7 @@ impl<D: Database> Filler<'_, D> {
             if !self.control.may_go_on().await {
                 return Err(cancelled());
             }
-            let settings = settings(self.bounds.lock_timeout_ms, BATCH_STATEMENT_MS);
+            let settings = settings(self.bounds.lock_timeout_ms, BATCH_STATEMENT_MS, self.job.write.is_some());
             match query_within(self.db, &settings, &batch(locked)).await {
                 Ok(rows) => {
                     self.rows += number(&rows);
@@ -259,12 +260,13 @@ impl<D: Database> Filler<'_, D> {
 }
 
 /// A batch does not wait for the disk: the next durable commit, at the latest that of the following step, makes it
-/// durable too, and what a crash before that takes back is still to be filled and found so.
-fn settings(lock_ms: u64, statement_ms: u64) -> String {
+/// durable too, and what a crash before that takes back is still to be filled and found so. A write of the client's
+/// own has no such step.
+fn settings(lock_ms: u64, statement_ms: u64, durable: bool) -> String {
+    let commit = if durable { "" } else { ", pg_catalog.set_config('synchronous_commit', 'off', true)" };
     format!(
         "SELECT pg_catalog.set_config('lock_timeout', '{lock_ms}', true), \
-         pg_catalog.set_config('statement_timeout', '{statement_ms}', true), \
-         pg_catalog.set_config('synchronous_commit', 'off', true)"
+         pg_catalog.set_config('statement_timeout', '{statement_ms}', true){commit}"
     )
 }
 

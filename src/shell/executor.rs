@@ -8,6 +8,7 @@
 
 mod block;
 mod control;
+mod fill;
 mod holders;
 mod index;
 mod ledger;
@@ -30,7 +31,6 @@ pub use self::ledger::{Entry, Ledger, Past, Written};
 pub use self::report::{Blocker, Outcome, Progress, Report, StepReport, Stopped, in_the_way};
 use self::settings::Settings;
 pub(super) use self::steps::{begin, end, query_within};
-use super::backfill;
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::{Action, Mode, Plan, Step};
@@ -197,16 +197,7 @@ impl<D: Database> Runner<'_, D> {
             Action::BuildIndex { sql, leftover, cleanup } => {
                 self.build_index(step, index::Build { sql, leftover, cleanup }).await
             }
-            Action::Backfill(job) => {
-                let bounds = backfill::Bounds {
-                    limits: self.limits,
-                    lock_timeout_ms: self.session.lock_ms(self.limits.lock_timeout),
-                    long_read: self.session.local(ms(self.limits.scan_lock_timeout), 0),
-                };
-                let rows = backfill::fill(self.db, job, &bounds, self.control, self.tell).await?;
-                self.report.rows += rows;
-                Ok(1)
-            }
+            Action::Backfill(job) => self.fill(job).await,
         }
     }
 

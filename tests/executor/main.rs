@@ -9,6 +9,7 @@ mod run;
 mod stalls;
 mod undo;
 mod wire;
+mod writes;
 
 use wire::Wire;
 
@@ -35,6 +36,16 @@ fn every_prefix_of_a_plan_can_be_taken_back() {
     for cluster in cluster::all() {
         println!("PostgreSQL {}", cluster.major);
         runtime.block_on(undo::all(&cluster));
+    }
+}
+
+/// On every server there is.
+#[test]
+fn a_write_in_batches_ends_as_one_statement_would() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for cluster in cluster::all() {
+        println!("PostgreSQL {}", cluster.major);
+        runtime.block_on(writes::all(&cluster));
     }
 }
 

@@ -60,6 +60,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         expression_sql: expression.to_owned(),
         pending_sql: "x IS NULL".to_owned(),
         rows_estimate: rows,
+        write: None,
     };
     Step {
         name: "backfill".to_owned(),

@@ -52,6 +52,36 @@ const SHOP: &[&str] = &[
     "CREATE TABLE nested PARTITION OF nested_top FOR VALUES IN (1) PARTITION BY LIST (b)",
     "CREATE TABLE nested_2 (a int, b int)",
     "INSERT INTO nested_2 SELECT 1, 2 FROM generate_series(1, 500) n",
+    "CREATE TABLE tied (id int PRIMARY KEY REFERENCES customer ON DELETE CASCADE, order_id bigint, up int REFERENCES tied, \
+     note text)",
+    "ALTER TABLE tied ADD CONSTRAINT later FOREIGN KEY (order_id) REFERENCES orders DEFERRABLE INITIALLY DEFERRED NOT VALID",
+    "CREATE UNIQUE INDEX tied_two ON tied (order_id, lower(note)) INCLUDE (up) WHERE note > ''",
+    "CREATE INDEX tied_up ON tied (up)",
+    "CREATE INDEX tied_said ON tied (order_id)",
+    "COMMENT ON INDEX tied_said IS 'kept to the end'",
+    "CREATE VIEW notes AS SELECT note FROM tied WHERE false",
+    "CREATE TABLE untied (id int PRIMARY KEY, customer_id int REFERENCES customer, tied_id int REFERENCES tied)",
+];
+
+/// Statements that lose something in their last step: every prefix without that is taken back.
+const DROPS: &[&str] = &[
+    "DROP TABLE untied",
+    "DROP TABLE keyed_1",
+    "DROP TABLE part_1",
+    "DROP TABLE part_1, untied",
+    "ALTER TABLE tied DROP order_id",
+];
+
+/// What the server refuses for what depends on it, or is brief already: no plan.
+const AS_IS: &[&str] = &[
+    "DROP TABLE customer",
+    "DROP TABLE untied CASCADE",
+    "DROP TABLE ranged_2",
+    "DROP TABLE part",
+    "ALTER TABLE tied DROP note",
+    "ALTER TABLE tied DROP id",
+    "ALTER TABLE part DROP note",
+    "ALTER TABLE orders DROP amount, DROP status",
 ];
 
 /// Statements of which every prefix of the plan is taken back.
@@ -112,7 +142,55 @@ pub(crate) async fn all(cluster: &Cluster) {
             length = if length < steps { length + 1 } else { 0 };
         }
     }
+    for sql in DROPS {
+        let mut length = 1;
+        while length + 1 < prefix(cluster, &mut admin, sql, length, &mut complaints).await {
+            length += 1;
+        }
+        whole(cluster, &mut admin, sql, &mut complaints).await;
+    }
+    let mut shop = Wire::connect_to(&cluster.socket(), "postgres", "undo_shop").await;
+    for sql in AS_IS {
+        if offered(&mut shop, sql).await.is_ok() {
+            let _ = writeln!(complaints, "{sql}: has a plan");
+        }
+    }
     assert!(complaints.is_empty(), "PostgreSQL {}:\n{complaints}", cluster.major);
+}
+
+/// All of a plan leaves what the statement would have left.
+async fn whole(cluster: &Cluster, admin: &mut Wire, sql: &str, complaints: &mut String) {
+    let mut catalogs = Vec::new();
+    for naive in [true, false] {
+        admin.run("CREATE DATABASE undo_copy TEMPLATE undo_shop").await;
+        let mut db = Wire::connect_to(&cluster.socket(), "postgres", "undo_copy").await;
+        if naive {
+            db.run(sql).await;
+        } else {
+            let plan = planned(&mut db, sql).await;
+            let done: Vec<usize> = (0..plan.steps.len()).collect();
+            if lockkeeper::kernel::plan::undo::plan(&plan, &done).is_some() {
+                let _ = writeln!(complaints, "{sql}: after the drop it is said that it can be undone");
+            }
+            for _ in 0..2 {
+                let outcome = go(&mut db, &plan).await;
+                if !matches!(outcome, Outcome::Done(_)) {
+                    let _ = writeln!(complaints, "{sql}: {outcome:?}");
+                }
+            }
+        }
+        catalogs.push(db.run(CATALOG).await);
+        drop(db);
+        admin.run("DROP DATABASE undo_copy WITH (FORCE)").await;
+    }
+    if catalogs.first() != catalogs.last() {
+        let differs = |a: &[lockkeeper::shell::database::Row], b: &[lockkeeper::shell::database::Row]| {
+            a.iter().filter(|line| !b.contains(line)).map(|line| format!("{line:?}")).collect::<Vec<_>>()
+        };
+        let (naive, safe) = (&catalogs[0], &catalogs[1]);
+        let _ =
+            writeln!(complaints, "{sql}: only naive {:?}, only safe {:?}", differs(naive, safe), differs(safe, naive));
+    }
 }
 
 /// ATTACH finds all proven: it reads neither the new partition nor the default one.
@@ -185,6 +263,10 @@ async fn prefix(cluster: &Cluster, admin: &mut Wire, sql: &str, length: usize, c
 }
 
 async fn planned(db: &mut Wire, sql: &str) -> Plan {
+    offered(db, sql).await.unwrap_or_else(|findings| panic!("{sql}: no plan: {findings}"))
+}
+
+async fn offered(db: &mut Wire, sql: &str) -> Result<Plan, String> {
     let reading = read(sql).unwrap();
     let mut facts = look_up(db, &assess::wanted(&reading)).await.unwrap();
     let below = assess::wanted_below(&reading, &facts);
@@ -193,7 +275,7 @@ async fn planned(db: &mut Wire, sql: &str) -> Plan {
     }
     let assessment = assess::assess(sql, &reading, facts);
     let safe = assessment.changes.into_iter().next().and_then(|change| change.safe);
-    safe.unwrap_or_else(|| panic!("{sql}: no plan: {:#?}", assessment.findings))
+    safe.ok_or_else(|| format!("{:#?}", assessment.findings))
 }
 
 async fn take_back(db: &mut Wire, statements: &[String]) -> Result<(), String> {

@@ -47,8 +47,10 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         Change::AlterTable(alter) => want_alter(alter, wanted),
         Change::Drop(drop) => wanted.relations.extend(drop.relations.iter().cloned()),
         Change::CreateTable(table) => wanted.relations.push(table.relation.clone()),
+        Change::MassWrite { by_row, .. } => {
+            wanted.callees.extend(by_row.iter().flat_map(|write| write.callees.iter().cloned()));
+        }
         Change::Truncate { .. }
-        | Change::MassWrite { .. }
         | Change::Rename(_)
         | Change::Privilege(_)
         | Change::Setting(_)
@@ -91,8 +93,11 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
                     .relations
                     .extend(named.map(|name| RelationName { schema: table.schema.clone(), name: name.clone() }));
             }
-            AlterKind::DropColumn { .. }
-            | AlterKind::SetNotNull { .. }
+            AlterKind::DropColumn { column, .. } => {
+                let (relation, column) = (table.clone(), column.clone());
+                wanted.uses.push(WantedUse { relation, column, types: Vec::new() });
+            }
+            AlterKind::SetNotNull { .. }
             | AlterKind::DropNotNull { .. }
             | AlterKind::SetDefault { .. }
             | AlterKind::DropDefault { .. }

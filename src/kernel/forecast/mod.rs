@@ -300,6 +300,8 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         partitioned: None,
         members: Vec::new(),
         partition_of: None,
+        reacts: crate::kernel::facts::Reactions::default(),
+        populated: true,
     }
 }
 

@@ -42,7 +42,7 @@ fn of(change: &Change) -> Vec<(&RelationName, RelationKind)> {
             let kind = if *index { RelationKind::Index } else { RelationKind::Table };
             names.extend(target.iter().map(|name| (name, kind)));
         }
-        Change::RefreshMatview { relation } => names.push((relation, RelationKind::MaterializedView)),
+        Change::RefreshMatview { relation, .. } => names.push((relation, RelationKind::MaterializedView)),
         Change::RestartSequence { relation } => names.push((relation, RelationKind::Sequence)),
         Change::Brief { command: "CREATE VIEW" | "CREATE SEQUENCE", .. } => return names,
         Change::Brief { command: "ALTER SEQUENCE", relation } => {

@@ -229,6 +229,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
             expression_sql,
             pending_sql,
             rows_estimate: table.rows_at_most(),
+            write: None,
         }),
         lock: LockMode::RowExclusive,
         scans: true,

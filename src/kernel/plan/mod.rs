@@ -6,11 +6,13 @@ pub mod add_constraint;
 pub mod add_index_constraint;
 pub mod as_is;
 pub mod attach_partition;
+pub mod batches;
 pub mod combine;
 pub mod create_index;
 pub mod create_partition;
 pub mod detach_partition;
 pub mod drop_index;
+pub mod drops;
 pub mod guarded;
 pub mod identity;
 mod limits;
@@ -19,6 +21,7 @@ pub mod partition_bound;
 pub mod partitioned_index;
 pub mod partitioned_key;
 pub mod quote;
+pub mod refresh_matview;
 pub mod reindex;
 pub mod retype;
 pub mod serial;
@@ -179,15 +182,39 @@ pub struct Backfill {
     pub pending_sql: String,
     /// Rows at most, for progress.
     pub rows_estimate: u64,
+    /// The client's own write, which is done in place of `column = expression`.
+    #[serde(default)]
+    pub write: Option<RowWrite>,
+}
+
+/// A write of the client's that is done in batches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowWrite {
+    /// `a = 1, b = c`.
+    Update { set_sql: String },
+    /// Of rows that were there when it began: those written later stay.
+    Delete,
 }
 
 impl Backfill {
     /// The whole of it in one statement: what the batches do together.
     fn update_sql(&self) -> String {
-        let table = write::quote_ident(&self.relation.name);
         let schema = self.relation.schema.as_deref().map(|schema| format!("{}.", write::quote_ident(schema)));
-        let (table, column) = (schema.unwrap_or_default() + &table, write::quote_ident(&self.column));
-        format!("UPDATE {table} SET {column} = {} WHERE {}", self.expression_sql, self.pending_sql)
+        self.statement(&(schema.unwrap_or_default() + &write::quote_ident(&self.relation.name)), &self.pending_sql)
+    }
+
+    /// The write of those rows of a table.
+    #[must_use]
+    pub fn statement(&self, table: &str, rows: &str) -> String {
+        match &self.write {
+            None => {
+                let column = write::quote_ident(&self.column);
+                format!("UPDATE {table} SET {column} = {} WHERE {rows}", self.expression_sql)
+            }
+            Some(RowWrite::Update { set_sql }) => format!("UPDATE {table} SET {set_sql} WHERE {rows}"),
+            Some(RowWrite::Delete) => format!("DELETE FROM {table} WHERE {rows}"),
+        }
     }
 }
 

@@ -211,6 +211,7 @@ impl Shadow<'_> {
                 expression_sql: expression.row_sql.clone(),
                 pending_sql,
                 rows_estimate: self.table.rows_at_most(),
+                write: None,
             }),
             lock: LockMode::RowExclusive,
             scans: true,

@@ -1,6 +1,6 @@
 //! A plan as people and records may see it: what is secret in its statements is hidden.
 
-use super::{Action, Backfill, Plan, quote};
+use super::{Action, Backfill, Plan, RowWrite, quote};
 use crate::kernel::sql::read;
 
 impl Plan {
@@ -28,6 +28,16 @@ fn hide(sql: &mut String) {
 
 /// Whether a value is secret is seen by the column it goes to.
 fn hide_value(fill: &mut Backfill) {
+    if let Some(RowWrite::Update { set_sql }) = &mut fill.write {
+        let before = "UPDATE t SET ";
+        let whole = format!("{before}{set_sql}");
+        if read::may_hold_secrets(&whole) {
+            // The rows still to do are told apart by the same values.
+            fill.pending_sql = "'***'".to_owned();
+            read::shown(&whole).strip_prefix(before).unwrap_or("'***'").clone_into(set_sql);
+        }
+        return;
+    }
     let before = format!("UPDATE t SET {} = ", quote::identifier(&fill.column));
     let whole = format!("{before}{}", fill.expression_sql);
     if read::may_hold_secrets(&whole) {
@@ -63,6 +73,7 @@ mod tests {
             expression_sql: "crypt('hunter2', gen_salt('bf'))".to_owned(),
             pending_sql: "password IS NULL".to_owned(),
             rows_estimate: 1,
+            write: None,
         };
         let shown = step(Action::Backfill(fill));
         assert!(!shown.contains("hunter2") && shown.contains("crypt("), "{shown}");

@@ -15,7 +15,7 @@ pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
     let mut steps: Vec<(usize, &Step)> = places.filter(|(_, step)| !step.undo.is_empty()).collect();
     steps.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     steps.dedup_by_key(|(at, _)| *at);
-    let steps: Vec<Step> = steps.into_iter().map(|(_, step)| back(step)).collect();
+    let steps: Vec<Step> = steps.into_iter().flat_map(|(_, step)| back(step)).collect();
     let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
     (!steps.is_empty()).then(|| Plan {
         recipe: RECIPE.to_owned(),
@@ -35,24 +35,36 @@ fn is_final(of: &Plan, at: usize) -> bool {
     consumes && of.steps.get(at).is_some_and(|step| !needs_none(step))
 }
 
+/// What is brief of an undo, and what reads the table to prove a constraint again: that has a transaction of its own,
+/// in which no strong lock is held.
+#[must_use]
+pub fn halves(undo: &[String]) -> (&[String], Option<&String>) {
+    match undo.split_last() {
+        Some((last, brief)) if last.contains(" VALIDATE CONSTRAINT ") => (brief, Some(last)),
+        Some(_) | None => (undo, None),
+    }
+}
+
 /// One step back. It is done when the step's own probe no longer finds it done.
-fn back(step: &Step) -> Step {
-    let action = match step.undo.as_slice() {
+fn back(step: &Step) -> Vec<Step> {
+    let (brief, proof) = halves(&step.undo);
+    let action = match brief {
         [only] if only.contains(" CONCURRENTLY ") => Action::Sql { sql: only.clone(), mode: Mode::NoTransaction },
         [only] => Action::Sql { sql: only.clone(), mode: Mode::Brief },
         several => Action::Together { statements: several.to_vec() },
     };
-    Step {
+    let back = Step {
         name: format!("undo {}", step.name),
         action,
-        lock: step.lock,
         scans: false,
         past: None,
         probe: step.probe.as_ref().map(|probe| format!("SELECT NOT coalesce(({probe}), false)")),
         undo: Vec::new(),
         reworded: None,
-        on: step.on.clone(),
-    }
+        ..step.clone()
+    };
+    let proof = proof.map(|sql| Step { on: step.on.clone(), ..Step::scan("prove again", sql.clone()) });
+    std::iter::once(back).chain(proof).collect()
 }
 
 #[cfg(test)]

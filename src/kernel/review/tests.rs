@@ -62,6 +62,8 @@ fn relation_for_test() -> RelationFacts {
         partitioned: None,
         members: Vec::new(),
         partition_of: None,
+        reacts: crate::kernel::facts::Reactions::default(),
+        populated: false,
     }
 }
 
@@ -260,6 +262,7 @@ fn a_backfill_may_grow() {
             expression_sql: "1".into(),
             pending_sql: "a IS NULL".into(),
             rows_estimate,
+            write: None,
         });
         request
     };

@@ -2,6 +2,7 @@
 
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
+use crate::kernel::plan::drops;
 use crate::kernel::sql::statement::{AlterKind, LockMode};
 
 /// The rule.
@@ -27,6 +28,16 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         return Vec::new();
     }
     let also = if *cascade { ", and whatever depends on it" } else { "" };
-    let message = format!("all values of column {column} of {} are lost{also}", target.described());
-    vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+    let mut message = format!("all values of column {column} of {} are lost{also}", target.described());
+    let shared = target.facts.map(|table| drops::shared_indexes(table, column)).unwrap_or_default();
+    if !shared.is_empty() {
+        message.push_str(&format!("; indexes of other columns too go with it: {}", shared.join(", ")));
+    }
+    // Beside others: if one of them failed, the column would be gone all the same.
+    let alone = !cascade && alter.actions.len() == 1;
+    let plan = target
+        .facts
+        .filter(|_| alone)
+        .and_then(|table| drops::column(table, column, subject.facts.column_use(&alter.relation, column)));
+    vec![Hazard { plan, ..Hazard::loss(&target, LockMode::AccessExclusive, message) }]
 }

@@ -1,7 +1,9 @@
 //! Dropping a table loses its data.
 
-use super::subject::{Hazard, Subject};
+use super::subject::{Hazard, Subject, Target};
 use super::{Doc, Response, Rule};
+use crate::kernel::facts::RelationFacts;
+use crate::kernel::plan::drops;
 use crate::kernel::sql::statement::{Change, DropKind, LockMode};
 
 /// The rule.
@@ -32,12 +34,15 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         | DropKind::Other(_) => return Vec::new(),
     }
     // An empty table may still be what an application needs.
-    let dropped = drop.relations.iter().filter_map(|name| subject.shared(name));
-    dropped
-        .map(|target| {
-            let cascade = if drop.cascade { ", and whatever depends on it" } else { "" };
-            let message = format!("all data of {} is lost{cascade}", target.described());
-            Hazard::loss(&target, LockMode::AccessExclusive, message)
-        })
-        .collect()
+    let dropped: Vec<Target<'_>> = drop.relations.iter().filter_map(|name| subject.shared(name)).collect();
+    let found: Option<Vec<&RelationFacts>> = dropped.iter().map(|target| target.facts).collect();
+    let all = dropped.len() == drop.relations.len() && drop.kind == DropKind::Table && !drop.cascade;
+    let plan =
+        found.filter(|_| all).and_then(|found| drops::tables(&found, subject.facts, &mut subject.names.borrow_mut()));
+    let hazard = |target: &Target<'_>| {
+        let cascade = if drop.cascade { ", and whatever depends on it" } else { "" };
+        let message = format!("all data of {} is lost{cascade}", target.described());
+        Hazard { plan: plan.clone(), ..Hazard::loss(target, LockMode::AccessExclusive, message) }
+    };
+    dropped.iter().map(hazard).collect()
 }

@@ -239,7 +239,7 @@ pub fn locks(change: &Change) -> Vec<(&RelationName, LockMode)> {
         Change::RewriteTable { relation, .. } => {
             relation.iter().map(|name| (name, LockMode::AccessExclusive)).collect()
         }
-        Change::RefreshMatview { relation } => vec![(relation, LockMode::AccessExclusive)],
+        Change::RefreshMatview { relation, .. } => vec![(relation, LockMode::AccessExclusive)],
         Change::CreateRule { relation } => vec![(relation, LockMode::AccessExclusive)],
         Change::RestartSequence { relation } => vec![(relation, LockMode::ShareRowExclusive)],
         Change::Publication(publication) => {

@@ -1,5 +1,6 @@
 //! DELETE without a condition deletes every row in one transaction.
 
+use super::mass_update::batches;
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::sql::statement::{Change, LockMode, MassWriteKind};
@@ -13,7 +14,7 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "DELETE whose WHERE is missing or always true, on a table that is not empty.",
         why: "Every row is lost, every row is locked until the commit, and the table doubles in size or must be cleaned up. Mostly the WHERE was forgotten.",
-        instead: "Write the WHERE; for a change of all rows work in batches by key.",
+        instead: "Write the WHERE. If all rows are meant: with the comment /* lockkeeper: batches */ an approved DELETE runs in batches, and so it does where the policy answers rewrite. It is no longer all or nothing then; rows written meanwhile stay.",
         versions: "All supported versions.",
         undo: "Nothing after the commit but a backup, restored beside the database and copied over. Before the commit, ROLLBACK.",
     },
@@ -21,8 +22,11 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let Change::MassWrite { kind: MassWriteKind::Delete, relation } = subject.change else { return Vec::new() };
+    let Change::MassWrite { kind: kind @ MassWriteKind::Delete, relation, by_row } = subject.change else {
+        return Vec::new();
+    };
     let Some(target) = subject.with_data(relation) else { return Vec::new() };
     let message = format!("DELETE without a condition deletes every row of {}", target.described());
-    vec![Hazard::loss(&target, LockMode::RowExclusive, message)]
+    let hazard = Hazard::loss(&target, LockMode::RowExclusive, message);
+    vec![batches(hazard, subject, &target, (*kind, by_row.as_ref()))]
 }

@@ -1,8 +1,9 @@
 //! UPDATE without a condition writes every row in one transaction.
 
-use super::subject::{Hazard, Subject};
+use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
-use crate::kernel::sql::statement::{Change, LockMode, MassWriteKind};
+use crate::kernel::plan::batches;
+use crate::kernel::sql::statement::{ByRow, Change, LockMode, MassWriteKind};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -13,7 +14,7 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "UPDATE whose WHERE is missing or always true, on a table that is not empty.",
         why: "Every row is overwritten, every row is locked until the commit, and the table doubles in size or must be cleaned up. Mostly the WHERE was forgotten.",
-        instead: "Write the WHERE; for a change of all rows work in batches by key.",
+        instead: "Write the WHERE. If all rows are meant: with the comment /* lockkeeper: batches */ an approved UPDATE runs in batches, and so it does where the policy answers rewrite. It is no longer all or nothing then.",
         versions: "All supported versions; MERGE that changes every row from 15.",
         undo: "Nothing after the commit but a backup, restored beside the database and copied over. Before the commit, ROLLBACK; the dead row versions stay until VACUUM.",
     },
@@ -21,8 +22,39 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let Change::MassWrite { kind: MassWriteKind::Update, relation } = subject.change else { return Vec::new() };
+    let Change::MassWrite { kind: kind @ MassWriteKind::Update, relation, by_row } = subject.change else {
+        return Vec::new();
+    };
     let Some(target) = subject.with_data(relation) else { return Vec::new() };
     let message = format!("UPDATE without a condition overwrites every row of {}", target.described());
-    vec![Hazard::loss(&target, LockMode::RowExclusive, message)]
+    let hazard = Hazard::loss(&target, LockMode::RowExclusive, message);
+    vec![batches(hazard, subject, &target, (*kind, by_row.as_ref()))]
+}
+
+/// With the form in batches, or why there is none.
+pub(super) fn batches(
+    mut hazard: Hazard,
+    subject: &Subject<'_>,
+    target: &Target<'_>,
+    (kind, write): (MassWriteKind, Option<&ByRow>),
+) -> Hazard {
+    let plan = match target.facts {
+        Some(table) => batches::plan(kind, write, table, subject.facts),
+        None => Err(UNKNOWN.to_owned()),
+    };
+    match plan {
+        Ok(plan) => {
+            hazard.message.push_str(&format!(
+                "; with the comment /* {} */ it is done in batches, which lock few rows at a time and are no longer \
+                 all or nothing",
+                batches::REQUEST
+            ));
+            Hazard { plan: Some(plan), ..hazard }
+        }
+        Err(why) => {
+            hazard.message.push_str("; it cannot be done in batches: ");
+            hazard.message.push_str(&why);
+            hazard
+        }
+    }
 }

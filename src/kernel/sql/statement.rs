@@ -8,6 +8,7 @@ mod bound;
 mod column;
 mod index;
 mod object;
+mod write;
 
 use std::ops::Range;
 
@@ -23,6 +24,7 @@ pub use index::{CreateIndex, IndexElement};
 pub use object::{
     CreateTable, Drop, DropKind, Opaque, OpaqueKind, Privilege, Publication, PublicationEffect, Rename, Setting,
 };
+pub use write::{Assignment, ByRow, MassWriteKind};
 
 /// What the parser of record made of one text: its statements, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +99,8 @@ pub enum Change {
     MassWrite {
         kind: MassWriteKind,
         relation: RelationName,
+        /// Present where it is all of the statement and writes each row by that row alone.
+        by_row: Option<ByRow>,
     },
     /// RENAME of anything, and SET SCHEMA.
     Rename(Rename),
@@ -119,6 +123,7 @@ pub enum Change {
     /// REFRESH MATERIALIZED VIEW without CONCURRENTLY.
     RefreshMatview {
         relation: RelationName,
+        with_data: bool,
     },
     /// ALTER DOMAIN with something that every table which uses it is checked for.
     CheckDomain {
@@ -184,11 +189,4 @@ impl LockMode {
             Self::AccessExclusive => "ACCESS EXCLUSIVE",
         }
     }
-}
-
-/// What a write of all rows does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MassWriteKind {
-    Update,
-    Delete,
 }

@@ -79,7 +79,6 @@ impl Pages {
 
 /// Fills one slice of one part and counts its rows.
 pub(super) fn batch(job: &Backfill, name: &str, slice: Slice, locked: Locked) -> String {
-    let (column, value) = (job.column.replace('"', "\"\""), &job.expression_sql);
     let tid = |page: u64| format!("'({page},0)'::pg_catalog.tid");
     let share = match slice.of {
         ..=1 => String::new(),
@@ -102,8 +101,8 @@ pub(super) fn batch(job: &Backfill, name: &str, slice: Slice, locked: Locked) ->
              FOR NO KEY UPDATE SKIP LOCKED)) AND {within}"
         ),
     };
-    let update = format!("UPDATE ONLY {name} SET \"{column}\" = {value} WHERE {rows} RETURNING 1");
-    format!("WITH done AS ({update}) SELECT pg_catalog.count(*) FROM done")
+    let write = job.statement(&format!("ONLY {name}"), &rows);
+    format!("WITH done AS ({write} RETURNING 1) SELECT pg_catalog.count(*) FROM done")
 }
 
 /// The pages on which rows are still pending, with their part and how many rows it is; of many the first ones found.
@@ -149,10 +148,6 @@ pub(super) fn lock_one(job: &Backfill) -> String {
 
 /// Fills the row that was locked.
 pub(super) fn fill_one(job: &Backfill, part: &str, place: &str) -> String {
-    format!(
-        "UPDATE ONLY {part} SET \"{}\" = {} WHERE ctid OPERATOR(pg_catalog.=) '{place}'::pg_catalog.tid AND ({})",
-        job.column.replace('"', "\"\""),
-        job.expression_sql,
-        job.pending_sql
-    )
+    let row = format!("ctid OPERATOR(pg_catalog.=) '{place}'::pg_catalog.tid AND ({})", job.pending_sql);
+    job.statement(&format!("ONLY {part}"), &row)
 }

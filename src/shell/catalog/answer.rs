@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::kernel::facts::{
     ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Member, PartitionOf, Partitioned, Persistence,
-    RelationFacts, RelationKind, TypeFacts, WantedUse,
+    Reactions, RelationFacts, RelationKind, TypeFacts, WantedUse,
 };
 use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
@@ -48,6 +48,8 @@ struct Relation {
     partitioned: Option<Partitioned>,
     members: Vec<Listed>,
     partition_of: Option<PartitionOf>,
+    reacts: Reactions,
+    populated: bool,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +161,8 @@ impl Relation {
             partitioned: self.partitioned,
             members: self.members.into_iter().map(Listed::into_facts).collect::<Result<_, _>>()?,
             partition_of: self.partition_of,
+            reacts: self.reacts,
+            populated: self.populated,
         })
     }
 }

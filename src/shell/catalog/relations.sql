@@ -88,6 +88,19 @@ SELECT pg_catalog.json_build_object(
                     d.xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.-) own.top, 4294967295)
                   AS writer) w)
           END),
+    'populated', c.relispopulated,
+    -- Bits of tgtype (pg_trigger.h): 0 row, 2 insert, 3 delete, 4 update.
+    'reacts', pg_catalog.json_build_object(
+      'rules', c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog."char"[]),
+      'triggers', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+          'name', t.tgname, 'for_each_row', pg_catalog.int2and(t.tgtype, 1::pg_catalog.int2) OPERATOR(pg_catalog.>) 0::pg_catalog.int2,
+          'transition_tables', t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL,
+          'on_insert', pg_catalog.int2and(t.tgtype, 4::pg_catalog.int2) OPERATOR(pg_catalog.>) 0::pg_catalog.int2,
+          'on_delete', pg_catalog.int2and(t.tgtype, 8::pg_catalog.int2) OPERATOR(pg_catalog.>) 0::pg_catalog.int2,
+          'on_update', pg_catalog.int2and(t.tgtype, 16::pg_catalog.int2) OPERATOR(pg_catalog.>) 0::pg_catalog.int2)
+          ORDER BY t.tgname)
+        FROM pg_catalog.pg_trigger t WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT t.tgisinternal
+          AND t.tgenabled OPERATOR(pg_catalog.<>) 'D'::pg_catalog."char"), '[]'::pg_catalog.json)),
     'is_partition', c.relispartition,
     'has_children', EXISTS (SELECT FROM pg_catalog.pg_inherits i
       WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid),

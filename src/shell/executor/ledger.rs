@@ -1,6 +1,6 @@
 //! What a run that must survive its process writes down, and what it is told of the runs before it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -11,7 +11,7 @@ use crate::shell::database::DatabaseError;
 pub enum Entry<'a> {
     Begins,
     /// Of a step without a probe: the transaction it is about to run in, before it takes any lock. Whether
-    /// that was committed the server can tell afterwards.
+    /// that was committed the server can tell afterwards. Of a write in batches the first one after it.
     Transaction(&'a str),
     /// Of a step without a probe that is about to run outside a transaction: after a loss nobody can tell.
     Untold,
@@ -36,6 +36,8 @@ pub struct Past {
     pub done: BTreeSet<usize>,
     /// Steps that an earlier run began: theirs is what this run may take back.
     pub begun: BTreeSet<usize>,
+    /// Where a step is about the rows of an earlier time only: the first transaction after that.
+    pub since: BTreeMap<usize, String>,
 }
 
 /// A run without a ledger, or with one.

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::steps::transaction;
 use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms};
-use crate::kernel::plan::Step;
+use crate::kernel::plan::{Step, undo};
 use crate::shell::database::{Database, DatabaseError, TransactionStatus};
 
 const UNCHANGED: &str = "Nothing was changed.";
@@ -19,7 +19,12 @@ impl<D: Database> Runner<'_, D> {
         }
         let cancelled = self.control.is_cancelled() && error.code() == Some(CANCELED);
         let in_block = self.db.transaction_status() != TransactionStatus::Idle;
-        let (state, way_on) = if in_block {
+        let (state, way_on) = if let Some(rows) = self.written_rows() {
+            (
+                format!("It was stopped half way: {rows} rows are done and stay so, the others are as they were."),
+                "To go on, run the same statement again.".to_owned(),
+            )
+        } else if in_block {
             ("The transaction is aborted.".to_owned(), "Roll back and start again.".to_owned())
         } else if self.applied.is_empty() {
             self.nothing_done(&error, cancelled)
@@ -129,6 +134,19 @@ impl<D: Database> Runner<'_, D> {
         {
             return self.drop_concurrently(only, true).await;
         }
+        let (brief, proof) = undo::halves(statements);
+        if !self.undo_brief(brief).await? {
+            return Ok(false);
+        }
+        let Some(proof) = proof else { return Ok(true) };
+        let settings = self.session.local(ms(self.limits.scan_lock_timeout), 0);
+        match transaction(self.db, &settings, std::slice::from_ref(proof)).await {
+            Err(error) if is_lost(&error) => Err(error),
+            other => Ok(other.is_ok()),
+        }
+    }
+
+    async fn undo_brief(&mut self, statements: &[String]) -> Result<bool, DatabaseError> {
         let until = Instant::now() + self.limits.cleanup_budget;
         let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
         let settings = self.session.local(lock_ms, ms(self.limits.tripwire));

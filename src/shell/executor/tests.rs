@@ -248,7 +248,7 @@ async fn what_an_earlier_run_did_is_not_done_again_and_is_taken_back_when_stoppe
     let first = step("first", "ALTER TABLE t ADD a int", Mode::Brief);
     let first = Step { probe: Some("SELECT done".to_owned()), undo: vec!["ALTER TABLE t DROP a".to_owned()], ..first };
     let plan = plan(vec![first, step("second", "UPDATE t SET a = 1", Mode::AsIs)]);
-    let past = Past { done: [1].into(), begun: [0, 1].into() };
+    let past = Past { done: [1].into(), begun: [0, 1].into(), ..Past::default() };
     let mut db = done();
     let (outcome, paper) = kept(&mut db, &plan, &past, &Control::default()).await;
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");

@@ -58,7 +58,12 @@ pub(super) async fn of<D: Database>(
             past.begun.insert(at);
         }
         let Some(step) = plan.steps.get(at).filter(|step| step.probe.is_none()) else { continue };
+        if let (Action::Backfill(_), Some(xid)) = (&step.action, &record.xid) {
+            past.since.entry(at).or_insert_with(|| xid.clone());
+        }
         let is_done = match (outcome, record.xid.as_deref()) {
+            // What is left of it, it finds itself.
+            (outcome, _) if matches!(step.action, Action::Backfill(_)) => outcome == Some(StepOutcome::Done),
             (Some(StepOutcome::Done), _) => true,
             // The server said so.
             (Some(StepOutcome::Failed | StepOutcome::Cancelled), _) => false,

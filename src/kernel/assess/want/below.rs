@@ -4,7 +4,7 @@
 use crate::kernel::facts::{Facts, MEMBERS_MAX, RelationFacts, Wanted};
 use crate::kernel::plan::names::{candidates, included, index_middle};
 use crate::kernel::sql::statement::{
-    AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Statement, TableConstraint,
+    AlterKind, AlterTable, Change, ConstraintKind, DropKind, Reading, RelationName, Statement, TableConstraint,
 };
 
 /// The second look-up. Nothing for what has no partitions.
@@ -19,6 +19,10 @@ pub fn wanted_below(reading: &Reading, facts: &Facts) -> Wanted {
                 below(&index.relation, Some((&middle, "idx")), facts, &mut relations);
             }
             Change::AlterTable(alter) => alter_table(alter, facts, &mut relations),
+            Change::Drop(drop) if drop.kind == DropKind::Table => {
+                let places = drop.relations.iter().filter_map(|name| found(name, facts)?.partition_of.as_ref());
+                relations.extend(places.map(|place| place.parent.clone()));
+            }
             Change::CreateTable(table) => {
                 if let Some(parent) = &table.partition_of {
                     default_of(parent, facts, &mut relations);

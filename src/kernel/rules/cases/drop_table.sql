@@ -12,3 +12,7 @@ DROP TABLE empty;
 DROP TABLE temporary, fresh;
 -- good
 DROP TABLE IF EXISTS nowhere;
+-- bad
+DROP TABLE tied;
+-- bad
+DROP TABLE range_1;

@@ -6,3 +6,7 @@ WITH gone AS (DELETE FROM orders RETURNING *) SELECT count(*) FROM gone;
 DELETE FROM orders WHERE id = 5;
 -- good
 DELETE FROM empty;
+-- bad
+/* lockkeeper: batches */ DELETE FROM orders;
+-- bad
+DELETE FROM orders USING small;

@@ -4,3 +4,7 @@ DO $$ BEGIN NULL; END $$;
 CALL tidy_up();
 -- good
 SELECT price(1);
+-- bad
+CREATE CAST (int AS text) WITH FUNCTION shout(int);
+-- bad
+CREATE TRANSFORM FOR int LANGUAGE plpgsql (FROM SQL WITH FUNCTION f(internal));

@@ -1,8 +1,14 @@
 -- bad
+CREATE DATABASE other TEMPLATE shop;
+-- good
 CREATE DATABASE other;
+-- good
+CREATE DATABASE other TEMPLATE template0 OWNER owner;
 -- bad
 ALTER DATABASE shop CONNECTION LIMIT 10;
 -- bad
+CREATE DEFAULT CONVERSION c FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+-- good
 CREATE CONVERSION c FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
 -- good
 SELECT 1;

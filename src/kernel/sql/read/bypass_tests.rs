@@ -36,7 +36,7 @@ fn change_word(change: &Change) -> String {
         Change::CreateTable(create) => format!("table {}", create.relation.name),
         Change::Drop(drop) => format!("drop {}", drop.objects.join(" ")),
         Change::Truncate { relations, .. } => format!("truncate {}", relations.len()),
-        Change::MassWrite { kind, relation } => format!("{kind:?} all of {}", relation.name).to_lowercase(),
+        Change::MassWrite { kind, relation, .. } => format!("{kind:?} all of {}", relation.name).to_lowercase(),
         Change::Rename(rename) => {
             format!("rename {} {} to {}", rename.what, rename.from, rename.to)
         }
@@ -49,7 +49,7 @@ fn change_word(change: &Change) -> String {
         },
         Change::Reindex { .. } => "reindex".to_owned(),
         Change::RewriteTable { command, .. } => command.to_lowercase(),
-        Change::RefreshMatview { relation } => format!("refresh {}", relation.name),
+        Change::RefreshMatview { relation, .. } => format!("refresh {}", relation.name),
         Change::LockTable { mode, .. } => format!("lock {mode:?}").to_lowercase(),
         Change::Brief { command, .. } => format!("brief {}", command.to_lowercase()),
         Change::Other { command } => format!("other {}", command.to_lowercase()),

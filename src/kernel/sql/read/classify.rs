@@ -230,7 +230,7 @@ fn definition(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
             if !refresh.concurrent
                 && let Some(on) = refresh.relation()
             {
-                found.add(Change::RefreshMatview { relation: relation(on) });
+                found.add(Change::RefreshMatview { relation: relation(on), with_data: !refresh.skip_data });
             }
         }
         Node::CreateSeqStmt(sequence) => found.brief("CREATE SEQUENCE", sequence.sequence()),
@@ -383,9 +383,12 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::AlterOpFamilyStmt(_) => found.brief("ALTER OPERATOR FAMILY", None),
         Node::AlterOperatorStmt(_) => found.brief("ALTER OPERATOR", None),
         Node::AlterTypeStmt(_) => found.other("ALTER TYPE"),
-        Node::CreateCastStmt(_) => found.other("CREATE CAST"),
-        Node::CreateConversionStmt(_) => found.other("CREATE CONVERSION"),
-        Node::CreateTransformStmt(_) => found.other("CREATE TRANSFORM"),
+        // They put a function where no query says its name.
+        Node::CreateCastStmt(_) => found.opaque("CREATE CAST", OpaqueKind::Code),
+        Node::CreateTransformStmt(_) => found.opaque("CREATE TRANSFORM", OpaqueKind::Code),
+        // The default one is used for every client of its encoding.
+        Node::CreateConversionStmt(conversion) if conversion.def => found.other("CREATE DEFAULT CONVERSION"),
+        Node::CreateConversionStmt(_) => found.brief("CREATE CONVERSION", None),
         Node::AlterCollationStmt(_) => found.brief("ALTER COLLATION", None),
         Node::AlterTSDictionaryStmt(_) => found.brief("ALTER TEXT SEARCH DICTIONARY", None),
         Node::AlterTSConfigurationStmt(_) => found.brief("ALTER TEXT SEARCH CONFIGURATION", None),
@@ -395,11 +398,13 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         }
         Node::CreatePublicationStmt(publication) => objects::create_publication(publication, found),
         Node::AlterPublicationStmt(publication) => objects::alter_publication(publication, found),
-        Node::CreatedbStmt(_) => found.other("CREATE DATABASE"),
+        Node::CreatedbStmt(create) => objects::create_database(create, found),
         Node::AlterDatabaseStmt(_) => found.other("ALTER DATABASE"),
         Node::AlterDatabaseRefreshCollStmt(_) => found.other("ALTER DATABASE REFRESH COLLATION VERSION"),
         Node::AlterTableSpaceOptionsStmt(_) => found.other("ALTER TABLESPACE"),
-        Node::AlterTableMoveAllStmt(_) => found.other("ALTER … ALL IN TABLESPACE"),
+        Node::AlterTableMoveAllStmt(_) => {
+            found.add(Change::RewriteTable { command: "ALTER … ALL IN TABLESPACE", relation: None });
+        }
         Node::CallStmt(_) => found.opaque(calls::CALL, OpaqueKind::Code),
         // Also what the tree's own types leave out: CREATE FOREIGN TABLE.
         _ => found.other("statement of a kind that is not modelled"),

@@ -160,7 +160,11 @@ fn statements_of(text: &str, tree: &StmtList) -> Result<Vec<Parsed>, Unreadable>
         let mut found = classify::Found::default();
         // One statement that cannot be taken apart does not make the others unknown.
         let statements = match classify::statement(raw.stmt(), &mut found) {
-            Ok(()) => found.into_statements(),
+            Ok(()) => {
+                let mut statements = found.into_statements();
+                mass::tell_by_row(raw.stmt(), &mut statements);
+                statements
+            }
             Err(error) => vec![Statement::Change(Change::Unreadable { why: error.why })],
         };
         parsed.extend(statements.into_iter().map(|statement| Parsed { span: span.clone(), statement }));

@@ -160,6 +160,19 @@ pub(super) fn drop_named(kind: &'static str, objects: Vec<String>, if_exists: bo
     }));
 }
 
+/// While a database is copied nobody can connect to it; those that are made for it nobody uses.
+pub(super) fn create_database(statement: &nodes::CreatedbStmt, found: &mut Found) {
+    let copies = statement.options().iter().any(|option| {
+        let own = |name: String| !matches!(name.as_str(), "template0" | "template1");
+        option.defname() == Some("template") && literal(option.arg()).is_none_or(own)
+    });
+    if copies {
+        found.other("CREATE DATABASE … TEMPLATE");
+    } else {
+        found.brief("CREATE DATABASE", None);
+    }
+}
+
 pub(super) fn drop_database(statement: &nodes::DropdbStmt, found: &mut Found) {
     found.add(Change::Drop(Drop {
         kind: DropKind::Database,

@@ -2,7 +2,7 @@
 
 use pg_raw_parse::{Node, nodes};
 
-use super::super::statement::UsingForm;
+use super::super::statement::{Callee, UsingForm};
 use super::{Unreadable, column, walk};
 
 /// Types whose constants mean the same whatever the session's settings.
@@ -20,15 +20,23 @@ pub(super) fn form(expression: Node<'_>, of: &str) -> Result<UsingForm, Unreadab
         casts.reverse();
         return Ok(UsingForm::Casts(casts));
     }
+    match computed(expression)? {
+        Some(callees) => Ok(UsingForm::Computed(callees)),
+        None => Ok(UsingForm::Unclear),
+    }
+}
+
+/// What an expression calls that is made of bare columns, constants and calls only.
+pub(super) fn computed(expression: Node<'_>) -> Result<Option<Vec<Callee>>, Unreadable> {
     let mut clear = true;
     walk::each(expression, |node| clear &= is_clear(node))?;
     if !clear {
-        return Ok(UsingForm::Unclear);
+        return Ok(None);
     }
-    Ok(UsingForm::Computed(column::default(expression)?.callees))
+    Ok(Some(column::default(expression)?.callees))
 }
 
-fn bare_column(node: Node<'_>) -> Option<&str> {
+pub(super) fn bare_column(node: Node<'_>) -> Option<&str> {
     let Node::ColumnRef(reference) = node else { return None };
     let mut names = reference.fields().iter();
     match (names.next().and_then(Node::as_str), names.next()) {

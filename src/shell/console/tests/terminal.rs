@@ -31,6 +31,7 @@ fn hostile_request() -> Request {
         expression_sql: "gen_random_uuid()".into(),
         pending_sql: "token IS NULL".into(),
         rows_estimate: 5_000_000,
+        write: None,
     };
     let step = |name: &str, action, lock, scans| Step {
         name: name.into(),

@@ -1,0 +1,194 @@
+//! DROP TABLE and DROP COLUMN in steps: what hangs on it goes first, one lock at a time, and the drop itself is brief.
+//!
+//! First of all the drop is rehearsed and rolled back: what the server has against it, it says before anything is
+//! changed. Steps know their table by its oid: a later table of the same name is none of theirs.
+
+use super::names::Names;
+use super::{Mode, Plan, Step, detach_partition, quote};
+use crate::kernel::facts::{ColumnUse, ConstraintUse, Facts, IndexUse, KinHow, RelationFacts, RelationKind};
+use crate::kernel::sql::statement::LockMode;
+
+/// The recipes' names.
+pub const TABLE: &str = "drop-table";
+pub const COLUMN: &str = "drop-column";
+
+const SAVEPOINT: &str = "lockkeeper_rehearsal";
+
+/// DROP TABLE of tables that nothing else depends on. Nothing where it is brief as it is, or where that cannot be told.
+#[must_use]
+pub fn tables(tables: &[&RelationFacts], facts: &Facts, names: &mut Names<'_>) -> Option<Plan> {
+    let first = tables.first()?;
+    let plain = |table: &&RelationFacts| table.kind == RelationKind::Table && table.dependents.is_empty();
+    if !tables.iter().all(plain) {
+        return None;
+    }
+    let mut steps = Vec::new();
+    for table in tables {
+        steps.extend(detach(table, facts, names));
+        let keys = table.constraints.iter().filter(|constraint| constraint.kind == 'f' && !constraint.inherited);
+        for key in keys {
+            let other = table.kin_by(KinHow::References).find(|kin| kin.constraint.as_ref() == Some(&key.name));
+            // A key to itself takes no other lock.
+            if other.is_none_or(|kin| kin.relation == table.qualified()) {
+                continue;
+            }
+            let named = Named { name: &key.name, definition: &key.definition, comment: None };
+            steps.push(unlink(table, &named, &gone(table)));
+        }
+    }
+    if steps.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = tables.iter().map(|table| quote::table(table)).collect();
+    let drop = format!("DROP TABLE {}", names.join(", "));
+    let all_gone = format!(
+        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) ANY ('{{{}}}'::pg_catalog.oid[]))",
+        tables.iter().map(|table| table.oid.to_string()).collect::<Vec<_>>().join(",")
+    );
+    steps.insert(0, Step { past: Some(all_gone.clone()), ..rehearsal(&drop) });
+    steps.push(Step::brief("drop", drop, LockMode::AccessExclusive).probed(all_gone));
+    Some(Plan {
+        recipe: TABLE.to_owned(),
+        tag: "DROP TABLE".to_owned(),
+        summary: format!(
+            "What ties {} to other tables is undone first, one lock at a time, because DROP TABLE locks all of them \
+             together.",
+            names.join(", ")
+        ),
+        relation: Some(first.qualified()),
+        steps,
+        undo_loses: Some(format!("all data of {}", names.join(", "))),
+    })
+}
+
+/// DROP COLUMN of a plain table: its indexes go without a lock that anybody notices, its foreign keys one by one.
+/// Nothing where the drop is brief as it is, or where what hangs on the column cannot be told.
+#[must_use]
+pub fn column(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) -> Option<Plan> {
+    let hangs = hangs?;
+    let plain = table.kind == RelationKind::Table && !table.is_partition && !table.has_children;
+    let depended_on = !hangs.refused.is_empty() || hangs.constraints.iter().any(|constraint| !constraint.local);
+    if !plain || depended_on {
+        return None;
+    }
+    let is_gone = no_column(table, hangs.position);
+    let mut steps = Vec::new();
+    for key in hangs.constraints.iter().filter(|constraint| ties(table, constraint)) {
+        let named = Named { name: &key.name, definition: &key.definition, comment: key.comment.as_deref() };
+        steps.push(unlink(table, &named, &is_gone));
+    }
+    steps.extend(hangs.indexes.iter().filter(|index| stands_alone(index)).map(|index| unindex(table, index, &is_gone)));
+    if steps.is_empty() {
+        return None;
+    }
+    let relation = quote::table(table);
+    let drop = format!("ALTER TABLE {relation} DROP COLUMN {}", quote::identifier(column));
+    steps.insert(0, Step { past: Some(is_gone.clone()), ..rehearsal(&drop) });
+    steps.push(Step::brief("drop", drop, LockMode::AccessExclusive).probed(is_gone));
+    Some(Plan {
+        recipe: COLUMN.to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: format!(
+            "What hangs on column {column} of {relation} goes first: indexes with DROP INDEX CONCURRENTLY, foreign keys \
+             one by one. Then the column itself is dropped, which is brief."
+        ),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: Some(format!("all values of column {column} of {relation}")),
+    })
+}
+
+/// The indexes that are about other columns too and go with it, for the finding.
+#[must_use]
+pub fn shared_indexes(table: &RelationFacts, column: &str) -> Vec<String> {
+    let shared = |columns: &[String]| columns.iter().any(|name| name == column) && columns.len() > 1;
+    let indexes = table.indexes.iter().filter(|index| shared(&index.columns));
+    indexes.map(|index| format!("{} ({})", index.name, index.columns.join(", "))).collect()
+}
+
+/// A constraint as it is made again.
+struct Named<'a> {
+    name: &'a str,
+    definition: &'a str,
+    comment: Option<&'a str>,
+}
+
+/// The drop, rolled back at once.
+fn rehearsal(drop: &str) -> Step {
+    let statements =
+        vec![format!("SAVEPOINT {SAVEPOINT}"), drop.to_owned(), format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")];
+    Step::together("rehearse", statements, LockMode::AccessExclusive)
+}
+
+/// A foreign key goes alone: that locks its two tables and no third.
+fn unlink(table: &RelationFacts, key: &Named<'_>, past: &str) -> Step {
+    let (relation, name) = (quote::table(table), quote::identifier(key.name));
+    let probe = format!(
+        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid OPERATOR(pg_catalog.=) \
+         {}::pg_catalog.oid AND c.conname OPERATOR(pg_catalog.=) {})",
+        table.oid,
+        quote::literal(key.name)
+    );
+    let unproven = key.definition.ends_with(" NOT VALID") || key.definition.ends_with(" NOT ENFORCED");
+    let mark = if unproven { "" } else { " NOT VALID" };
+    let drop = format!("ALTER TABLE {relation} DROP CONSTRAINT {name}");
+    let mut step = Step::brief("unlink", drop, LockMode::AccessExclusive)
+        .probed(probe)
+        .undone_by(format!("ALTER TABLE {relation} ADD CONSTRAINT {name} {}{mark}", key.definition));
+    if let Some(comment) = key.comment {
+        step = step.undone_by(format!("COMMENT ON CONSTRAINT {name} ON {relation} IS {}", quote::literal(comment)));
+    }
+    if !unproven {
+        step = step.undone_by(format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {name}"));
+    }
+    Step { past: Some(past.to_owned()), ..step }
+}
+
+/// A foreign key to another table.
+fn ties(table: &RelationFacts, constraint: &ConstraintUse) -> bool {
+    let itself = constraint.referenced_schema.as_ref() == Some(&table.schema)
+        && constraint.referenced_table.as_ref() == Some(&table.name);
+    constraint.kind == 'f' && constraint.local && !itself
+}
+
+/// No constraint is made of it, and nothing would be missing if it is built again.
+fn stands_alone(index: &IndexUse) -> bool {
+    let more = index.replica_identity || index.clustered || index.tablespace.is_some() || index.comment.is_some();
+    index.constraint.is_none() && !more
+}
+
+fn unindex(table: &RelationFacts, index: &IndexUse, past: &str) -> Step {
+    let name = quote::qualified(&table.schema, &index.name);
+    let sql = format!("DROP INDEX CONCURRENTLY {name}");
+    let step = Step::sql("drop index", sql, Mode::NoTransaction, LockMode::ShareUpdateExclusive)
+        .probed(format!("SELECT pg_catalog.to_regclass({}) IS NULL", quote::literal(&name)));
+    let again = index.definition.split_once(" INDEX ");
+    let step = match again {
+        Some((create, rest)) if index.valid => step.undone_by(format!("{create} INDEX CONCURRENTLY {rest}")),
+        Some(_) | None => step,
+    };
+    Step { past: Some(past.to_owned()), ..step }
+}
+
+/// A partition leaves its parent first, where it can without a strong lock on that.
+fn detach(table: &RelationFacts, facts: &Facts, names: &mut Names<'_>) -> Vec<Step> {
+    let place = table.partition_of.as_ref().filter(|place| !place.detach_pending);
+    let parent = place.and_then(|place| facts.relation(&place.parent).flatten());
+    let Some(Ok(plan)) = parent.map(|parent| detach_partition::plan(parent, table, names)) else { return Vec::new() };
+    plan.steps.into_iter().map(|step| Step { past: Some(gone(table)), ..step }).collect()
+}
+
+fn gone(table: &RelationFacts) -> String {
+    format!(
+        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) {}::pg_catalog.oid)",
+        table.oid
+    )
+}
+
+fn no_column(table: &RelationFacts, position: i16) -> String {
+    format!(
+        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) \
+         {}::pg_catalog.oid AND a.attnum OPERATOR(pg_catalog.=) {position}::pg_catalog.int2 AND NOT a.attisdropped)",
+        table.oid
+    )
+}
