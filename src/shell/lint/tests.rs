@@ -225,7 +225,7 @@ fn the_policy_is_the_configurations() {
     let verdict = |words: &str| project.lint(&format!("@a.sql --config @gateway.toml {words}")).unwrap();
     assert_eq!(verdict("").files[0].statements[0].verdict, Outcome::Hold);
     assert!(verdict("").failed && !verdict("--fail-on refuse").failed);
-    assert_eq!(verdict("--role dba").files[0].statements[0].verdict, Outcome::Pass);
+    assert_eq!(verdict("--role dba").files[0].statements[0].verdict, Outcome::Bounded);
     assert_eq!(verdict("--policy strict").files[0].statements[0].verdict, Outcome::Hold);
     let observed = verdict("--policy observe");
     assert!(observed.observe && observed.files[0].statements[0].verdict == Outcome::Hold);
