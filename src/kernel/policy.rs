@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 mod pattern;
 mod profile;
+mod review;
 mod wayout;
 
 #[cfg(test)]
@@ -11,10 +12,12 @@ mod tests;
 
 pub use pattern::pattern_matches;
 pub use profile::{SMALL_BYTES, SMALL_ROWS};
+pub use review::{OWNERS, Owners, Review};
 use serde::{Deserialize, Serialize};
 
 use super::assess::{Assessed, Assessment};
 use super::plan::{Mode, Plan, as_is};
+use super::review::Conditions;
 use super::rules::{self, Finding, Response, RuleId, brief_lock};
 use super::sql::statement::{LockMode, Reading, Statement};
 
@@ -25,6 +28,8 @@ pub struct Policy {
     pub entries: Vec<Entry>,
     /// Judged and recorded, nothing changed.
     pub observe: bool,
+    /// Whose tables are whose: the first that matches counts.
+    pub owners: Vec<Owners>,
 }
 
 /// One entry: for whom and what it is, and what it answers to each rule.
@@ -36,6 +41,8 @@ pub struct Entry {
     pub small_bytes: u64,
     /// Answers by rule id; a rule that is absent gets its own default.
     pub responses: BTreeMap<RuleId, Response>,
+    /// Who approves what is held.
+    pub review: Review,
 }
 
 /// Empty lists match everything. Patterns have `*` and `?` and are case-sensitive.
@@ -107,6 +114,8 @@ pub struct Draft {
     pub findings: Vec<Finding>,
     /// What will run on approval: the safe form where there is one, else the statement as it is.
     pub plan: Plan,
+    /// Who has to approve it, and when it may run.
+    pub conditions: Conditions,
 }
 
 /// Why not, and what to do.
@@ -157,7 +166,7 @@ fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> 
         Response::Pass => Verdict::Pass { clearance: Clearance(()), warnings: Vec::new() },
         Response::Warn => Verdict::Pass { clearance: Clearance(()), warnings: told(Response::Warn) },
         Response::Rewrite => rewrite(place, assessment, &answers, told(Response::Warn)),
-        Response::Hold => hold(place, assessment, &answers),
+        Response::Hold => hold((policy, who), place, assessment, &answers),
         Response::Refuse => Verdict::Refuse(Box::new(wayout::never(
             answers.iter().filter(|answer| answer.response == Response::Refuse).map(|answer| answer.finding),
         ))),
@@ -237,7 +246,7 @@ fn rewrite(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findin
     Verdict::Refuse(Box::new(wayout::not_here(place, heavy.map(|answer| answer.finding))))
 }
 
-fn hold(place: Place, assessment: &Assessment, answers: &[Answer<'_>]) -> Verdict {
+fn hold((policy, who): (&Policy, &Who), place: Place, assessment: &Assessment, answers: &[Answer<'_>]) -> Verdict {
     let stops = || answers.iter().filter(|answer| answer.response >= Response::Rewrite && !is_guard(answer.finding));
     let alone = stands_alone(place, assessment);
     // Something that has a safe form is not approved in its harmful one: it must come out of its company first.
@@ -257,7 +266,8 @@ fn hold(place: Place, assessment: &Assessment, answers: &[Answer<'_>]) -> Verdic
         }
         Some(_) | None => whole_message(assessment),
     };
-    Verdict::Hold(Box::new(Draft { findings, plan }))
+    let conditions = review::conditions(policy, who, &findings);
+    Verdict::Hold(Box::new(Draft { findings, plan, conditions }))
 }
 
 /// The message as the client sent it: several statements, or parameters, which no step of ours has.

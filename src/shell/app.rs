@@ -386,6 +386,10 @@ fn record_settings(settings: &Settings) -> audit::Settings {
 
 fn ask_settings(settings: &Settings) -> ask::Settings {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let terms = Terms { pending_ms: ms(settings.hold.pending_expiry), approved_ms: ms(settings.hold.approved_expiry) };
+    let terms = Terms {
+        pending_ms: ms(settings.hold.pending_expiry),
+        approved_ms: ms(settings.hold.approved_expiry),
+        growth_factor: settings.hold.growth_factor,
+    };
     ask::Settings { terms, ..ask::Settings::default() }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, Match, Policy};
+use super::{Entry, Match, Policy, Review};
 use crate::kernel::rules::{RULES, Response, brief_lock};
 
 /// Rows up to which a table is small, unless the policy says otherwise: a scan or a build then takes
@@ -34,7 +34,14 @@ fn one_entry(
 ) -> Policy {
     Policy {
         name: name.to_owned(),
-        entries: vec![Entry { matches: Match::default(), small_rows, small_bytes, responses }],
+        entries: vec![Entry {
+            matches: Match::default(),
+            small_rows,
+            small_bytes,
+            responses,
+            review: Review::default(),
+        }],
         observe: false,
+        owners: Vec::new(),
     }
 }

@@ -1,16 +1,17 @@
 //! What an approval is bound to: the exact text, where and as whom it runs, the objects it touches, the plan.
-//! Sizes are not part of it: a table that grows while people think is still the table they thought about.
+//! Sizes are not part of its hash: a table that grows a little while people think is still the table they thought
+//! about. One that has grown by a factor is not.
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::Request;
+use super::{Request, Terms};
 use crate::kernel::facts::{ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind};
 use crate::kernel::plan::{Action, Backfill, Plan, Step};
 
 /// In what a statement differs from the one a ticket is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     #[error("its text differs")]
     Text,
@@ -28,15 +29,23 @@ pub enum Mismatch {
     Objects,
     #[error("what would run has changed since it was looked at")]
     Plan,
+    #[error("the policy asks for other approvals since it was looked at")]
+    Policy,
+    #[error("{relation} has grown since it was looked at, from {from} to {to} {unit}")]
+    Grown { relation: String, from: u64, to: u64, unit: &'static str },
 }
+
+/// A table below both bounds is small whatever it was before.
+const GROWN_ROWS: u64 = 10_000;
+const GROWN_BYTES: u64 = 16 << 20;
 
 impl Mismatch {
     /// The same change in changed surroundings: somebody has to look again.
     /// The others mean that it is another change.
     #[must_use]
-    pub fn returns_to_review(self) -> bool {
+    pub fn returns_to_review(&self) -> bool {
         match self {
-            Self::Objects | Self::Plan => true,
+            Self::Objects | Self::Plan | Self::Policy | Self::Grown { .. } => true,
             Self::Text | Self::Target | Self::Database | Self::Requester | Self::Role | Self::SearchPath => false,
         }
     }
@@ -57,6 +66,7 @@ impl Request {
             (self.search_path == other.search_path, Mismatch::SearchPath),
             (self.objects_hash == other.objects_hash, Mismatch::Objects),
             (bound_plan(&self.plan) == bound_plan(&other.plan), Mismatch::Plan),
+            (self.conditions == other.conditions, Mismatch::Policy),
         ];
         match checks.into_iter().find(|(same, _)| !same) {
             Some((_, mismatch)) => Err(mismatch),
@@ -64,15 +74,41 @@ impl Request {
         }
     }
 
-    /// Hash over everything a reviewer decides on. A decision that carries another one was made
-    /// about something else.
-    #[must_use]
-    pub fn review_hash(&self) -> String {
+    /// As [`Self::matches`], and nothing it touches has grown by more than a factor.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn still_covers(&self, now: &Self, terms: Terms) -> Result<(), Mismatch> {
+        self.matches(now)?;
+        for before in self.facts.relations() {
+            let Some(after) = now.facts.relations().find(|after| after.oid == before.oid) else { continue };
+            let grown = |from: u64, to: u64, least: u64, unit| {
+                let is_grown = to > least && to > from.saturating_mul(u64::from(terms.growth_factor.max(1)));
+                let relation = format!("{}.{}", after.schema, after.name);
+                if is_grown { Err(Mismatch::Grown { relation, from, to, unit }) } else { Ok(()) }
+            };
+            if let (Some(from), Some(to)) = (before.rows, after.rows) {
+                grown(from, to, GROWN_ROWS, "rows")?;
+            }
+            grown(before.total_bytes, after.total_bytes, GROWN_BYTES, "bytes")?;
+        }
+        Ok(())
+    }
+
+    /// The part of [`super::Ticket::review_hash`] that the statement and its surroundings are.
+    pub(super) fn review_hash(&self) -> String {
         hash(&(
             (&self.text_hash, &self.shown, &self.target, &self.database),
             (&self.requester, &self.role, &self.search_path, &self.objects_hash),
-            bound_plan(&self.plan),
+            (bound_plan(&self.plan), &self.conditions),
         ))
+    }
+
+    /// What makes changes alike whatever their names: what is done to which table, and how.
+    #[must_use]
+    pub fn kin(&self) -> String {
+        let relation = self.plan.relation.as_ref().map(|name| (name.schema.as_deref().unwrap_or("public"), &name.name));
+        hash(&(&self.plan.recipe, &self.plan.tag, relation))
     }
 
     /// What makes two requests the same one, in one column: [`Request::matches`] up to the search path.
@@ -166,7 +202,7 @@ fn bound_step(step: Step) -> Step {
 }
 
 /// JSON keeps the borders between values, which plain concatenation would not.
-fn hash(value: &impl Serialize) -> String {
+pub(super) fn hash(value: &impl Serialize) -> String {
     // Fails only for maps whose keys are not strings, of which there are none here.
     let bytes = serde_json::to_vec(value).unwrap_or_else(|error| error.to_string().into_bytes());
     HEXLOWER.encode(&Sha256::digest(&bytes))

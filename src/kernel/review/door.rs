@@ -22,11 +22,20 @@ impl Door {
     /// The door such a command comes through unless its caller knows better.
     pub(super) fn of(command: &Command) -> Self {
         match command {
-            Command::Approve { .. } | Command::Reject { .. } | Command::Cancel { .. } | Command::Comment { .. } => {
-                Self::Local
-            }
-            Command::Expire | Command::LoseOutcome { claim: None, .. } => Self::Gateway,
+            Command::Approve { .. }
+            | Command::BreakGlass { .. }
+            | Command::ReviewDebt { .. }
+            | Command::RequestChanges { .. }
+            | Command::Reject { .. }
+            | Command::Cancel { .. }
+            | Command::Comment { .. }
+            | Command::Justify { .. }
+            | Command::Label { .. }
+            | Command::ChooseRun { .. }
+            | Command::Settle { .. } => Self::Local,
+            Command::Expire | Command::Undo { .. } | Command::LoseOutcome { claim: None, .. } => Self::Gateway,
             Command::Claim { .. }
+            | Command::Start { .. }
             | Command::Finish { .. }
             | Command::Fail { .. }
             | Command::LoseOutcome { claim: Some(_), .. }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Instant;
+use super::{Instant, Vote};
 
 /// Where a ticket stands; every state owns its data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,38 +13,71 @@ pub enum State {
         since: Instant,
         expires: Instant,
         returned: Option<String>,
+        /// Approvals that are not enough yet.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        votes: Vec<Vote>,
     },
-    /// May run once until `expires`.
-    Approved {
+    /// A reviewer wants something else first: the requester answers, or sends the statement again.
+    ChangesRequested {
         by: String,
+        at: Instant,
+        what: String,
+        expires: Instant,
+    },
+    /// May run once until `expires`, and not before `from`.
+    Approved {
+        #[serde(deserialize_with = "one_or_many")]
+        by: Vec<String>,
         at: Instant,
         note: Option<String>,
         expires: Instant,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Instant>,
+        /// Let through without a quorum.
+        #[serde(default)]
+        glass: bool,
     },
-    /// Claimed; the approval is spent.
+    /// The approval is spent; nothing was sent yet.
+    Claimed {
+        claim: String,
+        since: Instant,
+        by_session: String,
+        approved_by: Vec<String>,
+    },
+    /// The database may have seen it.
     Running {
         claim: String,
         since: Instant,
         by_session: String,
-        approved_by: String,
+        #[serde(deserialize_with = "one_or_many")]
+        approved_by: Vec<String>,
     },
     Done {
         at: Instant,
         ms: u64,
         tag: String,
-        approved_by: String,
+        #[serde(deserialize_with = "one_or_many")]
+        approved_by: Vec<String>,
     },
     Failed {
         at: Instant,
         code: String,
         message: String,
-        approved_by: String,
+        #[serde(deserialize_with = "one_or_many")]
+        approved_by: Vec<String>,
     },
-    /// It was running and nobody can say whether it took effect.
+    /// It was done, and a job has taken it back.
+    Undone {
+        at: Instant,
+        job: i64,
+        approved_by: Vec<String>,
+    },
+    /// It was running and nobody can say whether it took effect, until somebody has looked.
     Unknown {
         at: Instant,
         why: String,
-        approved_by: String,
+        #[serde(deserialize_with = "one_or_many")]
+        approved_by: Vec<String>,
     },
     Rejected {
         by: String,
@@ -68,10 +101,13 @@ impl State {
     pub fn name(&self) -> StateName {
         match self {
             Self::Pending { .. } => StateName::Pending,
+            Self::ChangesRequested { .. } => StateName::ChangesRequested,
             Self::Approved { .. } => StateName::Approved,
+            Self::Claimed { .. } => StateName::Claimed,
             Self::Running { .. } => StateName::Running,
             Self::Done { .. } => StateName::Done,
             Self::Failed { .. } => StateName::Failed,
+            Self::Undone { .. } => StateName::Undone,
             Self::Unknown { .. } => StateName::Unknown,
             Self::Rejected { .. } => StateName::Rejected,
             Self::Cancelled { .. } => StateName::Cancelled,
@@ -83,10 +119,14 @@ impl State {
     #[must_use]
     pub fn expires(&self) -> Option<Instant> {
         match self {
-            Self::Pending { expires, .. } | Self::Approved { expires, .. } => Some(*expires),
-            Self::Running { .. }
+            Self::Pending { expires, .. } | Self::ChangesRequested { expires, .. } | Self::Approved { expires, .. } => {
+                Some(*expires)
+            }
+            Self::Claimed { .. }
+            | Self::Running { .. }
             | Self::Done { .. }
             | Self::Failed { .. }
+            | Self::Undone { .. }
             | Self::Unknown { .. }
             | Self::Rejected { .. }
             | Self::Cancelled { .. }
@@ -100,10 +140,13 @@ impl State {
 #[serde(rename_all = "snake_case")]
 pub enum StateName {
     Pending,
+    ChangesRequested,
     Approved,
+    Claimed,
     Running,
     Done,
     Failed,
+    Undone,
     Unknown,
     Rejected,
     Cancelled,
@@ -112,12 +155,15 @@ pub enum StateName {
 
 impl StateName {
     /// All of them, in the order of a ticket's life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Pending,
+        Self::ChangesRequested,
         Self::Approved,
+        Self::Claimed,
         Self::Running,
         Self::Done,
         Self::Failed,
+        Self::Undone,
         Self::Unknown,
         Self::Rejected,
         Self::Cancelled,
@@ -128,10 +174,13 @@ impl StateName {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
+            Self::ChangesRequested => "changes_requested",
             Self::Approved => "approved",
+            Self::Claimed => "claimed",
             Self::Running => "running",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Undone => "undone",
             Self::Unknown => "unknown",
             Self::Rejected => "rejected",
             Self::Cancelled => "cancelled",
@@ -149,10 +198,12 @@ impl StateName {
     #[must_use]
     pub fn is_live(self) -> bool {
         match self {
-            Self::Pending | Self::Approved => true,
-            Self::Running
+            Self::Pending | Self::ChangesRequested | Self::Approved => true,
+            Self::Claimed
+            | Self::Running
             | Self::Done
             | Self::Failed
+            | Self::Undone
             | Self::Unknown
             | Self::Rejected
             | Self::Cancelled
@@ -160,10 +211,10 @@ impl StateName {
         }
     }
 
-    /// No command moves it any more.
+    /// It waits for nobody and does not run: only what was found out about it later moves it.
     #[must_use]
-    pub fn is_terminal(self) -> bool {
-        !self.is_live() && self != Self::Running
+    pub fn is_over(self) -> bool {
+        !self.is_live() && !matches!(self, Self::Claimed | Self::Running)
     }
 }
 
@@ -171,4 +222,37 @@ impl std::fmt::Display for StateName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Who approved it, if somebody has.
+#[must_use]
+pub fn approvers(state: &State) -> Vec<String> {
+    match state {
+        State::Pending { votes, .. } => votes.iter().map(|vote| vote.by.clone()).collect(),
+        State::Approved { by, .. } => by.clone(),
+        State::Claimed { approved_by, .. }
+        | State::Running { approved_by, .. }
+        | State::Done { approved_by, .. }
+        | State::Failed { approved_by, .. }
+        | State::Undone { approved_by, .. }
+        | State::Unknown { approved_by, .. } => approved_by.clone(),
+        State::ChangesRequested { .. } | State::Rejected { .. } | State::Cancelled { .. } | State::Expired { .. } => {
+            Vec::new()
+        }
+    }
+}
+
+/// Tickets of the first versions had one approver.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Names {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Names::deserialize(deserializer)? {
+        Names::One(name) if name.is_empty() => Vec::new(),
+        Names::One(name) => vec![name],
+        Names::Many(names) => names,
+    })
 }

@@ -5,6 +5,10 @@ use crate::kernel::facts::{ColumnFacts, Persistence, RelationFacts, RelationKind
 use crate::kernel::plan::{Action, Backfill, Mode, Step};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 
+mod quorum;
+
+use quorum::oncall;
+
 fn plan_for_test() -> Plan {
     let sql = Action::Sql { sql: "DROP TABLE orders".into(), mode: Mode::AsIs };
     let step = Step {
@@ -84,6 +88,7 @@ pub(crate) fn request_for_test() -> Request {
         database: "shop".into(),
         requester: "alice".into(),
         role: "app_owner".into(),
+        person: None,
         search_path: "public".into(),
         application: "psql".into(),
         client: "127.0.0.1:5".into(),
@@ -92,6 +97,7 @@ pub(crate) fn request_for_test() -> Request {
         objects_hash: objects_hash(&facts),
         facts,
         plan: plan_for_test(),
+        conditions: Conditions::default(),
     }
 }
 
@@ -110,18 +116,31 @@ fn approve_as(by: &str) -> Command {
     Command::Approve { by: by.into(), note: None, seen_hash: None }
 }
 
+fn start() -> Command {
+    Command::Start { claim: "c1".into() }
+}
+
+fn ask_for_changes() -> Command {
+    Command::RequestChanges { by: "bob".into(), what: "a comment on the column".into() }
+}
+
 fn claim_of(request: Request) -> Command {
     Command::Claim { claim: "c1".into(), session: "s1".into(), request: Box::new(request) }
 }
 
 fn in_state(name: StateName) -> Ticket {
     let approved = || after(opened(), approve_as("bob"));
-    let running = || after(approved(), claim_of(request_for_test()));
+    let claimed = || after(approved(), claim_of(request_for_test()));
+    let running = || after(claimed(), start());
+    let done = || after(running(), Command::Finish { claim: "c1".into(), ms: 3, tag: "DROP TABLE".into() });
     match name {
         StateName::Pending => opened(),
         StateName::Approved => approved(),
+        StateName::ChangesRequested => after(opened(), ask_for_changes()),
+        StateName::Claimed => claimed(),
         StateName::Running => running(),
-        StateName::Done => after(running(), Command::Finish { claim: "c1".into(), ms: 3, tag: "DROP TABLE".into() }),
+        StateName::Done => done(),
+        StateName::Undone => after(done(), Command::Undo { job: 7 }),
         StateName::Failed => {
             after(running(), Command::Fail { claim: "c1".into(), code: "42P01".into(), message: "gone".into() })
         }
@@ -141,22 +160,41 @@ fn in_state(name: StateName) -> Ticket {
 #[test]
 fn commands_by_state() {
     type Make = fn() -> Command;
-    let table: [(&str, &str, Make); 8] = [
-        ("approve", "y........", || approve_as("bob")),
-        ("reject", "yy.......", || Command::Reject { by: "bob".into(), reason: "no".into() }),
-        ("cancel", "yy.......", || Command::Cancel { by: "alice".into(), reason: None }),
-        ("claim", ".y.......", || claim_of(request_for_test())),
-        ("finish", "..y......", || Command::Finish { claim: "c1".into(), ms: 1, tag: "x".into() }),
-        ("fail", "..y......", || Command::Fail { claim: "c1".into(), code: "x".into(), message: "y".into() }),
-        ("lose", "..y......", || Command::LoseOutcome { claim: None, why: "x".into() }),
-        ("comment", "yyyyyyyyy", || Command::Comment { by: "zoe".into(), text: "hm".into() }),
+    let table: [(&str, &str, Make); 17] = [
+        ("approve", "y...........", || approve_as("bob")),
+        ("break the glass", "yy..........", || Command::BreakGlass { by: oncall("bob"), reason: "down".into() }),
+        ("request changes", "yy..........", ask_for_changes),
+        ("reject", "yyy.........", || Command::Reject { by: "bob".into(), reason: "no".into() }),
+        ("cancel", "yyy.........", || Command::Cancel { by: "alice".into(), reason: None }),
+        ("justify", "yy..........", || Command::Justify { by: "alice".into(), text: "unused".into() }),
+        ("choose", "yyy.........", || Command::ChooseRun { by: "alice".into(), run: RunMode::Job }),
+        ("claim", "..y.........", || claim_of(request_for_test())),
+        ("start", "...y........", start),
+        ("finish", "....y.......", || Command::Finish { claim: "c1".into(), ms: 1, tag: "x".into() }),
+        ("fail", "...yy.......", || Command::Fail { claim: "c1".into(), code: "x".into(), message: "y".into() }),
+        ("lose", "....y.......", || Command::LoseOutcome { claim: None, why: "x".into() }),
+        ("undo", ".....yy.....", || Command::Undo { job: 7 }),
+        ("settle", "........y...", || Command::Settle { by: "bob".into(), applied: true, found: "gone".into() }),
+        ("return", "yyy.........", || Command::ReturnToReview {
+            why: "x".into(),
+            request: Box::new(request_for_test()),
+        }),
+        ("label", "yyyyyyyyyyyy", || Command::Label { by: "zoe".into(), add: vec!["q3".into()], remove: Vec::new() }),
+        ("comment", "yyyyyyyyyyyy", || Command::Comment { by: "zoe".into(), text: "hm".into() }),
     ];
     for (name, expected, make) in table {
         let got: String = StateName::ALL
             .into_iter()
             .map(|state| {
-                let ticket = in_state(state);
+                let mut ticket = in_state(state);
                 assert_eq!(ticket.state.name(), state);
+                ticket.request.conditions.break_glass = vec!["oncall".into()];
+                let make = || match make() {
+                    Command::Claim { claim, session, .. } => {
+                        Command::Claim { claim, session, request: Box::new(ticket.request.clone()) }
+                    }
+                    other => other,
+                };
                 if decide(&ticket, make(), NOW, Terms::default()).is_ok() { 'y' } else { '.' }
             })
             .collect();
@@ -197,7 +235,7 @@ fn an_approval_of_something_else_does_not_count() {
     let seen = |hash: &str| Command::Approve { by: "bob".into(), note: None, seen_hash: Some(hash.into()) };
     let ticket = opened();
     assert_eq!(decide(&ticket, seen("old"), NOW, Terms::default()), Err(Rejection::StaleView));
-    assert!(decide(&ticket, seen(&ticket.request.review_hash()), NOW, Terms::default()).is_ok());
+    assert!(decide(&ticket, seen(&ticket.review_hash()), NOW, Terms::default()).is_ok());
 }
 
 #[test]
@@ -223,13 +261,13 @@ fn a_claim_of_changed_objects_returns_to_review_and_needs_a_new_approval() {
     let State::Pending { returned: Some(why), .. } = &ticket.state else { panic!("{:?}", ticket.state) };
     assert_eq!(why, "the objects it touches have changed since it was looked at");
     let again = after(after(ticket, approve_as("bob")), claim_of(changed));
-    assert_eq!(again.state.name(), StateName::Running);
+    assert_eq!(again.state.name(), StateName::Claimed);
 }
 
 #[test]
 fn the_first_difference_is_named() {
     type Change = fn(&mut Request);
-    let table: [(Change, Option<Mismatch>); 14] = [
+    let table: [(Change, Option<Mismatch>); 15] = [
         (|_| (), None),
         (|r| r.text_hash.push(' '), Some(Mismatch::Text)),
         (|r| r.target.push('x'), Some(Mismatch::Target)),
@@ -240,6 +278,7 @@ fn the_first_difference_is_named() {
         (|r| r.objects_hash.push('x'), Some(Mismatch::Objects)),
         (|r| r.plan.steps.clear(), Some(Mismatch::Plan)),
         (|r| r.plan.undo_loses = None, Some(Mismatch::Plan)),
+        (|r| r.conditions.people = 2, Some(Mismatch::Policy)),
         (|r| r.plan.summary = "2,000 rows".into(), None),
         (|r| r.client = "10.0.0.1:9".into(), None),
         (|r| r.application = "other".into(), None),
@@ -250,6 +289,48 @@ fn the_first_difference_is_named() {
         change(&mut other);
         assert_eq!(request_for_test().matches(&other).err(), expected, "case {n}");
     }
+}
+
+#[test]
+fn a_table_that_has_grown_by_a_factor_is_looked_at_again() {
+    let sized = |rows, bytes| {
+        let facts = facts_with(|relation| (relation.rows, relation.total_bytes) = (Some(rows), bytes));
+        Request { facts, ..request_for_test() }
+    };
+    let terms = Terms::default();
+    for (before, after, expected) in [
+        ((1_000, 1 << 20), (9_000, 9 << 20), "still covered"),
+        (
+            (1_000, 1 << 20),
+            (20_000, 9 << 20),
+            "public.orders has grown since it was looked at, from 1000 to 20000 rows",
+        ),
+        ((50_000, 1 << 30), (100_000, 2 << 30), "still covered"),
+        (
+            (50_000, 1 << 30),
+            (99_000, 3 << 30),
+            "public.orders has grown since it was looked at, from 1073741824 to 3221225472 bytes",
+        ),
+        ((50_000, 1 << 30), (10, 1 << 10), "still covered"),
+    ] {
+        let covers = sized(before.0, before.1).still_covers(&sized(after.0, after.1), terms);
+        let got = covers.map_or_else(|why| why.to_string(), |()| "still covered".into());
+        assert_eq!(got, expected);
+    }
+    let ticket = begin(TicketId(1), &open(sized(1_000, 1), NOW, terms)).expect("a first event");
+    let again = after(after(ticket, approve_as("bob")), claim_of(sized(1_000_000, 1)));
+    assert!(matches!(&again.state, State::Pending { returned: Some(_), .. }), "{:?}", again.state);
+}
+
+#[test]
+fn tickets_of_the_first_version_are_read() {
+    let old = r#"{"name":"approved","by":"bob","at":1,"note":null,"expires":5}"#;
+    let state: State = serde_json::from_str(old).expect("reads");
+    assert_eq!(approvers(&state), ["bob"]);
+    let old = r#"{"name":"running","claim":"c","since":1,"by_session":"s","approved_by":"bob"}"#;
+    assert_eq!(approvers(&serde_json::from_str::<State>(old).expect("reads")), ["bob"]);
+    let old = r#"{"at":1,"door":"local","event":"approved","by":"bob","note":null,"seen_hash":null,"expires":5}"#;
+    serde_json::from_str::<Event>(old).expect("reads");
 }
 
 #[test]

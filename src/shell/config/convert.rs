@@ -38,7 +38,7 @@ fn read(written: &Written) -> Settings {
     let data_dir = root.path("data_dir").unwrap_or(defaults.data_dir);
     let tls = listener_tls(&root.section("tls"), "mode", None);
     let (hold, hold_mode) = hold(root.section("hold"));
-    let policies = policies::read(&root.section("policy"));
+    let policies = policies::read(&root);
     let common = Common {
         upstream: targets::upstream(&root),
         upstream_wins: root.is_override("upstream"),
@@ -275,6 +275,7 @@ fn hold(section: Section<'_>) -> (Hold, HoldMode) {
         reminder: section.seconds("reminder_s", default.reminder, 1..=86_400),
         pending_expiry: section.seconds("pending_expiry_s", default.pending_expiry, 1..=YEAR_S),
         approved_expiry: section.seconds("approved_expiry_s", default.approved_expiry, 1..=YEAR_S),
+        growth_factor: u32::try_from(section.number("growth_factor", 2, 1..=1_000)).unwrap_or(2),
     };
     if !limited {
         hold.wait_limit = hold.wait_limit.min(hold.pending_expiry);

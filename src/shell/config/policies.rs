@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use super::mistake::nearest;
 use super::section::Section;
-use crate::kernel::policy::{Entry, Match, Policy, SMALL_BYTES, SMALL_ROWS};
+use crate::kernel::policy::{Entry, Match, OWNERS, Owners, Policy, Review, SMALL_BYTES, SMALL_ROWS};
+use crate::kernel::review::Window;
 use crate::kernel::rules::{RULES, Response, RuleId};
 
+/// Nobody gets more people together for one change.
+const PEOPLE_MAX: u32 = 20;
 const COUNT_MAX: u64 = i64::MAX as u64;
 
 const RESPONSES: [(&str, Response); 5] = [
@@ -24,15 +27,17 @@ pub(super) fn built_in() -> BTreeMap<String, Arc<Policy>> {
     shipped.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect()
 }
 
-/// The shipped profiles and the `[policy.NAME]` sections.
-pub(super) fn read(section: &Section<'_>) -> BTreeMap<String, Arc<Policy>> {
+/// The shipped profiles and the `[policy.NAME]` sections, with the `[[owners]]` that all of them know.
+pub(super) fn read(root: &Section<'_>) -> BTreeMap<String, Arc<Policy>> {
+    let (section, owners) = (&root.section("policy"), owners(root));
     let mut policies = built_in();
     for name in section.names() {
         let inner = section.section(&name);
         if policies.contains_key(&name) {
             section.mistake(&name, format!("\"{name}\" is a shipped profile."), "Give your policy another name.");
         }
-        let policy = Policy { observe: inner.flag("observe", false), entries: entries(&inner), name: name.clone() };
+        let observe = inner.flag("observe", false);
+        let policy = Policy { observe, entries: entries(&inner), name: name.clone(), owners: owners.clone() };
         inner.finish();
         policies.insert(name, Arc::new(policy));
     }
@@ -86,7 +91,50 @@ fn entry(section: &Section<'_>) -> Entry {
         small_rows: section.number("small_rows", SMALL_ROWS, 0..=COUNT_MAX),
         small_bytes: section.number("small_bytes", SMALL_BYTES, 0..=COUNT_MAX),
         responses: responses(section.section("responses")),
+        review: review(section.section("review")),
     }
+}
+
+fn review(section: Section<'_>) -> Review {
+    let mut windows = Vec::new();
+    for text in section.texts("windows").unwrap_or_default() {
+        match Window::parse(&text) {
+            Some(window) => windows.push(window),
+            None => section.mistake(
+                "windows",
+                format!("\"{text}\" is no window of time."),
+                "Write days and hours in UTC, as in \"Mon-Fri 09:00-16:30\" or \"22:00-04:00\".",
+            ),
+        }
+    }
+    let people = section.number("people", 1, 1..=u64::from(PEOPLE_MAX));
+    let review = Review {
+        people: u32::try_from(people).unwrap_or(PEOPLE_MAX),
+        groups: section.texts("groups").unwrap_or_default(),
+        break_glass: section.texts("break_glass").unwrap_or_default(),
+        windows,
+    };
+    section.finish();
+    review
+}
+
+/// The `[[owners]]` sections.
+fn owners(root: &Section<'_>) -> Vec<Owners> {
+    let mut owners = Vec::new();
+    for section in root.sections("owners") {
+        let of = tables(&section, section.texts("tables").unwrap_or_default());
+        let groups = section.texts("groups").unwrap_or_default();
+        if of.is_empty() || groups.is_empty() || groups.iter().any(|group| group == OWNERS) {
+            section.mistake(
+                "",
+                "Owners are groups, of tables.",
+                "Write tables = [\"billing.*\"] and groups = [\"billing\"].",
+            );
+        }
+        owners.push(Owners { tables: of, groups });
+        section.finish();
+    }
+    owners
 }
 
 fn tables(section: &Section<'_>, patterns: Vec<String>) -> Vec<String> {

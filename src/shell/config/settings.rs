@@ -262,6 +262,8 @@ pub struct Hold {
     pub reminder: Duration,
     pub pending_expiry: Duration,
     pub approved_expiry: Duration,
+    /// A table this many times as large as when it was looked at has to be looked at again.
+    pub growth_factor: u32,
 }
 
 /// The record of sessions and statements.
@@ -380,6 +382,7 @@ impl Default for Hold {
             reminder: Duration::from_secs(60),
             pending_expiry: Duration::from_secs(24 * 3_600),
             approved_expiry: Duration::from_secs(3_600),
+            growth_factor: 2,
         }
     }
 }

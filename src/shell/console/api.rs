@@ -22,7 +22,7 @@ use super::bounded::{Bounded, Peer};
 use super::identity::{self, Identity, Reviewer};
 use super::problem::Problem;
 use super::view::{Full, Me, News, Page, Summary};
-use crate::kernel::review::{Command, StateName, Ticket, TicketId};
+use crate::kernel::review::{Command, StateName, Ticket, TicketId, Voter};
 use crate::shell::clock::now;
 use crate::shell::jobs::Jobs;
 use crate::shell::store::Filter;
@@ -148,6 +148,12 @@ struct ListQuery {
     /// Names of states with commas; absent: all.
     state: Option<String>,
     requester: Option<String>,
+    target: Option<String>,
+    label: Option<String>,
+    /// Words to find: all of them, each as a beginning.
+    q: Option<String>,
+    /// Only those somebody has to look at afterwards.
+    owed: Option<bool>,
     before: Option<i64>,
     limit: Option<u32>,
 }
@@ -200,6 +206,11 @@ async fn list(State(api): Shared, query: Asked<ListQuery>) -> Answer<Page> {
     let filter = Filter {
         states,
         requester: query.requester,
+        target: query.target,
+        label: query.label,
+        text: query.q,
+        owed: query.owed.unwrap_or(false),
+        visible: Vec::new(),
         before: query.before.map(TicketId),
         limit: query.limit.unwrap_or(0),
     };
@@ -248,13 +259,14 @@ async fn watch(State(api): Shared, query: Asked<WatchQuery>) -> Answer<News> {
 
 async fn approve(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
     let body = body?.0;
-    let command = Command::Approve { by: who.person(body.by)?, note: body.note, seen_hash: body.seen_hash };
+    let command =
+        Command::Approve { by: Voter::named(who.person(body.by)?), note: body.note, seen_hash: body.seen_hash };
     act(&api, &who, id, command).await
 }
 
 async fn reject(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
     let body = body?.0;
-    let command = Command::Reject { by: who.person(body.by)?, reason: body.note.unwrap_or_default() };
+    let command = Command::Reject { by: Voter::named(who.person(body.by)?), reason: body.note.unwrap_or_default() };
     act(&api, &who, id, command).await
 }
 
@@ -279,7 +291,7 @@ async fn act(api: &ApiState, who: &Identity, id: Id, command: Command) -> Answer
 }
 
 async fn full(api: &ApiState, ticket: Ticket) -> Answer<Full> {
-    let review_hash = ticket.request.review_hash();
+    let review_hash = ticket.review_hash();
     let events = api.tickets.store.events(ticket.id).await?;
     let runs = api.tickets.store.journal_of(ticket.id).await?;
     Ok(Json(Full { ticket, review_hash, events, runs }))

@@ -41,6 +41,11 @@ pub enum Decision {
     Expired {
         was_approved: bool,
     },
+    /// A reviewer wants something else first.
+    ChangesRequested {
+        by: String,
+        what: String,
+    },
     /// Another session was first: it is running there or has run.
     Taken(StateName),
     /// The deadline came first; the ticket stays.
@@ -97,7 +102,30 @@ impl Tickets {
         let mut changes = self.store.watch();
         loop {
             let ticket = self.store.load(id).await?;
-            let State::Pending { .. } = ticket.state else { return Ok(decision(ticket)) };
+            let opens = match &ticket.state {
+                State::Pending { .. } => None,
+                // Approved for a later hour: there is nothing to do before it.
+                State::Approved { .. } => {
+                    let now = now();
+                    ticket
+                        .runs_from(now)
+                        .filter(|from| *from > now)
+                        .map(|from| Duration::from_millis(from.ms_since(now) + 1))
+                }
+                State::ChangesRequested { .. }
+                | State::Claimed { .. }
+                | State::Running { .. }
+                | State::Done { .. }
+                | State::Failed { .. }
+                | State::Undone { .. }
+                | State::Unknown { .. }
+                | State::Rejected { .. }
+                | State::Cancelled { .. }
+                | State::Expired { .. } => return Ok(decision(ticket)),
+            };
+            if opens.is_none() && !matches!(ticket.state, State::Pending { .. }) {
+                return Ok(decision(ticket));
+            }
             let news = async {
                 use tokio::sync::broadcast::error::RecvError;
                 loop {
@@ -109,12 +137,23 @@ impl Tickets {
                     }
                 }
             };
-            let Some(deadline) = deadline else {
-                news.await;
-                continue;
+            let over = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
             };
-            if tokio::time::timeout_at(deadline, news).await.is_err() {
-                return Ok(Decision::StillPending(Box::new(ticket)));
+            let opened = async {
+                match opens {
+                    Some(wait) => tokio::time::sleep(wait.min(TIMER_MAX)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = news => {}
+                () = opened => {}
+                () = over => return Ok(Decision::StillPending(Box::new(ticket))),
             }
         }
     }
@@ -180,8 +219,14 @@ impl Claim {
     }
 
     /// From now on the outcome is unknown until it is reported. Call it before the first byte goes out.
-    pub fn sending(&mut self) {
+    ///
+    /// # Errors
+    /// The store cannot be written: the change must not be sent.
+    pub async fn start(&mut self) -> Result<(), StoreError> {
+        let command = Command::Start { claim: self.claim.clone() };
+        self.tickets.store.act(self.ticket.id, command, now(), self.tickets.settings.terms).await?;
         self.sent = true;
+        Ok(())
     }
 
     /// # Errors
@@ -246,8 +291,12 @@ fn decision(ticket: Ticket) -> Decision {
         State::Rejected { by, reason, .. } => Decision::Rejected { by, reason },
         State::Cancelled { by, reason, .. } => Decision::Cancelled { by, reason },
         State::Expired { was_approved, .. } => Decision::Expired { was_approved },
-        State::Running { .. } | State::Done { .. } | State::Failed { .. } | State::Unknown { .. } => {
-            Decision::Taken(ticket.state.name())
-        }
+        State::ChangesRequested { by, what, .. } => Decision::ChangesRequested { by, what },
+        State::Claimed { .. }
+        | State::Running { .. }
+        | State::Done { .. }
+        | State::Failed { .. }
+        | State::Undone { .. }
+        | State::Unknown { .. } => Decision::Taken(ticket.state.name()),
     }
 }

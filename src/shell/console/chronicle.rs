@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::text::{how, labels};
 use crate::kernel::job;
 use crate::kernel::review::Happening;
 use crate::shell::audit::{Audit, Event, JobEvent, TicketEvent, timestamp};
@@ -140,7 +141,18 @@ fn told(what: &Happening) -> (&str, Option<String>) {
     const SESSION: &str = "session";
     match what {
         Happening::Opened { request, .. } => (&request.requester, Some(request.shown.chars().take(TEXT_MAX).collect())),
-        Happening::Approved { by, note, .. } => (by, note.clone()),
+        Happening::Voted { by, note, .. } | Happening::Approved { by, note, .. } => (by, note.clone()),
+        Happening::GlassBroken { by, reason, .. } => (by, Some(reason.clone())),
+        Happening::DebtReviewed { by, note } => (by, Some(note.clone())),
+        Happening::ChangesRequested { by, what, .. } => (by, Some(what.clone())),
+        Happening::Justified { by, text, .. } => (by, Some(text.clone())),
+        Happening::Labelled { by, add, remove } => (by, Some(labels(add, remove))),
+        Happening::RunChosen { by, run, .. } => (by, Some(how(*run))),
+        Happening::Started => (SESSION, None),
+        Happening::Settled { by, applied, found } => {
+            (by, Some(format!("{}: {found}", if *applied { "applied" } else { "not applied" })))
+        }
+        Happening::Undone { job } => (GATEWAY, Some(format!("by job {job}"))),
         Happening::Rejected { by, reason } => (by, Some(reason.clone())),
         Happening::Cancelled { by, reason } => (by, reason.clone()),
         Happening::Commented { by, text } => (by, Some(text.clone())),

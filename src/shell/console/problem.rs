@@ -76,13 +76,24 @@ impl From<StoreError> for Problem {
 
 fn status_of(rejection: &Rejection) -> StatusCode {
     match rejection {
-        Rejection::OwnRequest { .. } => StatusCode::FORBIDDEN,
+        Rejection::OwnRequest { .. }
+        | Rejection::NoPerson { .. }
+        | Rejection::NoGlass { .. }
+        | Rejection::OwnDebt { .. } => StatusCode::FORBIDDEN,
         Rejection::WrongState { .. }
+        | Rejection::VotedAlready { .. }
+        | Rejection::NoDebt
+        | Rejection::TooEarly { .. }
+        | Rejection::AfterApproval { .. }
         | Rejection::StaleView
         | Rejection::Overdue
         | Rejection::NotDue
         | Rejection::OtherClaim
         | Rejection::OtherChange(_) => StatusCode::CONFLICT,
-        Rejection::BadName(_) | Rejection::NoReason | Rejection::TooLong => StatusCode::BAD_REQUEST,
+        Rejection::BadName(_)
+        | Rejection::BadLabel
+        | Rejection::InThePast
+        | Rejection::NoReason
+        | Rejection::TooLong => StatusCode::BAD_REQUEST,
     }
 }

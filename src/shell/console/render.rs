@@ -5,11 +5,11 @@ pub(super) mod jobs;
 
 use std::fmt::Write as _;
 
-use super::text::{line, lines, short};
+use super::text::{how, labels, line, lines, short};
 use super::view::{Full, Summary};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::{Action, Mode, Plan, Step};
-use crate::kernel::review::{Door, Event, Happening, Instant, Request, State, Ticket};
+use crate::kernel::review::{Conditions, Door, Event, Happening, Instant, Request, State, Ticket};
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::agree::format_for_people;
 use crate::kernel::sql::statement::RelationName;
@@ -54,18 +54,25 @@ pub(super) fn list(tickets: &[Summary], now: Instant) -> String {
 /// Where a ticket stands, in one line.
 pub(super) fn headline(ticket: &Ticket, now: Instant) -> String {
     let stands = match &ticket.state {
-        State::Pending { expires, returned: None, .. } => format!("is pending{}", left(*expires, now)),
+        State::Pending { expires, returned: None, .. } => format!("is pending{}{}", needs(ticket), left(*expires, now)),
         State::Pending { expires, returned: Some(why), .. } => {
-            format!("is pending again: {}{}", line(why), left(*expires, now))
+            format!("is pending again: {}{}{}", line(why), needs(ticket), left(*expires, now))
+        }
+        State::ChangesRequested { by, what, expires, .. } => {
+            format!("waits for changes that {} asks for: {}{}", line(by), line(what), left(*expires, now))
         }
         State::Approved { by, note, expires, .. } => {
-            format!("is approved by {}{}{}", line(by), quoted(note.as_deref()), left(*expires, now))
+            let from = ticket.runs_from(now).filter(|from| *from > now);
+            let from = from.map(|from| format!(", to run from {}", from.utc())).unwrap_or_default();
+            format!("is approved by {}{}{from}{}", names(by), quoted(note.as_deref()), left(*expires, now))
         }
+        State::Claimed { by_session, .. } => format!("is about to run in session {}", line(by_session)),
         State::Running { since, by_session, .. } => {
             format!("is running in session {} for {}", line(by_session), span(now.ms_since(*since)))
         }
         State::Done { ms, tag, .. } => format!("is done: {} in {}", line(tag), span(*ms)),
         State::Failed { code, message, .. } => format!("has failed: {} (SQLSTATE {})", line(message), line(code)),
+        State::Undone { job, .. } => format!("was undone by job {job}"),
         State::Unknown { why, .. } => format!("has an unknown outcome: {}", line(why)),
         State::Rejected { by, reason, .. } => format!("was rejected by {}: {}", line(by), line(reason)),
         State::Cancelled { by, reason, .. } => {
@@ -113,10 +120,13 @@ pub(super) fn full(full: &Full, program: &Program, now: Instant) -> String {
             id = full.ticket.id,
             hash = full.review_hash.get(..16).unwrap_or(&full.review_hash)
         ),
-        State::Approved { .. }
+        State::ChangesRequested { .. }
+        | State::Approved { .. }
+        | State::Claimed { .. }
         | State::Running { .. }
         | State::Done { .. }
         | State::Failed { .. }
+        | State::Undone { .. }
         | State::Unknown { .. }
         | State::Rejected { .. }
         | State::Cancelled { .. }
@@ -274,10 +284,23 @@ pub(super) fn happening(event: &Event) -> String {
         Happening::Opened { request, .. } => {
             format!("{}: {}", by(&request.requester), short(&request.shown, LIST_WIDTH))
         }
-        Happening::Approved { by: who, note, .. } => format!("{}{}", by(who), quoted(note.as_deref())),
+        Happening::Voted { by: who, note, .. } | Happening::Approved { by: who, note, .. } => {
+            format!("{}{}", by(who), quoted(note.as_deref()))
+        }
         Happening::Rejected { by: who, reason } => format!("{}: {}", by(who), line(reason)),
         Happening::Cancelled { by: who, reason } => format!("{}{}", by(who), quoted(reason.as_deref())),
-        Happening::Commented { by: who, text } => format!("{}: {}", by(who), line(text)),
+        Happening::Commented { by: who, text }
+        | Happening::Justified { by: who, text, .. }
+        | Happening::DebtReviewed { by: who, note: text }
+        | Happening::GlassBroken { by: who, reason: text, .. }
+        | Happening::ChangesRequested { by: who, what: text, .. } => format!("{}: {}", by(who), line(text)),
+        Happening::Labelled { by: who, add, remove } => format!("{}: {}", by(who), labels(add, remove)),
+        Happening::RunChosen { by: who, run, .. } => format!("{}: {}", by(who), how(*run)),
+        Happening::Settled { by: who, applied, found } => {
+            format!("{}: {}, {}", by(who), if *applied { "applied" } else { "not applied" }, line(found))
+        }
+        Happening::Started => name.to_owned(),
+        Happening::Undone { job } => format!("{name} by job {job}"),
         Happening::Expired => name.to_owned(),
         Happening::Claimed { session, .. } => format!("{name} by session {}", line(session)),
         Happening::Finished { ms, tag } => format!("{name}: {} in {}", line(tag), span(*ms)),
@@ -307,6 +330,19 @@ fn quoted(text: Option<&str>) -> String {
 
 pub(super) fn left(expires: Instant, now: Instant) -> String {
     if expires <= now { ", its time has run out".into() } else { format!(", {} left", span(expires.ms_since(now))) }
+}
+
+fn names(names: &[String]) -> String {
+    names.iter().map(|name| line(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// What is missing beyond the one approval that everything needs.
+fn needs(ticket: &Ticket) -> String {
+    let conditions = &ticket.request.conditions;
+    if *conditions == Conditions::default() {
+        return String::new();
+    }
+    format!(", needs {}", line(&conditions.missing(ticket.votes()).join(" and ")))
 }
 
 /// `PartitionedTable` as words.

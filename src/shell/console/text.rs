@@ -1,6 +1,6 @@
 //! Text written by others, made safe to print: nothing in it moves the cursor, hides or changes direction.
 
-use crate::kernel::review::is_invisible;
+use crate::kernel::review::{RunMode, is_invisible};
 
 /// One line: every character that is not plainly visible is written as its code point, line ends too.
 #[must_use]
@@ -73,6 +73,23 @@ fn squeeze(text: &str) -> String {
         rest = after;
     }
     out + rest
+}
+
+/// What was put on and taken off.
+#[must_use]
+pub fn labels(add: &[String], remove: &[String]) -> String {
+    let words = add.iter().map(|label| format!("+{label}")).chain(remove.iter().map(|label| format!("-{label}")));
+    line(&words.collect::<Vec<_>>().join(" "))
+}
+
+/// Who runs it, and when.
+#[must_use]
+pub fn how(run: RunMode) -> String {
+    match run {
+        RunMode::Session => "in the requester's session".to_owned(),
+        RunMode::Job => "as a job once it is approved, without the client".to_owned(),
+        RunMode::At { at } => format!("as a job at {}, without the client", at.utc()),
+    }
 }
 
 #[cfg(test)]

@@ -106,10 +106,12 @@ async fn over(jobs: &Jobs, id: JobId, command: Command, outcome: Option<Outcome>
     }
     match jobs.store().job_act(Door::Gateway, id, command, now()).await {
         Ok(job) => {
-            if let (Some(of), StateName::Done) = (job.order.undo_of, job.state.name())
-                && let Err(error) = jobs.store().job_act(Door::Gateway, of, Command::Undone { by: id }, now()).await
-            {
-                tracing::error!(job = of.0, %error, "that a job was undone cannot be written");
+            if let (Some(of), StateName::Done) = (job.order.undo_of, job.state.name()) {
+                let undone = Command::Undone { by: id };
+                if let Err(error) = jobs.store().job_act(Door::Gateway, of, undone, now()).await {
+                    tracing::error!(job = of.0, %error, "that a job was undone cannot be written");
+                }
+                ticket::undone(jobs, of, id).await;
             }
             ticket::report(jobs, &job, outcome.as_ref()).await;
             Some((job, outcome))

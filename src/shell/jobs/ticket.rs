@@ -16,7 +16,7 @@ use super::run::Short;
 use crate::kernel::assess;
 use crate::kernel::job::{Job, JobId, State};
 use crate::kernel::policy::{self, Place, Verdict, Who};
-use crate::kernel::review::{self, Command, Request, Ticket, TicketId, approver, objects_hash};
+use crate::kernel::review::{self, Command, Request, Ticket, TicketId, approvers, objects_hash};
 use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::Statement;
@@ -42,10 +42,10 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
     let Some(id) = job.order.ticket else { return Ok(()) };
     let store = jobs.store();
     let ticket = store.load(id).await?;
-    if let review::State::Running { claim, .. } = &ticket.state
-        && *claim == name(job.id)
-    {
-        return Ok(());
+    match &ticket.state {
+        review::State::Running { claim, .. } if *claim == name(job.id) => return Ok(()),
+        review::State::Claimed { claim, .. } if *claim == name(job.id) => return start(jobs, id, job).await,
+        _ => {}
     }
     let request = judged(jobs, stage, target, &ticket).await?;
     let intent = Intent {
@@ -54,7 +54,7 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
         text_hash: ticket.request.text_hash.clone(),
         plan: job.order.plan.clone(),
         ticket: Some(id),
-        approvers: Some(approver(&ticket.state)).filter(|name| !name.is_empty()).into_iter().collect(),
+        approvers: approvers(&ticket.state),
         session: None,
     };
     // Before the approval is spent on a run that would not be recorded.
@@ -68,7 +68,7 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
     let terms = jobs.shared.tickets.settings.terms;
     match store.act(id, command, now(), terms).await {
         Ok(ticket) => match ticket.state {
-            review::State::Running { .. } => Ok(()),
+            review::State::Claimed { .. } => start(jobs, id, job).await,
             _ => Err(refused(format!("ticket {id} is back in review: what it is about has changed"))),
         },
         Err(error @ (StoreError::Rejected(_) | StoreError::Conflict { .. })) => {
@@ -76,6 +76,13 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Nothing goes to the database before this is written down.
+async fn start(jobs: &Jobs, id: TicketId, job: &Job) -> Result<(), Short> {
+    let terms = jobs.shared.tickets.settings.terms;
+    jobs.store().act(id, Command::Start { claim: name(job.id) }, now(), terms).await?;
+    Ok(())
 }
 
 /// The same statement with the facts of now, as this connection sees them.
@@ -113,6 +120,7 @@ async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket:
         findings: draft.findings,
         facts,
         plan: draft.plan.shown(),
+        conditions: draft.conditions,
         ..asked.clone()
     })
 }
@@ -148,6 +156,18 @@ pub(super) async fn report(jobs: &Jobs, job: &Job, outcome: Option<&Outcome>) {
         | State::Undone { .. } => return,
     };
     tell(jobs, id, command).await;
+}
+
+/// A job has taken back what another did: the ticket of that one says so.
+pub(super) async fn undone(jobs: &Jobs, of: JobId, by: JobId) {
+    match jobs.store().job(of).await {
+        Ok(seen) => {
+            if let Some(id) = seen.job.order.ticket {
+                tell(jobs, id, Command::Undo { job: by.0 }).await;
+            }
+        }
+        Err(error) => tracing::error!(job = of.0, %error, "whose ticket was undone cannot be read"),
+    }
 }
 
 async fn tell(jobs: &Jobs, id: TicketId, command: Command) {

@@ -8,7 +8,7 @@ use crate::kernel::assess::Assessment;
 use crate::kernel::plan::Plan;
 use crate::kernel::policy::{Clearance, Refusal, Verdict};
 use crate::kernel::relay::Status;
-use crate::kernel::review::{Ticket, approver};
+use crate::kernel::review::{Ticket, approvers};
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, Severity, sqlstate};
@@ -133,7 +133,7 @@ impl Session {
             text_hash: taken.hash(),
             plan: plan.shown(),
             ticket: ticket.map(|t| t.id),
-            approvers: ticket.map(|t| approver(&t.state)).filter(|name| !name.is_empty()).into_iter().collect(),
+            approvers: ticket.map(|t| approvers(&t.state)).unwrap_or_default(),
             session: None,
         };
         self.log.intent(intent).await

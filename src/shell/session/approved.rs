@@ -54,7 +54,15 @@ impl Session {
             log_unreported(outcome);
             return self.unrecorded(taken, &error).await;
         }
-        claim.sending();
+        if let Err(error) = claim.start().await {
+            let reply = Reply::error(
+                sqlstate::NO_RECORD,
+                format!("the start of ticket {id} cannot be recorded: {error}", id = claim.ticket().id),
+            )
+            .detail("The change was not run; its approval is spent.")
+            .hint("Send the same statement again when the gateway's data directory is in order: it asks anew.");
+            return self.answer_held_with(taken, reply, decided).await;
+        }
         let journal = self.journal(&claim, &plan).await;
         let permit = Permit { clearance: Clearance::of_plan(&plan), decided, journal };
         let ran = if plan.forwards_message() {

@@ -12,6 +12,7 @@ use crate::kernel::review::{Rejection, Request, State, Ticket, TicketId, objects
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
+use crate::shell::clock::now;
 use crate::shell::config::HoldMode;
 use crate::shell::console::ask::{Claimed, Decision};
 use crate::shell::store::{Opened, StoreError, Trouble};
@@ -53,10 +54,12 @@ impl Session {
         };
         decided.ticket = Some(ticket.id);
         self.record_decision(&taken.known, &decided, &findings, Some(&asked.plan.recipe));
-        if let State::Approved { .. } = ticket.state {
+        let at_once = self.relay.in_transaction() || self.identity.target.hold == HoldMode::Answer;
+        let now = now();
+        let may_run = at_once || ticket.runs_from(now).is_none_or(|from| from <= now);
+        if may_run && matches!(ticket.state, State::Approved { .. }) {
             return self.run_approved(taken, ticket, asked, decided).await;
         }
-        let at_once = self.relay.in_transaction() || self.identity.target.hold == HoldMode::Answer;
         if at_once {
             return self.answer_held(taken, &ticket, opened, decided).await;
         }
@@ -66,7 +69,7 @@ impl Session {
 
     fn ask(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Asked {
         let facts = assessment.facts.clone();
-        let Draft { mut findings, plan } = draft;
+        let Draft { mut findings, plan, conditions } = draft;
         for finding in &mut findings {
             finding.plan = finding.plan.as_ref().map(Plan::shown);
         }
@@ -77,6 +80,7 @@ impl Session {
             database: self.identity.database.clone(),
             requester: self.identity.user.clone(),
             role: facts.current_role.clone(),
+            person: None,
             search_path: facts.search_path.clone(),
             application: self.identity.application.clone(),
             client: self.identity.client.clone(),
@@ -85,6 +89,7 @@ impl Session {
             objects_hash: objects_hash(&facts),
             facts,
             plan: plan.shown(),
+            conditions,
         };
         Asked { request, plan }
     }
@@ -268,6 +273,12 @@ impl Session {
             }
             Trouble::Limit | Trouble::TooLarge | Trouble::Outage => None,
         };
+        if let StoreError::Rejected(early @ Rejection::TooEarly { .. }) = &error {
+            let reply = Reply::error(sqlstate::HELD, format!("ticket {} is approved, but {early}", ticket.id))
+                .detail("The change was not run; the approval was not used.")
+                .hint("Send the same statement again then.");
+            return self.answer_held_with(taken, reply, decided).await;
+        }
         let overdue = error == StoreError::Rejected(Rejection::Overdue);
         let moved_on = if overdue { Some(Decision::Expired { was_approved: true }) } else { moved_on };
         let reply = match moved_on {
@@ -359,6 +370,16 @@ fn undecided(ticket: &Ticket, decision: Decision) -> Reply {
         )
         .detail("This session did not run the change.")
         .hint(format!("Look at it with: lockkeeper tickets show {id}. Sent again, the statement asks anew.")),
+        Decision::ChangesRequested { by, what } => {
+            Reply::error(sqlstate::HELD, format!("{by} asks for changes to ticket {id}: {what}"))
+                .detail("The change was not run.")
+                .hint("Send it changed, as a new ticket; or as it is, to ask once more.")
+        }
+        Decision::StillPending(now) if matches!(now.state, State::Approved { .. }) => {
+            Reply::error(sqlstate::WAIT_OVER, format!("ticket {id} is approved, but may not run yet"))
+                .detail("This session does not wait any more; the approval was not used.")
+                .hint(format!("When it may run is shown by: lockkeeper tickets show {id}"))
+        }
         Decision::StillPending(_) | Decision::Approved(_) => {
             Reply::error(sqlstate::WAIT_OVER, format!("nobody has decided on ticket {id} yet"))
                 .detail("The ticket still waits for approval; this session does not any more.")

@@ -7,7 +7,10 @@ mod error;
 mod jobs;
 mod journal;
 mod lock;
+#[cfg(test)]
+mod races;
 mod schema;
+mod search;
 #[cfg(test)]
 mod tests;
 mod tickets;
@@ -26,7 +29,8 @@ pub use error::{StoreError, Trouble};
 pub use jobs::{JobChanged, JobFilter, JobRecorded, JobSeen};
 pub use journal::{Backend, NewRun, Run, RunOutcome, StepOutcome, StepRecord};
 pub use lock::DataDirectory;
-pub use tickets::{Filter, Limits, Opened, Recorded};
+pub use search::{Filter, Kin};
+pub use tickets::{Limits, Opened, Recorded};
 
 /// The store's file in the data directory.
 pub const FILE: &str = "lockkeeper.db";
@@ -101,7 +105,23 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Ticket>, StoreError> {
-        self.run(move |connection| tickets::list(connection, &filter)).await
+        self.run(move |connection| search::list(connection, &filter)).await
+    }
+
+    /// Earlier changes of the same kind on the same table, and the same change elsewhere, newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn kin(&self, ticket: Ticket) -> Result<Vec<Kin>, StoreError> {
+        self.run(move |connection| search::kin(connection, &ticket)).await
+    }
+
+    /// Approved tickets that run without their requester and whose time has come, and when the next comes.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn starting(&self, now: Instant) -> Result<(Vec<Ticket>, Option<Instant>), StoreError> {
+        self.run(move |connection| search::starting(connection, now)).await
     }
 
     /// All events of a ticket, oldest first.

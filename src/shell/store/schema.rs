@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -93,7 +93,39 @@ CREATE INDEX runs_by_job ON runs (job) WHERE job IS NOT NULL;
 -- The transaction of a step: whether it was committed, the server can tell.
 ALTER TABLE run_steps ADD COLUMN xid TEXT;
 ",
+    "
+-- What tickets are found by. Filled from their bodies, here for those of older versions.
+ALTER TABLE tickets ADD COLUMN target TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN text_hash TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN kin TEXT NOT NULL DEFAULT '';
+ALTER TABLE tickets ADD COLUMN person TEXT;
+-- Somebody has to look at it afterwards.
+ALTER TABLE tickets ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
+-- When it runs without its requester.
+ALTER TABLE tickets ADD COLUMN starts INTEGER;
+DROP INDEX tickets_live;
+CREATE UNIQUE INDEX tickets_live ON tickets (identity) WHERE state IN ('pending', 'changes_requested', 'approved');
+CREATE INDEX tickets_by_requester ON tickets (requester, id);
+CREATE INDEX tickets_by_person ON tickets (person, id) WHERE person IS NOT NULL;
+CREATE INDEX tickets_by_target ON tickets (target, id);
+CREATE INDEX tickets_by_kin ON tickets (kin, id);
+CREATE INDEX tickets_by_text ON tickets (text_hash, id);
+CREATE INDEX tickets_owed ON tickets (id) WHERE owed = 1;
+CREATE INDEX tickets_start ON tickets (starts) WHERE starts IS NOT NULL;
+
+CREATE TABLE ticket_labels (
+    label  TEXT NOT NULL,
+    ticket INTEGER NOT NULL REFERENCES tickets (id),
+    PRIMARY KEY (label, ticket)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ticket_labels_of ON ticket_labels (ticket);
+
+CREATE VIRTUAL TABLE tickets_text USING fts5(statement, words, content='', contentless_delete=1);
+",
 ];
+
+/// The first version whose tickets have the columns they are found by.
+const INDEXED: usize = 3;
 
 /// Durable from the moment a commit returns; concurrent readers and one writer that waits for its turn.
 const SETTINGS: &str = "
@@ -119,6 +151,9 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     }
     for migration in MIGRATIONS.iter().skip(found) {
         tx.execute_batch(migration)?;
+    }
+    if (1..INDEXED).contains(&found) {
+        super::search::index_all(&tx)?;
     }
     tx.pragma_update(None, "user_version", known)?;
     tx.commit()?;

@@ -7,35 +7,36 @@ use super::*;
 use crate::kernel::review::tests::request_for_test;
 use crate::kernel::review::{self, Happening, Rejection, State, StateName};
 
-const RULES: (Terms, Limits) = (Terms { pending_ms: 86_400_000, approved_ms: 3_600_000 }, LIMITS);
-const LIMITS: Limits = Limits { per_requester: 50, total: 1_000 };
-const NOW: Instant = Instant(1_000_000);
+pub(super) const RULES: (Terms, Limits) =
+    (Terms { pending_ms: 86_400_000, approved_ms: 3_600_000, growth_factor: 2 }, LIMITS);
+pub(super) const LIMITS: Limits = Limits { per_requester: 50, total: 1_000 };
+pub(super) const NOW: Instant = Instant(1_000_000);
 
-fn directory() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn directory() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join(FILE);
     (directory, path)
 }
 
-async fn store_for_test() -> (tempfile::TempDir, Store) {
+pub(super) async fn store_for_test() -> (tempfile::TempDir, Store) {
     let (directory, path) = directory();
     let store = Store::open(&path).await.expect("opens");
     (directory, store)
 }
 
-fn request(n: usize) -> Request {
+pub(super) fn request(n: usize) -> Request {
     Request { text_hash: format!("{n:064x}"), ..request_for_test() }
 }
 
-fn approve(by: &str) -> Command {
+pub(super) fn approve(by: &str) -> Command {
     Command::Approve { by: by.into(), note: None, seen_hash: None }
 }
 
-fn claim(session: &str, n: usize) -> Command {
+pub(super) fn claim(session: &str, n: usize) -> Command {
     Command::Claim { claim: session.into(), session: session.into(), request: Box::new(request(n)) }
 }
 
-async fn opened(store: &Store, n: usize) -> TicketId {
+pub(super) async fn opened(store: &Store, n: usize) -> TicketId {
     let (ticket, opened) = store.open_or_attach(request(n), NOW, RULES).await.expect("opens");
     assert_eq!(opened, Opened::New);
     ticket.id
@@ -50,7 +51,7 @@ async fn of_two_connections_exactly_one_decides_and_one_claims() {
         if n % 4 == 0 {
             let what = |what| Event { at: NOW, door: Door::Local, what };
             let approved =
-                what(Happening::Approved { by: "bob".into(), note: None, seen_hash: None, expires: NOW.plus_ms(1) });
+                what(Happening::GlassBroken { by: "bob".into(), reason: "down".into(), expires: NOW.plus_ms(1) });
             let rejected = what(Happening::Rejected { by: "carol".into(), reason: "no".into() });
             let (one, two) = tokio::join!(a.append(id, 1, approved), b.append(id, 1, rejected));
             assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
@@ -142,7 +143,9 @@ async fn limits_are_told() {
 #[tokio::test]
 async fn a_copy_taken_at_any_moment_has_every_event_recorded_so_far() {
     let (directory, store) = store_for_test().await;
-    let commands = [approve("bob"), claim("s", 1), Command::Finish { claim: "s".into(), ms: 1, tag: "X".into() }];
+    let started = Command::Start { claim: "s".into() };
+    let commands =
+        [approve("bob"), claim("s", 1), started, Command::Finish { claim: "s".into(), ms: 1, tag: "X".into() }];
     let id = opened(&store, 1).await;
     for (n, command) in commands.into_iter().enumerate() {
         let ticket = store.act(id, command, NOW, RULES.0).await.expect("counts");
@@ -167,6 +170,10 @@ async fn after_a_death_the_outcome_is_unknown() {
     store.act(running, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(approved, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(running, claim("s", 1), NOW, RULES.0).await.expect("claims");
+    store.act(running, Command::Start { claim: "s".into() }, NOW, RULES.0).await.expect("starts");
+    let claimed = opened(&store, 3).await;
+    store.act(claimed, approve("bob"), NOW, RULES.0).await.expect("approves");
+    store.act(claimed, claim("s", 3), NOW, RULES.0).await.expect("claims");
     let run = NewRun {
         run: "s".into(),
         ticket: Some(running),
@@ -181,7 +188,8 @@ async fn after_a_death_the_outcome_is_unknown() {
     assert!(matches!(DataDirectory::take(directory.path()), Err(StoreError::InUse(_))));
     let store = Store::open(&alone.path().join(FILE)).await.expect("opens");
     let lost = store.recover(&alone, NOW).await.expect("recovers");
-    assert_eq!(lost.iter().map(|ticket| ticket.id).collect::<Vec<_>>(), [running]);
+    assert_eq!(lost.iter().map(|ticket| ticket.id).collect::<Vec<_>>(), [running, claimed]);
+    assert_eq!(store.load(claimed).await.expect("loads").state.name(), StateName::Failed, "nothing was sent");
     assert_eq!(store.load(running).await.expect("loads").state.name(), StateName::Unknown);
     assert_eq!(store.load(approved).await.expect("loads").state.name(), StateName::Approved);
     let runs = store.journal_unfinished().await.expect("reads");
@@ -265,7 +273,7 @@ async fn the_file_is_private_append_only_and_checked() {
     assert!(raw.execute("UPDATE ticket_events SET body = ''", []).is_err());
     raw.pragma_update(None, "user_version", 99).expect("writes");
     let error = Store::open(&path).await.expect_err("newer");
-    assert_eq!(error, StoreError::Newer { found: 99, known: 2 });
+    assert_eq!(error, StoreError::Newer { found: 99, known: 3 });
     std::fs::write(directory.path().join("bad.db"), "this is no database, whatever its name says").expect("writes");
     let error = Store::open(&directory.path().join("bad.db")).await.expect_err("damaged");
     assert!(matches!(error, StoreError::Damaged(_)), "{error}");

@@ -4,12 +4,12 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::{Changed, StoreError, changed};
-use crate::kernel::review::{self, Command, Door, Event, Instant, Request, StateName, Terms, Ticket, TicketId};
+use super::{Changed, StoreError, changed, search};
+use crate::kernel::review::{self, Command, Door, Event, Instant, Request, State, Terms, Ticket, TicketId};
 
 /// Largest stored request, in bytes of JSON: nobody can review more.
 const REQUEST_MAX: usize = 4 << 20;
-/// Most tickets in one page.
+/// Most events in one answer.
 const PAGE_MAX: u32 = 200;
 
 /// How many tickets may be open (pending or approved) at a time.
@@ -30,18 +30,6 @@ impl Default for Limits {
 pub enum Opened {
     New,
     Attached,
-}
-
-/// Which tickets a list shows. Nothing set: the newest of all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Any of these; empty means all.
-    pub states: Vec<StateName>,
-    pub requester: Option<String>,
-    /// Only tickets with a smaller number: the next page.
-    pub before: Option<TicketId>,
-    /// At most this many, and never more than 200; 0 means 200.
-    pub limit: u32,
 }
 
 /// An event as recorded.
@@ -68,14 +56,18 @@ pub(super) fn open_or_attach(
     let mut changes = Vec::new();
     if let Some(live) = live_ticket(tx, &request)? {
         if live.state.expires().is_some_and(|expires| expires <= now) {
-            changes.push(changed(&record(tx, live, Command::Expire, (now, terms))?));
+            changes.push(changed(&record(tx, (live, Command::Expire), (now, terms))?));
         } else {
-            let ticket = match live.request.matches(&request) {
-                Ok(()) => live,
-                Err(why) => {
-                    let why = why.to_string();
+            let again = || "it was sent again after changes were asked for".to_owned();
+            let why = match live.request.still_covers(&request, terms) {
+                Ok(()) => matches!(live.state, State::ChangesRequested { .. }).then(again),
+                Err(why) => Some(why.to_string()),
+            };
+            let ticket = match why {
+                None => live,
+                Some(why) => {
                     let command = Command::ReturnToReview { why, request: Box::new(request) };
-                    let ticket = record(tx, live, command, (now, terms))?;
+                    let ticket = record(tx, (live, command), (now, terms))?;
                     changes.push(changed(&ticket));
                     ticket
                 }
@@ -95,21 +87,6 @@ pub(super) fn load(connection: &Connection, id: TicketId) -> Result<Ticket, Stor
         .query_row([id.0], body)
         .optional()?
         .map_or(Err(StoreError::NotFound(id)), |text| Ok(serde_json::from_str(&text)?))
-}
-
-pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Ticket>, StoreError> {
-    let mut sql = String::from("SELECT body FROM tickets WHERE id < ?1 AND (?2 IS NULL OR requester = ?2)");
-    let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-    if !states.is_empty() {
-        // Only our own words get into the text; `?` would need a statement per number of states.
-        sql.push_str(&format!(" AND state IN ('{}')", states.join("', '")));
-    }
-    sql.push_str(" ORDER BY id DESC LIMIT ?3");
-    let before = filter.before.map_or(i64::MAX, |id| id.0);
-    let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![before, filter.requester, limit], body)?;
-    rows.map(|text| Ok(serde_json::from_str(&text?)?)).collect()
 }
 
 pub(super) fn events(connection: &Connection, id: TicketId) -> Result<Vec<Recorded>, StoreError> {
@@ -155,7 +132,7 @@ pub(super) fn act(
     command: Command,
     when: (Instant, Terms),
 ) -> Result<Ticket, StoreError> {
-    record(tx, load(tx, id)?, command, when)
+    record(tx, (load(tx, id)?, command), when)
 }
 
 pub(super) fn act_through(
@@ -171,7 +148,7 @@ pub(super) fn act_through(
 
 pub(super) fn expire_due(tx: &Transaction<'_>, now: Instant) -> Result<Vec<Ticket>, StoreError> {
     let due = select(tx, "SELECT body FROM tickets WHERE expires <= ?1 ORDER BY id", &[now.0])?;
-    due.into_iter().map(|ticket| record(tx, ticket, Command::Expire, (now, Terms::default()))).collect()
+    due.into_iter().map(|ticket| record(tx, (ticket, Command::Expire), (now, Terms::default()))).collect()
 }
 
 pub(super) fn next_due(connection: &Connection) -> Result<Option<Instant>, StoreError> {
@@ -182,26 +159,38 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Instant>, Store
 
 pub(super) fn recover(tx: &Transaction<'_>, now: Instant) -> Result<Vec<Ticket>, StoreError> {
     // A job of a ticket goes on, and says in the end what became of it.
-    let running = "SELECT body FROM tickets AS t WHERE state = 'running' AND NOT EXISTS (SELECT 1 FROM jobs AS j \
+    let running = "SELECT body FROM tickets AS t WHERE state IN ('claimed', 'running') AND NOT EXISTS (SELECT 1 FROM jobs AS j \
                    WHERE j.ticket = t.id AND j.state IN ('queued', 'running', 'paused', 'waiting', 'stopping')) \
                    ORDER BY id";
     let running = select(tx, running, &[])?;
-    let lose = || Command::LoseOutcome {
-        claim: None,
-        why: "the gateway stopped while it was running: look at the database before running it again".into(),
+    running.into_iter().map(|ticket| record(tx, cut_off(ticket), (now, Terms::default()))).collect()
+}
+
+/// What a ticket has to be told whose process is gone.
+fn cut_off(ticket: Ticket) -> (Ticket, Command) {
+    let command = match &ticket.state {
+        State::Claimed { claim, .. } => Command::Fail {
+            claim: claim.clone(),
+            code: "57P01".to_owned(),
+            message: "the gateway stopped before it was sent: nothing was run".to_owned(),
+        },
+        _ => Command::LoseOutcome {
+            claim: None,
+            why: "the gateway stopped while it was running: look at the database before running it again".into(),
+        },
     };
-    running.into_iter().map(|ticket| record(tx, ticket, lose(), (now, Terms::default()))).collect()
+    (ticket, command)
 }
 
 fn live_ticket(tx: &Transaction<'_>, request: &Request) -> Result<Option<Ticket>, StoreError> {
-    let sql = "SELECT body FROM tickets WHERE identity = ?1 AND state IN ('pending', 'approved')";
+    let sql = "SELECT body FROM tickets WHERE identity = ?1 AND state IN ('pending', 'changes_requested', 'approved')";
     let text: Option<String> = tx.query_row(sql, [request.identity_hash()], body).optional()?;
     Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
 }
 
 fn check_limits(tx: &Transaction<'_>, requester: &str, limits: Limits) -> Result<(), StoreError> {
     let sql = "SELECT count(*), count(*) FILTER (WHERE requester = ?1) FROM tickets \
-               WHERE state IN ('pending', 'approved')";
+               WHERE state IN ('pending', 'changes_requested', 'approved')";
     let (total, own): (u32, u32) = tx.query_row(sql, [requester], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if own >= limits.per_requester {
         let requester = requester.to_owned();
@@ -229,8 +218,7 @@ fn insert(tx: &Transaction<'_>, event: &Event) -> Result<Ticket, StoreError> {
 
 fn record(
     tx: &Transaction<'_>,
-    ticket: Ticket,
-    command: Command,
+    (ticket, command): (Ticket, Command),
     (now, terms): (Instant, Terms),
 ) -> Result<Ticket, StoreError> {
     let event = review::decide(&ticket, command, now, terms)?;
@@ -262,7 +250,10 @@ fn write(tx: &Transaction<'_>, ticket: &Ticket, event: &Event, expected: u32) ->
             ticket.state.expires().map(|at| at.0),
             serde_json::to_string(ticket)?
         ])?;
-    if rows == 1 { Ok(()) } else { Err(StoreError::Conflict { id: ticket.id, expected, found: ticket.version }) }
+    if rows != 1 {
+        return Err(StoreError::Conflict { id: ticket.id, expected, found: ticket.version });
+    }
+    search::index(tx, ticket, Some(&event.what))
 }
 
 fn select(tx: &Transaction<'_>, sql: &str, values: &[i64]) -> Result<Vec<Ticket>, StoreError> {

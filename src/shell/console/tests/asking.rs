@@ -56,10 +56,11 @@ async fn every_end_of_a_wait() {
     let decision = tickets.await_decision(id, None).await.expect("answers");
     assert_eq!(decision, Decision::Cancelled { by: "alice".into(), reason: None });
     let id = opened(&tickets).await;
-    let claim = claimed(&tickets, id).await;
+    let mut claim = claimed(&tickets, id).await;
     let decision = tickets.await_decision(id, None).await.expect("answers");
-    assert_eq!(decision, Decision::Taken(StateName::Running));
+    assert_eq!(decision, Decision::Taken(StateName::Claimed));
     assert!(tickets.claim(id, "s2", request_for_test()).await.is_err());
+    claim.start().await.expect("starts");
     claim.finish(12, "DROP TABLE").await.expect("records");
     let decision = tickets.await_decision(id, None).await.expect("answers");
     assert_eq!(decision, Decision::Taken(StateName::Done));
@@ -67,7 +68,7 @@ async fn every_end_of_a_wait() {
 
 #[tokio::test]
 async fn the_timer_ends_what_nobody_decides() {
-    let (_directory, tickets) = tickets_for_test(Terms { pending_ms: 40, approved_ms: 40 }).await;
+    let (_directory, tickets) = tickets_for_test(Terms { pending_ms: 40, approved_ms: 40, ..Terms::default() }).await;
     let timer = tokio::spawn(tickets.clone().expire_forever());
     let id = opened(&tickets).await;
     let decision = tickets.await_decision(id, None).await.expect("answers");
@@ -83,7 +84,7 @@ async fn a_dropped_claim_reports_by_itself() {
     until(&tickets, id, StateName::Failed).await;
     let id = opened(&tickets).await;
     let mut claim = claimed(&tickets, id).await;
-    claim.sending();
+    claim.start().await.expect("starts");
     drop(claim);
     until(&tickets, id, StateName::Unknown).await;
 }

@@ -78,16 +78,20 @@ async fn what_a_reviewer_sees() {
     let store = &tickets.store;
     let full = async || Full {
         ticket: store.load(ticket.id).await.expect("loads"),
-        review_hash: ticket.request.review_hash(),
+        review_hash: ticket.review_hash(),
         events: store.events(ticket.id).await.expect("reads"),
         runs: store.journal_of(ticket.id).await.expect("reads"),
     };
     let later = at.plus_ms(400_000);
     let program = Program { name: "lockkeeper".into(), options: " --data-dir /srv/lk".into() };
-    insta::assert_snapshot!("pending", render::full(&full().await, &program, later));
+    let shown = render::full(&full().await, &program, later);
+    let hash = ticket.review_hash();
+    insta::assert_snapshot!("pending", shown.replace(&hash[..16], "HASH"));
     let command = Command::Approve { by: "bob".into(), note: Some("after hours".into()), seen_hash: None };
     store.act(ticket.id, command, later, Terms::default()).await.expect("counts");
     let command = Command::Claim { claim: "c1".into(), session: "42".into(), request: Box::new(hostile_request()) };
+    store.act(ticket.id, command, later, Terms::default()).await.expect("counts");
+    let command = Command::Start { claim: "c1".into() };
     store.act(ticket.id, command, later, Terms::default()).await.expect("counts");
     let run = NewRun {
         run: "c1".into(),

@@ -132,9 +132,14 @@ fn said(done: &str) -> Option<&'static str> {
 
 fn is_over(state: StateName) -> bool {
     match state {
-        StateName::Pending | StateName::Approved | StateName::Running => false,
+        StateName::Pending
+        | StateName::ChangesRequested
+        | StateName::Approved
+        | StateName::Claimed
+        | StateName::Running => false,
         StateName::Done
         | StateName::Failed
+        | StateName::Undone
         | StateName::Unknown
         | StateName::Rejected
         | StateName::Cancelled
@@ -180,7 +185,7 @@ fn decide(viewer: &Viewer, full: &Full) -> Markup {
                     @if state == StateName::Approved {
                         button.primary type="submit" formaction={ "/tickets/" (id) "/run" } { "Run now, as a job" }
                     }
-                    @if state != StateName::Running {
+                    @if state.is_live() {
                         button.danger type="submit" formaction={ "/tickets/" (id) "/reject" } { "Reject" }
                         button type="submit" formaction={ "/tickets/" (id) "/cancel" } { "Cancel it" }
                     }
