@@ -92,6 +92,15 @@ impl GatewayOptions {
         Self { config: format!("{executor}{target}{jobs}"), ..Self::default() }
     }
 
+    /// Splits what cannot run whole in a transaction block, for everybody whom the server lets in without a
+    /// password, and answers these rules like this.
+    #[must_use]
+    pub fn deferring(responses: &str) -> Self {
+        let jobs = "[[targets.jobs.logins]]\nroles = [\"*\"]\n";
+        let rules = format!("[[policy.own.rules]]\nin_transaction = \"defer\"\nresponses = {{ {responses} }}\n");
+        Self { config: format!("{}{jobs}{rules}", policy("own")), ..Self::default() }
+    }
+
     /// Judges by a shipped policy.
     #[must_use]
     pub fn policy(name: &str) -> Self {

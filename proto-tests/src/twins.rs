@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::client::{error_of, status_of};
-use crate::{Client, Gateway, Message, Server, catalog, majors};
+use crate::{Client, Gateway, GatewayOptions, Message, Server, catalog, majors};
 
 /// A server of every major, each with a database `shop` of alice's that is made by `setup`.
 #[must_use]
@@ -39,9 +39,15 @@ impl<'a> Twins<'a> {
     /// Makes them.
     #[must_use]
     pub fn on(server: &'a Server) -> Self {
+        Self::with(server, &GatewayOptions::default())
+    }
+
+    /// Makes them, with options for the gateway.
+    #[must_use]
+    pub fn with(server: &'a Server, options: &GatewayOptions) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let database = |kind: &str| server.database(&format!("{kind}_{number}"), "shop");
-        Self { server, gateway: Gateway::start(server), safe: database("safe"), naive: database("naive") }
+        Self { server, gateway: Gateway::with(server, options), safe: database("safe"), naive: database("naive") }
     }
 
     /// A client of the gateway's.

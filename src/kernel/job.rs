@@ -17,6 +17,8 @@ pub use state::{State, StateName};
 /// First and longest pause before a lost connection is tried again, in milliseconds.
 const RETRY_MIN_MS: u64 = 500;
 const RETRY_MAX_MS: u64 = 30_000;
+/// Of a job whose transaction was not committed.
+const ROLLED_BACK: &str = "The transaction it belonged to was not committed: nothing was changed.";
 
 /// A job's number, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,6 +60,19 @@ pub struct Order {
     /// Approved to run once: judged again and claimed before anything runs.
     pub ticket: Option<TicketId>,
     pub undo_of: Option<JobId>,
+    /// Part of a transaction: nothing runs unless that was committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<After>,
+}
+
+/// The transaction a job follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    /// The number of the client's transaction, or of its subtransaction since the last savepoint: committed
+    /// when, and only when, what was ordered in it counts.
+    pub xid: String,
+    /// So many steps of the plan have run in it.
+    pub head: usize,
 }
 
 /// One job. `version` counts its events.
@@ -93,6 +108,10 @@ pub struct Rate {
 /// What somebody wants of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// The transaction it follows was committed.
+    Release,
+    /// The transaction it follows was rolled back.
+    Vanish,
     /// Its connection stands and nobody else runs it.
     Start,
     Pause {
@@ -147,6 +166,7 @@ pub struct Event {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Happening {
     Ordered { by: String, shown: String },
+    Released,
     Started,
     Paused { by: String },
     Resumed { by: String },
@@ -166,6 +186,7 @@ impl Happening {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Ordered { .. } => "ordered",
+            Self::Released => "released",
             Self::Started => "started",
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
@@ -196,16 +217,8 @@ pub enum Rejection {
 #[must_use]
 pub fn order(id: JobId, order: Order, door: Door, now: Instant) -> (Job, Event) {
     let what = Happening::Ordered { by: order.requester.clone(), shown: order.shown.clone() };
-    let job = Job {
-        id,
-        version: 1,
-        order,
-        state: State::Queued,
-        created: now,
-        started: None,
-        retry: None,
-        rate: Rate::default(),
-    };
+    let state = if order.after.is_some() { State::Deferred } else { State::Queued };
+    let job = Job { id, version: 1, order, state, created: now, started: None, retry: None, rate: Rate::default() };
     (job, Event { at: now, door, what })
 }
 
@@ -218,6 +231,9 @@ pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<E
     let wrong = |needed: &'static str| Err(Rejection::WrongState { is: name.as_str(), needed });
     let is_held = name.is_live() && job.started.is_some();
     let what = match command {
+        Command::Release | Command::Vanish if name != StateName::Deferred => return wrong("deferred"),
+        Command::Release => Happening::Released,
+        Command::Vanish => Happening::Aborted { by: "ROLLBACK".to_owned(), left: ROLLED_BACK.to_owned() },
         Command::Start => match name {
             StateName::Queued | StateName::Waiting => Happening::Started,
             _ => return wrong("queued or waiting"),
@@ -232,14 +248,14 @@ pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<E
             _ => return wrong("paused, waiting or failed"),
         },
         Command::Abort { by, reason } => match name {
-            StateName::Queued | StateName::Running | StateName::Paused | StateName::Waiting => {
+            StateName::Deferred | StateName::Queued | StateName::Running | StateName::Paused | StateName::Waiting => {
                 if job.started.is_none() {
                     Happening::Aborted { by, left: "It had not begun: nothing was changed.".to_owned() }
                 } else {
                     Happening::Stopping { by, reason }
                 }
             }
-            _ => return wrong("queued, running, paused or waiting"),
+            _ => return wrong("deferred, queued, running, paused or waiting"),
         },
         Command::SetRate { by, rate } => {
             if !name.is_live() {
@@ -285,6 +301,10 @@ pub fn evolve(mut job: Job, event: &Event) -> Job {
     let at = event.at;
     job.state = match &event.what {
         Happening::Ordered { .. } | Happening::Recovered => State::Queued,
+        Happening::Released => {
+            job.retry = None;
+            State::Queued
+        }
         Happening::Started => {
             job.started.get_or_insert(at);
             job.retry = None;
@@ -304,8 +324,8 @@ pub fn evolve(mut job: Job, event: &Event) -> Job {
             let tries = job.retry.as_ref().map_or(0, |retry| retry.tries).saturating_add(1);
             job.retry = Some(Retry { why: why.clone(), at: *again, tries });
             match job.state {
-                // Who wanted it to pause or to stop still does.
-                state @ (State::Paused { .. } | State::Stopping { .. }) => state,
+                // Who wanted it to pause or to stop still does, and what it follows is still to be asked for.
+                state @ (State::Paused { .. } | State::Stopping { .. } | State::Deferred) => state,
                 _ => State::Waiting,
             }
         }
@@ -321,10 +341,16 @@ pub fn evolve(mut job: Job, event: &Event) -> Job {
     job
 }
 
-/// The job before this one on one of its tables: of those that are not over, the first.
+/// The job before this one on one of its tables: of those that are not over, the first. One that waits for its
+/// transaction keeps nobody waiting; whoever has begun meanwhile goes first.
 #[must_use]
 pub fn behind<'a>(job: &Job, live: &'a [Job]) -> Option<&'a Job> {
-    live.iter().filter(|other| other.id < job.id && other.state.name().is_live()).find(|other| shares(job, other))
+    let before = |other: &&Job| {
+        let begun = matches!(other.state, State::Running { .. } | State::Paused { .. } | State::Stopping { .. });
+        other.id < job.id || (other.id != job.id && begun && other.started.is_some())
+    };
+    let counts = |other: &&Job| other.state.name().is_live() && other.state != State::Deferred;
+    live.iter().filter(counts).filter(before).find(|other| shares(job, other))
 }
 
 fn shares(one: &Job, other: &Job) -> bool {
@@ -339,7 +365,7 @@ fn shares(one: &Job, other: &Job) -> bool {
 pub fn is_due(job: &Job, now: Instant) -> bool {
     let in_time = job.retry.as_ref().is_none_or(|retry| retry.at <= now);
     match job.state.name() {
-        StateName::Queued | StateName::Waiting | StateName::Stopping => in_time,
+        StateName::Deferred | StateName::Queued | StateName::Waiting | StateName::Stopping => in_time,
         StateName::Running
         | StateName::Paused
         | StateName::Done

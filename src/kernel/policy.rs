@@ -14,6 +14,7 @@ pub use pattern::pattern_matches;
 pub use profile::{SMALL_BYTES, SMALL_ROWS};
 pub use review::{OWNERS, Owners, Review};
 use serde::{Deserialize, Serialize};
+pub use wayout::not_deferred;
 
 use super::assess::{Assessed, Assessment};
 use super::plan::{Mode, Plan, as_is};
@@ -39,6 +40,8 @@ pub struct Entry {
     /// Tables at most this large are not bothered with lock hazards.
     pub small_rows: u64,
     pub small_bytes: u64,
+    /// Rules that answer `rewrite` by default answer `defer`.
+    pub defers: bool,
     /// Answers by rule id; a rule that is absent gets its own default.
     pub responses: BTreeMap<RuleId, Response>,
     /// Who approves what is held.
@@ -69,6 +72,8 @@ pub struct Place {
     /// In an explicit transaction block, or after other statements of the same pipeline or string:
     /// what runs here shares its transaction with something else.
     pub in_transaction: bool,
+    /// In an explicit transaction block and first in its pipeline: it can be left to savepoints and COMMIT.
+    pub in_block: bool,
     /// More than one statement in the message.
     pub several: bool,
     /// Bound parameters present (extended protocol).
@@ -96,6 +101,13 @@ pub enum Verdict {
     /// Run this plan instead.
     Rewrite {
         plan: Box<Plan>,
+        clearance: Clearance,
+        findings: Vec<Finding>,
+    },
+    /// Inside a transaction block: run the first `head` steps there, and the rest in a job after COMMIT.
+    Defer {
+        plan: Box<Plan>,
+        head: usize,
         clearance: Clearance,
         findings: Vec<Finding>,
     },
@@ -139,6 +151,7 @@ pub fn judge(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) 
         Verdict::Pass { .. } => verdict,
         Verdict::Bounded { .. }
         | Verdict::Rewrite { .. }
+        | Verdict::Defer { .. }
         | Verdict::Observed { .. }
         | Verdict::Hold(_)
         | Verdict::Refuse(_) => Verdict::Observed { clearance: Clearance(()), would: Box::new(verdict) },
@@ -165,6 +178,7 @@ fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> 
     match strictest {
         Response::Pass => Verdict::Pass { clearance: Clearance(()), warnings: Vec::new() },
         Response::Warn => Verdict::Pass { clearance: Clearance(()), warnings: told(Response::Warn) },
+        Response::Defer => defer(place, assessment, &answers, told(Response::Warn)),
         Response::Rewrite => rewrite(place, assessment, &answers, told(Response::Warn)),
         Response::Hold => hold((policy, who), place, assessment, &answers),
         Response::Refuse => Verdict::Refuse(Box::new(wayout::never(
@@ -200,9 +214,12 @@ fn answers<'a>(policy: &Policy, who: &Who, assessment: &'a Assessment, change: &
 
 fn respond(entry: Option<&Entry>, finding: &Finding) -> Response {
     let said = entry.and_then(|entry| entry.responses.get(&finding.rule)).copied();
-    let default = rules::find(&finding.rule.0).map_or(Response::Hold, |rule| rule.default);
+    let default = match rules::find(&finding.rule.0).map_or(Response::Hold, |rule| rule.default) {
+        Response::Rewrite if entry.is_some_and(|entry| entry.defers) && !is_guard(finding) => Response::Defer,
+        default => default,
+    };
     match said.unwrap_or(default) {
-        Response::Rewrite if finding.plan.is_none() && !is_guard(finding) => Response::Hold,
+        Response::Rewrite | Response::Defer if finding.plan.is_none() && !is_guard(finding) => Response::Hold,
         response => response,
     }
 }
@@ -226,9 +243,29 @@ fn stands_alone(place: Place, assessment: &Assessment) -> bool {
         && assessment.changes.len() == 1
 }
 
+fn is_rewritten(answer: &Answer<'_>) -> bool {
+    matches!(answer.response, Response::Defer | Response::Rewrite)
+}
+
+/// In a transaction block the change is split where its plan can be; everywhere else it is a rewrite as any.
+fn defer(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findings: Vec<Finding>) -> Verdict {
+    if let [change] = assessment.changes.as_slice()
+        && place.in_block
+        && !place.several
+        && !place.parameters
+        && assessment.statements == 1
+        && !change.brief
+        && let Some(plan) = &change.safe
+        && let Some(head) = plan.head()
+    {
+        return Verdict::Defer { plan: Box::new(plan.clone()), head, clearance: Clearance(()), findings };
+    }
+    rewrite(place, assessment, answers, findings)
+}
+
 fn rewrite(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findings: Vec<Finding>) -> Verdict {
     let clearance = Clearance(());
-    let rewritten = || answers.iter().filter(|answer| answer.response == Response::Rewrite);
+    let rewritten = || answers.iter().filter(|answer| is_rewritten(answer));
     if stands_alone(place, assessment)
         && let Some(answer) = rewritten().next()
     {
@@ -247,7 +284,7 @@ fn rewrite(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findin
 }
 
 fn hold((policy, who): (&Policy, &Who), place: Place, assessment: &Assessment, answers: &[Answer<'_>]) -> Verdict {
-    let stops = || answers.iter().filter(|answer| answer.response >= Response::Rewrite && !is_guard(answer.finding));
+    let stops = || answers.iter().filter(|answer| answer.response >= Response::Defer && !is_guard(answer.finding));
     let alone = stands_alone(place, assessment);
     // Something that has a safe form is not approved in its harmful one: it must come out of its company first.
     let safe_elsewhere = |answer: &&Answer<'_>| !alone && answer.change.approvable().is_some() && !answer.change.brief;
@@ -292,6 +329,12 @@ impl Policy {
         profile::standard()
     }
 
+    /// The standard, with transaction blocks as migration tools open them: what has a safe form is split.
+    #[must_use]
+    pub fn defer() -> Self {
+        profile::deferring()
+    }
+
     /// Nothing is changed without approval, and what has no place here is refused.
     #[must_use]
     pub fn strict() -> Self {
@@ -311,7 +354,7 @@ impl Verdict {
     pub fn findings(&self) -> &[Finding] {
         match self {
             Self::Pass { warnings, .. } | Self::Bounded { warnings, .. } => warnings,
-            Self::Rewrite { findings, .. } => findings,
+            Self::Rewrite { findings, .. } | Self::Defer { findings, .. } => findings,
             Self::Observed { would, .. } => would.findings(),
             Self::Hold(draft) => &draft.findings,
             Self::Refuse(refusal) => &refusal.findings,
@@ -325,6 +368,7 @@ impl Verdict {
             Self::Pass { .. } => "pass",
             Self::Bounded { .. } => "bounded",
             Self::Rewrite { .. } => "rewrite",
+            Self::Defer { .. } => "defer",
             Self::Observed { .. } => "observed",
             Self::Hold(_) => "hold",
             Self::Refuse(_) => "refuse",

@@ -309,7 +309,7 @@ pub(super) fn ms(duration: Duration) -> u64 {
 }
 
 /// An error of ours in the server's form.
-pub(super) fn error(code: &str, message: &str) -> DatabaseError {
+pub(crate) fn error(code: &str, message: &str) -> DatabaseError {
     let fields = [(b'S', "ERROR"), (b'V', "ERROR"), (b'C', code), (b'M', message)];
     DatabaseError::Server(Box::new(ServerMessage {
         severity: "ERROR".to_owned(),

@@ -6,6 +6,7 @@
 //! moment, and the next one finds out from journal, probes and transaction numbers what is done.
 
 mod connect;
+mod deferred;
 mod ledger;
 mod order;
 mod past;
@@ -31,6 +32,7 @@ use crate::kernel::job::{self, Command, Job, JobId, Order, State, StateName};
 use crate::kernel::review::Door;
 use crate::kernel::wire::reply::sqlstate;
 
+pub use deferred::{Fate, Held};
 pub use order::OrderError;
 
 /// Runs at a time: each has a connection.
@@ -56,6 +58,8 @@ struct Shared {
     runs: Mutex<HashMap<JobId, Live>>,
     /// Why jobs wait that are not at work, as it was last told.
     reasons: Mutex<HashMap<JobId, String>>,
+    /// Who asks for the end of the transactions that jobs follow.
+    asking: Mutex<HashMap<JobId, deferred::Asking>>,
     wake: Notify,
 }
 
@@ -105,6 +109,7 @@ impl Jobs {
             rooms: Mutex::default(),
             runs: Mutex::default(),
             reasons: Mutex::default(),
+            asking: Mutex::default(),
             wake: Notify::new(),
         };
         Self { shared: Arc::new(shared) }
@@ -203,6 +208,16 @@ impl Jobs {
             if !job::is_due(job, now) {
                 continue;
             }
+            if deferred::is_open(job) {
+                if self.runs().len() >= RUNS_MAX {
+                    continue;
+                }
+                match self.asks(job.id) {
+                    Ok(()) => self.begin(job.id),
+                    Err(later) => wait = wait.min(later),
+                }
+                continue;
+            }
             if let Some(first) = job::behind(job, &live) {
                 let tables: Vec<&str> = first.order.tables.iter().map(|table| table.name.as_str()).collect();
                 let words = format!("waits for job {}, which works on {}", first.id, tables.join(", "));
@@ -269,6 +284,7 @@ impl Jobs {
             room.ended.send_replace(Some(Arc::new(ended)));
         }
         self.reasons().remove(&job.id);
+        self.asking().remove(&job.id);
     }
 
     /// Why a job is not at work, once for each reason.
@@ -306,6 +322,10 @@ impl Jobs {
 
     fn reasons(&self) -> MutexGuard<'_, HashMap<JobId, String>> {
         self.shared.reasons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn asking(&self) -> MutexGuard<'_, HashMap<JobId, deferred::Asking>> {
+        self.shared.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -9,6 +9,8 @@ use crate::kernel::review::Instant;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
+    /// The transaction it follows has not ended.
+    Deferred,
     /// Its turn has not come, or nobody has taken it up yet.
     Queued,
     Running {
@@ -52,6 +54,7 @@ pub enum State {
 /// A state's name, as lists and filters have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateName {
+    Deferred,
     Queued,
     Running,
     Paused,
@@ -65,7 +68,8 @@ pub enum StateName {
 
 impl StateName {
     /// All of them, those that are not over first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Deferred,
         Self::Queued,
         Self::Running,
         Self::Paused,
@@ -80,6 +84,7 @@ impl StateName {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Deferred => "deferred",
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Paused => "paused",
@@ -101,7 +106,7 @@ impl StateName {
     #[must_use]
     pub const fn is_live(self) -> bool {
         match self {
-            Self::Queued | Self::Running | Self::Paused | Self::Waiting | Self::Stopping => true,
+            Self::Deferred | Self::Queued | Self::Running | Self::Paused | Self::Waiting | Self::Stopping => true,
             Self::Done | Self::Failed | Self::Aborted | Self::Undone => false,
         }
     }
@@ -111,6 +116,7 @@ impl State {
     #[must_use]
     pub const fn name(&self) -> StateName {
         match self {
+            Self::Deferred => StateName::Deferred,
             Self::Queued => StateName::Queued,
             Self::Running { .. } => StateName::Running,
             Self::Paused { .. } => StateName::Paused,

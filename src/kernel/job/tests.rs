@@ -20,6 +20,7 @@ fn ordered(id: i64, oids: &[u32]) -> Job {
         sameness: None,
         ticket: None,
         undo_of: None,
+        after: None,
     };
     order(JobId(id), made, Door::Session, Instant(0)).0
 }

@@ -28,6 +28,7 @@ pub mod serial;
 pub mod set_not_null;
 pub mod shadow;
 mod shown;
+mod split;
 pub mod tag;
 pub mod tree;
 pub mod undo;

@@ -18,6 +18,12 @@ pub(super) fn standard() -> Policy {
     one_entry("standard", SMALL_ROWS, SMALL_BYTES, BTreeMap::new())
 }
 
+pub(super) fn deferring() -> Policy {
+    let mut policy = one_entry("defer", SMALL_ROWS, SMALL_BYTES, BTreeMap::new());
+    policy.entries.iter_mut().for_each(|entry| entry.defers = true);
+    policy
+}
+
 pub(super) fn strict() -> Policy {
     let responses = RULES.iter().filter(|rule| rule.id != brief_lock::RULE.id).map(|rule| {
         let response = if NEVER.contains(&rule.id) { Response::Refuse } else { rule.default.max(Response::Hold) };
@@ -38,6 +44,7 @@ fn one_entry(
             matches: Match::default(),
             small_rows,
             small_bytes,
+            defers: false,
             responses,
             review: Review::default(),
         }],

@@ -4,9 +4,10 @@ use super::*;
 use crate::kernel::assess::cases::assessed;
 use crate::kernel::plan::{Action, Step};
 
-const ALONE: Place = Place { in_transaction: false, several: false, parameters: false };
-const IN_TRANSACTION: Place = Place { in_transaction: true, several: false, parameters: false };
-const SEVERAL: Place = Place { in_transaction: false, several: true, parameters: false };
+const ALONE: Place = Place { in_transaction: false, in_block: false, several: false, parameters: false };
+const IN_TRANSACTION: Place = Place { in_transaction: true, in_block: true, ..ALONE };
+const IN_PIPELINE: Place = Place { in_transaction: true, ..ALONE };
+const SEVERAL: Place = Place { several: true, ..ALONE };
 
 fn verdict(policy: &Policy, place: Place, text: &str) -> Verdict {
     judge(policy, &Who::default(), place, &assessed(text))
@@ -17,6 +18,7 @@ fn word(verdict: &Verdict) -> String {
         Verdict::Pass { warnings, .. } => format!("pass {}", warnings.len()),
         Verdict::Bounded { .. } => "bounded".to_owned(),
         Verdict::Rewrite { plan, .. } => format!("rewrite {}", plan.recipe),
+        Verdict::Defer { plan, head, .. } => format!("defer {} after {head}", plan.recipe),
         Verdict::Observed { would, .. } => format!("observed {}", word(would)),
         Verdict::Hold(draft) => format!("hold {}", draft.plan.recipe),
         Verdict::Refuse(_) => "refuse".to_owned(),
@@ -142,6 +144,51 @@ fn the_first_entry_that_matches_decides() {
     check(&policy, ALONE, "hold as-is", "DROP TABLE customers");
     check(&policy, ALONE, "hold as-is", "DROP TABLE orders, customers");
     check(&policy, ALONE, "pass 1", "CREATE INDEX ON orders (a)");
+}
+
+#[test]
+fn a_transaction_block_gets_the_first_part_of_a_plan() {
+    let defer = Policy::defer();
+    let key = "ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES customers (id)";
+    let both = "ALTER TABLE orders ADD CONSTRAINT c CHECK (a > 0), ADD CONSTRAINT u UNIQUE (a)";
+    for (expected, text) in [
+        ("defer create-index after 0", "CREATE INDEX ON orders (a)"),
+        ("defer add-column after 1", "ALTER TABLE orders ADD COLUMN x uuid DEFAULT gen_random_uuid()"),
+        ("defer add-check after 1", "ALTER TABLE orders ADD CONSTRAINT c CHECK (a > 0)"),
+        ("defer add-foreign-key after 1", key),
+        ("defer add-unique after 0", "ALTER TABLE orders ADD UNIQUE (a)"),
+        ("defer combined after 0", both),
+        ("bounded", "CREATE INDEX ON small (a)"),
+        ("bounded", "ALTER TABLE orders ADD COLUMN x int"),
+        ("bounded", "DROP INDEX orders_a_idx"),
+        ("hold as-is", "DROP TABLE orders"),
+        ("refuse", "ALTER TABLE orders ALTER COLUMN a TYPE bigint"),
+        ("refuse", "CREATE INDEX ON orders (a); SELECT 1"),
+    ] {
+        check(&defer, IN_TRANSACTION, expected, text);
+    }
+    check(&defer, ALONE, "rewrite create-index", "CREATE INDEX ON orders (a)");
+    for place in [IN_PIPELINE, SEVERAL] {
+        check(&defer, place, "refuse", "CREATE INDEX ON orders (a)");
+    }
+    check(&defer, ALONE, "refuse", "CREATE INDEX ON orders (a); ALTER TABLE orders ADD COLUMN y int");
+}
+
+#[test]
+fn the_strictest_answer_counts_and_rewrite_is_stricter_than_defer() {
+    let mut policy = Policy::defer();
+    policy.entries[0].responses.insert(RuleId("add-unique".to_owned()), Response::Rewrite);
+    policy.entries[0].responses.insert(RuleId("change-type".to_owned()), Response::Defer);
+    check(&policy, IN_TRANSACTION, "defer add-check after 1", "ALTER TABLE orders ADD CONSTRAINT c CHECK (a > 0)");
+    check(&policy, IN_TRANSACTION, "refuse", "ALTER TABLE orders ADD UNIQUE (a)");
+    check(&policy, IN_TRANSACTION, "refuse", "ALTER TABLE orders ADD CHECK (a > 0), ADD UNIQUE (a)");
+    check(&policy, ALONE, "rewrite combined", "ALTER TABLE orders ADD CHECK (a > 0), ADD UNIQUE (a)");
+    let Verdict::Defer { plan, head, .. } =
+        verdict(&policy, IN_TRANSACTION, "ALTER TABLE orders ALTER COLUMN a TYPE bigint")
+    else {
+        panic!("not deferred");
+    };
+    assert!(head > 0 && head < plan.steps.len(), "{:?}", plan.steps);
 }
 
 #[test]

@@ -39,6 +39,21 @@ pub(super) fn not_here<'a>(place: Place, findings: impl Iterator<Item = &'a Find
     }
 }
 
+/// It would be split, but its rest cannot become a job.
+#[must_use]
+pub fn not_deferred(tag: &str, why: &str, findings: &[Finding]) -> Refusal {
+    Refusal {
+        message: format!("{tag} cannot be deferred to the end of this transaction: {why}"),
+        detail: detail(findings),
+        hint: format!(
+            "Send it outside a transaction block, by itself; it is then run in its safe form. {}.",
+            TOOLS.join(". ")
+        ),
+        findings: findings.to_vec(),
+        elsewhere: true,
+    }
+}
+
 /// The policy forbids it.
 pub(super) fn never<'a>(findings: impl Iterator<Item = &'a Finding>) -> Refusal {
     let findings: Vec<Finding> = findings.cloned().collect();

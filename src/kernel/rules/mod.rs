@@ -69,6 +69,9 @@ pub enum Response {
     Pass,
     /// Forwarded unchanged, with a WARNING.
     Warn,
+    /// As [`Response::Rewrite`]; inside a transaction block what only changes the catalog runs there, and the
+    /// rest becomes a job that begins at COMMIT.
+    Defer,
     /// Run in its safe form; a hazard without a safe form is held instead.
     Rewrite,
     /// Waits for approval.

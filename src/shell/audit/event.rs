@@ -210,6 +210,7 @@ pub enum Decision {
     Pass,
     Warn,
     Rewrite,
+    Defer,
     Hold,
     Refuse,
     /// It would have been intercepted; observe mode let it through.
@@ -224,6 +225,7 @@ impl Decision {
             Self::Pass => "pass",
             Self::Warn => "warn",
             Self::Rewrite => "rewrite",
+            Self::Defer => "defer",
             Self::Hold => "hold",
             Self::Refuse => "refuse",
             Self::Observe => "observe",
@@ -381,6 +383,9 @@ pub struct DecisionRecord {
     pub locks: Vec<LockLine>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<TicketId>,
+    /// What runs after COMMIT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
 }

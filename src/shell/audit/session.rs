@@ -150,7 +150,7 @@ impl SessionLog {
         match record.decision {
             Decision::Hold => self.counts.held += 1,
             Decision::Refuse => self.counts.refused += 1,
-            Decision::Pass | Decision::Warn | Decision::Rewrite | Decision::Observe => {}
+            Decision::Pass | Decision::Warn | Decision::Rewrite | Decision::Defer | Decision::Observe => {}
         }
     }
 

@@ -194,6 +194,9 @@ fn decided(decision: &DecisionRecord) -> String {
     if let Some(ticket) = decision.ticket {
         text += &format!(", ticket {}", ticket.0);
     }
+    if let Some(job) = decision.job {
+        text += &format!(", job {job}");
+    }
     for finding in &decision.findings {
         text += &format!("\n{:20}{}: {}", "", for_terminal(&finding.rule.0), for_terminal(&finding.message));
     }

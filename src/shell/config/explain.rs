@@ -199,6 +199,12 @@ fn held(settings: &Settings, mode: HoldMode) -> String {
     }
 }
 
+const DEFERS: &str = "in a transaction block what has a safe form is split: what only changes the catalog runs there, and a \
+     job does the rest after COMMIT; rules that answer rewrite by default answer defer";
+
+const RESPONSES: [Response; 6] =
+    [Response::Pass, Response::Warn, Response::Defer, Response::Rewrite, Response::Hold, Response::Refuse];
+
 fn policy_lines(policy: &Policy, lines: &mut Vec<String>) {
     let observe = if policy.observe { " only observes" } else { "" };
     lines.push(format!("Policy \"{}\"{observe}: the first entry that matches decides", policy.name));
@@ -209,7 +215,10 @@ fn policy_lines(policy: &Policy, lines: &mut Vec<String>) {
             count(entry.small_rows),
             bytes(entry.small_bytes)
         ));
-        for response in [Response::Pass, Response::Warn, Response::Rewrite, Response::Hold, Response::Refuse] {
+        if entry.defers {
+            lines.push(format!("     {DEFERS}"));
+        }
+        for response in RESPONSES {
             let rules: Vec<String> = entry
                 .responses
                 .iter()
@@ -243,6 +252,7 @@ fn word(response: Response) -> &'static str {
     match response {
         Response::Pass => "pass",
         Response::Warn => "warn",
+        Response::Defer => "defer",
         Response::Rewrite => "rewrite",
         Response::Hold => "hold",
         Response::Refuse => "refuse",

@@ -13,17 +13,21 @@ use crate::kernel::rules::{RULES, Response, RuleId};
 const PEOPLE_MAX: u32 = 20;
 const COUNT_MAX: u64 = i64::MAX as u64;
 
-const RESPONSES: [(&str, Response); 5] = [
+const RESPONSES: [(&str, Response); 6] = [
     ("pass", Response::Pass),
     ("warn", Response::Warn),
+    ("defer", Response::Defer),
     ("rewrite", Response::Rewrite),
     ("hold", Response::Hold),
     ("refuse", Response::Refuse),
 ];
 
+/// What becomes of a rewrite inside a transaction block.
+const IN_TRANSACTION: [(&str, bool); 2] = [("refuse", false), ("defer", true)];
+
 /// The shipped profiles by name.
 pub(super) fn built_in() -> BTreeMap<String, Arc<Policy>> {
-    let shipped = [Policy::standard(), Policy::strict(), Policy::observe()];
+    let shipped = [Policy::standard(), Policy::defer(), Policy::strict(), Policy::observe()];
     shipped.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect()
 }
 
@@ -90,6 +94,7 @@ fn entry(section: &Section<'_>) -> Entry {
         },
         small_rows: section.number("small_rows", SMALL_ROWS, 0..=COUNT_MAX),
         small_bytes: section.number("small_bytes", SMALL_BYTES, 0..=COUNT_MAX),
+        defers: section.choice("in_transaction", &IN_TRANSACTION).unwrap_or(false),
         responses: responses(section.section("responses")),
         review: review(section.section("review")),
     }

@@ -96,7 +96,7 @@ fn job_line(recorded: &JobRecorded) -> Event {
     const GATEWAY: &str = "gateway";
     let (by, note) = match &recorded.event.what {
         job::Happening::Ordered { by, shown } => (by.as_str(), Some(shown.chars().take(TEXT_MAX).collect())),
-        job::Happening::Started | job::Happening::Recovered => (GATEWAY, None),
+        job::Happening::Released | job::Happening::Started | job::Happening::Recovered => (GATEWAY, None),
         job::Happening::Paused { by } | job::Happening::Resumed { by } => (by.as_str(), None),
         job::Happening::RateSet { by, rate } => {
             let set = |value: Option<u32>| value.map_or("unchanged".to_owned(), |value| value.to_string());

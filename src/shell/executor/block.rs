@@ -5,7 +5,7 @@ use super::retry::Retry;
 use super::settings::Settings;
 use super::{Progress, Runner, StepReport, error, is_contention, ms, yes};
 use crate::kernel::plan::{Action, Mode, Step};
-use crate::shell::database::{Database, DatabaseError};
+use crate::shell::database::{Database, DatabaseError, Done};
 use tokio::time::Instant;
 
 /// Not like any name an application would choose.
@@ -28,25 +28,30 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l
 
 impl<D: Database> Runner<'_, D> {
     pub(super) async fn run_in_block(&mut self) -> Result<(), DatabaseError> {
-        let refusal = || Err(error("25001", "this plan cannot run inside a transaction block"));
-        let [step] = self.plan.steps.as_slice() else { return refusal() };
-        let Action::Sql { sql, mode } = &step.action else { return refusal() };
-        (self.tell)(Progress::StepStarted { step: 0, name: step.name.clone() });
-        let started = Instant::now();
-        let attempts = match mode {
-            Mode::Brief => self.brief_in_block(step, sql).await?,
-            Mode::AsIs => self.as_is(sql).await?,
-            Mode::Scan | Mode::NoTransaction => return refusal(),
-        };
-        let ms = ms(started.elapsed());
-        let name = step.name.clone();
-        self.report.steps.push(StepReport { name: name.clone(), ms, already_done: false, attempts });
-        (self.tell)(Progress::StepDone { step: 0, name, ms });
+        let plan = self.plan;
+        if !plan.steps.iter().all(may_be_in_block) {
+            return Err(error("25001", "this plan cannot run inside a transaction block"));
+        }
+        for (at, step) in plan.steps.iter().enumerate() {
+            self.at = at;
+            (self.tell)(Progress::StepStarted { step: at, name: step.name.clone() });
+            let started = Instant::now();
+            let attempts = match &step.action {
+                Action::Sql { sql, mode: Mode::AsIs } => self.as_is(sql).await?,
+                Action::Sql { sql, .. } => self.brief_in_block(step, std::slice::from_ref(sql)).await?,
+                Action::Together { statements } => self.brief_in_block(step, statements).await?,
+                Action::BuildIndex { .. } | Action::Backfill(_) => 0,
+            };
+            let ms = ms(started.elapsed());
+            let name = step.name.clone();
+            self.report.steps.push(StepReport { name: name.clone(), ms, already_done: false, attempts });
+            (self.tell)(Progress::StepDone { step: at, name, ms });
+        }
         Ok(())
     }
 
     /// Every way out with an error leaves the client's transaction failed, as the server's own error would.
-    async fn brief_in_block(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
+    async fn brief_in_block(&mut self, step: &Step, sql: &[String]) -> Result<u32, DatabaseError> {
         self.session = Settings::read(self.db).await?;
         let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
         let statement_ms = self.session.statement_ms(self.limits.tripwire);
@@ -61,7 +66,7 @@ impl<D: Database> Runner<'_, D> {
         loop {
             self.db.execute(&format!("SAVEPOINT {SAVEPOINT}")).await?;
             self.db.query(&settings, &[]).await?;
-            let failure = match self.db.execute(sql).await {
+            let failure = match self.all(sql).await {
                 Ok(done) => {
                     self.db.query(&self.session.local_back(), &[]).await?;
                     self.db.execute(&format!("RELEASE SAVEPOINT {SAVEPOINT}")).await?;
@@ -80,5 +85,22 @@ impl<D: Database> Runner<'_, D> {
             }
             self.db.execute(&format!("RELEASE SAVEPOINT {SAVEPOINT}")).await?;
         }
+    }
+
+    /// Runs statements one after the other; what the last of them did.
+    async fn all(&mut self, statements: &[String]) -> Result<Done, DatabaseError> {
+        let mut done = Done::default();
+        for sql in statements {
+            done = self.db.execute(sql).await?;
+        }
+        Ok(done)
+    }
+}
+
+fn may_be_in_block(step: &Step) -> bool {
+    match &step.action {
+        Action::Sql { mode, .. } => matches!(mode, Mode::Brief | Mode::AsIs),
+        Action::Together { .. } => true,
+        Action::BuildIndex { .. } | Action::Backfill(_) => false,
     }
 }

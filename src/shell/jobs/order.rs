@@ -71,6 +71,7 @@ impl Jobs {
             sameness: None,
             ticket: Some(id),
             undo_of: None,
+            after: None,
         };
         if !order.settings.iter().any(|(name, _)| name == "search_path") {
             order.settings.push(("search_path".to_owned(), request.search_path.clone()));
@@ -99,7 +100,10 @@ impl Jobs {
         let runs = self.store().journal_of_job(id).await?;
         let steps = runs.iter().flat_map(|run| &run.steps);
         let done = steps.filter(|step| matches!(step.ended, Some((_, StepOutcome::Done))));
-        let done: Vec<usize> = done.filter_map(|step| usize::try_from(step.step).ok()).collect();
+        let done = done.filter_map(|step| usize::try_from(step.step).ok());
+        // What its transaction did is of the same change.
+        let head = job.order.after.as_ref().filter(|_| job.started.is_some()).map_or(0, |after| after.head);
+        let done: Vec<usize> = (0..head).chain(done).collect();
         let Some(plan) = undo::plan(&job.order.plan, &done) else {
             return Err(refused(format!("nothing that job {id} has done can be undone by a plan")));
         };
@@ -123,6 +127,7 @@ impl Jobs {
             sameness: None,
             ticket: None,
             undo_of: Some(id),
+            after: None,
             ..job.order
         };
         let attached = self.order(order, door).await?;

@@ -9,6 +9,7 @@ use super::super::config::{Settings, Target, UpstreamLogin};
 use super::super::executor::{self, Control, Outcome, Past, Progress, Stopped};
 use super::super::store::{Backend, JobSeen, NewRun, Run, RunOutcome, StepOutcome, StoreError};
 use super::connect::{self, Connection, NotConnected};
+use super::deferred;
 use super::ledger::Journal;
 use super::past::{self, PastError};
 use super::progress::Tracker;
@@ -70,6 +71,13 @@ pub(super) async fn run(jobs: &Jobs, id: JobId, live: &Live) -> Option<(Job, Opt
     steer(&live.control, &job);
     if job.state.name() == StateName::Paused {
         return None;
+    }
+    if deferred::is_open(&job) {
+        return match deferred::ask(jobs, &job).await {
+            Ok(()) | Err(Short::Leave) => None,
+            Err(Short::Lose(why)) => lose(jobs, id, why).await,
+            Err(Short::Fail { code, message }) => over(jobs, id, Command::Fail { code, message }, None).await,
+        };
     }
     let tracker = Tracker::new(jobs.store().clone(), id, &job.order.plan);
     let ended = attempt(jobs, &job, live, &tracker).await;
@@ -140,7 +148,14 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
         jobs.tell(job.id, Progress::Note(format!("job {} {why}", job.id)));
     };
     let known = (jobs.store(), &order.plan);
-    let past = past::of(&mut stage, known, &runs, &live.control, &mut tell_why).await?;
+    let mut past = past::of(&mut stage, known, &runs, &live.control, &mut tell_why).await?;
+    if let Some(after) = &order.after {
+        if runs.is_empty() {
+            deferred::stands(&mut stage, order).await?;
+        }
+        past.done
+            .extend((0..after.head).filter(|at| order.plan.steps.get(*at).is_some_and(|step| step.probe.is_none())));
+    }
     if order.ticket.is_some() {
         ticket::claim(jobs, &mut stage, target, job).await?;
     }
@@ -174,7 +189,7 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
 }
 
 /// Where the job goes and how it gets in.
-fn way_in<'a>(settings: &'a Settings, job: &Job) -> Result<(&'a Target, UpstreamLogin), Short> {
+pub(super) fn way_in<'a>(settings: &'a Settings, job: &Job) -> Result<(&'a Target, UpstreamLogin), Short> {
     let order = &job.order;
     let refused = |message: String| Short::Fail { code: sqlstate::INVALID_AUTHORIZATION.to_owned(), message };
     let Some(target) = settings.targets.iter().find(|target| target.name == order.target) else {

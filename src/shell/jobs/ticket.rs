@@ -99,7 +99,8 @@ async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket:
     let facts = catalog::look_up(stage, &assess::wanted(&reading)).await;
     let facts = facts.map_err(|error| Short::Lose(format!("what it touches cannot be looked up: {error}")))?;
     let assessment = assess::assess(&known.text, &reading, facts);
-    let place = Place { in_transaction: false, several: reading.statements.len() > 1, parameters: false };
+    let several = reading.statements.len() > 1;
+    let place = Place { in_transaction: false, in_block: false, several, parameters: false };
     let who =
         Who { target: target.name.clone(), role: asked.requester.clone(), application: asked.application.clone() };
     let settings = jobs.settings();
@@ -148,7 +149,8 @@ pub(super) async fn report(jobs: &Jobs, job: &Job, outcome: Option<&Outcome>) {
             let message = format!("aborted by {by}: {left}");
             Command::Fail { claim, code: sqlstate::QUERY_CANCELED.to_owned(), message }
         }
-        State::Queued
+        State::Deferred
+        | State::Queued
         | State::Running { .. }
         | State::Paused { .. }
         | State::Waiting

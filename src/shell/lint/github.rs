@@ -20,7 +20,7 @@ pub(super) fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 fn statement(file: &FileReport, judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
     let command = match judged.verdict {
         Outcome::Pass | Outcome::Bounded => "notice",
-        Outcome::Warn | Outcome::Rewrite => "warning",
+        Outcome::Warn | Outcome::Defer | Outcome::Rewrite => "warning",
         Outcome::Hold | Outcome::Refuse => "error",
     };
     let place = &judged.place;

@@ -117,7 +117,12 @@ impl Judge {
     async fn message(&mut self, script: &Script, message: &Message, gap: usize) -> Result<Vec<Judged>, LintError> {
         let reading = self.resolve(message);
         let several = reading.statements.len() > 1;
-        let place = policy::Place { in_transaction: self.open.is_some(), several, parameters: false };
+        let place = policy::Place {
+            in_transaction: self.open.is_some(),
+            in_block: self.open.is_some(),
+            several,
+            parameters: false,
+        };
         let facts = self.facts(script, message, &reading).await?;
         let assessment = match &facts {
             Some(facts) => assess::assess(&message.known.text, &reading, facts.clone()),
@@ -323,6 +328,7 @@ fn groups(reading: &Reading) -> Vec<Group> {
 fn told(verdict: &Verdict, tool: Tool) -> (Option<ShownPlan>, Option<String>) {
     match verdict {
         Verdict::Pass { .. } | Verdict::Bounded { .. } => (None, None),
+        Verdict::Defer { plan, head, .. } => (Some(ShownPlan::of(plan)), Some(deferred(plan.steps.len(), *head))),
         Verdict::Rewrite { plan, .. } => (plan.rewrites().then(|| ShownPlan::of(plan)), None),
         Verdict::Observed { would, .. } => told(would, tool),
         Verdict::Hold(draft) => {
@@ -342,6 +348,16 @@ fn told(verdict: &Verdict, tool: Tool) -> (Option<ShownPlan>, Option<String>) {
             (plan.map(ShownPlan::of), Some(hint))
         }
     }
+}
+
+/// How many steps of a plan run where the statement stands.
+fn deferred(steps: usize, head: usize) -> String {
+    let now = match head {
+        0 => "Nothing of it runs in the transaction".to_owned(),
+        1 => "Only step 1 runs in the transaction".to_owned(),
+        head => format!("Only steps 1 to {head} run in the transaction"),
+    };
+    format!("{now}; a job runs the other {} after COMMIT, if the target has a login for jobs.", steps - head)
 }
 
 /// One statement and where it stands.

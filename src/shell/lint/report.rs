@@ -20,6 +20,8 @@ pub(super) enum Outcome {
     Bounded,
     /// It runs as it is, with a warning.
     Warn,
+    /// Something else runs, and a part of it only after COMMIT.
+    Defer,
     /// Something else runs, with the same result.
     Rewrite,
     /// It waits for approval.
@@ -28,13 +30,15 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    pub(super) const ALL: [Self; 6] = [Self::Pass, Self::Bounded, Self::Warn, Self::Rewrite, Self::Hold, Self::Refuse];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Pass, Self::Bounded, Self::Warn, Self::Defer, Self::Rewrite, Self::Hold, Self::Refuse];
 
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
             Self::Bounded => "bounded",
             Self::Warn => "warn",
+            Self::Defer => "defer",
             Self::Rewrite => "rewrite",
             Self::Hold => "hold",
             Self::Refuse => "refuse",
@@ -49,6 +53,7 @@ impl Outcome {
             Verdict::Bounded { warnings, .. } => or_warn(Self::Bounded, warnings),
             Verdict::Rewrite { plan, findings, .. } if !plan.rewrites() => or_warn(Self::Bounded, findings),
             Verdict::Rewrite { .. } => Self::Rewrite,
+            Verdict::Defer { .. } => Self::Defer,
             Verdict::Observed { would, .. } => Self::of(would),
             Verdict::Hold(_) => Self::Hold,
             Verdict::Refuse(_) => Self::Refuse,
@@ -94,6 +99,7 @@ pub(super) struct Summary {
     pub(super) pass: usize,
     pub(super) bounded: usize,
     pub(super) warn: usize,
+    pub(super) defer: usize,
     pub(super) rewrite: usize,
     pub(super) hold: usize,
     pub(super) refuse: usize,
@@ -257,6 +263,7 @@ impl Summary {
                 Outcome::Pass => &mut summary.pass,
                 Outcome::Bounded => &mut summary.bounded,
                 Outcome::Warn => &mut summary.warn,
+                Outcome::Defer => &mut summary.defer,
                 Outcome::Rewrite => &mut summary.rewrite,
                 Outcome::Hold => &mut summary.hold,
                 Outcome::Refuse => &mut summary.refuse,
@@ -270,6 +277,7 @@ impl Summary {
             Outcome::Pass => self.pass,
             Outcome::Bounded => self.bounded,
             Outcome::Warn => self.warn,
+            Outcome::Defer => self.defer,
             Outcome::Rewrite => self.rewrite,
             Outcome::Hold => self.hold,
             Outcome::Refuse => self.refuse,

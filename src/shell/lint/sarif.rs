@@ -72,7 +72,7 @@ fn help(rule: &Rule, mark: &str) -> String {
 fn results(file: &FileReport, judged: &Judged) -> Vec<Value> {
     let level = match judged.verdict {
         Outcome::Pass | Outcome::Bounded => "note",
-        Outcome::Warn | Outcome::Rewrite => "warning",
+        Outcome::Warn | Outcome::Defer | Outcome::Rewrite => "warning",
         Outcome::Hold | Outcome::Refuse => "error",
     };
     let mut results = Vec::new();

@@ -40,7 +40,7 @@ fn statement<'a>(file: &'a FileReport, judged: &'a Judged) -> Vec<Group<'a>> {
     let severity = judged.severity();
     let level = match severity {
         Outcome::Pass | Outcome::Bounded => Level::INFO,
-        Outcome::Warn | Outcome::Rewrite => Level::WARNING,
+        Outcome::Warn | Outcome::Defer | Outcome::Rewrite => Level::WARNING,
         Outcome::Hold | Outcome::Refuse => Level::ERROR,
     };
     let own = judged.findings.is_empty() && !judged.problems.is_empty();
@@ -122,7 +122,7 @@ fn line_end(text: &str, at: usize) -> usize {
 fn plan(judged: &Judged) -> Option<String> {
     let plan = judged.plan.as_ref()?;
     let mut text = match judged.verdict {
-        Outcome::Rewrite => plan.summary.clone(),
+        Outcome::Defer | Outcome::Rewrite => plan.summary.clone(),
         Outcome::Hold => format!("When approved: {}", plan.summary),
         Outcome::Pass | Outcome::Bounded | Outcome::Warn | Outcome::Refuse => {
             format!("By itself it would run like this: {}", plan.summary)

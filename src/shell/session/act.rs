@@ -43,6 +43,9 @@ impl Session {
                 let journal = self.keep_run(taken, &plan, &sameness).await;
                 self.rewrite(taken, plan, Permit { clearance, decided, journal }).await
             }
+            Verdict::Defer { plan, head, clearance, findings } => {
+                self.defer(taken, &assessment, (*plan, head), (clearance, findings)).await
+            }
             Verdict::Hold(draft) => self.hold(taken, reading, assessment, *draft).await,
             Verdict::Refuse(refusal) => {
                 let Refusal { findings, message, detail, hint, elsewhere: _ } = *refusal;

@@ -245,6 +245,7 @@ impl Session {
             Verdict::Pass { .. }
             | Verdict::Bounded { .. }
             | Verdict::Rewrite { .. }
+            | Verdict::Defer { .. }
             | Verdict::Observed { .. }
             | Verdict::Refuse(_) => {
                 let reply = Reply::error(sqlstate::HELD, "the objects or the policy have changed since this was held")

@@ -150,6 +150,7 @@ impl Session {
         let target = target.unwrap_or(&self.identity.target);
         let place = Place {
             in_transaction: self.relay.in_transaction(),
+            in_block: self.relay.status == Status::Block && !self.relay.dirty(),
             several: reading.statements.len() > 1,
             parameters: values,
         };

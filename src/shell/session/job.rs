@@ -53,20 +53,43 @@ impl Session {
         sameness: &Sameness,
     ) -> Result<Option<Order>, Ended> {
         let alone = self.relay.status == Status::Idle && !self.relay.dirty() && taken.values.is_none();
-        let temporary = facts.relations().any(|one| one.persistence == Persistence::Temporary);
-        if !alone || temporary || !is_long(plan) || taken.known.hides() || *plan != plan.shown() {
+        if !alone || !is_long(plan) {
             return Ok(None);
+        }
+        let order = self.job_for(taken, plan, facts).await?.ok();
+        Ok(order.map(|order| Order { sameness: Some(sameness.text().to_owned()), ..order }))
+    }
+
+    /// The plan as a job of this session, or why it cannot be one.
+    pub(super) async fn job_for(
+        &mut self,
+        taken: &Taken,
+        plan: &Plan,
+        facts: &Facts,
+    ) -> Result<Result<Order, &'static str>, Ended> {
+        if facts.relations().any(|one| one.persistence == Persistence::Temporary) {
+            return Ok(Err("a temporary table is only there for this session"));
+        }
+        if taken.known.hides() || *plan != plan.shown() {
+            return Ok(Err("it holds a secret, which is not kept"));
         }
         let settings = self.settings();
         let target = settings.targets.iter().find(|target| target.name == self.identity.target.name);
         let user = self.identity.user.clone();
-        let Some(login) = target.and_then(|target| target.job_login(&user)) else { return Ok(None) };
-        let Some(state) = self.state().await? else { return Ok(None) };
-        if state.has_temporary || state.session_user != login.user.unwrap_or_else(|| user.clone()) {
-            return Ok(None);
+        let Some(login) = target.and_then(|target| target.job_login(&user)) else {
+            return Ok(Err(
+                "there is no login for jobs of this user: see [targets.jobs] in the gateway's configuration",
+            ));
+        };
+        let Some(state) = self.state().await? else { return Ok(Err("the session's settings cannot be looked up")) };
+        if state.has_temporary {
+            return Ok(Err("the session has temporary objects, which a job's connection has not"));
+        }
+        if state.session_user != login.user.unwrap_or_else(|| user.clone()) {
+            return Ok(Err("the session's user is not the one that jobs log in as"));
         }
         let tables = facts.relations().map(|one| Table { oid: one.oid, name: format!("{}.{}", one.schema, one.name) });
-        Ok(Some(Order {
+        Ok(Ok(Order {
             target: self.identity.target.name.clone(),
             database: self.identity.database.clone(),
             tables: tables.collect(),
@@ -76,9 +99,10 @@ impl Session {
             application: self.identity.application.clone(),
             shown: self.shown(&taken.known).to_string(),
             plan: plan.clone(),
-            sameness: Some(sameness.text().to_owned()),
+            sameness: None,
             ticket: None,
             undo_of: None,
+            after: None,
         }))
     }
 

@@ -6,6 +6,7 @@
 mod act;
 mod answer;
 mod approved;
+mod defer;
 mod hold;
 mod intercept;
 mod job;
@@ -88,6 +89,10 @@ pub struct Session {
     lock_timeout: Option<String>,
     /// What was decided about the statement that runs now.
     decided: Option<record::Decided>,
+    /// Jobs that follow the session's transaction.
+    deferred: Vec<defer::Deferred>,
+    /// The ReadyForQuery that ends such a transaction, kept until the client is told what becomes of them.
+    ready: Vec<u8>,
     /// SQLSTATE and tag of the change that was finished last.
     last_error: Option<String>,
     last_tag: compact_str::CompactString,
@@ -133,6 +138,8 @@ impl Session {
             hung_up: false,
             lock_timeout: None,
             decided: None,
+            deferred: Vec::new(),
+            ready: Vec::new(),
             last_error: None,
             last_tag: compact_str::CompactString::default(),
             bytes_in: 0,
@@ -182,6 +189,7 @@ impl Session {
         match stop {
             Stop::Ask { bytes, question } => Box::pin(self.decide(bytes, question)).await?,
             Stop::Quiet => Box::pin(self.restore_lock_timeout()).await?,
+            Stop::TransactionOver => Box::pin(self.transaction_over()).await?,
             Stop::NoRoom => {
                 if let Err(error) = self.log.room().await {
                     return Err(Ended::Told(answer::no_record(&error), EndReason::Dropped));
@@ -236,6 +244,7 @@ impl Session {
         self.forget_wakers();
         match poll_fn(|cx| self.poll_settle(cx)).await {
             Stop::Quiet => Ok(()),
+            Stop::TransactionOver => Box::pin(self.transaction_over()).await,
             Stop::ClientGone => Err(Ended::Client),
             Stop::BadServer(what) => {
                 Err(Ended::Told(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, what), EndReason::ProtocolError))

@@ -10,6 +10,7 @@ use tokio::io::AsyncWrite;
 use super::Session;
 use crate::kernel::relay::Status;
 use crate::kernel::relay::from_client::{Question, Then};
+use crate::kernel::wire::frame;
 use crate::kernel::wire::reply::Reply;
 use crate::shell::side::with_scratch;
 
@@ -30,9 +31,14 @@ pub(super) enum Stop {
     LostPin,
     /// Everything is answered, and the session's lock timeout can be put back.
     Quiet,
+    /// The transaction has ended that jobs of the session follow.
+    TransactionOver,
     /// The record has no room.
     NoRoom,
 }
+
+/// A ReadyForQuery outside a transaction.
+const READY_IDLE: [u8; 6] = [frame::server::READY, 0, 0, 0, 5, b'I'];
 
 /// Reads in a row before other sessions of the thread have their turn.
 const TURNS: usize = 32;
@@ -94,7 +100,10 @@ impl Session {
     }
 
     fn check(&self) -> Option<Box<Stop>> {
-        let calm = self.relay.lost_pin.is_none() && self.lock_timeout.is_none() && self.log.has_room();
+        let calm = self.relay.lost_pin.is_none()
+            && self.lock_timeout.is_none()
+            && self.deferred.is_empty()
+            && self.log.has_room();
         if calm { None } else { self.check_closely().map(Box::new) }
     }
 
@@ -105,6 +114,9 @@ impl Session {
         }
         if !self.log.has_room() {
             return Some(Stop::NoRoom);
+        }
+        if self.is_transaction_over() {
+            return Some(Stop::TransactionOver);
         }
         let restore = self.lock_timeout.is_some() && self.relay.quiet() && !self.relay.dirty();
         (restore && self.relay.status != Status::Failed).then_some(Stop::Quiet)
@@ -227,7 +239,14 @@ impl Session {
         if !self.relay.finished.is_empty() {
             self.record_finished();
         }
+        let over = rest.is_empty() && self.is_transaction_over();
+        let (forward, ready) = match forward.split_last_chunk() {
+            Some((before, end)) if over && *end == READY_IDLE => (before, end.as_slice()),
+            Some(_) | None => (forward, [].as_slice()),
+        };
+        self.ready.extend_from_slice(ready);
         match self.client.poll_send(cx, forward) {
+            Ok(()) if over => Err(Box::new(Stop::TransactionOver)),
             Ok(()) => Ok(()),
             Err(_) => Err(Box::new(Stop::ClientGone)),
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Session, words};
 use crate::kernel::assess::Assessment;
+use crate::kernel::job::JobId;
 use crate::kernel::plan::Plan;
 use crate::kernel::relay::ledger::Path;
 use crate::kernel::relay::{Finished, Status};
@@ -27,6 +28,7 @@ pub(super) struct Decided {
     pub decision: Decision,
     pub rules: Arc<[RuleId]>,
     pub ticket: Option<TicketId>,
+    pub job: Option<JobId>,
     /// What the statement itself locks.
     pub locks: Vec<Locked>,
 }
@@ -36,7 +38,7 @@ impl Decided {
     pub(super) fn new(decision: Decision, findings: &[Finding]) -> Self {
         let mut rules: Vec<RuleId> = findings.iter().map(|f| f.rule.clone()).collect();
         rules.dedup();
-        Self { decision, rules: rules.into(), ticket: None, locks: Vec::new() }
+        Self { decision, rules: rules.into(), ticket: None, job: None, locks: Vec::new() }
     }
 
     #[must_use]
@@ -133,6 +135,7 @@ impl Session {
             findings: findings.iter().map(finding).collect(),
             locks: decided.locks.iter().map(lock).collect(),
             ticket: decided.ticket,
+            job: decided.job.map(|job| job.0),
             recipe: recipe.map(str::to_owned),
         });
     }

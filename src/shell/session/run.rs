@@ -86,7 +86,8 @@ impl Session {
         }
     }
 
-    async fn execute(&mut self, plan: &Plan, journal: Option<&Journal>) -> Result<(Outcome, Status), Ended> {
+    /// Runs a plan on the client's server connection.
+    pub(super) async fn execute(&mut self, plan: &Plan, journal: Option<&Journal>) -> Result<(Outcome, Status), Ended> {
         let settings = self.settings();
         let control = Control::default();
         let mut cancels = self.cancel.requests();

@@ -1,6 +1,6 @@
 //! What a client is told about a plan: before it runs, while it runs, and when it is done.
 
-use crate::kernel::plan::{Action, Plan};
+use crate::kernel::plan::{Action, Plan, Step};
 use crate::kernel::wire::reply::Reply;
 use crate::shell::executor::{Progress, Report, in_the_way};
 
@@ -32,10 +32,20 @@ fn sql_of(action: &Action) -> String {
 
 /// The steps of a plan, one a line.
 pub(super) fn steps(plan: &Plan) -> String {
-    let plan = plan.shown();
-    let lines =
-        plan.steps.iter().enumerate().map(|(at, step)| format!("{}. {}: {}", at + 1, step.name, sql_of(&step.action)));
-    lines.collect::<Vec<_>>().join("\n")
+    lines(&plan.shown()).join("\n")
+}
+
+/// The steps of a plan that is split: what runs now, and what after COMMIT.
+pub(super) fn split(plan: &Plan, head: usize) -> String {
+    let mut lines = lines(&plan.shown());
+    let later = lines.split_off(head.min(lines.len())).join("\n");
+    let now = if lines.is_empty() { "Nothing runs in this transaction.".to_owned() } else { lines.join("\n") };
+    format!("{now}\nAfter COMMIT:\n{later}")
+}
+
+fn lines(plan: &Plan) -> Vec<String> {
+    let line = |(at, step): (usize, &Step)| format!("{}. {}: {}", at + 1, step.name, sql_of(&step.action));
+    plan.steps.iter().enumerate().map(line).collect()
 }
 
 /// Progress as a notice, where it is worth one.

@@ -163,7 +163,12 @@ fn watch(client: &Client, id: i64, out: &mut dyn Write) -> Result<(), CliError> 
         match full.job.job.state.name() {
             StateName::Done | StateName::Undone => return Ok(()),
             StateName::Failed | StateName::Aborted => return Err(CliError::Refused(last)),
-            StateName::Queued | StateName::Running | StateName::Paused | StateName::Waiting | StateName::Stopping => {}
+            StateName::Deferred
+            | StateName::Queued
+            | StateName::Running
+            | StateName::Paused
+            | StateName::Waiting
+            | StateName::Stopping => {}
         }
         full = client.get(&format!("/v1/jobs/{id}/wait?version={}&timeout_s=30", full.job.job.version))?;
     }

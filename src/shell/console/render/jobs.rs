@@ -50,6 +50,7 @@ pub(in crate::shell::console) fn percent(done: u64, of: u64) -> u64 {
 pub(in crate::shell::console) fn headline(seen: &JobSeen, now: Instant) -> String {
     let JobSeen { job, progress } = seen;
     let stands = match &job.state {
+        State::Deferred => format!("is deferred until its transaction is committed{}", why(progress)),
         State::Queued => format!("is queued{}", why(progress)),
         State::Running { .. } => format!("is running: {}{}", work(progress), why(progress)),
         State::Paused { by, .. } => format!("is paused by {} at {}", line(by), work(progress)),
@@ -109,6 +110,10 @@ pub(in crate::shell::console) fn full(full: &JobFull, now: Instant) -> String {
     if let Some(ticket) = order.ticket {
         let _ = writeln!(out, "  ticket     {ticket}");
     }
+    if let Some(after) = &order.after {
+        let done = if after.head == 0 { "nothing".to_owned() } else { format!("steps 1 to {}", after.head) };
+        let _ = writeln!(out, "  follows    transaction {}, in which {done} of the plan ran", line(&after.xid));
+    }
     if let Some(of) = order.undo_of {
         let _ = writeln!(out, "  undoes     job {of}");
     }
@@ -144,7 +149,7 @@ pub(in crate::shell::console) fn happening(event: &Event) -> String {
         Happening::Stopping { by: who, reason } => {
             format!("{}{}", by(who), reason.as_deref().map(|text| format!(": {}", line(text))).unwrap_or_default())
         }
-        Happening::Started | Happening::Recovered => name.to_owned(),
+        Happening::Released | Happening::Started | Happening::Recovered => name.to_owned(),
         Happening::Interrupted { why, .. } => format!("{name}: {}", line(why)),
         Happening::Finished { ms, .. } => format!("{name} in {}", span(*ms)),
         Happening::Failed { code, message } => format!("{name}: {} (SQLSTATE {})", line(message), line(code)),

@@ -1,0 +1,169 @@
+//! A change inside the client's transaction block that is split: what only changes the catalog runs here, and the
+//! rest is ordered as a job which begins when the server has committed the transaction, and not otherwise.
+//!
+//! The order is bound to the number of the very subtransaction it was given in. Only what the server says about
+//! that number counts, so neither COMMIT nor ROLLBACK TO nor a lost connection has to be understood here.
+
+use super::record::{Decided, Own};
+use super::run::Ran;
+use super::taken::Taken;
+use super::{Ended, Session, words};
+use crate::kernel::assess::Assessment;
+use crate::kernel::job::{After, JobId};
+use crate::kernel::plan::Plan;
+use crate::kernel::policy::Clearance;
+use crate::kernel::relay::Status;
+use crate::kernel::rules::Finding;
+use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::audit::Decision;
+use crate::shell::backstage::{Backstage, End};
+use crate::shell::database::{Database, DatabaseError};
+use crate::shell::executor::Outcome;
+use crate::shell::jobs::{Fate, Held};
+
+/// Gives the subtransaction a number, even where nothing has been written in it.
+const NUMBER_IT: &str = "SELECT pg_catalog.pg_logical_emit_message(true, 'lockkeeper', 'deferred')";
+
+/// The number of the subtransaction: of those that this transaction has, each locked by itself, the youngest.
+/// Whether the transaction may write comes with it.
+const ITS_NUMBER: &str = "\
+SELECT pg_catalog.int8pl(t.top, pg_catalog.max(pg_catalog.mod(pg_catalog.int8pl(pg_catalog.int8mi(
+    l.transactionid::pg_catalog.text::pg_catalog.int8, pg_catalog.mod(t.top, 4294967296)), 4294967296), 4294967296))),
+  pg_catalog.current_setting('transaction_read_only')
+FROM (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8 AS top) AS t, pg_catalog.pg_locks AS l
+WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND l.granted
+  AND l.locktype OPERATOR(pg_catalog.=) 'transactionid' AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock'
+GROUP BY t.top";
+
+/// A job that follows the session's transaction.
+pub(super) struct Deferred {
+    id: JobId,
+    xid: String,
+    /// What will tell that its steps are done: what they make is not there yet, but spoken for.
+    probes: Vec<String>,
+    /// While the session can ask, nobody else need.
+    _held: Held,
+}
+
+impl Session {
+    pub(super) async fn defer(
+        &mut self,
+        taken: &Taken,
+        assessment: &Assessment,
+        (plan, head): (Plan, usize),
+        (_clearance, findings): (Clearance, Vec<Finding>),
+    ) -> Result<(), Ended> {
+        let order = match self.job_for(taken, &plan, &assessment.facts).await? {
+            Ok(order) => order,
+            Err(why) => return self.cannot_defer(taken, &plan, &findings, why).await,
+        };
+        let probes: Vec<String> = plan.steps.iter().skip(head).filter_map(|step| step.probe.clone()).collect();
+        if self.deferred.iter().any(|other| other.probes.iter().any(|probe| probes.contains(probe))) {
+            return self.cannot_defer(taken, &plan, &findings, TWICE).await;
+        }
+        if let Err(error) = self.intend(taken, &plan, None).await {
+            return self.unrecorded(taken, &error).await;
+        }
+        let decided = Decided::new(Decision::Defer, &findings).locking(assessment);
+        Reply::notice(plan.summary.clone()).detail(words::split(&plan, head)).put(&mut self.client.out);
+        if head > 0 {
+            let first = plan.first(head);
+            let (outcome, status) = self.execute(&first, None).await?;
+            self.relay.status = status;
+            if !matches!(outcome, Outcome::Done(_)) {
+                self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
+                return self.conclude(taken, &first, outcome, decided).await.map(|_: Ran| ());
+            }
+        }
+        let xid = match self.try_backstage(End::Sync, async |stage| number(stage, &plan.tag).await).await? {
+            Ok(xid) => xid,
+            Err(DatabaseError::Lost(why)) => return Err(self.server_lost(&why)),
+            Err(DatabaseError::Server(error)) => {
+                self.answer_server_error(&error, taken.path).await?;
+                let own = Own { code: Some(error.code.clone()), ..Own::default() };
+                self.record_own(&taken.known, (taken.path, taken.started), own, Some(decided));
+                return Ok(());
+            }
+        };
+        let order = crate::kernel::job::Order { after: Some(After { xid: xid.clone(), head }), ..order };
+        match self.shared.jobs.defer(order).await {
+            Ok((id, held)) => {
+                let decided = Decided { job: Some(id), ..decided };
+                self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
+                self.deferred.push(Deferred { id, xid, probes, _held: held });
+                Reply::notice(format!("job {id} does the rest when this transaction is committed"))
+                    .detail("Until it is done, nothing can rely on it. A rollback drops it.")
+                    .hint(format!("Follow it with: lockkeeper jobs watch {id}"))
+                    .put(&mut self.client.out);
+                self.answer_done(&plan.tag, taken.path, self.relay.status).await?;
+                let own = Own { tag: plan.tag.clone(), ..Own::default() };
+                self.record_own(&taken.known, (taken.path, taken.started), own, Some(decided));
+                Ok(())
+            }
+            Err(error) => {
+                let reply = Reply::error(sqlstate::NO_RECORD, format!("the job cannot be recorded: {error}"))
+                    .detail("The transaction is aborted.")
+                    .hint("Roll back, and try again when the gateway's data directory is in order.");
+                self.refuse(taken, reply, &findings).await
+            }
+        }
+    }
+
+    async fn cannot_defer(&mut self, taken: &Taken, plan: &Plan, findings: &[Finding], why: &str) -> Result<(), Ended> {
+        let refusal = crate::kernel::policy::not_deferred(&plan.tag, why, findings);
+        let reply = Reply::error(sqlstate::REFUSED, refusal.message).detail(refusal.detail).hint(refusal.hint);
+        self.refuse(taken, reply, findings).await
+    }
+
+    /// The transaction has ended in which jobs were deferred: what the server says about it decides.
+    pub(super) async fn transaction_over(&mut self) -> Result<(), Ended> {
+        let deferred = std::mem::take(&mut self.deferred);
+        let ready = std::mem::take(&mut self.ready);
+        let asked = async {
+            for one in deferred {
+                let fate = self.try_backstage(End::Sync, async |stage| Fate::of(stage, &one.xid).await).await?;
+                // Otherwise the job asks by itself.
+                let Ok(fate) = fate else { continue };
+                let id = one.id;
+                match self.shared.jobs.settle(id, fate).await {
+                    Ok(true) if fate == Fate::Committed => {
+                        Reply::notice(format!("committed: job {id} begins"))
+                            .hint(format!("Follow it with: lockkeeper jobs watch {id}"))
+                            .put(&mut self.client.out);
+                    }
+                    Ok(true) => {
+                        Reply::notice(format!("rolled back: job {id} is dropped")).put(&mut self.client.out);
+                    }
+                    // Somebody has aborted it, or nobody knows yet.
+                    Ok(false) => {}
+                    Err(error) => tracing::error!(job = id.0, %error, "that its transaction has ended is not written"),
+                }
+            }
+            Ok(())
+        };
+        let asked = asked.await;
+        self.client.out.extend_from_slice(&ready);
+        asked
+    }
+
+    /// Whether jobs wait for a transaction that has ended.
+    pub(super) fn is_transaction_over(&self) -> bool {
+        !self.deferred.is_empty() && self.relay.status == Status::Idle && self.relay.quiet() && !self.relay.dirty()
+    }
+}
+
+const TWICE: &str = "what it would make is already ordered in this transaction, under the same name";
+
+/// The number of the subtransaction that the statement stands in.
+async fn number(stage: &mut Backstage<'_>, tag: &str) -> Result<String, DatabaseError> {
+    stage.query(NUMBER_IT, &[]).await?;
+    let row = stage.query(ITS_NUMBER, &[]).await?.concat();
+    match row.as_slice() {
+        [Some(_), Some(read_only)] if read_only == "on" => {
+            let text = format!("cannot execute {tag} in a read-only transaction");
+            Err(crate::shell::executor::error("25006", &text))
+        }
+        [Some(xid), _] => Ok(xid.clone()),
+        _ => Err(crate::shell::executor::error("XX000", "the transaction has no number")),
+    }
+}
