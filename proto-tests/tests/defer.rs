@@ -21,12 +21,14 @@ insert into other."Mixed Case" select g, 'body' from generate_series(1, 20000) g
 analyze"#;
 
 const INDEXES: &str = "select indexrelid::regclass::text from pg_index where indrelid = 'orders'::regclass order by 1";
+/// What the tests do to what was deferred needs nobody's approval.
+const RESPONSES: &str = "rename = \"pass\", drop-object = \"pass\"";
 const LONG: Duration = Duration::from_secs(60);
 
 /// On every server: the gateway that defers, and its database.
 fn each(run: impl Fn(&Twins<'_>)) {
     for server in SERVERS.iter() {
-        let twins = Twins::with(server, &GatewayOptions::deferring("rename = \"pass\""));
+        let twins = Twins::with(server, &GatewayOptions::deferring(RESPONSES));
         run(&twins);
         over(twins);
     }
@@ -34,7 +36,7 @@ fn each(run: impl Fn(&Twins<'_>)) {
 
 /// On the newest server only.
 fn one(run: impl Fn(&mut Twins<'_>)) {
-    let mut twins = Twins::with(SERVERS.last().unwrap(), &GatewayOptions::deferring("rename = \"pass\""));
+    let mut twins = Twins::with(SERVERS.last().unwrap(), &GatewayOptions::deferring(RESPONSES));
     run(&mut twins);
     over(twins);
 }
@@ -318,6 +320,20 @@ fn what_cannot_be_deferred_is_refused_with_the_reason() {
         refused("create index again on orders (amount)", "already ordered in this transaction");
         refused("create index on orders (note); select 1", "inside a transaction block");
         let mut client = twins.connect();
+        for (deferred, sql) in [
+            ("alter table orders alter note set not null", "alter table orders alter note drop not null"),
+            (
+                "alter table orders add token uuid default gen_random_uuid()",
+                "alter table orders alter token drop default",
+            ),
+        ] {
+            done(&mut client, "begin");
+            done(&mut client, deferred);
+            done(&mut client, "alter table orders alter amount set default 1, alter id drop default");
+            let replies = client.query(sql);
+            assert!(error_of(&replies).is_some_and(|m| m.render().contains("after this transaction")), "{replies:?}");
+            done(&mut client, "rollback");
+        }
         done(&mut client, "begin read only");
         let replies = client.query("create index on orders (amount)");
         assert_eq!(error_of(&replies).and_then(|m| m.field('C')).as_deref(), Some("25006"), "{replies:?}");

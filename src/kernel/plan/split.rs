@@ -1,6 +1,7 @@
 //! A plan inside somebody's transaction block: its first steps run there, the rest after COMMIT.
 
 use super::{Action, Mode, Plan, Step};
+use crate::kernel::sql::write;
 
 impl Plan {
     /// How many steps from the start belong to the client's transaction, where the rest can follow its COMMIT.
@@ -19,6 +20,22 @@ impl Plan {
     #[must_use]
     pub fn first(&self, head: usize) -> Self {
         Self { steps: self.steps.iter().take(head).cloned().collect(), ..self.clone() }
+    }
+}
+
+impl Plan {
+    /// Whether the rest of the plan fills a column or makes it NOT NULL: a statement that says otherwise must not
+    /// come between.
+    #[must_use]
+    pub fn settles(&self, head: usize, column: &str) -> bool {
+        let seal = format!("ALTER COLUMN {} SET NOT NULL", write::quote_ident(column));
+        let whole = format!("NOT NULL {} NOT VALID", write::quote_ident(column));
+        let guards = self.steps.iter().any(|step| step.action.sql().ends_with(&whole));
+        guards
+            || self.steps.iter().skip(head).any(|step| match &step.action {
+                Action::Backfill(fill) => fill.column == column,
+                action => action.sql().ends_with(&seal),
+            })
     }
 }
 

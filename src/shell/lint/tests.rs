@@ -203,7 +203,7 @@ fn what_cannot_be_judged_is_said() {
     assert!(error(&[("alembic.ini", ""), ("versions/1.py", "")], "@").contains("alembic upgrade --sql head"));
     assert!(error(&[("manage.py", "")], "@").contains("sqlmigrate"));
     assert!(error(&[("db/migrate/1_a.rb", "")], "@").contains("Ruby"));
-    assert!(error(&[("a.sql", "")], "@a.sql --policy nosuch").contains("there are observe, standard, strict"));
+    assert!(error(&[("a.sql", "")], "@a.sql --policy nosuch").contains("there are defer, observe, standard, strict"));
     assert!(error(&[("a.sql", "")], "@a.sql --target nosuch").contains("the configuration has default"));
     assert!(error(&[("a.sql", "")], "@a.sql --since HEAD").contains("git"));
 }

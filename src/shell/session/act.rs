@@ -17,6 +17,9 @@ use crate::shell::store::RunOutcome;
 
 impl Session {
     pub(super) async fn act(&mut self, taken: &Taken, reading: &Reading, assessment: Assessment) -> Result<(), Ended> {
+        if let Some(reply) = self.contradicts(reading, &assessment) {
+            return self.refuse(taken, reply, &[]).await;
+        }
         match self.verdict(reading, &assessment, taken.values.is_some()) {
             Verdict::Pass { clearance, warnings } => self.pass(taken, clearance, warnings).await,
             Verdict::Observed { clearance, would } => self.observe(taken, &assessment, clearance, &would).await,

@@ -9,11 +9,12 @@ use super::run::Ran;
 use super::taken::Taken;
 use super::{Ended, Session, words};
 use crate::kernel::assess::Assessment;
-use crate::kernel::job::{After, JobId};
+use crate::kernel::job::{After, JobId, Order};
 use crate::kernel::plan::Plan;
 use crate::kernel::policy::Clearance;
 use crate::kernel::relay::Status;
 use crate::kernel::rules::Finding;
+use crate::kernel::sql::statement::{AlterKind, Change, Reading, Statement};
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::Decision;
 use crate::shell::backstage::{Backstage, End};
@@ -39,10 +40,16 @@ GROUP BY t.top";
 pub(super) struct Deferred {
     id: JobId,
     xid: String,
-    /// What will tell that its steps are done: what they make is not there yet, but spoken for.
-    probes: Vec<String>,
+    /// What it is to do, on which table: that is not there yet, but spoken for.
+    order: Order,
     /// While the session can ask, nobody else need.
     _held: Held,
+}
+
+impl Deferred {
+    fn head(&self) -> usize {
+        self.order.after.as_ref().map_or(0, |after| after.head)
+    }
 }
 
 impl Session {
@@ -57,8 +64,11 @@ impl Session {
             Ok(order) => order,
             Err(why) => return self.cannot_defer(taken, &plan, &findings, why).await,
         };
-        let probes: Vec<String> = plan.steps.iter().skip(head).filter_map(|step| step.probe.clone()).collect();
-        if self.deferred.iter().any(|other| other.probes.iter().any(|probe| probes.contains(probe))) {
+        let makes = |plan: &Plan, head: usize| -> Vec<String> {
+            plan.steps.iter().skip(head).filter_map(|step| step.probe.clone()).collect()
+        };
+        let probes = makes(&plan, head);
+        if self.deferred.iter().any(|one| makes(&one.order.plan, one.head()).iter().any(|p| probes.contains(p))) {
             return self.cannot_defer(taken, &plan, &findings, TWICE).await;
         }
         if let Err(error) = self.intend(taken, &plan, None).await {
@@ -85,12 +95,12 @@ impl Session {
                 return Ok(());
             }
         };
-        let order = crate::kernel::job::Order { after: Some(After { xid: xid.clone(), head }), ..order };
-        match self.shared.jobs.defer(order).await {
+        let order = Order { after: Some(After { xid: xid.clone(), head }), ..order };
+        match self.shared.jobs.defer(order.clone()).await {
             Ok((id, held)) => {
                 let decided = Decided { job: Some(id), ..decided };
                 self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
-                self.deferred.push(Deferred { id, xid, probes, _held: held });
+                self.deferred.push(Deferred { id, xid, order, _held: held });
                 Reply::notice(format!("job {id} does the rest when this transaction is committed"))
                     .detail("Until it is done, nothing can rely on it. A rollback drops it.")
                     .hint(format!("Follow it with: lockkeeper jobs watch {id}"))
@@ -144,6 +154,37 @@ impl Session {
         let asked = asked.await;
         self.client.out.extend_from_slice(&ready);
         asked
+    }
+
+    /// The deferred job that a change would contradict, if there is one: it would be reversed after COMMIT.
+    pub(super) fn contradicts(&self, reading: &Reading, assessment: &Assessment) -> Option<Reply> {
+        if self.deferred.is_empty() {
+            return None;
+        }
+        for parsed in &reading.statements {
+            let Statement::Change(Change::AlterTable(alter)) = &parsed.statement else { continue };
+            let Some(Some(table)) = assessment.facts.relation(&alter.relation) else { continue };
+            for action in &alter.actions {
+                let (AlterKind::DropNotNull { column }
+                | AlterKind::SetDefault { column }
+                | AlterKind::DropDefault { column }
+                | AlterKind::AlterType { column, .. }) = &action.kind
+                else {
+                    continue;
+                };
+                let on_it = |one: &&Deferred| one.order.tables.iter().any(|other| other.oid == table.oid);
+                let other = self.deferred.iter().filter(on_it).find(|one| one.order.plan.settles(one.head(), column));
+                if let Some(Deferred { id, .. }) = other {
+                    let message =
+                        format!("column \"{column}\" is to be filled or made NOT NULL after this transaction");
+                    let reply = Reply::error(sqlstate::REFUSED, message)
+                        .detail(format!("Job {id} would then undo what this statement does, or fail."))
+                        .hint("Put it into a later migration, and run that when the job is done.");
+                    return Some(reply);
+                }
+            }
+        }
+        None
     }
 
     /// Whether jobs wait for a transaction that has ended.

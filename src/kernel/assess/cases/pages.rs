@@ -19,6 +19,7 @@ fn word(response: Response) -> &'static str {
     match response {
         Response::Pass => "pass",
         Response::Warn => "warn",
+        Response::Defer => "defer",
         Response::Rewrite => "rewrite",
         Response::Hold => "hold",
         Response::Refuse => "refuse",
