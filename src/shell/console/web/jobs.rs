@@ -143,6 +143,7 @@ fn steer(viewer: &Viewer, full: &JobFull) -> Markup {
     let job = &full.job.job;
     let state = job.state.name();
     let verbs: &[(&str, &str, &str)] = match state {
+        StateName::Deferred => &[("abort", "Abort before it begins", "danger")],
         StateName::Queued | StateName::Running | StateName::Waiting => {
             &[("pause", "Pause", "primary"), ("abort", "Abort and take back", "danger")]
         }
