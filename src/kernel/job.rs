@@ -88,6 +88,9 @@ pub struct Job {
     /// Set after a lost connection, until the next one.
     pub retry: Option<Retry>,
     pub rate: Rate,
+    /// The transaction it follows, if any, is known to be committed.
+    #[serde(default)]
+    pub released: bool,
 }
 
 /// When a connection is tried again, and why it has to be.
@@ -218,7 +221,17 @@ pub enum Rejection {
 pub fn order(id: JobId, order: Order, door: Door, now: Instant) -> (Job, Event) {
     let what = Happening::Ordered { by: order.requester.clone(), shown: order.shown.clone() };
     let state = if order.after.is_some() { State::Deferred } else { State::Queued };
-    let job = Job { id, version: 1, order, state, created: now, started: None, retry: None, rate: Rate::default() };
+    let job = Job {
+        id,
+        version: 1,
+        order,
+        state,
+        created: now,
+        started: None,
+        retry: None,
+        rate: Rate::default(),
+        released: false,
+    };
     (job, Event { at: now, door, what })
 }
 
@@ -303,6 +316,7 @@ pub fn evolve(mut job: Job, event: &Event) -> Job {
         Happening::Ordered { .. } | Happening::Recovered => State::Queued,
         Happening::Released => {
             job.retry = None;
+            job.released = true;
             State::Queued
         }
         Happening::Started => {
@@ -313,7 +327,8 @@ pub fn evolve(mut job: Job, event: &Event) -> Job {
         Happening::Paused { by } => State::Paused { by: by.clone(), since: at },
         Happening::Resumed { .. } => {
             job.retry = None;
-            State::Queued
+            // Whoever could not ask for its transaction still has to.
+            if job.order.after.is_some() && !job.released { State::Deferred } else { State::Queued }
         }
         Happening::RateSet { rate, .. } => {
             job.rate.batch_ms = rate.batch_ms.or(job.rate.batch_ms);

@@ -49,7 +49,49 @@ fn all() -> Vec<Command> {
         Command::Stopped { left: "nothing".to_owned() },
         Command::Undone { by: JobId(9) },
         Command::Recover,
+        Command::Release,
+        Command::Vanish,
     ]
+}
+
+fn following(id: i64, oids: &[u32]) -> Job {
+    let made = Order { after: Some(After { xid: "747".to_owned(), head: 1 }), ..ordered(id, oids).order };
+    order(JobId(id), made, Door::Session, Instant(0)).0
+}
+
+#[test]
+fn what_follows_a_transaction_begins_when_that_is_committed_and_not_otherwise() {
+    let counts = |job: &Job| -> Vec<&str> {
+        all().into_iter().map(|one| if after(job.clone(), &[one]).is_ok() { "y" } else { "n" }).collect()
+    };
+    let job = following(1, &[1]);
+    assert_eq!((job.state.name(), counts(&job).join(" ").as_str()), (StateName::Deferred, "n n n y y y n y n n n y y"));
+    let lose = Command::Lose { why: "gone".to_owned() };
+    let fail = Command::Fail { code: "28000".to_owned(), message: "no login".to_owned() };
+    let resume = Command::Resume { by: by() };
+    // Whatever happens before, it is not taken up.
+    for way in [vec![], vec![lose.clone()], vec![fail.clone(), resume.clone()]] {
+        let job = after(job.clone(), &way).unwrap();
+        assert_eq!(job.state, State::Deferred, "{way:?}");
+        assert!(after(job.clone(), &[Command::Start]).is_err());
+        let dropped = after(job.clone(), &[Command::Vanish]).unwrap();
+        assert!(matches!(&dropped.state, State::Aborted { by, .. } if by == "ROLLBACK"));
+        let released = after(job, &[Command::Release]).unwrap();
+        assert_eq!((released.state.name(), released.retry.is_none()), (StateName::Queued, true));
+        let again = after(released, &[Command::Start, fail.clone(), resume.clone()]).unwrap();
+        assert_eq!(again.state, State::Queued);
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_transaction_of_somebody_else() {
+    let (open, other) = (following(1, &[7]), ordered(2, &[7]));
+    assert_eq!(behind(&other, &[open.clone(), other.clone()]), None);
+    let begun = after(other.clone(), &[Command::Start]).unwrap();
+    let released = after(open, &[Command::Release]).unwrap();
+    assert_eq!(behind(&released, &[released.clone(), begun]).map(|job| job.id), Some(JobId(2)));
+    assert_eq!(behind(&released, &[released.clone(), other.clone()]), None);
+    assert_eq!(behind(&other, &[released, other.clone()]).map(|job| job.id), Some(JobId(1)));
 }
 
 /// Every way to a state, and which commands count there.
@@ -64,18 +106,18 @@ fn each_command_counts_where_it_should() {
     let finish = Command::Finish { ms: 1, rows: 2 };
     let fail = Command::Fail { code: "XX000".to_owned(), message: "m".to_owned() };
     let ways: [(&[Command], S, &str); 12] = [
-        (&[], S::Queued, "y y n y y y n y n n n"),
-        (one(&start), S::Running, "n y n y y y y y n n y"),
-        (one(&pause), S::Paused, "n n y y y y n y n n n"),
-        (&[start.clone(), pause.clone()], S::Paused, "n n y y y y y y n n n"),
-        (&[start.clone(), lose.clone()], S::Waiting, "y y y y y y y y n n n"),
-        (&[start.clone(), abort.clone()], S::Stopping, "n n n n y y y y y n n"),
-        (&[start.clone(), abort.clone(), lose.clone()], S::Stopping, "n n n n y y y y y n n"),
-        (&[start.clone(), finish.clone()], S::Done, "n n n n n n n n n y n"),
-        (&[start.clone(), fail], S::Failed, "n n y n n n n n n y n"),
-        (one(&abort), S::Aborted, "n n n n n n n n n n n"),
-        (&[start.clone(), finish, Command::Undone { by: JobId(2) }], S::Undone, "n n n n n n n n n n n"),
-        (&[start.clone(), pause.clone(), lose], S::Paused, "n n y y y y y y n n n"),
+        (&[], S::Queued, "y y n y y y n y n n n n n"),
+        (one(&start), S::Running, "n y n y y y y y n n y n n"),
+        (one(&pause), S::Paused, "n n y y y y n y n n n n n"),
+        (&[start.clone(), pause.clone()], S::Paused, "n n y y y y y y n n n n n"),
+        (&[start.clone(), lose.clone()], S::Waiting, "y y y y y y y y n n n n n"),
+        (&[start.clone(), abort.clone()], S::Stopping, "n n n n y y y y y n n n n"),
+        (&[start.clone(), abort.clone(), lose.clone()], S::Stopping, "n n n n y y y y y n n n n"),
+        (&[start.clone(), finish.clone()], S::Done, "n n n n n n n n n y n n n"),
+        (&[start.clone(), fail], S::Failed, "n n y n n n n n n y n n n"),
+        (one(&abort), S::Aborted, "n n n n n n n n n n n n n"),
+        (&[start.clone(), finish, Command::Undone { by: JobId(2) }], S::Undone, "n n n n n n n n n n n n n"),
+        (&[start.clone(), pause.clone(), lose], S::Paused, "n n y y y y y y n n n n n"),
     ];
     for (way, state, allowed) in ways {
         let job = after(ordered(1, &[1]), way).unwrap();

@@ -111,7 +111,11 @@ pub(in crate::shell::console) fn full(full: &JobFull, now: Instant) -> String {
         let _ = writeln!(out, "  ticket     {ticket}");
     }
     if let Some(after) = &order.after {
-        let done = if after.head == 0 { "nothing".to_owned() } else { format!("steps 1 to {}", after.head) };
+        let done = match after.head {
+            0 => "nothing".to_owned(),
+            1 => "step 1".to_owned(),
+            head => format!("steps 1 to {head}"),
+        };
         let _ = writeln!(out, "  follows    transaction {}, in which {done} of the plan ran", line(&after.xid));
     }
     if let Some(of) = order.undo_of {
