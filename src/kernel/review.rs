@@ -30,7 +30,7 @@ pub use conditions::{Conditions, Need, Vote, Window};
 pub use decide::{decide, open};
 pub use door::Door;
 pub use event::{Event, Happening, begin, evolve};
-pub use people::{Grant, Kind, People, Profile, Role, Voter};
+pub use people::{Grant, Kind, People, Power, Profile, Role, Voter};
 pub use person::{check_name, is_invisible, same_person};
 pub use state::{State, StateName, approvers};
 

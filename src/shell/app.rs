@@ -79,6 +79,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     tokio::spawn(tickets.clone().expire_forever());
     let admin = open_admin(&publish.borrow().clone(), &directory, (tickets, jobs.clone())).await?;
     let open = Arc::new(Open::new(&publish.borrow()));
+    tokio::spawn(jobs.clone().schedule_forever(shared.draining.clone()));
     tokio::spawn(jobs.run_forever(shared.draining.clone()));
     listen(&publish.borrow().clone(), &shared, &audit, (workers, &open)).await?;
     say_listening(&format!("admin on {admin}"))?;
@@ -315,6 +316,9 @@ async fn open_admin(
     api::check_exposure(address, &reviewers)?;
     let admin_token = door::token(directory)?;
     door::write_address(directory, address)?;
+    if let Some(token) = door::first_token(&tickets.store).await? {
+        say(&format!("lockkeeper operator token, told this once, good for a day: {token}"))?;
+    }
     let state = api::ApiState { tickets, jobs, admin_token, reviewers };
     tokio::spawn(async move {
         if let Err(error) = api::serve(listener, state, std::future::pending()).await {
@@ -359,8 +363,12 @@ fn reload(publish: &watch::Sender<Arc<Settings>>, load: &Load, audit: &Audit) {
 
 /// For people and for whoever started the process: one line on standard output.
 fn say_listening(what: &str) -> io::Result<()> {
+    say(&format!("lockkeeper listening {what}"))
+}
+
+fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "lockkeeper listening {what}")?;
+    writeln!(out, "{line}")?;
     out.flush()
 }
 

@@ -12,6 +12,7 @@ mod doubts;
 mod explain;
 mod jobs;
 mod mistake;
+mod people;
 mod policies;
 mod secret;
 mod section;

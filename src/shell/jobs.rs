@@ -12,6 +12,7 @@ mod order;
 mod past;
 mod progress;
 mod run;
+mod schedule;
 mod ticket;
 
 use std::collections::HashMap;
@@ -29,7 +30,7 @@ use super::console::ask::Tickets;
 use super::executor::{Control, Outcome, Progress};
 use super::store::{Store, StoreError};
 use crate::kernel::job::{self, Command, Job, JobId, Order, State, StateName};
-use crate::kernel::review::Door;
+use crate::kernel::review::{Door, People};
 use crate::kernel::wire::reply::sqlstate;
 
 pub use deferred::{Fate, Held};
@@ -326,6 +327,12 @@ impl Jobs {
 
     fn asking(&self) -> MutexGuard<'_, HashMap<JobId, deferred::Asking>> {
         self.shared.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everybody the configuration knows now.
+    #[must_use]
+    pub fn people(&self) -> Arc<People> {
+        self.shared.settings.borrow().people.clone()
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -29,6 +29,61 @@ pub enum Role {
     Auditor,
 }
 
+/// What a call at a door needs, and what a token can be limited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    /// See tickets and jobs.
+    Read,
+    /// Speak about changes, and withdraw one's own.
+    Request,
+    /// Approve, reject, ask for changes.
+    Decide,
+    /// Run approved changes, steer jobs, hand out tokens.
+    Operate,
+    /// See who has which token.
+    Audit,
+}
+
+impl Power {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Request, Self::Decide, Self::Operate, Self::Audit];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Request => "request",
+            Self::Decide => "decide",
+            Self::Operate => "operate",
+            Self::Audit => "audit",
+        }
+    }
+
+    /// The power of this name.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|power| power.as_str() == word)
+    }
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Viewer, Self::Requester, Self::Reviewer, Self::Operator, Self::Auditor];
+
+    /// What it comes with. Nobody who operates decides by that alone.
+    #[must_use]
+    pub fn powers(self) -> &'static [Power] {
+        match self {
+            Self::Viewer => &[Power::Read],
+            Self::Requester => &[Power::Read, Power::Request],
+            Self::Reviewer => &[Power::Read, Power::Request, Power::Decide],
+            Self::Operator => &[Power::Read, Power::Request, Power::Operate, Power::Audit],
+            Self::Auditor => &[Power::Read, Power::Audit],
+        }
+    }
+}
+
 /// A role on the targets whose names match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -113,6 +168,12 @@ impl People {
 }
 
 impl Profile {
+    /// The patterns of the targets on which they have a power.
+    pub fn on(&self, power: Power) -> impl Iterator<Item = &str> {
+        let grants = self.grants.iter().filter(move |grant| grant.role.powers().contains(&power));
+        grants.flat_map(|grant| grant.targets.iter().map(String::as_str))
+    }
+
     /// Them as somebody who decides.
     #[must_use]
     pub fn voter(&self) -> Voter {

@@ -8,14 +8,12 @@ use super::address;
 use super::mistake::Mistake;
 use super::section::{Item, Section};
 use super::settings::{
-    ADMIN_PORT, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, OnFailure, Parameters, Record, Reviewer,
-    Settings,
+    ADMIN_PORT, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, OnFailure, Parameters, Record, Settings,
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
-use super::{policies, targets::HOLD_MODES, targets::MODES};
+use super::{people, policies, targets::HOLD_MODES, targets::MODES};
 use crate::kernel::plan;
-use crate::kernel::review::{check_name, same_person};
 use crate::kernel::sql::bounds;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
 
@@ -47,6 +45,7 @@ fn read(written: &Written) -> Settings {
         hold: hold_mode,
         policies: &policies,
     };
+    let (people, reviewers) = people::read(&root);
     let settings = Settings {
         listeners: listeners(&root, &tls.unwrap_or_default(), defaults.listeners),
         admin: admin(&root, defaults.admin),
@@ -56,7 +55,8 @@ fn read(written: &Written) -> Settings {
         limits: limits(root.section("limits")),
         executor: executor(root.section("executor")),
         hold,
-        reviewers: reviewers(&root),
+        reviewers,
+        people: Arc::new(people),
         policies,
     };
     if !settings.admin.ip().to_canonical().is_loopback() && settings.reviewers.is_empty() {
@@ -307,54 +307,4 @@ fn record(section: Section<'_>, default: Record) -> Record {
     };
     section.finish();
     record
-}
-
-fn reviewers(root: &Section<'_>) -> Vec<Reviewer> {
-    let mut reviewers: Vec<Reviewer> = Vec::new();
-    for section in root.sections("reviewers") {
-        let name = section.text("name");
-        let token = section.text("token_sha256").map(|text| sha256_from_hex(&text));
-        match &name {
-            None => section.mistake("", "The reviewer has no name.", "Add `name = \"…\"`."),
-            Some(name) => {
-                if let Err(why) = check_name(name) {
-                    section.mistake("name", format!("That is no name of a person: {why}."), "Write a plain name.");
-                } else if let Some(other) = reviewers.iter().find(|other| same_person(&other.name, name)) {
-                    section.mistake(
-                        "name",
-                        format!("{name} and {} are one person: letter case and look-alikes do not count.", other.name),
-                        "Give each one name and one token.",
-                    );
-                }
-            }
-        }
-        match token {
-            Some(None) => section.mistake(
-                "token_sha256",
-                "This is not a SHA-256 in hexadecimal.",
-                "Write 64 hexadecimal digits, as of `printf %s TOKEN | sha256sum`.",
-            ),
-            None => section.mistake("", "The reviewer has no token.", "Add `token_sha256 = \"…\"`."),
-            Some(Some(token)) if reviewers.iter().any(|other| other.token_sha256 == token) => {
-                section.mistake("token_sha256", "Another reviewer has the same token.", "Make one token for each.");
-            }
-            Some(Some(_)) => {}
-        }
-        if let (Some(name), Some(Some(token_sha256))) = (name, token) {
-            reviewers.push(Reviewer { name, token_sha256 });
-        }
-        section.finish();
-    }
-    reviewers
-}
-
-fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }

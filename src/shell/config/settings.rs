@@ -14,6 +14,7 @@ use super::users::Users;
 use crate::kernel::plan;
 use crate::kernel::policy::{self, Policy};
 use crate::kernel::relay::FunctionCalls;
+use crate::kernel::review::People;
 use crate::shell::tls::{Identity, ListenerMode, Roots, UpstreamMode};
 
 /// The whole configuration.
@@ -34,6 +35,7 @@ pub struct Settings {
     pub hold: Hold,
     pub record: Record,
     pub reviewers: Vec<Reviewer>,
+    pub people: Arc<People>,
 }
 
 impl Settings {
@@ -332,6 +334,7 @@ impl Default for Settings {
             executor: plan::Limits::default(),
             hold: Hold::default(),
             reviewers: Vec::new(),
+            people: Arc::default(),
         }
     }
 }

@@ -1,6 +1,11 @@
 //! The admin door: tickets and jobs over HTTP with JSON. It records decisions and runs nothing itself.
 
+mod doors;
+mod events;
 mod jobs;
+mod openapi;
+mod tickets;
+mod tokens;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -12,20 +17,19 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, Query
 use axum::http::{StatusCode, header, request::Parts};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use super::ask::Tickets;
 use super::bounded::{Bounded, Peer};
-use super::identity::{self, Identity, Reviewer};
+use super::identity::{self, Identity, Known, Reviewer};
 use super::problem::Problem;
-use super::view::{Full, Me, News, Page, Summary};
-use crate::kernel::review::{Command, StateName, Ticket, TicketId, Voter};
-use crate::shell::clock::now;
+use super::view::Me;
+use crate::kernel::review::Power;
 use crate::shell::jobs::Jobs;
-use crate::shell::store::Filter;
+use doors::{Doors, gives};
 
 /// Largest body of a call, in bytes.
 const BODY_MAX: usize = 64 << 10;
@@ -56,24 +60,25 @@ pub enum ApiError {
     Io(#[from] std::io::Error),
 }
 
+pub(super) use doors::Row;
 pub(super) use jobs::JobBody;
+pub(super) use tickets::{Body, LabelBody, RunBody, RunHow, SettleBody};
+pub(super) use tokens::TokenBody;
 
 type Shared = State<Arc<ApiState>>;
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every route there is.
-fn routes() -> Router<Arc<ApiState>> {
-    Router::new()
-        .route("/v1/me", get(me))
-        .route("/v1/tickets", get(list))
-        .route("/v1/tickets/watch", get(watch))
-        .route("/v1/tickets/{id}", get(show))
-        .route("/v1/tickets/{id}/wait", get(wait))
-        .route("/v1/tickets/{id}/approve", post(approve))
-        .route("/v1/tickets/{id}/reject", post(reject))
-        .route("/v1/tickets/{id}/cancel", post(cancel))
-        .route("/v1/tickets/{id}/comment", post(comment))
-        .merge(jobs::routes())
+fn doors() -> Doors {
+    let doors = Doors::default()
+        .get("/v1/me", Power::Read, gives("Me", "Whose token this is, and what it can do"), me)
+        .get("/v1/openapi.json", Power::Read, gives("OpenApi", "This document"), openapi::serve);
+    tokens::doors(events::doors(jobs::doors(tickets::doors(doors))))
+}
+
+/// The table of routes, for what walks over all of them.
+pub(super) fn rows() -> Vec<Row> {
+    doors().into_parts().1
 }
 
 /// Whether an address may be listened on: beyond this machine only with reviewers who have tokens.
@@ -108,7 +113,9 @@ pub async fn serve(
 
 fn router(state: ApiState) -> Router {
     let state = Arc::new(state);
-    routes()
+    doors()
+        .into_parts()
+        .0
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not answer to this method")
@@ -129,7 +136,15 @@ async fn authenticate(
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| value.split_once(' '));
     let Some(("Bearer" | "bearer", token)) = token else { return Err(Problem::unauthorized()) };
-    let identity = identity::check(token.trim(), (&state.admin_token, &state.reviewers), peer.ip())?;
+    let people = state.jobs.people();
+    let token = token.trim();
+    let known = Known { admin_token: &state.admin_token, reviewers: &state.reviewers, people: &people };
+    let identity = match identity::check(token, &known, peer.ip()) {
+        Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
+            identity::look_up(token, &state.tickets.store, &people).await?
+        }
+        checked => checked?,
+    };
     request.extensions_mut().insert(identity);
     Ok(next.run(request).await)
 }
@@ -140,22 +155,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthorized)
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    /// Names of states with commas; absent: all.
-    state: Option<String>,
-    requester: Option<String>,
-    target: Option<String>,
-    label: Option<String>,
-    /// Words to find: all of them, each as a beginning.
-    q: Option<String>,
-    /// Only those somebody has to look at afterwards.
-    owed: Option<bool>,
-    before: Option<i64>,
-    limit: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -173,128 +172,11 @@ struct WatchQuery {
     timeout_s: Option<u64>,
 }
 
-/// What a decision carries. `note` belongs to approvals and comments, `reason` to the others; either is taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Body {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) by: Option<String>,
-    #[serde(default, alias = "reason", skip_serializing_if = "Option::is_none")]
-    pub(super) note: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) seen_hash: Option<String>,
-}
-
 type Id = Result<Path<i64>, PathRejection>;
 type Asked<T> = Result<Query<T>, QueryRejection>;
-type Sent = Result<Json<Body>, JsonRejection>;
 
 async fn me(identity: Identity) -> Json<Me> {
-    Json(match identity {
-        Identity::Reviewer(name) => Me { reviewer: Some(name) },
-        Identity::Admin => Me { reviewer: None },
-    })
-}
-
-async fn list(State(api): Shared, query: Asked<ListQuery>) -> Answer<Page> {
-    let Query(query) = query?;
-    let mut states = Vec::new();
-    for word in query.state.iter().flat_map(|words| words.split(',')) {
-        let unknown = || Problem::bad_request(&format!("there is no state {word:?}"));
-        states.push(StateName::parse(word).ok_or_else(unknown)?);
-    }
-    let filter = Filter {
-        states,
-        requester: query.requester,
-        target: query.target,
-        label: query.label,
-        text: query.q,
-        owed: query.owed.unwrap_or(false),
-        visible: Vec::new(),
-        before: query.before.map(TicketId),
-        limit: query.limit.unwrap_or(0),
-    };
-    let tickets = api.tickets.store.list(filter).await?;
-    Ok(Json(Page { tickets: tickets.iter().map(Summary::of).collect() }))
-}
-
-async fn show(State(api): Shared, id: Id) -> Answer<Full> {
-    let Path(id) = id?;
-    let ticket = api.tickets.store.load(TicketId(id)).await?;
-    full(&api, ticket).await
-}
-
-async fn wait(State(api): Shared, id: Id, query: Asked<WaitQuery>) -> Answer<Full> {
-    let (Path(id), Query(query)) = (id?, query?);
-    let (id, store) = (TicketId(id), &api.tickets.store);
-    let deadline = deadline(query.timeout_s);
-    let mut changes = store.watch();
-    let mut ticket = store.load(id).await?;
-    while ticket.version <= query.version {
-        match tokio::time::timeout_at(deadline, changes.recv()).await {
-            Ok(Ok(change)) if change.id != id => continue,
-            Ok(_) => ticket = store.load(id).await?,
-            Err(_) => break,
-        }
-    }
-    full(&api, ticket).await
-}
-
-async fn watch(State(api): Shared, query: Asked<WatchQuery>) -> Answer<News> {
-    let Query(query) = query?;
-    let store = &api.tickets.store;
-    let Some(after) = query.after else {
-        return Ok(Json(News { next: store.position().await?, events: Vec::new() }));
-    };
-    let deadline = deadline(query.timeout_s);
-    let mut changes = store.watch();
-    loop {
-        let events = store.events_after(after, NEWS_MAX).await?;
-        let last = events.last().map(|event| event.seq);
-        if last.is_some() || tokio::time::timeout_at(deadline, changes.recv()).await.is_err() {
-            return Ok(Json(News { next: last.unwrap_or(after), events }));
-        }
-    }
-}
-
-async fn approve(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
-    let body = body?.0;
-    let command =
-        Command::Approve { by: Voter::named(who.person(body.by)?), note: body.note, seen_hash: body.seen_hash };
-    act(&api, &who, id, command).await
-}
-
-async fn reject(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
-    let body = body?.0;
-    let command = Command::Reject { by: Voter::named(who.person(body.by)?), reason: body.note.unwrap_or_default() };
-    act(&api, &who, id, command).await
-}
-
-async fn cancel(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
-    let body = body?.0;
-    let command = Command::Cancel { by: who.person(body.by)?, reason: body.note };
-    act(&api, &who, id, command).await
-}
-
-async fn comment(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<Full> {
-    let body = body?.0;
-    let command = Command::Comment { by: who.person(body.by)?, text: body.note.unwrap_or_default() };
-    act(&api, &who, id, command).await
-}
-
-async fn act(api: &ApiState, who: &Identity, id: Id, command: Command) -> Answer<Full> {
-    let Path(id) = id?;
-    let tickets = &api.tickets;
-    let when = (now(), tickets.settings.terms);
-    let ticket = tickets.store.act_through(who.door(), TicketId(id), command, when).await?;
-    full(api, ticket).await
-}
-
-async fn full(api: &ApiState, ticket: Ticket) -> Answer<Full> {
-    let review_hash = ticket.review_hash();
-    let events = api.tickets.store.events(ticket.id).await?;
-    let runs = api.tickets.store.journal_of(ticket.id).await?;
-    Ok(Json(Full { ticket, review_hash, events, runs }))
+    Json(Me { reviewer: identity.name().map(str::to_owned), powers: identity.powers() })
 }
 
 fn deadline(timeout_s: Option<u64>) -> tokio::time::Instant {

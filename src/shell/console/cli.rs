@@ -1,6 +1,7 @@
 //! The verbs of the review queue on the command line: they call the admin door and print what it says.
 
 mod jobs;
+mod review;
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -12,11 +13,12 @@ use super::client::{Client, DEFAULT_DATA_DIR};
 use super::render::{self, Program};
 use super::text;
 use super::view::{Full, Me, News, Page};
-use crate::kernel::review::{StateName, is_invisible};
+use crate::kernel::review::{Instant, StateName, is_invisible};
 use crate::shell::clock::now;
 
 pub use super::client::Connection;
 pub use jobs::{JobsArgs, JobsCommand};
+pub use review::{LabelArgs, SettleArgs, TokensArgs, TokensCommand, WaitArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed, as said; 2 the command line is wrong; 3 the gateway cannot be reached. LOCKKEEPER_TOKEN holds a reviewer's own token; without it the local token in the data directory is used.";
 
@@ -29,7 +31,31 @@ pub enum TicketCommand {
     /// Approve a ticket: its change may then run once. Who asked for it cannot
     #[command(after_help = EXIT_CODES)]
     Approve(ApproveArgs),
-    /// Run an approved ticket now, without the one who asked for it
+    /// Ask for something else before it can be approved
+    #[command(after_help = EXIT_CODES)]
+    RequestChanges(RejectArgs),
+    /// Let a ticket through alone, where its policy allows it; somebody else has to review that afterwards
+    #[command(after_help = EXIT_CODES)]
+    BreakGlass(RejectArgs),
+    /// Say that a change somebody let through alone was looked at
+    #[command(after_help = EXIT_CODES)]
+    ReviewDebt(CommentArgs),
+    /// Say why your own change is wanted
+    #[command(after_help = EXIT_CODES)]
+    Justify(CommentArgs),
+    /// Put labels on a ticket, or take them off
+    #[command(after_help = EXIT_CODES)]
+    Label(LabelArgs),
+    /// Say what a ticket's unknown outcome turned out to be
+    #[command(after_help = EXIT_CODES)]
+    Settle(SettleArgs),
+    /// Wait until a ticket is over, and print what becomes of it
+    #[command(after_help = EXIT_CODES)]
+    Wait(WaitArgs),
+    /// Hand out, list and revoke tokens of people
+    #[command(after_help = EXIT_CODES)]
+    Tokens(TokensArgs),
+    /// Run an approved ticket now, without the one who asked for it; with --at, when its time has come
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
     /// List jobs (plans that outlive their clients), show one, steer or undo it
@@ -53,9 +79,30 @@ pub enum TicketCommand {
 pub struct TicketsArgs {
     #[command(subcommand)]
     pub command: Option<TicketsCommand>,
-    /// Only these states, with commas: pending, approved, running, done, failed, unknown, rejected, cancelled, expired
+    /// Only these states, with commas: pending, changes_requested, approved, claimed, running, done, failed, undone, unknown, rejected, cancelled, expired
     #[arg(long, value_name = "STATES", value_delimiter = ',', value_parser = parse_state)]
     pub state: Vec<StateName>,
+    /// Only with all of these words, or beginnings of words: in statements, tables, names, comments
+    #[arg(long, value_name = "WORDS")]
+    pub search: Option<String>,
+    /// Only those asked for by this login or person
+    #[arg(long, value_name = "NAME")]
+    pub requester: Option<String>,
+    /// Only those of this target
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+    /// Only those with this label
+    #[arg(long, value_name = "LABEL")]
+    pub label: Option<String>,
+    /// Only those that somebody let through alone and nobody has looked at yet
+    #[arg(long)]
+    pub owed: bool,
+    /// Only those that wait for you
+    #[arg(long)]
+    pub waiting_for_me: bool,
+    /// Only tickets with a smaller number: the next page
+    #[arg(long, value_name = "N")]
+    pub before: Option<i64>,
     /// At most this many, newest first
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub limit: u32,
@@ -112,9 +159,12 @@ pub struct ApproveArgs {
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
-    /// Number of the ticket
-    #[arg(value_name = "N", value_parser = parse_id)]
-    pub id: i64,
+    /// Which ticket
+    #[command(flatten)]
+    pub who: Who,
+    /// Not now, but then, once it is approved: 2026-03-01T22:00Z
+    #[arg(long, value_name = "TIME", value_parser = review::parse_time)]
+    pub at: Option<Instant>,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -197,6 +247,12 @@ impl TicketCommand {
         match self {
             Self::Tickets(args) => &args.connection,
             Self::Approve(args) => &args.connection,
+            Self::RequestChanges(args) | Self::BreakGlass(args) => &args.connection,
+            Self::ReviewDebt(args) | Self::Justify(args) => &args.connection,
+            Self::Label(args) => &args.connection,
+            Self::Settle(args) => &args.connection,
+            Self::Wait(args) => &args.connection,
+            Self::Tokens(args) => &args.connection,
             Self::Run(args) => &args.connection,
             Self::Jobs(args) => &args.connection,
             Self::Reject(args) => &args.connection,
@@ -216,7 +272,24 @@ pub fn run(command: &TicketCommand, connection: &Connection, out: &mut dyn Write
     let ran = match command {
         TicketCommand::Tickets(args) => tickets(&client, args, out),
         TicketCommand::Approve(args) => approve(&client, args, out),
-        TicketCommand::Run(args) => jobs::run_ticket(&client, args.id, out),
+        TicketCommand::RequestChanges(args) => {
+            post(&client, &args.who, ("request-changes", Some(args.reason.clone())), None, out)
+        }
+        TicketCommand::BreakGlass(args) => {
+            post(&client, &args.who, ("break-glass", Some(args.reason.clone())), None, out)
+        }
+        TicketCommand::ReviewDebt(args) => {
+            post(&client, &args.who, ("review-debt", Some(args.text.clone())), None, out)
+        }
+        TicketCommand::Justify(args) => post(&client, &args.who, ("justify", Some(args.text.clone())), None, out),
+        TicketCommand::Label(args) => review::label(&client, args, out),
+        TicketCommand::Settle(args) => review::settle(&client, args, out),
+        TicketCommand::Wait(args) => review::wait(&client, args, out),
+        TicketCommand::Tokens(args) => review::tokens(&client, args, out),
+        TicketCommand::Run(args) => match args.at {
+            Some(at) => review::schedule(&client, &args.who, at, out),
+            None => jobs::run_ticket(&client, args.who.id, out),
+        },
         TicketCommand::Jobs(args) => jobs::jobs(&client, args, out),
         TicketCommand::Reject(args) => post(&client, &args.who, ("reject", Some(args.reason.clone())), None, out),
         TicketCommand::Cancel(args) => post(&client, &args.who, ("cancel", args.reason.clone()), None, out),
@@ -237,9 +310,7 @@ fn tickets(client: &Client, args: &TicketsArgs, out: &mut dyn Write) -> Result<(
         }
         return Ok(out.write_all(render::full(&full, &program(&args.connection), now()).as_bytes())?);
     }
-    let words: Vec<&str> = args.state.iter().map(|state| state.as_str()).collect();
-    let state = if words.is_empty() { String::new() } else { format!("&state={}", words.join(",")) };
-    let page: Page = client.get(&format!("/v1/tickets?limit={}{state}", args.limit))?;
+    let page: Page = client.get(&format!("/v1/tickets?{}", review::query(args)))?;
     if args.json {
         return print_json(&page.tickets, out);
     }

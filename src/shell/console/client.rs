@@ -86,6 +86,11 @@ impl Client {
         self.answer(call)
     }
 
+    pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        let call = self.agent.delete(format!("{}{path}", self.base)).header("Authorization", self.bearer()).call();
+        self.answer(call)
+    }
+
     fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }

@@ -9,7 +9,10 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 
-use crate::shell::store::{DataDirectory, StoreError};
+use super::identity::digest;
+use crate::kernel::review::Power;
+use crate::shell::clock::now;
+use crate::shell::store::{DataDirectory, OPERATOR, Store, StoreError, Token};
 
 /// Bearer token of the local administrator.
 pub const TOKEN_FILE: &str = "admin.token";
@@ -38,6 +41,35 @@ pub fn token(directory: &DataDirectory) -> Result<String, StoreError> {
 /// The file cannot be written.
 pub fn write_address(directory: &DataDirectory, address: SocketAddr) -> Result<(), StoreError> {
     replace(&directory.path().join(ADDRESS_FILE), &address.to_string())
+}
+
+/// The token of a store that never handed one out: it operates for a day, long enough to hand out others.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub async fn first_token(store: &Store) -> Result<Option<String>, StoreError> {
+    const DAY_MS: u64 = 86_400_000;
+    if !store.tokens().await?.is_empty() {
+        return Ok(None);
+    }
+    let secret = new_secret()?;
+    let created = now();
+    let token = Token {
+        id: 0,
+        person: OPERATOR.to_owned(),
+        label: "printed at the first start".to_owned(),
+        scopes: Power::ALL.to_vec(),
+        created,
+        expires: created.plus_ms(DAY_MS),
+        revoked: None,
+    };
+    store.token_add(token, digest(&secret)).await?;
+    Ok(Some(secret))
+}
+
+/// A token to be handed out: 256 random bits, easily told apart from other secrets.
+pub(super) fn new_secret() -> Result<String, StoreError> {
+    Ok(format!("lk_{}{}", random_hex()?, random_hex()?))
 }
 
 /// 128 random bits.

@@ -1,5 +1,7 @@
-//! Who is at the admin door: a configured reviewer, whose name is fixed, or whoever can read the
-//! local token, who says for whom they act.
+//! Who is at the admin door: somebody with a token of their own, or whoever can read the local token.
+//!
+//! Where the configuration names no people, the holder of the local token says for whom they act. As soon as it
+//! names some, decisions take a person's own token: the local one still operates, and decides nothing.
 
 use std::net::IpAddr;
 
@@ -7,9 +9,12 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
-use crate::kernel::review::Door;
+use crate::kernel::policy::pattern_matches;
+use crate::kernel::review::{Door, Grant, Kind, People, Power, Profile, Role, Ticket, Voter};
+use crate::shell::clock::now;
+use crate::shell::store::{OPERATOR, Store, Token};
 
-/// A person with a token of their own.
+/// A person with a token of their own in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reviewer {
     pub name: String,
@@ -19,58 +24,193 @@ pub struct Reviewer {
 
 /// The outcome of a check of a bearer token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Identity {
-    Reviewer(String),
-    /// The local token: the caller names the person.
-    Admin,
+pub(super) struct Identity {
+    who: Who,
+    /// What the token is for; its owner may be able to do more.
+    scopes: Vec<Power>,
 }
 
-/// Checks a token against all that are known; how long it takes says nothing about any of them.
-pub(super) fn check(
-    token: &str,
-    (admin_token, reviewers): (&str, &[Reviewer]),
-    peer: IpAddr,
-) -> Result<Identity, Problem> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Who {
+    /// The local token. `alone`: nobody is configured, so the caller's word is all there is.
+    Local {
+        alone: bool,
+    },
+    /// The token that was printed at the first start.
+    Operator,
+    Someone(Profile),
+}
+
+/// What tokens are checked against.
+pub(super) struct Known<'a> {
+    pub(super) admin_token: &'a str,
+    pub(super) reviewers: &'a [Reviewer],
+    pub(super) people: &'a People,
+}
+
+/// Checks a token against all that are configured; how long it takes says nothing about any of them.
+pub(super) fn check(token: &str, known: &Known<'_>, peer: IpAddr) -> Result<Identity, Problem> {
     let given = digest(token);
     let mut found = None;
-    for reviewer in reviewers {
+    for reviewer in known.reviewers {
         if equal(given.as_bytes(), reviewer.token_sha256.to_ascii_lowercase().as_bytes()) {
-            found = Some(Identity::Reviewer(reviewer.name.clone()));
+            let profile = known.people.find(&reviewer.name).cloned().unwrap_or_else(|| unlisted(&reviewer.name));
+            found = Some(Identity { who: Who::Someone(profile), scopes: Power::ALL.to_vec() });
         }
     }
-    if !admin_token.is_empty() && equal(given.as_bytes(), digest(admin_token).as_bytes()) {
+    if !known.admin_token.is_empty() && equal(given.as_bytes(), digest(known.admin_token).as_bytes()) {
         if !peer.to_canonical().is_loopback() {
-            return Err(Problem::forbidden("the local token counts only on this machine: use the token of a reviewer"));
+            return Err(Problem::forbidden("the local token counts only on this machine: use a token of your own"));
         }
-        found = Some(Identity::Admin);
+        found = Some(Identity { who: Who::Local { alone: known.people.is_empty() }, scopes: Power::ALL.to_vec() });
     }
     found.ok_or_else(Problem::unauthorized)
 }
 
+/// Checks a token against those that were handed out. Their hash is looked up, so nothing is compared byte by byte.
+pub(super) async fn look_up(token: &str, store: &Store, people: &People) -> Result<Identity, Problem> {
+    let found = store.token(digest(token), now()).await?.ok_or_else(Problem::unauthorized)?;
+    let Token { person, scopes, .. } = found;
+    if person == OPERATOR {
+        return Ok(Identity { who: Who::Operator, scopes });
+    }
+    // Whoever was taken out of the configuration is nobody any more.
+    let profile = people.find(&person).cloned().ok_or_else(Problem::unauthorized)?;
+    Ok(Identity { who: Who::Someone(profile), scopes })
+}
+
+/// A reviewer of `[[reviewers]]`: the same powers as before there were others.
+fn unlisted(name: &str) -> Profile {
+    let everywhere = |role| Grant { role, targets: vec!["*".to_owned()] };
+    Profile {
+        name: name.to_owned(),
+        kind: Kind::Person,
+        grants: vec![everywhere(Role::Reviewer), everywhere(Role::Operator)],
+        ..Profile::default()
+    }
+}
+
 impl Identity {
+    /// Whether they have a power on any target.
+    pub(super) fn has(&self, power: Power) -> bool {
+        self.scopes.contains(&power)
+            && match &self.who {
+                Who::Local { alone } => *alone || power != Power::Decide,
+                Who::Operator => Role::Operator.powers().contains(&power),
+                Who::Someone(profile) => profile.on(power).next().is_some(),
+            }
+    }
+
+    fn has_on(&self, power: Power, target: &str) -> bool {
+        self.has(power)
+            && match &self.who {
+                Who::Local { .. } | Who::Operator => true,
+                Who::Someone(profile) => profile.on(power).any(|pattern| pattern_matches(pattern, target)),
+            }
+    }
+
+    /// What cannot be seen is not there; what can be seen and not touched is forbidden.
+    pub(super) fn needs(&self, power: Power, target: &str, missing: impl Into<Problem>) -> Result<(), Problem> {
+        if !self.has_on(Power::Read, target) {
+            return Err(missing.into());
+        }
+        if self.has_on(power, target) { Ok(()) } else { Err(self.lacks(power)) }
+    }
+
+    pub(super) fn lacks(&self, power: Power) -> Problem {
+        let whose = match &self.who {
+            Who::Local { .. } => {
+                "the local token decides nothing where people are configured: use a person's own token"
+            }
+            Who::Operator => "the operator's token is nobody's in particular",
+            Who::Someone(_) => "this token, or its owner's role here, does not include that",
+        };
+        Problem::forbidden(&format!("{whose} (needed: {})", power.as_str()))
+    }
+
+    /// Patterns of the targets they see; empty: all.
+    pub(super) fn visible(&self) -> Vec<String> {
+        let Who::Someone(profile) = &self.who else { return Vec::new() };
+        let patterns: Vec<String> = profile.on(Power::Read).map(str::to_owned).collect();
+        if patterns.iter().any(|pattern| pattern == "*") { Vec::new() } else { patterns }
+    }
+
+    /// Whether their approval would count on a ticket that waits.
+    pub(super) fn can_approve(&self, ticket: &Ticket) -> bool {
+        let Who::Someone(profile) = &self.who else { return self.has(Power::Decide) };
+        let voter = profile.voter();
+        voter.kind == Kind::Person
+            && self.has_on(Power::Decide, &ticket.request.target)
+            && !ticket.is_asked_by(&voter)
+            && !ticket.votes().iter().any(|vote| voter.is_called(&vote.by))
+    }
+
+    pub(super) fn sees(&self, target: &str) -> bool {
+        self.has_on(Power::Read, target)
+    }
+
+    /// Whether it is their own change, or they look after the target.
+    pub(super) fn needs_own(&self, ticket: &Ticket, others: &[Power]) -> Result<(), Problem> {
+        let target = &ticket.request.target;
+        let own = match &self.who {
+            Who::Local { .. } => true,
+            Who::Operator => false,
+            Who::Someone(profile) => ticket.is_asked_by(&profile.voter()),
+        };
+        if own || others.iter().any(|power| self.has_on(*power, target)) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("this is somebody else's change: only who asked for it can say that"))
+    }
+
     /// What its token proves.
     pub(super) fn door(&self) -> Door {
-        match self {
-            Self::Reviewer(_) => Door::Reviewer,
-            Self::Admin => Door::Local,
+        match self.who {
+            Who::Local { .. } => Door::Local,
+            Who::Operator | Who::Someone(_) => Door::Reviewer,
         }
+    }
+
+    /// Whose token it is, if it is somebody's.
+    pub(super) fn name(&self) -> Option<&str> {
+        match &self.who {
+            Who::Local { .. } => None,
+            Who::Operator => Some(OPERATOR),
+            Who::Someone(profile) => Some(&profile.name),
+        }
+    }
+
+    /// What they can do somewhere.
+    pub(super) fn powers(&self) -> Vec<Power> {
+        Power::ALL.into_iter().filter(|power| self.has(*power)).collect()
     }
 
     /// The person a command is recorded for.
     pub(super) fn person(&self, by: Option<String>) -> Result<String, Problem> {
-        match (self, by) {
-            (Self::Admin, Some(by)) => Ok(by),
-            (Self::Admin, None) => Err(Problem::bad_request("`by` is missing: say who decides")),
-            (Self::Reviewer(name), None) => Ok(name.clone()),
-            (Self::Reviewer(name), Some(by)) if by == *name => Ok(by),
-            (Self::Reviewer(name), Some(_)) => {
+        match (self.name(), by) {
+            (None, Some(by)) => Ok(by),
+            (None, None) => Err(Problem::bad_request("`by` is missing: say who decides")),
+            (Some(name), None) => Ok(name.to_owned()),
+            (Some(name), Some(by)) if by == name => Ok(by),
+            (Some(name), Some(_)) => {
                 Err(Problem::forbidden(&format!("this token is {name}'s and decides for nobody else")))
             }
         }
     }
+
+    /// The same as somebody who decides.
+    pub(super) fn voter(&self, by: Option<String>) -> Result<Voter, Problem> {
+        let name = self.person(by)?;
+        Ok(match &self.who {
+            Who::Someone(profile) => profile.voter(),
+            Who::Local { .. } => Voter::named(name),
+            Who::Operator => Voter { kind: Kind::Service, ..Voter::named(name) },
+        })
+    }
 }
 
-fn digest(text: &str) -> String {
+/// SHA-256 in hex.
+pub(super) fn digest(text: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 

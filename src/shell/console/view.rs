@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::job::{self, JobId, Progress};
-use crate::kernel::review::{Instant, State, Ticket, TicketId};
-use crate::shell::store::{JobRecorded, JobSeen, Recorded, Run};
+use crate::kernel::review::{Instant, Power, State, Ticket, TicketId};
+use crate::shell::store::{JobRecorded, JobSeen, Kin, Recorded, Run, Token};
 
 /// Longest piece of a statement in a list, in characters.
 const TEXT_MAX: usize = 200;
@@ -21,6 +21,11 @@ pub struct Summary {
     pub database: String,
     /// Ids of the rules that hold it.
     pub rules: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Let through without a quorum, and nobody has looked at it yet.
+    #[serde(default)]
+    pub owed: bool,
     /// The beginning of the statement, blanks and line ends as one blank each.
     pub text: String,
 }
@@ -31,6 +36,12 @@ pub struct Full {
     pub ticket: Ticket,
     /// To be sent along with an approval: it then counts only for what was seen.
     pub review_hash: String,
+    /// What is missing before it may run, in words.
+    #[serde(default)]
+    pub missing: Vec<String>,
+    /// Earlier changes like it, and rehearsals of it elsewhere, with what they took.
+    #[serde(default)]
+    pub kin: Vec<Kin>,
     pub events: Vec<Recorded>,
     /// What its plan has done, step by step, once it was claimed.
     pub runs: Vec<Run>,
@@ -40,6 +51,9 @@ pub struct Full {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     pub tickets: Vec<Summary>,
+    /// `before` of the next page; nothing: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<TicketId>,
 }
 
 /// An answer of the watch: what happened after a position, and the position to ask from next.
@@ -53,6 +67,23 @@ pub struct News {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Me {
     pub reviewer: Option<String>,
+    /// What it can do, somewhere.
+    #[serde(default)]
+    pub powers: Vec<Power>,
+}
+
+/// An answer of the list of tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenPage {
+    pub tokens: Vec<Token>,
+}
+
+/// A token that was handed out just now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenNew {
+    pub token: Token,
+    /// Told this once: only its hash is kept.
+    pub secret: String,
 }
 
 impl Summary {
@@ -73,6 +104,8 @@ impl Summary {
             target: request.target.clone(),
             database: request.database.clone(),
             rules,
+            labels: ticket.labels.iter().cloned().collect(),
+            owed: ticket.debt.as_ref().is_some_and(|debt| debt.reviewed.is_none()),
             text: words.chars().take(TEXT_MAX).collect(),
         }
     }

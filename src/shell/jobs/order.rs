@@ -5,7 +5,7 @@ use super::super::store::{StepOutcome, StoreError};
 use super::{Jobs, ticket};
 use crate::kernel::job::{Job, JobId, Order, StateName, Table};
 use crate::kernel::plan::undo;
-use crate::kernel::review::{Door, StateName as TicketState, TicketId};
+use crate::kernel::review::{Door, RunMode, StateName as TicketState, Ticket, TicketId};
 
 /// Why there is no job.
 #[derive(Debug, thiserror::Error)]
@@ -42,20 +42,7 @@ impl Jobs {
         {
             return Err(refused(format!("job {} is for ticket {id} already", job.id)));
         }
-        if ticket::whole_text(request).is_none() {
-            return Err(refused(ticket::NOT_WHOLE));
-        }
-        if request.plan.reads_back().is_err() {
-            return Err(refused("it holds several statements: send them again from a session instead"));
-        }
-        let settings = self.settings();
-        let target = settings.targets.iter().find(|target| target.name == request.target);
-        if target.and_then(|target| target.job_login(&request.requester)).is_none() {
-            return Err(refused(format!(
-                "target {} has no login for jobs of {}: see [targets.jobs] in the configuration",
-                request.target, request.requester
-            )));
-        }
+        self.can_run(&ticket, RunMode::Job)?;
         let facts = &request.facts;
         let tables = facts.relations().map(|one| Table { oid: one.oid, name: format!("{}.{}", one.schema, one.name) });
         let mut order = Order {
@@ -78,6 +65,32 @@ impl Jobs {
         }
         let attached = self.order(order, door).await?;
         Ok(self.store().job(attached.id).await?.job)
+    }
+
+    /// Whether a ticket can run this way at all.
+    ///
+    /// # Errors
+    /// Why it needs its session.
+    pub fn can_run(&self, ticket: &Ticket, run: RunMode) -> Result<(), OrderError> {
+        let request = &ticket.request;
+        if run == RunMode::Session {
+            return Ok(());
+        }
+        if ticket::whole_text(request).is_none() {
+            return Err(refused(ticket::NOT_WHOLE));
+        }
+        if request.plan.reads_back().is_err() {
+            return Err(refused("it holds several statements: send them again from a session instead"));
+        }
+        let settings = self.settings();
+        let target = settings.targets.iter().find(|target| target.name == request.target);
+        if target.and_then(|target| target.job_login(&request.requester)).is_none() {
+            return Err(refused(format!(
+                "target {} has no login for jobs of {}: see [targets.jobs] in the configuration",
+                request.target, request.requester
+            )));
+        }
+        Ok(())
     }
 
     /// Takes back what a job has done, in a job of its own.

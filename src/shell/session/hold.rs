@@ -69,6 +69,7 @@ impl Session {
 
     fn ask(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Asked {
         let facts = assessment.facts.clone();
+        let people = self.settings().people.clone();
         let Draft { mut findings, plan, conditions } = draft;
         for finding in &mut findings {
             finding.plan = finding.plan.as_ref().map(Plan::shown);
@@ -80,7 +81,7 @@ impl Session {
             database: self.identity.database.clone(),
             requester: self.identity.user.clone(),
             role: facts.current_role.clone(),
-            person: None,
+            person: people.of_login(&self.identity.user, &self.identity.application).map(|one| one.name.clone()),
             search_path: facts.search_path.clone(),
             application: self.identity.application.clone(),
             client: self.identity.client.clone(),

@@ -12,6 +12,8 @@ pub enum StoreError {
     NotFound(TicketId),
     #[error("there is no job {0}")]
     NoJob(JobId),
+    #[error("there is no token {0}")]
+    NoToken(i64),
     #[error(transparent)]
     Rejected(#[from] Rejection),
     #[error(transparent)]
@@ -60,9 +62,12 @@ impl StoreError {
     #[must_use]
     pub fn trouble(&self) -> Trouble {
         match self {
-            Self::NotFound(_) | Self::NoJob(_) | Self::Rejected(_) | Self::JobRejected(_) | Self::Conflict { .. } => {
-                Trouble::Moved
-            }
+            Self::NotFound(_)
+            | Self::NoJob(_)
+            | Self::NoToken(_)
+            | Self::Rejected(_)
+            | Self::JobRejected(_)
+            | Self::Conflict { .. } => Trouble::Moved,
             Self::RequesterLimit { .. } | Self::TotalLimit { .. } => Trouble::Limit,
             Self::TooLarge { .. } => Trouble::TooLarge,
             Self::Busy

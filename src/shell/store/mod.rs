@@ -14,6 +14,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod tokens;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -31,6 +32,7 @@ pub use journal::{Backend, NewRun, Run, RunOutcome, StepOutcome, StepRecord};
 pub use lock::DataDirectory;
 pub use search::{Filter, Kin};
 pub use tickets::{Limits, Opened, Recorded};
+pub use tokens::{OPERATOR, Token};
 
 /// The store's file in the data directory.
 pub const FILE: &str = "lockkeeper.db";
@@ -168,18 +170,18 @@ impl Store {
         Ok(ticket)
     }
 
-    /// As [`Self::act`], with the door the command came through.
+    /// As [`Self::act`], with the door the command came through, and the version it is about if it names one.
     ///
     /// # Errors
     /// As there.
     pub async fn act_through(
         &self,
-        door: Door,
+        through: (Door, Option<u32>),
         id: TicketId,
         command: Command,
         when: (Instant, Terms),
     ) -> Result<Ticket, StoreError> {
-        let ticket = self.write(move |tx| tickets::act_through(tx, door, (id, command), when)).await?;
+        let ticket = self.write(move |tx| tickets::act_through(tx, through, (id, command), when)).await?;
         self.tell(vec![changed(&ticket)]);
         Ok(ticket)
     }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -121,6 +121,19 @@ CREATE TABLE ticket_labels (
 CREATE INDEX ticket_labels_of ON ticket_labels (ticket);
 
 CREATE VIRTUAL TABLE tickets_text USING fts5(statement, words, content='', contentless_delete=1);
+",
+    "
+-- Keys of people to the admin door. The key itself is nowhere.
+CREATE TABLE tokens (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    person  TEXT NOT NULL,
+    label   TEXT NOT NULL,
+    sha256  TEXT NOT NULL UNIQUE,
+    scopes  TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    revoked INTEGER
+) STRICT;
 ",
 ];
 

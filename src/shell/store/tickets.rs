@@ -137,11 +137,14 @@ pub(super) fn act(
 
 pub(super) fn act_through(
     tx: &Transaction<'_>,
-    door: Door,
+    (door, expected): (Door, Option<u32>),
     (id, command): (TicketId, Command),
     (now, terms): (Instant, Terms),
 ) -> Result<Ticket, StoreError> {
     let ticket = load(tx, id)?;
+    if let Some(expected) = expected.filter(|expected| *expected != ticket.version) {
+        return Err(StoreError::Conflict { id, expected, found: ticket.version });
+    }
     let event = Event { door, ..review::decide(&ticket, command, now, terms)? };
     evolve(tx, ticket, &event)
 }

@@ -1,31 +1,30 @@
 //! Jobs at the admin door: what there is, what becomes of it, and the commands.
 
 use axum::Json;
-use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
-use super::{Answer, ApiState, Asked, Id, Identity, Problem, Shared, WaitQuery, deadline};
+use super::doors::{Doors, gives, takes};
+use super::{Answer, ApiState, Asked, Id, Identity, Problem, Shared, WaitQuery, deadline, tickets};
 use crate::kernel::job::{Command, JobId, Rate, StateName};
-use crate::kernel::review::TicketId;
+use crate::kernel::review::Power;
 use crate::shell::console::view::{JobFull, JobPage, JobSummary};
 use crate::shell::jobs::OrderError;
-use crate::shell::store::JobFilter;
+use crate::shell::store::{JobFilter, StoreError};
 
-pub(super) fn routes() -> Router<Arc<ApiState>> {
-    Router::new()
-        .route("/v1/jobs", get(list))
-        .route("/v1/jobs/{id}", get(show))
-        .route("/v1/jobs/{id}/wait", get(wait))
-        .route("/v1/jobs/{id}/pause", post(pause))
-        .route("/v1/jobs/{id}/resume", post(resume))
-        .route("/v1/jobs/{id}/abort", post(abort))
-        .route("/v1/jobs/{id}/rate", post(rate))
-        .route("/v1/jobs/{id}/undo", post(undo))
-        .route("/v1/tickets/{id}/run", post(run))
+pub(super) fn doors(doors: Doors) -> Doors {
+    let full = |summary| takes("JobBody", "JobFull", summary);
+    doors
+        .get("/v1/jobs", Power::Read, gives("JobPage", "List jobs, newest first"), list)
+        .get("/v1/jobs/{id}", Power::Read, gives("JobFull", "One job with all that is known of it"), show)
+        .get("/v1/jobs/{id}/wait", Power::Read, gives("JobFull", "Wait until a job has come further"), wait)
+        .post("/v1/jobs/{id}/pause", Power::Operate, full("Pause before the next step or batch"), pause)
+        .post("/v1/jobs/{id}/resume", Power::Operate, full("Go on"), resume)
+        .post("/v1/jobs/{id}/abort", Power::Operate, full("Stop, and take back what was done"), abort)
+        .post("/v1/jobs/{id}/rate", Power::Operate, full("How fast a backfill goes"), rate)
+        .post("/v1/jobs/{id}/undo", Power::Operate, full("Take back a job that is over"), undo)
+        .post("/v1/tickets/{id}/run", Power::Operate, gives("JobFull", "Run an approved change now, as a job"), run)
 }
 
 #[derive(Deserialize)]
@@ -57,7 +56,7 @@ pub(in crate::shell::console) struct JobBody {
 
 type Sent = Result<Json<JobBody>, axum::extract::rejection::JsonRejection>;
 
-async fn list(State(api): Shared, query: Asked<ListQuery>) -> Answer<JobPage> {
+async fn list(State(api): Shared, who: Identity, query: Asked<ListQuery>) -> Answer<JobPage> {
     let Query(query) = query?;
     let mut states = Vec::new();
     for word in query.state.iter().flat_map(|words| words.split(',')) {
@@ -66,18 +65,19 @@ async fn list(State(api): Shared, query: Asked<ListQuery>) -> Answer<JobPage> {
     }
     let filter = JobFilter { states, limit: query.limit.unwrap_or(0) };
     let jobs = api.jobs.store().jobs(filter).await?;
-    Ok(Json(JobPage { jobs: jobs.into_iter().map(JobSummary::of).collect() }))
+    let seen = jobs.into_iter().filter(|seen| who.sees(&seen.job.order.target));
+    Ok(Json(JobPage { jobs: seen.map(JobSummary::of).collect() }))
 }
 
-async fn show(State(api): Shared, id: Id) -> Answer<JobFull> {
-    let Path(id) = id?;
-    full(&api, JobId(id)).await
+async fn show(State(api): Shared, who: Identity, id: Id) -> Answer<JobFull> {
+    let id = seen(&api, &who, id, Power::Read).await?;
+    full(&api, id).await
 }
 
 /// Until it has another version or has come further.
-async fn wait(State(api): Shared, id: Id, query: Asked<WaitQuery>) -> Answer<JobFull> {
-    let (Path(id), Query(query)) = (id?, query?);
-    let (id, store) = (JobId(id), api.jobs.store());
+async fn wait(State(api): Shared, who: Identity, id: Id, query: Asked<WaitQuery>) -> Answer<JobFull> {
+    let Query(query) = query?;
+    let (id, store) = (seen(&api, &who, id, Power::Read).await?, api.jobs.store());
     let deadline = deadline(query.timeout_s);
     let mut changes = store.watch_jobs();
     let before = store.job(id).await?;
@@ -118,22 +118,31 @@ async fn rate(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<J
 }
 
 async fn undo(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<JobFull> {
-    let (Path(id), body) = (id?, body?.0);
+    let body = body?.0;
     let by = who.person(body.by)?;
-    let job = api.jobs.undo(JobId(id), &by, body.yes, who.door()).await?;
+    let id = seen(&api, &who, id, Power::Operate).await?;
+    let job = api.jobs.undo(id, &by, body.yes, who.door()).await?;
     full(&api, job.id).await
 }
 
 async fn run(State(api): Shared, who: Identity, id: Id) -> Answer<JobFull> {
-    let Path(id) = id?;
-    let job = api.jobs.run_ticket(TicketId(id), who.door()).await?;
+    let ticket = tickets::seen(&api, &who, id, Power::Operate).await?;
+    let job = api.jobs.run_ticket(ticket.id, who.door()).await?;
     full(&api, job.id).await
 }
 
 async fn act(api: &ApiState, who: &Identity, id: Id, command: Command) -> Answer<JobFull> {
-    let Path(id) = id?;
-    let job = api.jobs.act(who.door(), JobId(id), command).await?;
+    let id = seen(api, who, id, Power::Operate).await?;
+    let job = api.jobs.act(who.door(), id, command).await?;
     full(api, job.id).await
+}
+
+/// A job that somebody sees and has a power on.
+async fn seen(api: &ApiState, who: &Identity, id: Id, power: Power) -> Result<JobId, Problem> {
+    let Path(id) = id?;
+    let seen = api.jobs.store().job(JobId(id)).await?;
+    who.needs(power, &seen.job.order.target, StoreError::NoJob(JobId(id)))?;
+    Ok(JobId(id))
 }
 
 async fn full(api: &ApiState, id: JobId) -> Answer<JobFull> {

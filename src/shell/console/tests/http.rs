@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{act, approve, opened, tickets_for_test};
 use crate::kernel::review::tests::request_for_test;
-use crate::kernel::review::{Command, Terms, TicketId};
+use crate::kernel::review::{Command, People, Terms, TicketId};
 use crate::shell::audit::{self, Audit};
 use crate::shell::console::api::{ApiState, check_exposure, serve};
 use crate::shell::console::ask::Tickets;
@@ -35,14 +35,20 @@ impl Drop for Gateway {
 }
 
 pub(super) async fn gateway_for_test() -> Gateway {
+    gateway_with(People::default()).await
+}
+
+pub(super) async fn gateway_with(people: People) -> Gateway {
     let (directory, tickets) = tickets_for_test(Terms::default()).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has one");
     let token_sha256 = Sha256::digest(CAROL).iter().map(|byte| format!("{byte:02X}")).collect();
     let audit = Audit::open(&audit::Settings::new(directory.path().join("record"))).expect("opens");
-    let (_, settings) = tokio::sync::watch::channel(Arc::default());
+    let (publish, settings) = tokio::sync::watch::channel(Arc::default());
+    let jobs = Jobs::new(tickets.clone(), audit, settings);
+    publish.send_modify(|settings| Arc::make_mut(settings).people = Arc::new(people));
     let state = ApiState {
-        jobs: Jobs::new(tickets.clone(), audit, settings),
+        jobs,
         tickets: tickets.clone(),
         admin_token: TOKEN.into(),
         reviewers: vec![Reviewer { name: "carol".into(), token_sha256 }],
@@ -53,7 +59,7 @@ pub(super) async fn gateway_for_test() -> Gateway {
 
 impl Gateway {
     /// Status and body of a call; `body` makes it a POST.
-    async fn call(&self, token: &str, path: &str, body: Option<&str>) -> (u16, serde_json::Value) {
+    pub(super) async fn call(&self, token: &str, path: &str, body: Option<&str>) -> (u16, serde_json::Value) {
         let (url, token) = (format!("http://{}{path}", self.address), format!("Bearer {token}"));
         let body = body.map(str::to_owned);
         tokio::task::spawn_blocking(move || {
@@ -74,7 +80,7 @@ impl Gateway {
     }
 
     /// A verb of the command line: what it prints, or its exit code and message.
-    async fn verb(&self, token: &str, words: &str) -> Result<String, (u8, String)> {
+    pub(super) async fn verb(&self, token: &str, words: &str) -> Result<String, (u8, String)> {
         let connection =
             Connection { admin: Some(self.address.to_string()), token: Some(token.into()), ..Connection::default() };
         let command = parse(words);
@@ -119,7 +125,12 @@ async fn calls_and_their_answers() {
     let gateway = gateway_for_test().await;
     opened(&gateway.tickets).await;
     let large = format!(r#"{{"by":"bob","note":"{}"}}"#, "x".repeat(70_000));
-    let long = format!(r#"{{"by":"bob","note":"{}"}}"#, "x".repeat(5_000));
+    let hash = gateway.tickets.store.load(TicketId(1)).await.expect("loads").review_hash();
+    let long = format!(r#"{{"by":"bob","seen_hash":"{hash}","note":"{}"}}"#, "x".repeat(5_000));
+    let fine = format!(r#"{{"note":"fine","seen_hash":"{hash}"}}"#);
+    let own = format!(r#"{{"by":" ALICE ","seen_hash":"{hash}"}}"#);
+    let role = format!(r#"{{"by":"app_owner","seen_hash":"{hash}"}}"#);
+    let late = format!(r#"{{"by":"bob","seen_hash":"{hash}"}}"#);
     let table = [
         (TOKEN, "/v1/tickets/9", None, 404),
         (TOKEN, "/v1/tickets/abc", None, 404),
@@ -132,13 +143,14 @@ async fn calls_and_their_answers() {
         (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":"bob","force":true}"#), 422),
         (TOKEN, "/v1/tickets/1/approve", Some(large.as_str()), 413),
         (TOKEN, "/v1/tickets/1/approve", Some(long.as_str()), 400),
-        (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":" ALICE "}"#), 403),
-        (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":"app_owner"}"#), 403),
+        (TOKEN, "/v1/tickets/1/approve", Some(own.as_str()), 403),
+        (TOKEN, "/v1/tickets/1/approve", Some(role.as_str()), 403),
         (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":"bob","seen_hash":"old"}"#), 409),
         (TOKEN, "/v1/tickets/1/reject", Some(r#"{"by":"bob"}"#), 400),
-        (CAROL, "/v1/tickets/1/approve", Some(r#"{"by":"bob"}"#), 403),
-        (CAROL, "/v1/tickets/1/approve", Some(r#"{"note":"fine"}"#), 200),
-        (TOKEN, "/v1/tickets/1/approve", Some(r#"{"by":"bob"}"#), 409),
+        (CAROL, "/v1/tickets/1/approve", Some(late.as_str()), 403),
+        (CAROL, "/v1/tickets/1/approve", Some(r#"{"note":"fine"}"#), 428),
+        (CAROL, "/v1/tickets/1/approve", Some(fine.as_str()), 200),
+        (TOKEN, "/v1/tickets/1/approve", Some(late.as_str()), 409),
         (TOKEN, "/v1/tickets/1/comment", Some(r#"{"by":"bob","note":"hm"}"#), 200),
         (TOKEN, "/v1/tickets/1/reject", Some(r#"{"by":"bob","reason":"wait"}"#), 200),
         (TOKEN, "/v1/tickets/1/cancel", Some(r#"{"by":"alice"}"#), 409),
@@ -176,14 +188,16 @@ async fn long_polls_answer_when_something_happens() {
 
 #[test]
 fn the_local_token_counts_on_this_machine_only() {
+    let people: &'static People = Box::leak(Box::default());
+    let known = |admin_token| identity::Known { admin_token, reviewers: &[], people };
     let check = |token, peer: &str| {
-        identity::check(token, ("local", &[]), peer.parse().expect("an address")).map_err(|p| p.status)
+        identity::check(token, &known("local"), peer.parse().expect("an address")).map_err(|p| p.status)
     };
     assert!(check("local", "127.0.0.1").is_ok());
     assert!(check("local", "::ffff:127.0.0.1").is_ok());
     assert_eq!(check("local", "10.0.0.5"), Err(403));
     assert_eq!(check("other", "127.0.0.1"), Err(401));
-    let empty = identity::check("", ("", &[]), [127, 0, 0, 1].into());
+    let empty = identity::check("", &known(""), [127, 0, 0, 1].into());
     assert_eq!(empty.map_err(|p| p.status), Err(401));
     let outside: SocketAddr = "0.0.0.0:6434".parse().expect("an address");
     assert!(check_exposure(outside, &[]).is_err());

@@ -79,6 +79,8 @@ async fn what_a_reviewer_sees() {
     let full = async || Full {
         ticket: store.load(ticket.id).await.expect("loads"),
         review_hash: ticket.review_hash(),
+        missing: Vec::new(),
+        kin: Vec::new(),
         events: store.events(ticket.id).await.expect("reads"),
         runs: store.journal_of(ticket.id).await.expect("reads"),
     };

@@ -1,0 +1,96 @@
+//! The table of routes: what each needs, takes and gives. Router and OpenAPI document are both made from it, so
+//! there is no route without a power and none that is not described.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn};
+use axum::routing::{MethodRouter, delete, get, post};
+
+use super::{ApiState, Identity, Problem};
+use crate::kernel::review::Power;
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::shell::console) struct Row {
+    pub(in crate::shell::console) method: &'static str,
+    pub(in crate::shell::console) path: &'static str,
+    pub(in crate::shell::console) power: Power,
+    pub(super) about: About,
+}
+
+/// What a route is for people and programs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    pub(super) summary: &'static str,
+    /// Name of the schema of its body; nothing: it has none.
+    pub(super) takes: Option<&'static str>,
+    /// Name of the schema of its answer.
+    pub(super) gives: &'static str,
+    /// Parameters of its query: name and meaning.
+    pub(super) query: &'static [(&'static str, &'static str)],
+}
+
+/// A route that is read.
+pub(super) const fn gives(gives: &'static str, summary: &'static str) -> About {
+    About { summary, takes: None, gives, query: &[] }
+}
+
+/// A route that is told something.
+pub(super) const fn takes(takes: &'static str, gives: &'static str, summary: &'static str) -> About {
+    About { summary, takes: Some(takes), gives, query: &[] }
+}
+
+/// The routes so far.
+#[derive(Default)]
+pub(super) struct Doors {
+    router: Router<Arc<ApiState>>,
+    rows: Vec<Row>,
+}
+
+impl Doors {
+    pub(super) fn get<H, T>(self, path: &'static str, power: Power, about: About, handler: H) -> Self
+    where
+        H: Handler<T, Arc<ApiState>>,
+        T: 'static,
+    {
+        self.route(Row { method: "get", path, power, about }, get(handler))
+    }
+
+    pub(super) fn post<H, T>(self, path: &'static str, power: Power, about: About, handler: H) -> Self
+    where
+        H: Handler<T, Arc<ApiState>>,
+        T: 'static,
+    {
+        self.route(Row { method: "post", path, power, about }, post(handler))
+    }
+
+    pub(super) fn delete<H, T>(self, path: &'static str, power: Power, about: About, handler: H) -> Self
+    where
+        H: Handler<T, Arc<ApiState>>,
+        T: 'static,
+    {
+        self.route(Row { method: "delete", path, power, about }, delete(handler))
+    }
+
+    fn route(mut self, row: Row, method: MethodRouter<Arc<ApiState>>) -> Self {
+        let power = row.power;
+        let guard = from_fn(move |request: Request, next: Next| async move {
+            match request.extensions().get::<Identity>() {
+                Some(who) if who.has(power) => Ok(next.run(request).await),
+                Some(who) => Err(who.lacks(power)),
+                None => Err(Problem::unauthorized()),
+            }
+        });
+        self.router = self.router.route(row.path, method.route_layer(guard));
+        self.rows.push(row);
+        self
+    }
+
+    /// Both halves.
+    pub(super) fn into_parts(self) -> (Router<Arc<ApiState>>, Vec<Row>) {
+        (self.router, self.rows)
+    }
+}
