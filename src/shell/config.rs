@@ -17,6 +17,7 @@ mod secret;
 mod section;
 mod settings;
 mod targets;
+mod throttle;
 mod users;
 mod written;
 
