@@ -9,6 +9,7 @@ pub mod case;
 pub mod catalog;
 pub mod catalogue;
 pub mod client;
+pub mod gate;
 pub mod gateway;
 pub mod play;
 pub mod process;
@@ -19,6 +20,7 @@ pub mod twins;
 pub mod wire;
 
 pub use client::{Client, Session};
+pub use gate::{Gate, Moment};
 pub use gateway::{Gateway, GatewayOptions};
 pub use process::wait_until;
 pub use server::{Server, majors};

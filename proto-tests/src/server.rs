@@ -127,6 +127,32 @@ impl Server {
         server
     }
 
+    /// A copy of this server that streams from it, under this name.
+    #[must_use]
+    pub fn standby(&self, name: &str) -> Self {
+        let directory = tempfile::Builder::new().prefix("proto-pg-").tempdir().unwrap().keep();
+        let bin = self.bin.clone();
+        if let Some((uid, gid)) = self.owner {
+            std::os::unix::fs::chown(&directory, Some(uid), Some(gid)).unwrap();
+        }
+        let standby = Self {
+            major: self.major,
+            address: SocketAddr::from(([127, 0, 0, 1], free_port())),
+            socket_dir: directory.clone(),
+            bin,
+            directory,
+            owner: self.owner,
+            process: std::sync::Mutex::new(None),
+        };
+        let from = format!("host=127.0.0.1 port={} user=postgres application_name={name}", self.address.port());
+        let mut copy = standby.command("pg_basebackup");
+        copy.args(["-d", &from, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"]);
+        let output = copy.arg(standby.directory.join("data")).output().unwrap();
+        assert!(output.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&output.stderr));
+        standby.run();
+        standby
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         if let Some((uid, gid)) = self.owner {

@@ -7,9 +7,12 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
+use super::plan::throttle::Signal;
 use super::review::{Door, Instant, TicketId};
 
 pub use state::{State, StateName};
@@ -37,6 +40,14 @@ pub struct Table {
     pub oid: u32,
     /// With its schema.
     pub name: String,
+}
+
+impl Table {
+    /// Whether it is meant by a name with or without its schema.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name == name || self.name.split_once('.').is_some_and(|(_, bare)| bare == name)
+    }
 }
 
 /// What is to be done, where and as whom. It never changes.
@@ -102,10 +113,13 @@ pub struct Retry {
 }
 
 /// How fast backfills go, where it is not as configured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     pub batch_ms: Option<u32>,
     pub pause_percent: Option<u32>,
+    /// Limits of signals, 0 for none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<Signal, u64>,
 }
 
 /// What somebody wants of a job.
@@ -333,6 +347,7 @@ pub fn evolve(mut job: Job, event: &Event) -> Job {
         Happening::RateSet { rate, .. } => {
             job.rate.batch_ms = rate.batch_ms.or(job.rate.batch_ms);
             job.rate.pause_percent = rate.pause_percent.or(job.rate.pause_percent);
+            job.rate.limits.extend(&rate.limits);
             return job;
         }
         Happening::Interrupted { why, again } => {

@@ -7,6 +7,7 @@
 //! complete when a last look finds nothing to do. A value the application sets to NULL while it runs is
 //! filled as well.
 
+mod load;
 mod pace;
 mod pages;
 mod slicing;
@@ -20,6 +21,7 @@ use self::pages::{Left, Pages, Slice};
 use self::slicing::Slicing;
 use super::database::{Database, DatabaseError, Row};
 use super::executor::{Control, Progress, begin, cancelled, end, error, is_contention, query_within};
+use crate::kernel::plan::throttle::Pressure;
 use crate::kernel::plan::{Backfill, Limits};
 
 /// Passes that may find rows the one before did not, before the rest is left to the next step to judge.
@@ -65,6 +67,8 @@ pub async fn fill<D: Database>(
         pages_in_all: pages.total(),
         began: now,
         told: now,
+        looked: None,
+        wal: None,
     };
     let ended = filler.run(pages).await;
     *written += filler.rows;
@@ -93,6 +97,9 @@ struct Filler<'a, D> {
     pages_in_all: u64,
     began: Instant,
     told: Instant,
+    /// When the throttle was last asked, and from where WAL is counted.
+    looked: Option<Instant>,
+    wal: Option<load::Mark>,
 }
 
 impl<D: Database> Filler<'_, D> {
@@ -241,7 +248,59 @@ impl<D: Database> Filler<'_, D> {
             let progress = self.progress();
             (self.tell)(progress);
         }
-        self.sleep(took.saturating_mul(pause_percent) / 100).await
+        self.sleep(took.saturating_mul(pause_percent) / 100).await?;
+        self.hold_back().await
+    }
+
+    /// Waits while others suffer. What is over its critical limit in two looks ends the backfill.
+    async fn hold_back(&mut self) -> Result<(), DatabaseError> {
+        if self.looked.is_some_and(|at| at.elapsed() < load::LOOK) {
+            return Ok(());
+        }
+        let (mut told, mut critical) = (None, false);
+        loop {
+            let throttle = self.control.throttle(self.bounds.limits);
+            let (readings, mark) = load::look(self.db, &self.job.relation, (&throttle, self.wal)).await?;
+            if self.looked.is_none() {
+                self.tell_unseen(&throttle.unseen(&readings));
+            }
+            self.looked = Some(Instant::now());
+            let pressure = throttle.judge(&readings);
+            // While there is too much the rate is counted from where it began: so it is an average that sinks.
+            if pressure == Pressure::Fine || self.wal.is_none() {
+                self.wal = mark;
+            }
+            let why = match pressure {
+                Pressure::Fine => return Ok(()),
+                Pressure::Pause(why) => {
+                    critical = false;
+                    why
+                }
+                Pressure::Abort(why) if critical => return Err(error("53400", &format!("the backfill ends: {why}"))),
+                Pressure::Abort(why) => {
+                    critical = true;
+                    why
+                }
+            };
+            if told.is_none_or(|at: Instant| at.elapsed() >= self.bounds.limits.progress) {
+                told = Some(Instant::now());
+                (self.tell)(Progress::Throttled { why });
+            }
+            self.sleep(load::LOOK).await?;
+            if !self.control.may_go_on().await {
+                return Err(cancelled());
+            }
+        }
+    }
+
+    fn tell_unseen(&mut self, keys: &[&str]) {
+        if !keys.is_empty() {
+            let text = format!(
+                "this role cannot see {}: the backfill does not hold back for that (pg_monitor lets it see)",
+                keys.join(", ")
+            );
+            (self.tell)(Progress::Note(text));
+        }
     }
 
     fn progress(&self) -> Progress {

@@ -18,6 +18,7 @@ mod secret;
 mod section;
 mod settings;
 mod targets;
+mod throttle;
 mod users;
 mod written;
 

@@ -33,7 +33,7 @@ use self::settings::Settings;
 pub(super) use self::steps::{begin, end, query_within};
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
-use crate::kernel::plan::{Action, Mode, Plan, Step};
+use crate::kernel::plan::{Action, Mode, Plan, Step, undo};
 
 pub(super) const CANCELED: &str = "57014";
 
@@ -135,14 +135,21 @@ impl<D: Database> Runner<'_, D> {
     /// What earlier runs of this plan left is this run's to take back.
     async fn find_own(&mut self) -> Result<(), DatabaseError> {
         let (plan, past) = (self.plan, self.book.past);
+        for at in past.begun.iter().copied().filter(|at| undo::is_final(plan, *at)) {
+            self.at = at;
+            if let Some(step) = plan.steps.get(at)
+                && self.is_done(step).await?
+            {
+                self.applied.push(at);
+                return Ok(());
+            }
+        }
         for (at, step) in plan.steps.iter().enumerate().filter(|(at, _)| past.begun.contains(at)) {
             if step.undo.is_empty() && !matches!(step.action, Action::BuildIndex { .. }) {
                 continue;
             }
             self.at = at;
-            if self.is_past(step).await? {
-                continue;
-            }
+            // One that is past was done, and is there again when the later step is taken back.
             if self.is_done(step).await? {
                 self.applied.push(at);
             } else if let (Action::BuildIndex { leftover, cleanup, .. }, true) =
@@ -157,7 +164,7 @@ impl<D: Database> Runner<'_, D> {
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), DatabaseError> {
-        if !self.control.may_go_on().await {
+        if !self.control.may_go_on().await && !self.is_beyond() {
             return Err(cancelled());
         }
         (self.tell)(Progress::StepStarted { step: self.at, name: step.name.clone() });
@@ -183,6 +190,11 @@ impl<D: Database> Runner<'_, D> {
             (self.tell)(Progress::StepDone { step: self.at, name, ms });
         }
         Ok(())
+    }
+
+    /// Whether a step was done over which there is no way back: then the only way is on.
+    fn is_beyond(&self) -> bool {
+        self.applied.iter().any(|at| undo::is_final(self.plan, *at))
     }
 
     /// Runs the step's action and tells how many attempts it took.

@@ -343,6 +343,7 @@ impl Jobs {
 /// A run does what its job's state says.
 fn steer(control: &Control, job: &Job) {
     control.set_rate(job.rate.batch_ms, job.rate.pause_percent);
+    control.set_limits(job.rate.limits.clone());
     control.pause(job.state.name() == StateName::Paused);
     if matches!(job.state.name(), StateName::Stopping | StateName::Aborted) {
         control.cancel();

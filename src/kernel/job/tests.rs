@@ -1,8 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::kernel::plan::Mode;
 use crate::kernel::plan::as_is;
+use crate::kernel::plan::throttle::Signal;
 use crate::kernel::sql::statement::LockMode;
 
 fn ordered(id: i64, oids: &[u32]) -> Job {
@@ -42,7 +45,7 @@ fn all() -> Vec<Command> {
         Command::Pause { by: by() },
         Command::Resume { by: by() },
         Command::Abort { by: by(), reason: None },
-        Command::SetRate { by: by(), rate: Rate { batch_ms: Some(10), pause_percent: None } },
+        Command::SetRate { by: by(), rate: Rate { batch_ms: Some(10), ..Rate::default() } },
         Command::Lose { why: "gone".to_owned() },
         Command::Finish { ms: 1, rows: 2 },
         Command::Fail { code: "XX000".to_owned(), message: "m".to_owned() },
@@ -178,9 +181,11 @@ fn of_two_jobs_on_a_table_the_later_waits() {
 
 #[test]
 fn rates_are_bounded_and_add_up() {
-    let set = |batch_ms, pause_percent| Command::SetRate { by: by(), rate: Rate { batch_ms, pause_percent } };
+    let limits = BTreeMap::from([(Signal::ActiveSessions, 3)]);
+    let rate = |batch_ms, pause_percent| Rate { batch_ms, pause_percent, limits: limits.clone() };
+    let set = |batch_ms, pause_percent| Command::SetRate { by: by(), rate: rate(batch_ms, pause_percent) };
     let job = after(ordered(1, &[]), &[set(Some(5), None), set(None, Some(300))]).unwrap();
-    assert_eq!(job.rate, Rate { batch_ms: Some(5), pause_percent: Some(300) });
+    assert_eq!(job.rate, rate(Some(5), Some(300)));
     for bad in [set(Some(0), None), set(Some(10_001), None), set(None, Some(10_001))] {
         assert_eq!(after(job.clone(), &[bad]), Err(Rejection::Rate));
     }

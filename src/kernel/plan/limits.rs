@@ -3,6 +3,8 @@
 
 use core::time::Duration;
 
+use super::throttle::Throttle;
+
 /// Bounds of a run. The defaults suit a busy server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -32,6 +34,8 @@ pub struct Limits {
     pub batch_pause_percent: u32,
     /// Between two notices of progress.
     pub progress: Duration,
+    /// What makes a backfill wait, or end, besides.
+    pub throttle: Throttle,
 }
 
 impl Default for Limits {
@@ -50,6 +54,7 @@ impl Default for Limits {
             batch: Duration::from_millis(30),
             batch_pause_percent: 20,
             progress: Duration::from_secs(5),
+            throttle: Throttle::default(),
         }
     }
 }

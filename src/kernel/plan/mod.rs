@@ -30,6 +30,7 @@ pub mod shadow;
 mod shown;
 mod split;
 pub mod tag;
+pub mod throttle;
 pub mod tree;
 pub mod undo;
 

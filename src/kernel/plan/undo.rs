@@ -29,10 +29,10 @@ pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
 
 /// A step that cannot be taken back itself and has made earlier ones past, a cut-over say: there is no way back
 /// over it, and taking back what was before it would undo nothing.
-fn is_final(of: &Plan, at: usize) -> bool {
-    let needs_none = |step: &Step| !step.undo.is_empty() || matches!(step.action, Action::Backfill(_));
-    let consumes = of.steps.iter().take(at).any(|step| step.past.is_some());
-    consumes && of.steps.get(at).is_some_and(|step| !needs_none(step))
+#[must_use]
+pub fn is_final(of: &Plan, at: usize) -> bool {
+    let Some(step) = of.steps.get(at).filter(|step| step.undo.is_empty()) else { return false };
+    step.probe.is_some() && of.steps.iter().take(at).any(|earlier| earlier.past == step.probe)
 }
 
 /// What is brief of an undo, and what reads the table to prove a constraint again: that has a transaction of its own,
@@ -110,7 +110,9 @@ mod tests {
         assert_eq!(plan(&forth, &[2]), None);
         // Over a cut-over there is no way back.
         let mut forth = forth;
-        forth.steps[0].past = Some("SELECT false".to_owned());
+        forth.steps[0].past = Some("SELECT 'cut over'".to_owned());
+        assert!(plan(&forth, &[0, 1, 2, 3]).is_some());
+        forth.steps[2].probe = Some("SELECT 'cut over'".to_owned());
         assert_eq!(plan(&forth, &[0, 1, 2, 3]), None);
         assert!(plan(&forth, &[0, 1]).is_some());
     }

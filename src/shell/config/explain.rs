@@ -10,6 +10,7 @@ use super::mistake::Mistake;
 use super::settings::{
     Auth, ClientGone, HoldMode, ListenAddress, Listener, OnFailure, Parameters, Settings, Target, UpstreamLogin,
 };
+use super::throttle;
 use super::{Loaded, Overrides, load};
 use crate::kernel::policy::{Entry, Policy};
 use crate::kernel::relay::FunctionCalls;
@@ -133,6 +134,7 @@ fn target(settings: &Settings, target: &Target, lines: &mut Vec<String>) {
     if let Some(text) = jobs(target) {
         say("jobs", text);
     }
+    say("throttle", throttle::explain(&target.throttle));
     if !target.startup_parameters.is_empty() {
         say("startup", format!("these settings are passed on too: {}", target.startup_parameters.join(", ")));
     }

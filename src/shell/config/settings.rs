@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::secret::Secret;
 use super::users::Users;
 use crate::kernel::plan;
+use crate::kernel::plan::throttle::Throttle;
 use crate::kernel::policy::{self, Policy};
 use crate::kernel::relay::FunctionCalls;
 use crate::kernel::review::People;
@@ -49,6 +50,13 @@ impl Settings {
     #[must_use]
     pub fn policy_of(&self, target: &Target) -> Option<&Arc<Policy>> {
         self.policies.get(&target.policy)
+    }
+
+    /// The bounds of a run on a target.
+    #[must_use]
+    pub fn limits_of(&self, target: &Target) -> plan::Limits {
+        let now = self.targets.iter().find(|one| one.name == target.name).map_or(target, |one| one);
+        plan::Limits { throttle: now.throttle.clone(), ..self.executor.clone() }
     }
 }
 
@@ -105,6 +113,8 @@ pub struct Target {
     pub upstream_tls: UpstreamTls,
     pub auth: Auth,
     pub jobs: Jobs,
+    /// When backfills hold back.
+    pub throttle: Throttle,
     /// Judge and record, change nothing.
     pub observe: bool,
     /// Name of an entry of [`Settings::policies`].
@@ -352,6 +362,7 @@ impl Default for Target {
             upstream_tls: UpstreamTls::default(),
             auth: Auth::PassThrough,
             jobs: Jobs::default(),
+            throttle: Throttle::default(),
             observe: false,
             policy: "standard".to_owned(),
             hold: HoldMode::default(),

@@ -11,6 +11,7 @@ use super::jobs::{self, password};
 use super::mistake::{Mistake, nearest};
 use super::section::Section;
 use super::settings::{Auth, HoldMode, Target, UpstreamAddress, UpstreamLogin, UpstreamTls};
+use super::throttle;
 use crate::kernel::policy::Policy;
 use crate::kernel::relay::FunctionCalls;
 use crate::shell::tls::{Roots, UpstreamMode};
@@ -118,6 +119,7 @@ fn target(section: &Section<'_>, common: &Common<'_>, several: bool) -> Target {
         upstream,
         auth: auth(section.section("auth")),
         jobs: jobs::read(section.section("jobs")),
+        throttle: throttle::read(section.section("throttle")),
         observe: match observe {
             Some(own) if !common.observe_wins => own,
             Some(_) | None => default.observe,

@@ -100,7 +100,8 @@ fn job_line(recorded: &JobRecorded) -> Event {
         job::Happening::Paused { by } | job::Happening::Resumed { by } => (by.as_str(), None),
         job::Happening::RateSet { by, rate } => {
             let set = |value: Option<u32>| value.map_or("unchanged".to_owned(), |value| value.to_string());
-            let note = format!("batch_ms {}, pause_percent {}", set(rate.batch_ms), set(rate.pause_percent));
+            let mut note = format!("batch_ms {}, pause_percent {}", set(rate.batch_ms), set(rate.pause_percent));
+            note.extend(rate.limits.iter().map(|(signal, limit)| format!(", {} {limit}", signal.key())));
             (by.as_str(), Some(note))
         }
         job::Happening::Interrupted { why, .. } => (GATEWAY, Some(why.clone())),

@@ -49,6 +49,19 @@ pub fn lines(text: &str) -> Vec<String> {
     out
 }
 
+/// For a value in a query.
+pub fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 fn skip(out: &mut Vec<String>, blank: usize) {
     match blank {
         0 => {}

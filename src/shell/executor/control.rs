@@ -1,12 +1,14 @@
 //! How a running plan is told to stop, to pause and how fast to go, from outside the task that runs it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::Limits;
+use crate::kernel::plan::throttle::{Signal, Throttle};
 
 /// The rate is as the limits say.
 const AS_CONFIGURED: u32 = u32::MAX;
@@ -24,6 +26,7 @@ struct Shared {
     paused: AtomicBool,
     batch_ms: AtomicU32,
     pause_percent: AtomicU32,
+    limits: Mutex<BTreeMap<Signal, u64>>,
     wake: Notify,
 }
 
@@ -34,6 +37,7 @@ impl Default for Shared {
             paused: AtomicBool::new(false),
             batch_ms: AtomicU32::new(AS_CONFIGURED),
             pause_percent: AtomicU32::new(AS_CONFIGURED),
+            limits: Mutex::default(),
             wake: Notify::new(),
         }
     }
@@ -86,6 +90,18 @@ impl Control {
             AS_CONFIGURED => (batch, limits.batch_pause_percent),
             percent => (batch, percent),
         }
+    }
+
+    /// Limits that count instead of the configured ones.
+    pub fn set_limits(&self, limits: BTreeMap<Signal, u64>) {
+        *self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        self.shared.wake.notify_waiters();
+    }
+
+    /// The throttle as it is now.
+    #[must_use]
+    pub fn throttle(&self, limits: &Limits) -> Throttle {
+        limits.throttle.with(&self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn until(&self, is_so: impl Fn() -> bool) {

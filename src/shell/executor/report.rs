@@ -33,6 +33,10 @@ pub enum Progress {
         rows_per_second: u64,
         left: Option<Duration>,
     },
+    /// A backfill waits because others would suffer.
+    Throttled {
+        why: String,
+    },
     /// An index build is about to wait for transactions that are older than it.
     WaitingForSnapshots {
         blockers: Vec<Blocker>,

@@ -4,8 +4,8 @@
 use tokio::time::Instant;
 
 use super::steps::transaction;
-use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms};
-use crate::kernel::plan::{Step, undo};
+use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms, yes};
+use crate::kernel::plan::{Action, Step, undo};
 use crate::shell::database::{Database, DatabaseError, TransactionStatus};
 
 const UNCHANGED: &str = "Nothing was changed.";
@@ -28,7 +28,7 @@ impl<D: Database> Runner<'_, D> {
             ("The transaction is aborted.".to_owned(), "Roll back and start again.".to_owned())
         } else if self.applied.is_empty() {
             self.nothing_done(&error, cancelled)
-        } else if !cancelled && (is_contention(&error) || self.verifying) {
+        } else if self.is_beyond() || !cancelled && (is_contention(&error) || self.verifying) {
             self.keep_done()
         } else {
             match self.take_back(cancelled).await {
@@ -117,14 +117,44 @@ impl<D: Database> Runner<'_, D> {
                 left.extend(step.undo);
             }
         }
+        let kept = self.still_there().await?;
         let undone = if undone.is_empty() { "nothing".to_owned() } else { undone.join(", ") };
-        Ok(if left.is_empty() {
+        Ok(if left.is_empty() && kept.is_empty() {
             let state = format!("Everything this run had done was taken back ({undone}).");
+            (state, if cancelled { AGAIN } else { CORRECT }.to_owned())
+        } else if left.is_empty() {
+            let state =
+                format!("Taken back: {undone}. In effect, because it cannot be taken back: {}.", kept.join(", "));
             (state, if cancelled { AGAIN } else { CORRECT }.to_owned())
         } else {
             let state = format!("Taken back: {undone}. Left, because its lock was not to be had: {}.", left.join("; "));
             (state, format!("To clean up, run: {};", left.join("; ")))
         })
+    }
+
+    /// The steps without an undo whose effect did not go with what was taken back.
+    async fn still_there(&mut self) -> Result<Vec<String>, DatabaseError> {
+        let (plan, past) = (self.plan, self.book.past);
+        let mut names = Vec::new();
+        for (at, step) in plan.steps.iter().enumerate() {
+            let done = self.applied.contains(&at) || past.done.contains(&at);
+            let begun = done || past.begun.contains(&at);
+            if !begun || !step.undo.is_empty() || matches!(step.action, Action::Backfill(_)) {
+                continue;
+            }
+            let Some(probe) = &step.probe else {
+                names.extend(done.then(|| step.name.clone()));
+                continue;
+            };
+            match yes(self.db, probe).await {
+                Ok(true) => names.push(step.name.clone()),
+                Ok(false) => {}
+                Err(error) if is_lost(&error) => return Err(error),
+                // What the probe asks about is gone.
+                Err(_) => {}
+            }
+        }
+        Ok(names)
     }
 
     /// Takes one step back within the clean-up budget, also when cancelled. False: it is left.

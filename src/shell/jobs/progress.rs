@@ -21,6 +21,8 @@ pub(super) fn waiting(plan: &Plan, why: String) -> Progress {
 /// Follows one run.
 pub(super) struct Tracker {
     latest: watch::Sender<Progress>,
+    /// Dropped when the run is over: nobody shall wait for the next write then.
+    over: watch::Sender<()>,
     writer: JoinHandle<()>,
 }
 
@@ -29,6 +31,7 @@ impl Tracker {
         let first = Progress { steps: number(plan.steps.len()), ..Progress::default() };
         let (latest, mut seen) = watch::channel(first);
         seen.mark_changed();
+        let (over, mut is_over) = watch::channel(());
         let writer = tokio::spawn(async move {
             // Ends with the last value, which is written too.
             while seen.changed().await.is_ok() {
@@ -36,10 +39,13 @@ impl Tracker {
                 if let Err(error) = store.job_progress(id, progress).await {
                     tracing::warn!(job = id.0, %error, "the progress of a job is not shown");
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => {}
+                    _ = is_over.changed() => {}
+                }
             }
         });
-        Self { latest, writer }
+        Self { latest, over, writer }
     }
 
     /// Says why nothing moves.
@@ -53,9 +59,9 @@ impl Tracker {
 
     /// Waits until the last is written.
     pub(super) async fn end(self) {
-        let Self { latest, writer } = self;
+        let Self { latest, over, writer } = self;
         latest.send_modify(|progress| progress.why = None);
-        drop(latest);
+        drop((latest, over));
         // Its only failure is a panic, which is reported where it happens.
         let _ = writer.await;
     }
@@ -79,6 +85,7 @@ fn take(progress: &mut Progress, told: &Told) {
             let rows = Rows { done: *done, estimate: *estimate, per_second: *rows_per_second, left_ms };
             progress.rows = Some(rows);
         }
+        Told::Throttled { why } => progress.why = Some(format!("holds back: {why}")),
         Told::WaitingForSnapshots { blockers } => {
             let who = in_the_way(blockers);
             progress.why = Some(format!("the index build waits until these transactions end: {who}"));

@@ -166,7 +166,8 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
         steer(&live.control, &started);
     }
     let name = begin_run(jobs, job, &runs, backend).await?;
-    let work = Work { jobs, job, control: &live.control, tracker, limits: &settings.executor };
+    let limits = settings.limits_of(target);
+    let work = Work { jobs, job, control: &live.control, tracker, limits: &limits };
     let cancelled = async {
         // What stops from the beginning only cleans up.
         if stopping {

@@ -303,7 +303,7 @@ impl Session {
 }
 
 /// Worth a job: it lasts, or has a middle in which it can be cut off.
-fn is_long(plan: &Plan) -> bool {
+pub(super) fn is_long(plan: &Plan) -> bool {
     let lasts = plan.steps.iter().any(|step| {
         step.scans
             || match &step.action {

@@ -56,6 +56,7 @@ impl Journal {
             Progress::AlreadyDone { step, .. } => self.line(Line::Finished(number(*step), StepOutcome::Skipped, None)),
             Progress::Retrying { .. }
             | Progress::Backfill { .. }
+            | Progress::Throttled { .. }
             | Progress::WaitingForSnapshots { .. }
             | Progress::Note(_) => {}
         }

@@ -2,15 +2,22 @@
 //! exists, and the server would refuse the statement as it is. Which runs ended early is in the store; what
 //! of their plan is done already, their steps' own probes say.
 
+use std::time::Duration;
+
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::Session;
+use super::job::is_long;
 use super::journal::Journal;
 use super::taken::Taken;
 use crate::kernel::facts::Facts;
 use crate::kernel::plan::{Plan, guarded};
 use crate::shell::store::{Run, RunOutcome};
+
+/// How often, and after how long, is looked whether a run of this process is about to end.
+const ENDING_LOOKS: u32 = 10;
+const ENDING_LOOK: Duration = Duration::from_millis(50);
 
 /// By what a statement is the same: its text, where it goes, and as whom.
 #[derive(Clone, Debug)]
@@ -40,21 +47,36 @@ impl Session {
         Sameness(HEXLOWER.encode(hash.finalize().get(..16).unwrap_or_default()))
     }
 
-    /// The plan of the same statement's last run, if that was cut off. Asked where nothing would be rewritten
-    /// now: `plan` is then the statement as it is.
+    /// The plan of the same statement's last run, if that was cut off. What it left may let the statement be judged
+    /// otherwise now, or give it other names. Of a run that ended by itself only what it kept matters: there, nothing
+    /// would be rewritten now, and `plan` is the statement as it is.
     pub(super) async fn cut_off(&self, taken: &Taken, plan: &Plan, sameness: &Sameness) -> Option<Plan> {
-        if plan.recipe != guarded::RECIPE || self.relay.in_transaction() || taken.known.hides() {
+        if self.relay.in_transaction() || taken.known.hides() {
             return None;
         }
-        let last = self.shared.tickets.store.journal_last(&sameness.0).await;
-        let last = last.inspect_err(|error| tracing::error!(%error, "runs that were cut off are not known")).ok()??;
+        let mut last = self.last_run(sameness).await?;
+        // The session that lost its server may still be writing that down.
+        for _ in 0..ENDING_LOOKS {
+            if last.ended.is_some() || was_cut_off(&last, &self.log.id().boot) {
+                break;
+            }
+            tokio::time::sleep(ENDING_LOOK).await;
+            last = self.last_run(sameness).await?;
+        }
         // It comes from a file: no text of it runs unless it is still one statement to the parser of record.
-        (ended_early(&last, &self.log.id().boot) && last.plan.reads_back().is_ok()).then_some(last.plan)
+        let boot = &self.log.id().boot;
+        let goes_on = was_cut_off(&last, boot) || plan.recipe == guarded::RECIPE && was_stopped(&last);
+        (goes_on && last.plan.reads_back().is_ok()).then_some(last.plan)
+    }
+
+    async fn last_run(&self, sameness: &Sameness) -> Option<Run> {
+        let last = self.shared.tickets.store.journal_last(&sameness.0).await;
+        last.inspect_err(|error| tracing::error!(%error, "runs that were cut off are not known")).ok()?
     }
 
     /// Where the run of a rewrite is written down. A plan with secrets is not kept whole, and so not gone on with.
     pub(super) async fn keep_run(&self, taken: &Taken, plan: &Plan, sameness: &Sameness) -> Option<Journal> {
-        if plan.steps.len() < 2 || self.relay.in_transaction() || taken.known.hides() {
+        if !is_long(plan) || self.relay.in_transaction() || taken.known.hides() {
             return None;
         }
         let name = format!("{}:{}-{}", sameness.0, self.log.id(), self.log.next_n());
@@ -65,10 +87,13 @@ impl Session {
 }
 
 /// Not one that runs at this moment: those belong to the gateway's present run.
-fn ended_early(run: &Run, boot: &str) -> bool {
+fn was_cut_off(run: &Run, boot: &str) -> bool {
     match &run.ended {
         None => !run.session.strip_prefix(boot).is_some_and(|rest| rest.starts_with('-')),
-        Some((_, RunOutcome::Done)) => false,
-        Some((_, RunOutcome::Failed | RunOutcome::Cancelled | RunOutcome::Unknown)) => true,
+        Some((_, outcome)) => *outcome == RunOutcome::Unknown,
     }
+}
+
+fn was_stopped(run: &Run) -> bool {
+    matches!(run.ended, Some((_, RunOutcome::Failed | RunOutcome::Cancelled)))
 }

@@ -88,7 +88,7 @@ impl Session {
 
     /// Runs a plan on the client's server connection.
     pub(super) async fn execute(&mut self, plan: &Plan, journal: Option<&Journal>) -> Result<(Outcome, Status), Ended> {
-        let settings = self.settings();
+        let limits = self.settings().limits_of(&self.identity.target);
         let control = Control::default();
         let mut cancels = self.cancel.requests();
         cancels.mark_unchanged();
@@ -107,7 +107,7 @@ impl Session {
                 // The receiver lives as long as this function.
                 let _ = progress.send(Aside::Progress(one));
             };
-            let mut run = pin!(executor::run(&mut stage, plan, &settings.executor, &control, &mut tell));
+            let mut run = pin!(executor::run(&mut stage, plan, &limits, &control, &mut tell));
             let mut gone = false;
             loop {
                 tokio::select! {

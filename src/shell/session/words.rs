@@ -64,6 +64,7 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
                 percent(*done, *estimate)
             )
         }
+        Progress::Throttled { why } => format!("holding back: {why}"),
         Progress::WaitingForSnapshots { blockers } => {
             format!("the index build waits until these transactions end: {}", in_the_way(blockers))
         }

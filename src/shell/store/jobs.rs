@@ -23,6 +23,8 @@ pub struct JobChanged {
 pub struct JobFilter {
     /// Any of these; empty means all.
     pub states: Vec<StateName>,
+    /// Those that work on a table of this name, with or without its schema.
+    pub table: Option<String>,
     /// At most this many, and never more than 200; 0 means 200.
     pub limit: u32,
 }
@@ -82,7 +84,11 @@ impl Store {
             let states = words(&filter.states);
             let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
             let sql = format!("SELECT body, progress FROM jobs WHERE state IN ({states}) ORDER BY id DESC LIMIT ?1");
-            select(connection, &sql, limit)
+            let Some(table) = &filter.table else { return select(connection, &sql, limit) };
+            // Which tables a job works on only its body says; none is left out by the limit.
+            let all = select(connection, &sql, -1)?.into_iter();
+            let is_on = |seen: &JobSeen| seen.job.order.tables.iter().any(|one| one.is_named(table));
+            Ok(all.filter(is_on).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
         })
         .await
     }

@@ -436,7 +436,7 @@ async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
     let events: Vec<&str> =
         store.job_events(JobId(1)).await.expect("are there").iter().map(|one| one.event.what.name()).collect();
     assert_eq!(events, ["ordered", "started", "recovered"]);
-    let only = JobFilter { states: vec![At::Aborted], limit: 1 };
+    let only = JobFilter { states: vec![At::Aborted], limit: 1, ..JobFilter::default() };
     assert_eq!(store.jobs(only).await.expect("reads").len(), 1);
     assert_eq!(store.job_events_after(2, 10).await.expect("reads").len(), 3);
 }

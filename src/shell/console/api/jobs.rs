@@ -4,10 +4,12 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use super::doors::{Doors, gives, takes};
 use super::{Answer, ApiState, Asked, Id, Identity, Problem, Shared, WaitQuery, deadline, tickets};
 use crate::kernel::job::{Command, JobId, Rate, StateName};
+use crate::kernel::plan::throttle::Signal;
 use crate::kernel::review::Power;
 use crate::shell::console::view::{JobFull, JobPage, JobSummary};
 use crate::shell::jobs::OrderError;
@@ -32,6 +34,8 @@ pub(super) fn doors(doors: Doors) -> Doors {
 struct ListQuery {
     /// Names of states with commas; absent: all.
     state: Option<String>,
+    /// Jobs on a table of this name, with or without its schema.
+    table: Option<String>,
     limit: Option<u32>,
 }
 
@@ -49,6 +53,8 @@ pub(in crate::shell::console) struct JobBody {
     pub(in crate::shell::console) batch_ms: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::shell::console) pause_percent: Option<u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(in crate::shell::console) limits: BTreeMap<Signal, u64>,
     /// Of an undo: data may be lost.
     #[serde(default)]
     pub(in crate::shell::console) yes: bool,
@@ -63,7 +69,7 @@ async fn list(State(api): Shared, who: Identity, query: Asked<ListQuery>) -> Ans
         let unknown = || Problem::bad_request(&format!("there is no state {word:?}"));
         states.push(StateName::parse(word).ok_or_else(unknown)?);
     }
-    let filter = JobFilter { states, limit: query.limit.unwrap_or(0) };
+    let filter = JobFilter { states, table: query.table, limit: query.limit.unwrap_or(0) };
     let jobs = api.jobs.store().jobs(filter).await?;
     let seen = jobs.into_iter().filter(|seen| who.sees(&seen.job.order.target));
     Ok(Json(JobPage { jobs: seen.map(JobSummary::of).collect() }))
@@ -109,12 +115,12 @@ async fn abort(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<
 }
 
 async fn rate(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<JobFull> {
-    let JobBody { by, batch_ms, pause_percent, .. } = body?.0;
+    let JobBody { by, batch_ms, pause_percent, limits, .. } = body?.0;
     let by = who.person(by)?;
-    if batch_ms.is_none() && pause_percent.is_none() {
-        return Err(Problem::bad_request("say `batch_ms` or `pause_percent`"));
+    if batch_ms.is_none() && pause_percent.is_none() && limits.is_empty() {
+        return Err(Problem::bad_request("say `batch_ms`, `pause_percent` or `limits`"));
     }
-    act(&api, &who, id, Command::SetRate { by, rate: Rate { batch_ms, pause_percent } }).await
+    act(&api, &who, id, Command::SetRate { by, rate: Rate { batch_ms, pause_percent, limits } }).await
 }
 
 async fn undo(State(api): Shared, who: Identity, id: Id, body: Sent) -> Answer<JobFull> {

@@ -5,9 +5,11 @@ use std::io::Write;
 use super::super::api::JobBody;
 use super::super::client::Client;
 use super::super::render::jobs as render;
+use super::super::text::encoded;
 use super::super::view::{JobFull, JobPage};
 use super::{CliError, Connection, EXIT_CODES, person, print_json};
 use crate::kernel::job::StateName;
+use crate::kernel::plan::throttle::Signal;
 use crate::shell::clock::now;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -17,6 +19,9 @@ pub struct JobsArgs {
     /// Only these states, with commas: queued, running, paused, waiting, stopping, done, failed, aborted, undone
     #[arg(long, value_name = "STATES", value_delimiter = ',', value_parser = parse_state)]
     pub state: Vec<StateName>,
+    /// Only those that work on the table of this name, with or without its schema
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
     /// At most this many, newest first
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub limit: u32,
@@ -72,6 +77,9 @@ pub enum JobsCommand {
         /// Pause after each batch, in percent of the time it took
         #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=10_000))]
         pause_percent: Option<u32>,
+        /// A limit of the throttle, 0 for none: replica_lag_ms=5000. The signals are those of [targets.throttle]
+        #[arg(long = "limit", value_name = "SIGNAL=NUMBER", value_parser = parse_limit)]
+        limits: Vec<(Signal, u64)>,
     },
     /// Take back what a job has done, in a job of its own
     #[command(after_help = EXIT_CODES)]
@@ -118,8 +126,9 @@ pub(super) fn jobs(client: &Client, args: &JobsArgs, out: &mut dyn Write) -> Res
         Some(JobsCommand::Pause { which }) => (which.id, "pause", body(None)?),
         Some(JobsCommand::Resume { which }) => (which.id, "resume", body(None)?),
         Some(JobsCommand::Abort { which, reason }) => (which.id, "abort", body(reason.clone())?),
-        Some(JobsCommand::Rate { which, batch_ms, pause_percent }) => {
-            (which.id, "rate", JobBody { batch_ms: *batch_ms, pause_percent: *pause_percent, ..body(None)? })
+        Some(JobsCommand::Rate { which, batch_ms, pause_percent, limits }) => {
+            let limits = limits.iter().copied().collect();
+            (which.id, "rate", JobBody { batch_ms: *batch_ms, pause_percent: *pause_percent, limits, ..body(None)? })
         }
         Some(JobsCommand::Undo { which, yes }) => (which.id, "undo", JobBody { yes: *yes, ..body(None)? }),
     };
@@ -143,7 +152,8 @@ fn told(full: &JobFull, json: bool, out: &mut dyn Write) -> Result<(), CliError>
 fn list(client: &Client, args: &JobsArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let words: Vec<&str> = args.state.iter().map(|state| state.as_str()).collect();
     let state = if words.is_empty() { String::new() } else { format!("&state={}", words.join(",")) };
-    let page: JobPage = client.get(&format!("/v1/jobs?limit={}{state}", args.limit))?;
+    let table = args.table.as_deref().map(|name| format!("&table={}", encoded(name))).unwrap_or_default();
+    let page: JobPage = client.get(&format!("/v1/jobs?limit={}{state}{table}", args.limit))?;
     if args.json {
         return print_json(&page.jobs, out);
     }
@@ -177,6 +187,13 @@ fn watch(client: &Client, id: i64, out: &mut dyn Write) -> Result<(), CliError> 
 fn parse_state(word: &str) -> Result<StateName, String> {
     let names = StateName::ALL.map(StateName::as_str).join(", ");
     StateName::parse(word).ok_or_else(|| format!("states are: {names}"))
+}
+
+fn parse_limit(text: &str) -> Result<(Signal, u64), String> {
+    let names = Signal::ALL.map(Signal::key).join(", ");
+    let wrong = || format!("write SIGNAL=NUMBER; the signals are {names}");
+    let (key, value) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((Signal::of(key).ok_or_else(wrong)?, value.parse().map_err(|_| wrong())?))
 }
 
 fn parse_id(text: &str) -> Result<i64, String> {

@@ -124,7 +124,8 @@ pub(in crate::shell::console) fn full(full: &JobFull, now: Instant) -> String {
     if job.rate != Rate::default() {
         let set = |value: Option<u32>| value.map_or("as configured".to_owned(), |value| value.to_string());
         let (batch, pause) = (set(job.rate.batch_ms), set(job.rate.pause_percent));
-        let _ = writeln!(out, "  rate       batch ms: {batch}, pause percent: {pause}");
+        let limits = job.rate.limits.iter().map(|(signal, limit)| format!(", {}: {limit}", signal.key()));
+        let _ = writeln!(out, "  rate       batch ms: {batch}, pause percent: {pause}{}", limits.collect::<String>());
     }
     plan(&mut out, &order.plan);
     for run in &full.runs {

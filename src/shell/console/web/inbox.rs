@@ -5,10 +5,11 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::super::text::encoded;
 use super::super::text::{line, short};
 use super::super::view::{Page as Tickets, Summary};
 use super::layout::{self, Page, Part};
-use super::login::{Viewer, encoded};
+use super::login::Viewer;
 use super::{Web, parts, sql};
 
 /// Tickets on a page.

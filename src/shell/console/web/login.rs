@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::super::bounded::Peer;
 use super::super::door::random_hex;
 use super::super::problem::Problem;
+use super::super::text::encoded;
 use super::super::view::Me;
 use super::{Web, layout};
 
@@ -126,19 +127,6 @@ impl FromRequestParts<Web> for Viewer {
 fn login_for(uri: &Uri) -> String {
     let back = uri.path_and_query().map_or("/", |path| path.as_str());
     if back == "/" || back.starts_with("/live/") { "/login".into() } else { format!("/login?to={}", encoded(back)) }
-}
-
-/// For a value in a query.
-pub(super) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[derive(Deserialize)]
