@@ -30,7 +30,8 @@ pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
 /// A step that cannot be taken back itself and has made earlier ones past, a cut-over say: there is no way back
 /// over it, and taking back what was before it would undo nothing.
 fn is_final(of: &Plan, at: usize) -> bool {
-    let needs_none = |step: &Step| !step.undo.is_empty() || matches!(step.action, Action::Backfill(_));
+    let needs_none =
+        |step: &Step| !step.undo.is_empty() || matches!(step.action, Action::Backfill(_) | Action::Later { .. });
     let consumes = of.steps.iter().take(at).any(|step| step.past.is_some());
     consumes && of.steps.get(at).is_some_and(|step| !needs_none(step))
 }
