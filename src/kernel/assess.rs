@@ -4,17 +4,18 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::facts::Facts;
+use super::facts::{Facts, Persistence};
 use super::plan::combine::{self, Part};
 use super::plan::names::Names;
 use super::plan::retype::{self, Retype, Work};
-use super::plan::{Mode, Plan, as_is, batches, create_partition, guarded, tag};
+use super::plan::{Mode, Plan, as_is, batches, create_partition, drops, guarded, tag};
 use super::rules::locks::Locked;
 use super::rules::subject::{Earlier, Hazard, Subject};
 use super::rules::{Finding, RULES, Rule, brief_lock, locks};
 use super::sql::agree::{Agreement, agreement};
 use super::sql::statement::{
-    AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, Parsed, Reading, Statement, TransactionControl,
+    AlterAction, AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, Parsed, Reading, RelationName,
+    Statement, TransactionControl,
 };
 
 mod want;
@@ -46,6 +47,8 @@ pub struct Assessed {
     pub statement: usize,
     /// The safe form of all of it.
     pub safe: Option<Plan>,
+    /// Of a drop: the form in which what is dropped is kept for a while, which a policy may ask for.
+    pub aside: Option<Plan>,
     /// The safe form keeps less of what the statement promises (all or nothing): approved, the statement runs as it
     /// is, unless its requester asked for that form. A policy may.
     pub on_request: bool,
@@ -84,6 +87,7 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         let (found, mut assessed) = judged.assess(&names);
         let disagrees = || matches!(agreement(part(text, &parsed.span), change), Agreement::Disagrees(_));
         let miswritten = |plan: &Plan| plan.reads_back().is_err();
+        assessed.aside = judged.aside();
         // These can only take a plan away, never add one.
         if shares_text
             || !reading.exact_names
@@ -91,6 +95,13 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
             || assessed.safe.as_ref().is_some_and(miswritten)
         {
             assessed.safe = None;
+        }
+        if shares_text
+            || !reading.exact_names
+            || (assessed.aside.is_some() && disagrees())
+            || assessed.aside.as_ref().is_some_and(miswritten)
+        {
+            assessed.aside = None;
         }
         let batches = |plan: &Plan| plan.recipe == batches::RECIPE;
         assessed.on_request = assessed.safe.as_ref().is_some_and(batches) && !batches::asked_for(text);
@@ -213,6 +224,7 @@ impl<'a> Judged<'a> {
         let assessed = Assessed {
             statement: self.statement,
             safe,
+            aside: None,
             on_request: false,
             brief: findings.is_empty() || self.brief_as_written(&findings),
             as_is: self.as_is(guarded.as_ref()),
@@ -220,6 +232,28 @@ impl<'a> Judged<'a> {
             guarded,
         };
         (findings, assessed)
+    }
+
+    /// Of one table or column that others use.
+    fn aside(&self) -> Option<Plan> {
+        let table = |name: &RelationName| match self.facts.relation(name) {
+            Some(Some(table)) if !self.earlier.blurred && table.persistence != Persistence::Temporary => Some(table),
+            _ => None,
+        };
+        match self.change {
+            Change::Drop(drop) if drop.kind == DropKind::Table && !drop.cascade => match drop.relations.as_slice() {
+                [only] => drops::table_aside(table(only)?),
+                _ => None,
+            },
+            Change::AlterTable(alter) => match alter.actions.as_slice() {
+                [AlterAction { kind: AlterKind::DropColumn { column, cascade: false, .. }, .. }] => {
+                    let hangs = self.facts.column_use(&alter.relation, column);
+                    drops::column_aside(table(&alter.relation)?, column, hangs)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn alter(&self, alter: &'a AlterTable, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Option<Plan>) {

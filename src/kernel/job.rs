@@ -74,6 +74,9 @@ pub struct Order {
     /// Part of a transaction: nothing runs unless that was committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<After>,
+    /// It ends what another job has begun, at its time.
+    #[serde(default)]
+    pub later: Option<Later>,
 }
 
 /// The transaction a job follows.
@@ -84,6 +87,13 @@ pub struct After {
     pub xid: String,
     /// So many steps of the plan have run in it.
     pub head: usize,
+}
+
+/// When a job begins that another has left for later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Later {
+    pub job: JobId,
+    pub at: Instant,
 }
 
 /// One job. `version` counts its events.
@@ -234,6 +244,11 @@ pub enum Rejection {
 #[must_use]
 pub fn order(id: JobId, order: Order, door: Door, now: Instant) -> (Job, Event) {
     let what = Happening::Ordered { by: order.requester.clone(), shown: order.shown.clone() };
+    let retry = order.later.map(|later| Retry {
+        why: format!("what job {} has set aside is kept until then", later.job),
+        at: later.at,
+        tries: 0,
+    });
     let state = if order.after.is_some() { State::Deferred } else { State::Queued };
     let job = Job {
         id,
@@ -242,7 +257,7 @@ pub fn order(id: JobId, order: Order, door: Door, now: Instant) -> (Job, Event) 
         state,
         created: now,
         started: None,
-        retry: None,
+        retry,
         rate: Rate::default(),
         released: false,
     };
@@ -379,8 +394,12 @@ pub fn behind<'a>(job: &Job, live: &'a [Job]) -> Option<&'a Job> {
         let begun = matches!(other.state, State::Running { .. } | State::Paused { .. } | State::Stopping { .. });
         other.id < job.id || (other.id != job.id && begun && other.started.is_some())
     };
-    let counts = |other: &&Job| other.state.name().is_live() && other.state != State::Deferred;
+    let counts = |other: &&Job| other.state.name().is_live() && other.state != State::Deferred && !is_for_later(other);
     live.iter().filter(counts).filter(before).find(|other| shares(job, other))
+}
+
+fn is_for_later(job: &Job) -> bool {
+    job.started.is_none() && job.retry.as_ref().is_some_and(|retry| retry.tries == 0)
 }
 
 fn shares(one: &Job, other: &Job) -> bool {

@@ -42,6 +42,8 @@ pub struct Entry {
     pub small_bytes: u64,
     /// Rules that answer `rewrite` by default answer `defer`.
     pub defers: bool,
+    /// What is dropped is kept so long, in milliseconds, and can be brought back; 0: not at all.
+    pub drop_grace: u64,
     /// Answers by rule id; a rule that is absent gets its own default.
     pub responses: BTreeMap<RuleId, Response>,
     /// Who approves what is held.
@@ -163,6 +165,8 @@ struct Answer<'a> {
     response: Response,
     finding: &'a Finding,
     change: &'a Assessed,
+    /// How long what it drops is kept; 0: it drops nothing, or that is not kept.
+    grace: u64,
 }
 
 fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> Verdict {
@@ -200,20 +204,38 @@ fn answers<'a>(policy: &Policy, who: &Who, assessment: &'a Assessment, change: &
         if finding.only_lock && entry.is_some_and(|entry| is_small(entry, finding)) {
             continue;
         }
-        let response = respond(entry, finding);
+        let grace = entry.filter(|_| drops(finding)).map_or(0, |entry| entry.drop_grace);
+        let response = match respond(entry, finding) {
+            // What cannot be kept is asked about, whatever its form.
+            Response::Pass | Response::Warn | Response::Rewrite if grace > 0 && change.aside.is_none() => {
+                Response::Hold
+            }
+            Response::Pass | Response::Warn if grace > 0 => Response::Rewrite,
+            Response::Hold if grace > 0 && said(entry, finding) == Some(Response::Rewrite) => Response::Rewrite,
+            response => response,
+        };
         // Told to let a long one through: then it must not be cut short either.
         as_written &= response == Response::Pass && change.brief;
-        answers.push(Answer { response, finding, change });
+        answers.push(Answer { response, finding, change, grace });
     }
     if let Some((finding, _)) = change.guarded.as_ref().filter(|_| as_written) {
         let response = respond(policy.entry(who, finding), finding);
-        answers.push(Answer { response, finding, change });
+        answers.push(Answer { response, finding, change, grace: 0 });
     }
     answers
 }
 
+/// Whether it is about a table or column that would be gone.
+fn drops(finding: &Finding) -> bool {
+    matches!(finding.rule.0.as_str(), "drop-table" | "drop-column")
+}
+
+fn said(entry: Option<&Entry>, finding: &Finding) -> Option<Response> {
+    entry.and_then(|entry| entry.responses.get(&finding.rule)).copied()
+}
+
 fn respond(entry: Option<&Entry>, finding: &Finding) -> Response {
-    let said = entry.and_then(|entry| entry.responses.get(&finding.rule)).copied();
+    let said = said(entry, finding);
     let default = match rules::find(&finding.rule.0).map_or(Response::Hold, |rule| rule.default) {
         Response::Rewrite if entry.is_some_and(|entry| entry.defers) && !is_guard(finding) => Response::Defer,
         default => default,
@@ -270,16 +292,20 @@ fn rewrite(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findin
         && let Some(answer) = rewritten().next()
     {
         let guarded = answer.change.guarded.as_ref().map(|(_, plan)| plan);
-        let plan = if is_guard(answer.finding) { guarded } else { answer.change.safe.as_ref() };
+        let plan = match answer.grace {
+            _ if is_guard(answer.finding) => guarded.cloned(),
+            0 => answer.change.safe.clone(),
+            grace => answer.change.aside.clone().map(|aside| aside.after(grace)),
+        };
         if let Some(plan) = plan {
-            return Verdict::Rewrite { plan: Box::new(plan.clone()), clearance, findings };
+            return Verdict::Rewrite { plan: Box::new(plan), clearance, findings };
         }
     }
-    if rewritten().all(|answer| is_guard(answer.finding) || answer.change.brief) {
+    if rewritten().all(|answer| is_guard(answer.finding) || answer.change.brief && answer.grace == 0) {
         let warnings = answers.iter().filter(|answer| answer.response == Response::Warn);
         return Verdict::Bounded { clearance, warnings: warnings.map(|answer| answer.finding.clone()).collect() };
     }
-    let heavy = rewritten().filter(|answer| !is_guard(answer.finding) && !answer.change.brief);
+    let heavy = rewritten().filter(|answer| !is_guard(answer.finding) && (!answer.change.brief || answer.grace > 0));
     Verdict::Refuse(Box::new(wayout::not_here(place, heavy.map(|answer| answer.finding))))
 }
 
@@ -292,11 +318,14 @@ fn hold((policy, who): (&Policy, &Who), place: Place, assessment: &Assessment, a
         let heavy = stops().filter(safe_elsewhere);
         return Verdict::Refuse(Box::new(wayout::not_here(place, heavy.map(|answer| answer.finding))));
     }
-    let findings: Vec<Finding> = stops().map(|answer| answer.finding.clone()).collect();
+    let findings: Vec<Finding> = stops().map(|answer| told(answer, alone)).collect();
     let guards = answers.iter().filter(|answer| is_guard(answer.finding) && answer.response == Response::Hold);
     let findings = if findings.is_empty() { guards.map(|a| a.finding.clone()).collect() } else { findings };
-    let held = answers.iter().find(|answer| answer.response == Response::Hold).map(|answer| answer.change);
-    let plan = match held {
+    let first = answers.iter().find(|answer| answer.response == Response::Hold);
+    let kept = first.filter(|answer| alone && answer.grace > 0);
+    let kept = kept.and_then(|answer| Some(answer.change.aside.clone()?.after(answer.grace)));
+    let plan = match first.map(|answer| answer.change) {
+        Some(_) if kept.is_some() => kept.unwrap_or_else(|| whole_message(assessment)),
         Some(change) if alone => change.approvable().unwrap_or(&change.as_is).clone(),
         Some(change) if assessment.statements == 1 && assessment.changes.len() == 1 && !place.parameters => {
             change.as_is.clone()
@@ -305,6 +334,17 @@ fn hold((policy, who): (&Policy, &Who), place: Place, assessment: &Assessment, a
     };
     let conditions = review::conditions(policy, who, &findings);
     Verdict::Hold(Box::new(Draft { findings, plan, conditions }))
+}
+
+/// A finding, and whether what it is about will be kept for a while.
+fn told(answer: &Answer<'_>, alone: bool) -> Finding {
+    let mut finding = answer.finding.clone();
+    if answer.grace > 0 && (answer.change.aside.is_none() || !alone) {
+        finding
+            .message
+            .push_str("; it cannot be kept for a while first, as the policy says: approved, it is gone at once");
+    }
+    finding
 }
 
 /// The message as the client sent it: several statements, or parameters, which no step of ours has.

@@ -210,6 +210,8 @@ impl<D: Database> Runner<'_, D> {
                 self.build_index(step, index::Build { sql, leftover, cleanup }).await
             }
             Action::Backfill(job) => self.fill(job).await,
+            // Ordered when all of this is done.
+            Action::Later { .. } => Ok(1),
         }
     }
 
@@ -221,7 +223,9 @@ impl<D: Database> Runner<'_, D> {
         match &step.action {
             // Reads the whole table if nothing is left to do, so the session's timeouts are not for it.
             Action::Backfill(_) => self.long_probe(probe).await,
-            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } => yes(self.db, probe).await,
+            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Later { .. } => {
+                yes(self.db, probe).await
+            }
         }
     }
 

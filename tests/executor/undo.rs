@@ -64,17 +64,16 @@ const SHOP: &[&str] = &[
 ];
 
 /// Statements that lose something in their last step: every prefix without that is taken back.
-const DROPS: &[&str] = &[
-    "DROP TABLE untied",
-    "DROP TABLE keyed_1",
-    "DROP TABLE part_1",
-    "DROP TABLE part_1, untied",
-    "ALTER TABLE tied DROP order_id",
-];
+const DROPS: &[&str] =
+    &["DROP TABLE untied", "DROP TABLE part_1", "DROP TABLE part_1, untied", "ALTER TABLE tied DROP order_id"];
+
+/// Drops that first set aside what is dropped.
+const ASIDE: &[&str] = &["DROP TABLE untied", "ALTER TABLE tied DROP order_id", "ALTER TABLE keyed_3 DROP region"];
 
 /// What the server refuses for what depends on it, or is brief already: no plan.
 const AS_IS: &[&str] = &[
     "DROP TABLE customer",
+    "DROP TABLE keyed_1",
     "DROP TABLE untied CASCADE",
     "DROP TABLE ranged_2",
     "DROP TABLE part",
@@ -149,6 +148,9 @@ pub(crate) async fn all(cluster: &Cluster) {
         }
         whole(cluster, &mut admin, sql, &mut complaints).await;
     }
+    for sql in ASIDE {
+        aside(cluster, &mut admin, sql, &mut complaints).await;
+    }
     let mut shop = Wire::connect_to(&cluster.socket(), "postgres", "undo_shop").await;
     for sql in AS_IS {
         if offered(&mut shop, sql).await.is_ok() {
@@ -156,6 +158,51 @@ pub(crate) async fn all(cluster: &Cluster) {
         }
     }
     assert!(complaints.is_empty(), "PostgreSQL {}:\n{complaints}", cluster.major);
+}
+
+/// Whatever has been done is taken back; what is done later leaves what the statement would have left.
+async fn aside(cluster: &Cluster, admin: &mut Wire, sql: &str, complaints: &mut String) {
+    let mut length = 0;
+    let mut whole = 1;
+    while length <= whole {
+        admin.run("CREATE DATABASE undo_copy TEMPLATE undo_shop").await;
+        let mut db = Wire::connect_to(&cluster.socket(), "postgres", "undo_copy").await;
+        let before = db.run(CATALOG).await;
+        let change = assessed(&mut db, sql).await;
+        let plan = change.aside.unwrap_or_else(|| panic!("{sql}: cannot be set aside")).after(3_600_000);
+        whole = plan.steps.len();
+        // Once more than there are steps: then what is left for later is done too.
+        let part = Plan { steps: plan.steps[..length.min(whole)].to_vec(), ..plan.clone() };
+        let mut outcomes = vec![go(&mut db, &part).await];
+        let done: Vec<usize> = (0..part.steps.len()).collect();
+        if let Some(back) = lockkeeper::kernel::plan::undo::plan(&part, &done) {
+            outcomes.push(go(&mut db, &back).await);
+        }
+        if db.run(CATALOG).await != before {
+            let _ = writeln!(complaints, "{sql}: not as before after {length} steps and back");
+        }
+        if length == whole {
+            outcomes.push(go(&mut db, &plan).await);
+            let (_, later) = plan.later().unwrap();
+            outcomes.push(go(&mut db, later).await);
+            outcomes.push(go(&mut db, later).await);
+            let safe = db.run(CATALOG).await;
+            drop(db);
+            admin.run("DROP DATABASE undo_copy WITH (FORCE)").await;
+            admin.run("CREATE DATABASE undo_copy TEMPLATE undo_shop").await;
+            db = Wire::connect_to(&cluster.socket(), "postgres", "undo_copy").await;
+            db.run(sql).await;
+            if db.run(CATALOG).await != safe {
+                let _ = writeln!(complaints, "{sql}: set aside and dropped later it leaves something else");
+            }
+        }
+        for outcome in outcomes.iter().filter(|outcome| !matches!(outcome, Outcome::Done(_))) {
+            let _ = writeln!(complaints, "{sql}: {length} steps: {outcome:?}");
+        }
+        drop(db);
+        admin.run("DROP DATABASE undo_copy WITH (FORCE)").await;
+        length += 1;
+    }
 }
 
 /// All of a plan leaves what the statement would have left.
@@ -267,6 +314,10 @@ async fn planned(db: &mut Wire, sql: &str) -> Plan {
 }
 
 async fn offered(db: &mut Wire, sql: &str) -> Result<Plan, String> {
+    assessed(db, sql).await.safe.ok_or_else(|| "it has none".to_owned())
+}
+
+async fn assessed(db: &mut Wire, sql: &str) -> assess::Assessed {
     let reading = read(sql).unwrap();
     let mut facts = look_up(db, &assess::wanted(&reading)).await.unwrap();
     let below = assess::wanted_below(&reading, &facts);
@@ -274,8 +325,7 @@ async fn offered(db: &mut Wire, sql: &str) -> Result<Plan, String> {
         facts.absorb(look_up(db, &below).await.unwrap());
     }
     let assessment = assess::assess(sql, &reading, facts);
-    let safe = assessment.changes.into_iter().next().and_then(|change| change.safe);
-    safe.ok_or_else(|| format!("{:#?}", assessment.findings))
+    assessment.changes.into_iter().next().unwrap()
 }
 
 async fn take_back(db: &mut Wire, statements: &[String]) -> Result<(), String> {

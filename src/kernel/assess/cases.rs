@@ -351,7 +351,7 @@ fn harmless(plan: &Plan, version: u32) {
                 assert!(answered(cleanup, version, facts.clone()).findings.is_empty(), "{cleanup}");
                 vec![sql]
             }
-            Action::Backfill(_) => continue,
+            Action::Backfill(_) | Action::Later { .. } => continue,
         };
         if let Some(probe) = &step.probe {
             assert_eq!(read(probe).unwrap().statements.len(), 1, "{probe}");
@@ -417,7 +417,9 @@ fn told(plan: &Plan) -> Vec<String> {
     }
     let steps = plan.steps.iter().enumerate().map(|(index, step)| {
         let what = match &step.action {
-            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } => step.action.sql().into_owned(),
+            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Later { .. } => {
+                step.action.sql().into_owned()
+            }
             Action::Backfill(backfill) => backfilled(backfill),
         };
         format!("  {}. {} ({}): {what}", index + 1, step.name, step.lock.words())

@@ -24,6 +24,7 @@ fn ordered(id: i64, oids: &[u32]) -> Job {
         ticket: None,
         undo_of: None,
         after: None,
+        later: None,
     };
     order(JobId(id), made, Door::Session, Instant(0)).0
 }

@@ -3,14 +3,15 @@
 //! First of all the drop is rehearsed and rolled back: what the server has against it, it says before anything is
 //! changed. Steps know their table by its oid: a later table of the same name is none of theirs.
 
-use super::names::Names;
-use super::{Mode, Plan, Step, detach_partition, quote};
+use super::names::{Names, helper};
+use super::{Action, GRACE, Mode, Plan, Step, detach_partition, quote};
 use crate::kernel::facts::{ColumnUse, ConstraintUse, Facts, IndexUse, KinHow, RelationFacts, RelationKind};
-use crate::kernel::sql::statement::LockMode;
+use crate::kernel::sql::statement::{LockMode, RelationName};
 
 /// The recipes' names.
 pub const TABLE: &str = "drop-table";
 pub const COLUMN: &str = "drop-column";
+pub const ASIDE: &str = "set-aside";
 
 const SAVEPOINT: &str = "lockkeeper_rehearsal";
 
@@ -25,16 +26,7 @@ pub fn tables(tables: &[&RelationFacts], facts: &Facts, names: &mut Names<'_>) -
     let mut steps = Vec::new();
     for table in tables {
         steps.extend(detach(table, facts, names));
-        let keys = table.constraints.iter().filter(|constraint| constraint.kind == 'f' && !constraint.inherited);
-        for key in keys {
-            let other = table.kin_by(KinHow::References).find(|kin| kin.constraint.as_ref() == Some(&key.name));
-            // A key to itself takes no other lock.
-            if other.is_none_or(|kin| kin.relation == table.qualified()) {
-                continue;
-            }
-            let named = Named { name: &key.name, definition: &key.definition, comment: None };
-            steps.push(unlink(table, &named, &gone(table)));
-        }
+        steps.extend(keys(table).map(|key| unlink(table, &key, &gone(table))));
     }
     if steps.is_empty() {
         return None;
@@ -65,12 +57,7 @@ pub fn tables(tables: &[&RelationFacts], facts: &Facts, names: &mut Names<'_>) -
 /// Nothing where the drop is brief as it is, or where what hangs on the column cannot be told.
 #[must_use]
 pub fn column(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) -> Option<Plan> {
-    let hangs = hangs?;
-    let plain = table.kind == RelationKind::Table && !table.is_partition && !table.has_children;
-    let depended_on = !hangs.refused.is_empty() || hangs.constraints.iter().any(|constraint| !constraint.local);
-    if !plain || depended_on {
-        return None;
-    }
+    let hangs = hangs.filter(|hangs| droppable(table, hangs))?;
     let is_gone = no_column(table, hangs.position);
     let mut steps = Vec::new();
     for key in hangs.constraints.iter().filter(|constraint| ties(table, constraint)) {
@@ -98,6 +85,136 @@ pub fn column(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) ->
     })
 }
 
+/// DROP TABLE of one table that is first set aside: moved, with all that is its own, into a schema made for it that
+/// nobody else may use. Nothing where something else depends on it, or where it cannot be moved whole.
+#[must_use]
+pub fn table_aside(table: &RelationFacts) -> Option<Plan> {
+    let whole = table.kind == RelationKind::Table && !table.is_partition && !table.has_children;
+    if !whole || !table.dependents.is_empty() {
+        return None;
+    }
+    let (relation, schema) = (quote::table(table), quote::identifier(&table.schema));
+    let aside = helper("dropped", &format!("{}_{}", table.name, table.oid));
+    let (kept, room) = (quote::qualified(&aside, &table.name), quote::identifier(&aside));
+    let is_in = |schema: &str| {
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) {}::pg_catalog.oid AND \
+             c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.to_regnamespace({})::pg_catalog.oid)",
+            table.oid,
+            quote::literal(&quote::identifier(schema))
+        )
+    };
+    let past = format!("SELECT NOT {}", is_in(&table.schema));
+    let drop = format!("DROP TABLE {relation}");
+    let mut steps = vec![Step { past: Some(past.clone()), ..rehearsal(&drop) }];
+    steps.extend(keys(table).map(|key| unlink(table, &key, &past)));
+    let move_away = vec![format!("CREATE SCHEMA {room}"), format!("ALTER TABLE {relation} SET SCHEMA {room}")];
+    steps.push(
+        Step::together("set aside", move_away, LockMode::AccessExclusive)
+            .probed(format!("SELECT {}", is_in(&aside)))
+            .undone_by(format!("ALTER TABLE {kept} SET SCHEMA {schema}"))
+            .undone_by(format!("DROP SCHEMA {room}")),
+    );
+    let for_good = vec![format!("DROP TABLE {kept}"), format!("DROP SCHEMA {room}")];
+    let steps_later = vec![Step::together("drop", for_good, LockMode::AccessExclusive).probed(gone(table))];
+    steps.push(later(Plan {
+        recipe: TABLE.to_owned(),
+        tag: "DROP TABLE".to_owned(),
+        summary: format!("{relation} was set aside and is dropped for good."),
+        relation: Some(RelationName { schema: Some(aside.clone()), name: table.name.clone() }),
+        steps: steps_later,
+        undo_loses: Some(format!("all data of {relation}")),
+    }));
+    Some(Plan {
+        recipe: ASIDE.to_owned(),
+        tag: "DROP TABLE".to_owned(),
+        summary: format!(
+            "{relation} is set aside in schema {aside}, where nobody else may use it, and dropped for good {GRACE} \
+             later. Until then its job can be undone, which brings all of it back."
+        ),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: None,
+    })
+}
+
+/// DROP COLUMN of a column that is first set aside: renamed, and no longer NOT NULL for those who leave it out.
+#[must_use]
+pub fn column_aside(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) -> Option<Plan> {
+    let hangs = hangs.filter(|hangs| droppable(table, hangs))?;
+    let facts = table.column(column)?;
+    let needed =
+        |constraint: &&ConstraintUse| constraint.kind == 'p' || constraint.definition.contains("NULLS NOT DISTINCT");
+    let distinct = |index: &&IndexUse| index.definition.contains("NULLS NOT DISTINCT");
+    if hangs.constraints.iter().any(|one| needed(&one)) || hangs.indexes.iter().any(|one| distinct(&one)) {
+        return None;
+    }
+    let relation = quote::table(table);
+    let aside = helper("dropped", column);
+    let (name, kept) = (quote::identifier(column), quote::identifier(&aside));
+    let is = |more: &str| {
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) {}::pg_catalog.oid \
+             AND a.attnum OPERATOR(pg_catalog.=) {}::pg_catalog.int2 AND NOT a.attisdropped AND {more})",
+            table.oid, hangs.position
+        )
+    };
+    let named = |name: &str| is(&format!("a.attname OPERATOR(pg_catalog.=) {}", quote::literal(name)));
+    let past = format!("SELECT NOT {}", named(column));
+    let drop = format!("ALTER TABLE {relation} DROP COLUMN {name}");
+    let mut steps = vec![Step { past: Some(past.clone()), ..rehearsal(&drop) }];
+    for key in hangs.constraints.iter().filter(|constraint| ties(table, constraint)) {
+        let named = Named { name: &key.name, definition: &key.definition, comment: key.comment.as_deref() };
+        steps.push(unlink(table, &named, &past));
+    }
+    if facts.not_null && !facts.has_default && !facts.identity && !facts.generated {
+        let loosen = format!("ALTER TABLE {relation} ALTER COLUMN {name} DROP NOT NULL");
+        let step = Step::brief("loosen", loosen, LockMode::AccessExclusive)
+            .probed(format!("SELECT {}", is("NOT a.attnotnull")))
+            .undone_by(format!("ALTER TABLE {relation} ALTER COLUMN {name} SET NOT NULL"));
+        steps.push(Step { past: Some(past.clone()), ..step });
+    }
+    steps.push(
+        Step::brief(
+            "set aside",
+            format!("ALTER TABLE {relation} RENAME COLUMN {name} TO {kept}"),
+            LockMode::AccessExclusive,
+        )
+        .probed(format!("SELECT {}", named(&aside)))
+        .undone_by(format!("ALTER TABLE {relation} RENAME COLUMN {kept} TO {name}")),
+    );
+    let is_gone = no_column(table, hangs.position);
+    let mut steps_later: Vec<Step> =
+        hangs.indexes.iter().filter(|index| stands_alone(index)).map(|index| unindex(table, index, &is_gone)).collect();
+    let for_good = format!("ALTER TABLE {relation} DROP COLUMN {kept}");
+    steps_later.push(Step::brief("drop", for_good, LockMode::AccessExclusive).probed(is_gone));
+    let lost = format!("all values of column {column} of {relation}");
+    steps.push(later(Plan {
+        recipe: COLUMN.to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: format!("Column {column} of {relation} was set aside and is dropped for good."),
+        relation: Some(table.qualified()),
+        steps: steps_later,
+        undo_loses: Some(lost),
+    }));
+    Some(Plan {
+        recipe: ASIDE.to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: format!(
+            "Column {column} of {relation} is set aside under the name {aside} and dropped for good {GRACE} later. \
+             Until then its job can be undone, which brings it back with its values; rows written meanwhile have none."
+        ),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: None,
+    })
+}
+
+fn later(plan: Plan) -> Step {
+    let action = Action::Later { ms: 0, plan: Box::new(plan) };
+    Step { action, ..Step::brief("drop after the grace period", String::new(), LockMode::AccessShare) }
+}
+
 /// The indexes that are about other columns too and go with it, for the finding.
 #[must_use]
 pub fn shared_indexes(table: &RelationFacts, column: &str) -> Vec<String> {
@@ -111,6 +228,22 @@ struct Named<'a> {
     name: &'a str,
     definition: &'a str,
     comment: Option<&'a str>,
+}
+
+/// Foreign keys to other tables: one to itself takes no other lock.
+fn keys(table: &RelationFacts) -> impl Iterator<Item = Named<'_>> {
+    let own = table.constraints.iter().filter(|constraint| constraint.kind == 'f' && !constraint.inherited);
+    let others = own.filter(|key| {
+        let other = table.kin_by(KinHow::References).find(|kin| kin.constraint.as_ref() == Some(&key.name));
+        other.is_some_and(|kin| kin.relation != table.qualified())
+    });
+    others.map(|key| Named { name: &key.name, definition: &key.definition, comment: None })
+}
+
+/// A plain table, and nothing that the drop would be refused for.
+fn droppable(table: &RelationFacts, hangs: &ColumnUse) -> bool {
+    let plain = table.kind == RelationKind::Table && !table.is_partition && !table.has_children;
+    plain && hangs.refused.is_empty() && hangs.constraints.iter().all(|constraint| constraint.local)
 }
 
 /// The drop, rolled back at once.

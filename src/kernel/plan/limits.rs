@@ -58,3 +58,12 @@ impl Default for Limits {
         }
     }
 }
+
+/// A long time in words: `7 days`, `12 hours`.
+pub(super) fn period(ms: u64) -> String {
+    let units = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second")];
+    let (one, word) =
+        units.into_iter().find(|(one, _)| ms >= *one && ms.is_multiple_of(*one)).unwrap_or((1, "millisecond"));
+    let count = ms / one;
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}

@@ -43,6 +43,9 @@ use super::sql::write::{self, Miswritten};
 pub use limits::Limits;
 use names::helper;
 
+/// Stands in a summary for how long something is kept, until that is known.
+const GRACE: &str = "{grace}";
+
 /// What runs instead of one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -77,6 +80,27 @@ impl Plan {
     #[must_use]
     pub fn rewrites(&self) -> bool {
         !self.summary.is_empty() && self.recipe != as_is::RECIPE
+    }
+
+    /// What is left for later, and how much later.
+    #[must_use]
+    pub fn later(&self) -> Option<(u64, &Plan)> {
+        self.steps.iter().find_map(|step| match &step.action {
+            Action::Later { ms, plan } => Some((*ms, plan.as_ref())),
+            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Backfill(_) => None,
+        })
+    }
+
+    /// The same with so long until then.
+    #[must_use]
+    pub fn after(mut self, grace: u64) -> Self {
+        for step in &mut self.steps {
+            if let Action::Later { ms, .. } = &mut step.action {
+                *ms = grace;
+            }
+        }
+        self.summary = self.summary.replace(GRACE, &limits::period(grace));
+        self
     }
 
     /// Whether the client's own message is forwarded instead of a step of ours: it may return rows, carry
@@ -145,6 +169,11 @@ pub enum Action {
         cleanup: String,
     },
     Backfill(Backfill),
+    /// Nothing now: so long after this plan is done, that one runs as a job of its own, unless this one was undone.
+    Later {
+        ms: u64,
+        plan: Box<Plan>,
+    },
 }
 
 impl Action {
@@ -155,6 +184,10 @@ impl Action {
             Self::Sql { sql, .. } | Self::BuildIndex { sql, .. } => sql.into(),
             Self::Together { statements } => format!("BEGIN; {}; COMMIT", statements.join("; ")).into(),
             Self::Backfill(fill) => fill.update_sql().into(),
+            Self::Later { plan, .. } => {
+                let steps: Vec<_> = plan.steps.iter().map(|step| step.action.sql()).collect();
+                steps.join("; ").into()
+            }
         }
     }
 }
@@ -240,6 +273,7 @@ impl Step {
             Action::Together { statements } => statements.iter().map(Cow::from).collect(),
             Action::BuildIndex { sql, leftover, cleanup } => vec![sql.into(), leftover.into(), cleanup.into()],
             Action::Backfill(fill) => vec![fill.update_sql().into()],
+            Action::Later { plan, .. } => plan.steps.iter().flat_map(Step::texts).collect(),
         };
         texts.extend(self.probe.iter().chain(&self.past).chain(&self.undo).map(Cow::from));
         texts

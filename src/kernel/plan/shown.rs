@@ -13,6 +13,7 @@ impl Plan {
                 Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => hide(sql),
                 Action::Together { statements } => statements.iter_mut().for_each(hide),
                 Action::Backfill(fill) => hide_value(fill),
+                Action::Later { plan, .. } => **plan = plan.shown(),
             }
             step.undo.iter_mut().for_each(hide);
         }

@@ -32,7 +32,8 @@ pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
 #[must_use]
 pub fn is_final(of: &Plan, at: usize) -> bool {
     let Some(step) = of.steps.get(at).filter(|step| step.undo.is_empty()) else { return false };
-    step.probe.is_some() && of.steps.iter().take(at).any(|earlier| earlier.past == step.probe)
+    let ends = !matches!(step.action, Action::Backfill(_) | Action::Later { .. });
+    ends && step.probe.is_some() && of.steps.iter().take(at).any(|earlier| earlier.past == step.probe)
 }
 
 /// What is brief of an undo, and what reads the table to prove a constraint again: that has a transaction of its own,

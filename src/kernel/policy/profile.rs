@@ -45,6 +45,7 @@ fn one_entry(
             small_rows,
             small_bytes,
             defers: false,
+            drop_grace: 0,
             responses,
             review: Review::default(),
         }],

@@ -113,7 +113,7 @@ fn a_plan_for_a_transaction_fits_into_one() {
 fn mode(step: &Step) -> Option<Mode> {
     match &step.action {
         Action::Sql { mode, .. } => Some(*mode),
-        Action::Together { .. } | Action::BuildIndex { .. } | Action::Backfill(_) => None,
+        Action::Together { .. } | Action::BuildIndex { .. } | Action::Backfill(_) | Action::Later { .. } => None,
     }
 }
 

@@ -14,7 +14,7 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "ALTER TABLE … DROP COLUMN.",
         why: "Its values, its indexes and its constraints are gone with the commit, and whatever still names the column fails.",
-        instead: "Stop using it first; drop it when nothing has read or written it for a while.",
+        instead: "Stop using it first; drop it when nothing has read or written it for a while. A policy's drop_grace_s does that by itself: the column is set aside for so long, and its job can be undone until then.",
         versions: "All supported versions.",
         undo: "Nothing after the commit but a backup; adding the column again gives an empty one, last in the table. Before the commit, ROLLBACK.",
     },

@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "DROP TABLE, DROP FOREIGN TABLE or DROP MATERIALIZED VIEW of a relation that others can see, empty or not.",
         why: "The data is gone with the commit, and whatever still reads the table fails. The tables it references are locked too.",
-        instead: "Rename it aside, or revoke its use, wait until nobody misses it, and drop it then.",
+        instead: "Rename it aside, or revoke its use, wait until nobody misses it, and drop it then. A policy's drop_grace_s does that by itself: the table is set aside for so long, and its job can be undone until then.",
         versions: "All supported versions.",
         undo: "Nothing after the commit but a backup. Before the commit, ROLLBACK.",
     },

@@ -217,6 +217,10 @@ fn policy_lines(policy: &Policy, lines: &mut Vec<String>) {
             count(entry.small_rows),
             bytes(entry.small_bytes)
         ));
+        if entry.drop_grace > 0 {
+            let grace = duration(Duration::from_millis(entry.drop_grace));
+            lines.push(format!("     what is dropped is set aside for {grace} first"));
+        }
         if entry.defers {
             lines.push(format!("     {DEFERS}"));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::mistake::nearest;
 use super::section::Section;
@@ -12,6 +13,7 @@ use crate::kernel::rules::{RULES, Response, RuleId};
 /// Nobody gets more people together for one change.
 const PEOPLE_MAX: u32 = 20;
 const COUNT_MAX: u64 = i64::MAX as u64;
+const GRACE_SECONDS_MAX: u64 = 366 * 24 * 3600;
 
 const RESPONSES: [(&str, Response); 6] = [
     ("pass", Response::Pass),
@@ -95,6 +97,7 @@ fn entry(section: &Section<'_>) -> Entry {
         small_rows: section.number("small_rows", SMALL_ROWS, 0..=COUNT_MAX),
         small_bytes: section.number("small_bytes", SMALL_BYTES, 0..=COUNT_MAX),
         defers: section.choice("in_transaction", &IN_TRANSACTION).unwrap_or(false),
+        drop_grace: millis(section.seconds("drop_grace_s", Duration::ZERO, 0..=GRACE_SECONDS_MAX)),
         responses: responses(section.section("responses")),
         review: review(section.section("review")),
     }
@@ -140,6 +143,10 @@ fn owners(root: &Section<'_>) -> Vec<Owners> {
         section.finish();
     }
     owners
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn tables(section: &Section<'_>, patterns: Vec<String>) -> Vec<String> {

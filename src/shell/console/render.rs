@@ -218,10 +218,12 @@ fn step(out: &mut String, number: usize, step: &Step) {
         Action::Sql { mode: Mode::AsIs, .. } => "as it is",
         Action::BuildIndex { .. } => "concurrently, an invalid left-over is dropped first",
         Action::Backfill(_) => "in batches steered by time",
+        Action::Later { .. } => "as a job of its own, unless this one is undone",
     };
     let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), step.lock.words());
     let rows = match &step.action {
         Action::Backfill(fill) => format!("  -- about {} rows", grouped(fill.rows_estimate)),
+        Action::Later { ms, .. } => format!("  -- {} later", span(*ms)),
         Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } => String::new(),
     };
     block(out, "     | ", &format!("{}{rows}", step.action.sql()));

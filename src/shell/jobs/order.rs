@@ -1,9 +1,11 @@
 //! Jobs that are ordered through the admin door: an approved ticket, and the way back from a job.
 
 use super::super::audit::{Event, Intent};
+use super::super::clock::now;
+use super::super::executor::Progress;
 use super::super::store::{StepOutcome, StoreError};
-use super::{Jobs, ticket};
-use crate::kernel::job::{Job, JobId, Order, StateName, Table};
+use super::{Attached, Jobs, ticket};
+use crate::kernel::job::{Command, Job, JobId, Later, Order, StateName, Table};
 use crate::kernel::plan::undo;
 use crate::kernel::review::{Door, RunMode, StateName as TicketState, Ticket, TicketId};
 
@@ -31,6 +33,15 @@ impl Jobs {
     /// # Errors
     /// It is not approved, cannot run without its session, or the store cannot be written.
     pub async fn run_ticket(&self, id: TicketId, door: Door) -> Result<Job, OrderError> {
+        let attached = self.order_ticket(id, door).await?;
+        Ok(self.store().job(attached.id).await?.job)
+    }
+
+    /// The same, with an ear at the job.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn order_ticket(&self, id: TicketId, door: Door) -> Result<Attached, OrderError> {
         let ticket = self.store().load(id).await?;
         let request = &ticket.request;
         let state = ticket.state.name();
@@ -59,12 +70,12 @@ impl Jobs {
             ticket: Some(id),
             undo_of: None,
             after: None,
+            later: None,
         };
         if !order.settings.iter().any(|(name, _)| name == "search_path") {
             order.settings.push(("search_path".to_owned(), request.search_path.clone()));
         }
-        let attached = self.order(order, door).await?;
-        Ok(self.store().job(attached.id).await?.job)
+        Ok(self.order(order, door).await?)
     }
 
     /// Whether a ticket can run this way at all.
@@ -141,9 +152,39 @@ impl Jobs {
             ticket: None,
             undo_of: Some(id),
             after: None,
+            later: None,
             ..job.order
         };
+        // What it has left for later must not come.
+        for other in running.iter().filter(|other| other.order.later.is_some_and(|later| later.job == id)) {
+            let reason = Some(format!("job {id} is undone"));
+            self.act(door, other.id, Command::Abort { by: by.to_owned(), reason }).await?;
+        }
         let attached = self.order(order, door).await?;
         Ok(self.store().job(attached.id).await?.job)
+    }
+
+    /// Orders what a job has left for later. Said twice it runs twice, and the second time finds nothing to do.
+    pub(super) async fn order_later(&self, job: &Job) -> Result<(), StoreError> {
+        let Some((ms, plan)) = job.order.plan.later() else { return Ok(()) };
+        let order = Order {
+            shown: job.order.shown.clone(),
+            plan: plan.clone(),
+            sameness: None,
+            ticket: None,
+            undo_of: None,
+            after: None,
+            later: Some(Later { job: job.id, at: now().plus_ms(ms) }),
+            ..job.order.clone()
+        };
+        let later = self.order(order, Door::Gateway).await?;
+        self.tell(
+            job.id,
+            Progress::Note(format!(
+                "dropped for good by job {} at its time; to bring it back before: lockkeeper jobs undo {}",
+                later.id, job.id
+            )),
+        );
+        Ok(())
     }
 }

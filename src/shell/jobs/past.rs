@@ -97,7 +97,10 @@ fn is_long(plan: &Plan, record: &StepRecord) -> bool {
         && step.is_some_and(|step| match &step.action {
             Action::BuildIndex { .. } => true,
             Action::Sql { mode: Mode::Scan | Mode::NoTransaction, .. } => true,
-            Action::Sql { mode: Mode::Brief | Mode::AsIs, .. } | Action::Together { .. } | Action::Backfill(_) => false,
+            Action::Sql { mode: Mode::Brief | Mode::AsIs, .. }
+            | Action::Together { .. }
+            | Action::Backfill(_)
+            | Action::Later { .. } => false,
         })
 }
 

@@ -185,6 +185,9 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
         outcome = work.go_on(&mut stage, &past, &name) => outcome,
         () = cancelled => return Err(Short::Leave),
     };
+    if matches!(outcome, Outcome::Done(_)) {
+        jobs.order_later(job).await?;
+    }
     end_run(jobs, &name, &outcome).await?;
     Ok((conclusion(jobs, job, &outcome, started).await?, outcome))
 }

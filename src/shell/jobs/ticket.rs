@@ -9,6 +9,7 @@ use super::super::backstage::Backstage;
 use super::super::catalog;
 use super::super::clock::now;
 use super::super::config::Target;
+use super::super::database::DatabaseError;
 use super::super::executor::Outcome;
 use super::super::store::StoreError;
 use super::Jobs;
@@ -97,7 +98,12 @@ async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket:
         ));
     }
     let facts = catalog::look_up(stage, &assess::wanted(&reading)).await;
-    let facts = facts.map_err(|error| Short::Lose(format!("what it touches cannot be looked up: {error}")))?;
+    let not_known = |error: DatabaseError| Short::Lose(format!("what it touches cannot be looked up: {error}"));
+    let mut facts = facts.map_err(not_known)?;
+    let below = assess::wanted_below(&reading, &facts);
+    if !below.is_empty() {
+        facts.absorb(catalog::look_up(stage, &below).await.map_err(not_known)?);
+    }
     let assessment = assess::assess(&known.text, &reading, facts);
     let several = reading.statements.len() > 1;
     let place = Place { in_transaction: false, in_block: false, several, parameters: false };

@@ -43,6 +43,9 @@ impl Session {
                 if let Some(order) = self.as_job(taken, &plan, &assessment.facts, &sameness).await? {
                     return self.run_as_job(taken, &plan, order, decided).await;
                 }
+                if plan.later().is_some() {
+                    return self.no_job_for_later(taken, decided).await;
+                }
                 let journal = self.keep_run(taken, &plan, &sameness).await;
                 self.rewrite(taken, plan, Permit { clearance, decided, journal }).await
             }

@@ -190,6 +190,9 @@ impl Session {
             if let Some(error) = self.log.audit().failure() {
                 return self.unrecorded(taken, &error).await;
             }
+            if asked.plan.later().is_some() {
+                return self.run_ticket_as_job(taken, &ticket, &asked.plan, decided).await;
+            }
             match self.claim(&ticket, asked.request).await {
                 Ok(Claimed::Run(claim)) => return self.run_claimed(taken, claim, asked.plan, decided).await,
                 Ok(Claimed::BackToReview { ticket: again, why }) => {

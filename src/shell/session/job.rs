@@ -11,7 +11,7 @@ use crate::kernel::facts::{Facts, Persistence};
 use crate::kernel::job::{Command, JobId, Order, Table};
 use crate::kernel::plan::{Action, Mode, Plan};
 use crate::kernel::relay::Status;
-use crate::kernel::review::Door;
+use crate::kernel::review::{Door, Ticket};
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::config::ClientGone;
 use crate::shell::database::{Database, DatabaseError, ServerMessage};
@@ -103,6 +103,7 @@ impl Session {
             ticket: None,
             undo_of: None,
             after: None,
+            later: None,
         }))
     }
 
@@ -165,6 +166,51 @@ impl Session {
                 self.answer_held_with(taken, reply, decided).await
             }
         }
+    }
+
+    /// An approved change that leaves something for later: that outlives this session, so all of it is jobs.
+    pub(super) async fn run_ticket_as_job(
+        &mut self,
+        taken: &Taken,
+        ticket: &Ticket,
+        plan: &Plan,
+        decided: Decided,
+    ) -> Result<(), Ended> {
+        if self.relay.in_transaction() {
+            let reply = Reply::error(sqlstate::HELD, "this change runs as a job, which is no part of a transaction")
+                .hint("Send it by itself, outside a transaction.");
+            return self.answer_held_with(taken, reply, decided).await;
+        }
+        match self.shared.jobs.order_ticket(ticket.id, Door::Session).await {
+            Ok(attached) => {
+                Reply::notice(plan.summary.clone()).detail(words::steps(plan)).put(&mut self.client.out);
+                Reply::notice(format!("this is job {}", attached.id)).put(&mut self.client.out);
+                self.wait_for_job(taken, plan, attached, decided).await
+            }
+            Err(error) => {
+                let reply = Reply::error(sqlstate::HELD, format!("the approved change cannot run: {error}"))
+                    .detail(
+                        "What is dropped is kept for a while first, and only a job can end that. Nothing was changed.",
+                    )
+                    .hint("See [targets.jobs] in the configuration. The approval is not spent.");
+                self.answer_held_with(taken, reply, decided).await
+            }
+        }
+    }
+
+    /// A plan that leaves something for later, where there is no login for the job that would do it.
+    pub(super) async fn no_job_for_later(&mut self, taken: &Taken, decided: Decided) -> Result<(), Ended> {
+        let reply = Reply::error(
+            sqlstate::REFUSED,
+            "what is dropped is kept for a while first, and only a job can end that",
+        )
+        .detail("Nothing was changed.")
+        .hint(format!(
+            "Give target {} a login for jobs ([targets.jobs] in the configuration), and send this by itself, outside a \
+                 transaction; or have the policy's drop_grace_s taken away.",
+            self.identity.target.name
+        ));
+        self.answer_held_with(taken, reply, decided).await
     }
 
     fn if_gone(&self) -> &'static str {
@@ -309,7 +355,9 @@ pub(super) fn is_long(plan: &Plan) -> bool {
             || match &step.action {
                 Action::BuildIndex { .. } | Action::Backfill(_) => true,
                 Action::Sql { mode: Mode::Scan | Mode::NoTransaction, .. } => true,
-                Action::Sql { mode: Mode::Brief | Mode::AsIs, .. } | Action::Together { .. } => false,
+                Action::Sql { mode: Mode::Brief | Mode::AsIs, .. } | Action::Together { .. } | Action::Later { .. } => {
+                    false
+                }
             }
     });
     plan.rewrites() && (lasts || plan.steps.len() > 1)

@@ -391,6 +391,7 @@ async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
         ticket,
         undo_of: None,
         after: None,
+        later: None,
     };
     {
         let store = Store::open(&path).await.expect("opens");

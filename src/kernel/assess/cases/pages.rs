@@ -143,7 +143,7 @@ fn work(step: &Step) -> &'static str {
         Action::Backfill(_) => ", in batches",
         Action::BuildIndex { .. } => ", reads all rows",
         Action::Sql { .. } | Action::Together { .. } if step.scans => ", reads all rows",
-        Action::Sql { .. } | Action::Together { .. } => "",
+        Action::Sql { .. } | Action::Together { .. } | Action::Later { .. } => "",
     }
 }
 

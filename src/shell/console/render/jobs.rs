@@ -51,7 +51,10 @@ pub(in crate::shell::console) fn headline(seen: &JobSeen, now: Instant) -> Strin
     let JobSeen { job, progress } = seen;
     let stands = match &job.state {
         State::Deferred => format!("is deferred until its transaction is committed{}", why(progress)),
-        State::Queued => format!("is queued{}", why(progress)),
+        State::Queued => match &job.retry {
+            Some(retry) => format!("begins in {}: {}", span(retry.at.ms_since(now)), line(&retry.why)),
+            None => format!("is queued{}", why(progress)),
+        },
         State::Running { .. } => format!("is running: {}{}", work(progress), why(progress)),
         State::Paused { by, .. } => format!("is paused by {} at {}", line(by), work(progress)),
         State::Waiting => match &job.retry {
