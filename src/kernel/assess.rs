@@ -8,10 +8,10 @@ use super::facts::Facts;
 use super::plan::combine::{self, Part};
 use super::plan::names::Names;
 use super::plan::retype::{self, Retype, Work};
-use super::plan::{Mode, Plan, as_is, batches, create_partition, guarded, tag};
+use super::plan::{Mode, Plan, as_is, batches, concurrently, create_partition, guarded, tag};
 use super::rules::locks::Locked;
 use super::rules::subject::{Earlier, Hazard, Subject};
-use super::rules::{Finding, RULES, Rule, brief_lock, locks};
+use super::rules::{Finding, RULES, Rule, brief_lock, locks, watched};
 use super::sql::agree::{Agreement, agreement};
 use super::sql::statement::{
     AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, Parsed, Reading, Statement, TransactionControl,
@@ -64,6 +64,12 @@ impl Assessed {
     #[must_use]
     pub fn approvable(&self) -> Option<&Plan> {
         self.safe.as_ref().filter(|_| !self.on_request)
+    }
+
+    /// Written CONCURRENTLY: it runs by itself or not at all, and then the server says so.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.guarded.as_ref().is_some_and(|(_, plan)| plan.recipe == concurrently::RECIPE)
     }
 }
 
@@ -178,7 +184,7 @@ fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
         | Change::AlterTable(_)
         | Change::Truncate { .. }
         | Change::MassWrite { .. }
-        | Change::Reindex { .. }
+        | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
         | Change::CheckDomain { .. }
@@ -308,7 +314,13 @@ impl<'a> Judged<'a> {
         rules.flat_map(|rule| (rule.check)(subject).into_iter().map(|hazard| self.finding(rule, hazard))).collect()
     }
 
-    fn finding(&self, rule: &Rule, hazard: Hazard) -> Finding {
+    fn finding(&self, rule: &Rule, mut hazard: Hazard) -> Finding {
+        if let Some(why) = concurrently::forbidden(self.facts.server_version)
+            && hazard.plan.as_ref().is_some_and(Plan::builds_concurrently)
+        {
+            hazard.plan = None;
+            hazard = hazard.with(Err(why));
+        }
         Finding {
             rule: rule.rule_id(),
             statement: self.statement,
@@ -334,6 +346,9 @@ impl<'a> Judged<'a> {
 
     fn guarded(&self, names: &'a RefCell<Names<'a>>) -> Option<(Finding, Plan)> {
         let subject = Subject::new(self.change, None, self.facts, self.earlier, names);
+        if let Some((hazard, plan)) = watched::watched(&subject) {
+            return Some((self.finding(watched::RULE, hazard), plan));
+        }
         let hazard = (brief_lock::RULE.check)(&subject).into_iter().next()?;
         let finding = self.finding(&brief_lock::RULE, hazard);
         let lock = finding.lock.unwrap_or(LockMode::AccessExclusive);
@@ -363,7 +378,7 @@ fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
         | Change::Privilege(_)
         | Change::Setting(_)
         | Change::Opaque(_)
-        | Change::Reindex { .. }
+        | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
         | Change::CheckDomain { .. }

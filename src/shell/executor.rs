@@ -136,7 +136,8 @@ impl<D: Database> Runner<'_, D> {
     async fn find_own(&mut self) -> Result<(), DatabaseError> {
         let (plan, past) = (self.plan, self.book.past);
         for (at, step) in plan.steps.iter().enumerate().filter(|(at, _)| past.begun.contains(at)) {
-            if step.undo.is_empty() && !matches!(step.action, Action::BuildIndex { .. }) {
+            let builds = matches!(step.action, Action::BuildIndex { .. } | Action::Reindex { .. });
+            if step.undo.is_empty() && !builds {
                 continue;
             }
             self.at = at;
@@ -151,6 +152,8 @@ impl<D: Database> Runner<'_, D> {
                 && !self.drop_concurrently(cleanup, true).await?
             {
                 self.leftover = Some(cleanup.clone());
+            } else if let (Action::Reindex { leftovers, .. }, true) = (&step.action, self.control.is_cancelled()) {
+                self.drop_unfinished(leftovers, true).await?;
             }
         }
         Ok(())
@@ -197,6 +200,7 @@ impl<D: Database> Runner<'_, D> {
             Action::BuildIndex { sql, leftover, cleanup } => {
                 self.build_index(step, index::Build { sql, leftover, cleanup }).await
             }
+            Action::Reindex { sql, leftovers } => self.reindex(step, sql, leftovers).await,
             Action::Backfill(job) => self.fill(job).await,
         }
     }
@@ -209,7 +213,9 @@ impl<D: Database> Runner<'_, D> {
         match &step.action {
             // Reads the whole table if nothing is left to do, so the session's timeouts are not for it.
             Action::Backfill(_) => self.long_probe(probe).await,
-            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } => yes(self.db, probe).await,
+            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Reindex { .. } => {
+                yes(self.db, probe).await
+            }
         }
     }
 
@@ -251,7 +257,9 @@ impl<D: Database> Runner<'_, D> {
     /// Keeps the server's words about the client's own statement: those of a plan of one step.
     fn keep(&mut self, done: super::database::Done) {
         let own = |step: &Step| !matches!(step.action, Action::Together { .. });
-        if matches!(self.plan.steps.as_slice(), [step] if own(step)) {
+        if self.plan.steps.get(self.at).is_some_and(|step| step.heard) {
+            self.report.notices.extend(done.notices);
+        } else if matches!(self.plan.steps.as_slice(), [step] if own(step)) {
             self.report.tag = Some(done.tag);
             self.report.notices.extend(done.notices);
         }

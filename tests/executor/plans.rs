@@ -27,6 +27,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        heard: false,
         on: None,
     }
 }
@@ -71,6 +72,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        heard: false,
         on: None,
     }
 }
@@ -166,6 +168,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             past: None,
             undo: vec![cleanup],
             reworded: None,
+            heard: false,
             on: None,
         }],
     )

@@ -236,6 +236,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         past: None,
         undo: Vec::new(),
         reworded: None,
+        heard: false,
         on: None,
     }
 }

@@ -8,6 +8,7 @@ pub mod as_is;
 pub mod attach_partition;
 pub mod batches;
 pub mod combine;
+pub mod concurrently;
 pub mod create_index;
 pub mod create_partition;
 pub mod detach_partition;
@@ -78,6 +79,13 @@ impl Plan {
         !self.summary.is_empty() && self.recipe != as_is::RECIPE
     }
 
+    /// Whether an index is built in it without blocking writers.
+    #[must_use]
+    pub fn builds_concurrently(&self) -> bool {
+        let builds = |step: &Step| matches!(step.action, Action::BuildIndex { .. } | Action::Reindex { .. });
+        self.steps.iter().any(builds)
+    }
+
     /// Whether the client's own message is forwarded instead of a step of ours: it may return rows, carry
     /// parameters, or hold several statements.
     #[must_use]
@@ -108,6 +116,9 @@ pub struct Step {
     /// How a failure is told where the server's own words would be about a helper nobody asked for.
     #[serde(default)]
     pub reworded: Option<Reworded>,
+    /// What the server says while it runs is for the client, also where there are other steps.
+    #[serde(default)]
+    pub heard: bool,
     /// The table it locks, where that is not the plan's: a partition.
     #[serde(default)]
     pub on: Option<RelationName>,
@@ -143,6 +154,12 @@ pub enum Action {
         leftover: String,
         cleanup: String,
     },
+    /// `REINDEX … CONCURRENTLY`: as above; `leftovers` is a query for the names (one column, qualified and quoted) of
+    /// what a failed try has left.
+    Reindex {
+        sql: String,
+        leftovers: String,
+    },
     Backfill(Backfill),
 }
 
@@ -151,7 +168,7 @@ impl Action {
     #[must_use]
     pub fn sql(&self) -> Cow<'_, str> {
         match self {
-            Self::Sql { sql, .. } | Self::BuildIndex { sql, .. } => sql.into(),
+            Self::Sql { sql, .. } | Self::BuildIndex { sql, .. } | Self::Reindex { sql, .. } => sql.into(),
             Self::Together { statements } => format!("BEGIN; {}; COMMIT", statements.join("; ")).into(),
             Self::Backfill(fill) => fill.update_sql().into(),
         }
@@ -238,6 +255,7 @@ impl Step {
             Action::Sql { sql, .. } => vec![sql.into()],
             Action::Together { statements } => statements.iter().map(Cow::from).collect(),
             Action::BuildIndex { sql, leftover, cleanup } => vec![sql.into(), leftover.into(), cleanup.into()],
+            Action::Reindex { sql, leftovers } => vec![sql.into(), leftovers.into()],
             Action::Backfill(fill) => vec![fill.update_sql().into()],
         };
         texts.extend(self.probe.iter().chain(&self.past).chain(&self.undo).map(Cow::from));
@@ -262,6 +280,7 @@ impl Step {
             past: None,
             undo: Vec::new(),
             reworded: None,
+            heard: false,
             on: None,
         }
     }

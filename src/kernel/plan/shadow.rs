@@ -218,6 +218,7 @@ impl Shadow<'_> {
             past: None,
             undo: Vec::new(),
             reworded: None,
+            heard: false,
             on: None,
         }
     }

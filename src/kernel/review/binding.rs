@@ -196,7 +196,9 @@ fn bound_plan(plan: &Plan) -> Plan {
 fn bound_step(step: Step) -> Step {
     let action = match step.action {
         Action::Backfill(backfill) => Action::Backfill(Backfill { rows_estimate: 0, ..backfill }),
-        other @ (Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. }) => other,
+        other @ (Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Reindex { .. }) => {
+            other
+        }
     };
     Step { action, ..step }
 }

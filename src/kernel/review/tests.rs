@@ -20,6 +20,7 @@ fn plan_for_test() -> Plan {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        heard: false,
         on: None,
     };
     Plan {

@@ -216,13 +216,15 @@ fn step(out: &mut String, number: usize, step: &Step) {
         Action::Sql { mode: Mode::Scan, .. } => "under a weak lock, as long as it takes",
         Action::Sql { mode: Mode::NoTransaction, .. } => "outside a transaction",
         Action::Sql { mode: Mode::AsIs, .. } => "as it is",
-        Action::BuildIndex { .. } => "concurrently, an invalid left-over is dropped first",
+        Action::BuildIndex { .. } | Action::Reindex { .. } => "concurrently, an invalid left-over is dropped first",
         Action::Backfill(_) => "in batches steered by time",
     };
     let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), step.lock.words());
     let rows = match &step.action {
         Action::Backfill(fill) => format!("  -- about {} rows", grouped(fill.rows_estimate)),
-        Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } => String::new(),
+        Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Reindex { .. } => {
+            String::new()
+        }
     };
     block(out, "     | ", &format!("{}{rows}", step.action.sql()));
     if let Some(probe) = &step.probe {

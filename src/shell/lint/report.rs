@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::kernel::plan::Plan;
+use crate::kernel::plan::{Plan, concurrently};
 use crate::kernel::policy::Verdict;
 use crate::kernel::rules::Finding;
 use crate::kernel::rules::subject::written;
@@ -51,6 +51,10 @@ impl Outcome {
         match verdict {
             Verdict::Pass { warnings, .. } => or_warn(Self::Pass, warnings),
             Verdict::Bounded { warnings, .. } => or_warn(Self::Bounded, warnings),
+            // Written as it should be.
+            Verdict::Rewrite { plan, findings, .. } if plan.recipe == concurrently::RECIPE => {
+                or_warn(Self::Pass, findings)
+            }
             Verdict::Rewrite { plan, findings, .. } if !plan.rewrites() => or_warn(Self::Bounded, findings),
             Verdict::Rewrite { .. } => Self::Rewrite,
             Verdict::Defer { .. } => Self::Defer,
