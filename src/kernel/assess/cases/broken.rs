@@ -21,7 +21,7 @@ fn nothing_is_built_concurrently_where_that_is_broken() {
     for text in [
         "CREATE INDEX ON orders (a)",
         "CREATE INDEX CONCURRENTLY ON orders (a)",
-        "CREATE INDEX ON parts (a)",
+        "CREATE INDEX ON parts (n)",
         "ALTER TABLE orders ADD UNIQUE (a)",
         "ALTER TABLE orders ADD COLUMN x int DEFAULT 1 UNIQUE",
         "ALTER TABLE keyless ADD PRIMARY KEY (a)",

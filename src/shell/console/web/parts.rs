@@ -68,7 +68,7 @@ fn step(step: &Step, reached: Option<&'static str>) -> Markup {
         Action::Sql { mode: Mode::Scan, .. } => "as long as it takes",
         Action::Sql { mode: Mode::NoTransaction, .. } => "outside a transaction",
         Action::Sql { mode: Mode::AsIs, .. } => "as it is, for as long as it runs",
-        Action::BuildIndex { .. } => "concurrently",
+        Action::BuildIndex { .. } | Action::Reindex { .. } => "concurrently",
         Action::Backfill(_) => "in batches steered by time",
     };
     html! {
@@ -76,7 +76,7 @@ fn step(step: &Step, reached: Option<&'static str>) -> Markup {
             p.step { strong { (line(&step.name)) } " " (lock(step.lock)) " " span.quiet { (blocks(step.lock)) ", " (how) } }
             @match &step.action {
                 Action::Together { statements } => (sql::block(&format!("{};", statements.join(";\n")))),
-                Action::Sql { .. } | Action::BuildIndex { .. } | Action::Backfill(_) => (sql::block(&step.action.sql())),
+                Action::Sql { .. } | Action::BuildIndex { .. } | Action::Reindex { .. } | Action::Backfill(_) => (sql::block(&step.action.sql())),
             }
             @if let Action::Backfill(fill) = &step.action { p.quiet { "about " (grouped(fill.rows_estimate)) " rows" } }
             @if step.probe.is_some() || !step.undo.is_empty() {
