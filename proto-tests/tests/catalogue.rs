@@ -45,7 +45,7 @@ enum Weight {
 impl Verdict {
     fn weight(&self) -> Weight {
         match self.word.as_str() {
-            "pass" | "warn" | "concurrently" => Weight::Free,
+            "pass" | "warn" => Weight::Free,
             "bounded" => Weight::Guard,
             _ => Weight::Stop,
         }

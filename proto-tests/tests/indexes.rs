@@ -38,6 +38,10 @@ insert into booked select g, int4range(g * 10, g * 10 + 5) from generate_series(
 alter table booked add constraint booked_once exclude using gist (during with &&);
 create materialized view totals as select customer_id, sum(amount) as total from orders group by 1;
 create unique index totals_customer on totals (customer_id);
+create table nullable(a int, b int, c text);
+insert into nullable select g, g, 'c' from generate_series(1, 60000) g;
+create unique index nullable_pair on nullable (a, b) include (c);
+create unique index nullable_a on nullable (a);
 create schema apart;
 create table apart.kept(a int primary key, b text);
 insert into apart.kept select g, 'b' || g from generate_series(1, 30000) g;
@@ -57,6 +61,8 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("reindex index part_note", "REINDEX"),
     ("reindex index part_pkey", "REINDEX"),
     ("reindex index booked_pkey", "REINDEX"),
+    ("alter table nullable add constraint nullable_key primary key using index nullable_pair", "ALTER TABLE"),
+    ("alter table nullable add primary key using index nullable_a deferrable", "ALTER TABLE"),
     ("drop index orders_status, \"Odd \"\"Index\"", "DROP INDEX"),
     ("drop index if exists nosuch, orders_status, apart.nosuch", "DROP INDEX"),
 ];

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::facts::Facts;
 use super::plan::combine::{self, Part};
+use super::plan::estimate::{self, Estimate};
 use super::plan::names::Names;
 use super::plan::retype::{self, Retype, Work};
 use super::plan::{Mode, Plan, as_is, batches, concurrently, create_partition, guarded, tag};
@@ -100,6 +101,8 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         }
         let batches = |plan: &Plan| plan.recipe == batches::RECIPE;
         assessed.on_request = assessed.safe.as_ref().is_some_and(batches) && !batches::asked_for(text);
+        let plans = assessed.safe.iter_mut().chain(assessed.guarded.iter_mut().map(|(_, plan)| plan));
+        plans.for_each(|plan| estimate::put(plan, &facts));
         findings.extend(told(found, &assessed, reading.exact_names));
         changes.push(assessed);
         remember(change, &facts, &mut earlier);
@@ -221,7 +224,7 @@ impl<'a> Judged<'a> {
             safe,
             on_request: false,
             brief: findings.is_empty() || self.brief_as_written(&findings),
-            as_is: self.as_is(guarded.as_ref()),
+            as_is: self.as_is(guarded.as_ref(), &findings),
             locks: locks::taken(&Subject::new(self.change, None, self.facts, self.earlier, names)),
             guarded,
         };
@@ -321,6 +324,11 @@ impl<'a> Judged<'a> {
             hazard.plan = None;
             hazard = hazard.with(Err(why));
         }
+        if let (None, true, Some(lock)) = (&hazard.plan, hazard.only_lock, hazard.lock)
+            && let Some(stall) = reckoned(rule.id, hazard.bytes).and_then(|estimate| estimate.stall(lock))
+        {
+            hazard.message.push_str(&format!("; as it is, it {stall}"));
+        }
         Finding {
             rule: rule.rule_id(),
             statement: self.statement,
@@ -356,11 +364,18 @@ impl<'a> Judged<'a> {
         Some((finding, plan))
     }
 
-    fn as_is(&self, guarded: Option<&(Finding, Plan)>) -> Plan {
+    fn as_is(&self, guarded: Option<&(Finding, Plan)>, findings: &[Finding]) -> Plan {
         let relation = guarded.and_then(|(finding, _)| finding.relation.clone());
         let lock = locks::locks(self.change).into_iter().map(|(_, lock)| lock).max();
-        as_is::plan(self.text, tag::of(self.change), relation, run_mode(self.change, lock))
+        let mut plan = as_is::plan(self.text, tag::of(self.change), relation, run_mode(self.change, lock));
+        let longest = findings.iter().filter_map(|finding| reckoned(&finding.rule.0, finding.bytes)).max();
+        plan.steps.iter_mut().for_each(|step| step.estimate = longest);
+        plan
     }
+}
+
+fn reckoned(rule: &str, bytes: Option<u64>) -> Option<Estimate> {
+    Some(Estimate::of(estimate::Work::of_rule(rule)?, bytes?))
 }
 
 /// How an approved statement runs: under a short lock timeout where its work is brief once it has its locks.

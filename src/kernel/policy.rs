@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use wayout::not_deferred;
 
 use super::assess::{Assessed, Assessment};
-use super::plan::{Mode, Plan, as_is};
+use super::plan::{Mode, Plan, as_is, concurrently};
 use super::review::Conditions;
 use super::rules::{self, Finding, Response, RuleId, brief_lock};
 use super::sql::statement::{LockMode, Reading, Statement};
@@ -370,6 +370,8 @@ impl Verdict {
         match self {
             Self::Pass { .. } => "pass",
             Self::Bounded { .. } => "bounded",
+            // What is written CONCURRENTLY is left as it is.
+            Self::Rewrite { plan, .. } if plan.recipe == concurrently::RECIPE => "pass",
             Self::Rewrite { .. } => "rewrite",
             Self::Defer { .. } => "defer",
             Self::Observed { .. } => "observed",

@@ -28,6 +28,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         undo: Vec::new(),
         reworded: None,
         heard: false,
+        estimate: None,
         on: None,
     }
 }
@@ -73,6 +74,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         undo: Vec::new(),
         reworded: None,
         heard: false,
+        estimate: None,
         on: None,
     }
 }
@@ -169,6 +171,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             undo: vec![cleanup],
             reworded: None,
             heard: false,
+            estimate: None,
             on: None,
         }],
     )

@@ -237,6 +237,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         undo: Vec::new(),
         reworded: None,
         heard: false,
+        estimate: None,
         on: None,
     }
 }

@@ -95,6 +95,7 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         undo: vec![drop],
         reworded: None,
         heard: false,
+        estimate: None,
         on: None,
     }
 }

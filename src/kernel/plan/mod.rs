@@ -14,6 +14,7 @@ pub mod create_partition;
 pub mod detach_partition;
 pub mod drop_index;
 pub mod drops;
+pub mod estimate;
 pub mod guarded;
 pub mod identity;
 mod limits;
@@ -116,6 +117,9 @@ pub struct Step {
     /// How a failure is told where the server's own words would be about a helper nobody asked for.
     #[serde(default)]
     pub reworded: Option<Reworded>,
+    /// How long it takes and how much it writes, where sizes tell.
+    #[serde(default)]
+    pub estimate: Option<estimate::Estimate>,
     /// What the server says while it runs is for the client, also where there are other steps.
     #[serde(default)]
     pub heard: bool,
@@ -281,6 +285,7 @@ impl Step {
             undo: Vec::new(),
             reworded: None,
             heard: false,
+            estimate: None,
             on: None,
         }
     }

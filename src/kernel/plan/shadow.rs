@@ -219,6 +219,7 @@ impl Shadow<'_> {
             undo: Vec::new(),
             reworded: None,
             heard: false,
+            estimate: None,
             on: None,
         }
     }

@@ -200,7 +200,7 @@ fn bound_step(step: Step) -> Step {
             other
         }
     };
-    Step { action, ..step }
+    Step { action, estimate: None, ..step }
 }
 
 /// JSON keeps the borders between values, which plain concatenation would not.

@@ -21,6 +21,7 @@ fn plan_for_test() -> Plan {
         undo: Vec::new(),
         reworded: None,
         heard: false,
+        estimate: None,
         on: None,
     };
     Plan {

@@ -219,7 +219,8 @@ fn step(out: &mut String, number: usize, step: &Step) {
         Action::BuildIndex { .. } | Action::Reindex { .. } => "concurrently, an invalid left-over is dropped first",
         Action::Backfill(_) => "in batches steered by time",
     };
-    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), step.lock.words());
+    let takes = step.estimate.map(|estimate| format!("; {estimate}")).unwrap_or_default();
+    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}{takes}", line(&step.name), step.lock.words());
     let rows = match &step.action {
         Action::Backfill(fill) => format!("  -- about {} rows", grouped(fill.rows_estimate)),
         Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Reindex { .. } => {

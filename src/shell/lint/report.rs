@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::kernel::plan::estimate::Estimate;
 use crate::kernel::plan::{Plan, concurrently};
 use crate::kernel::policy::Verdict;
 use crate::kernel::rules::Finding;
@@ -217,6 +218,8 @@ pub(super) struct ShownStep {
     pub(super) sql: String,
     pub(super) lock: LockMode,
     pub(super) scans: bool,
+    /// How long it takes once it has its lock, where sizes tell.
+    pub(super) estimate: Option<Estimate>,
     pub(super) undo: Vec<String>,
 }
 
@@ -243,6 +246,7 @@ impl ShownPlan {
             name: step.name,
             lock: step.lock,
             scans: step.scans,
+            estimate: step.estimate,
             undo: step.undo,
         });
         Self { recipe: plan.recipe, summary: plan.summary, steps: steps.collect(), undo_loses: plan.undo_loses }

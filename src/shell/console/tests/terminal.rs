@@ -43,6 +43,7 @@ fn hostile_request() -> Request {
         undo: vec!["ALTER TABLE public.orders DROP COLUMN token".into()],
         reworded: None,
         heard: false,
+        estimate: None,
         on: None,
     };
     let expand = Action::Sql { sql: "ALTER TABLE public.orders ADD COLUMN token uuid".into(), mode: Mode::Brief };
