@@ -6,12 +6,13 @@ use std::ops::Range;
 
 use super::facts::{Facts, Persistence};
 use super::plan::combine::{self, Part};
+use super::plan::estimate::{self, Estimate};
 use super::plan::names::Names;
 use super::plan::retype::{self, Retype, Work};
-use super::plan::{Mode, Plan, as_is, batches, create_partition, drops, guarded, tag};
+use super::plan::{Mode, Plan, as_is, batches, concurrently, create_partition, drops, guarded, tag};
 use super::rules::locks::Locked;
 use super::rules::subject::{Earlier, Hazard, Subject};
-use super::rules::{Finding, RULES, Rule, brief_lock, locks};
+use super::rules::{Finding, RULES, Rule, brief_lock, locks, watched};
 use super::sql::agree::{Agreement, agreement};
 use super::sql::statement::{
     AlterAction, AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, Parsed, Reading, RelationName,
@@ -68,6 +69,12 @@ impl Assessed {
     pub fn approvable(&self) -> Option<&Plan> {
         self.safe.as_ref().filter(|_| !self.on_request)
     }
+
+    /// Written CONCURRENTLY: it runs by itself or not at all, and then the server says so.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.guarded.as_ref().is_some_and(|(_, plan)| plan.recipe == concurrently::RECIPE)
+    }
 }
 
 /// All hazards of a message.
@@ -105,6 +112,8 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         }
         let batches = |plan: &Plan| plan.recipe == batches::RECIPE;
         assessed.on_request = assessed.safe.as_ref().is_some_and(batches) && !batches::asked_for(text);
+        let plans = assessed.safe.iter_mut().chain(assessed.guarded.iter_mut().map(|(_, plan)| plan));
+        plans.for_each(|plan| estimate::put(plan, &facts));
         findings.extend(told(found, &assessed, reading.exact_names));
         changes.push(assessed);
         remember(change, &facts, &mut earlier);
@@ -189,7 +198,7 @@ fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
         | Change::AlterTable(_)
         | Change::Truncate { .. }
         | Change::MassWrite { .. }
-        | Change::Reindex { .. }
+        | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
         | Change::CheckDomain { .. }
@@ -227,7 +236,7 @@ impl<'a> Judged<'a> {
             aside: None,
             on_request: false,
             brief: findings.is_empty() || self.brief_as_written(&findings),
-            as_is: self.as_is(guarded.as_ref()),
+            as_is: self.as_is(guarded.as_ref(), &findings),
             locks: locks::taken(&Subject::new(self.change, None, self.facts, self.earlier, names)),
             guarded,
         };
@@ -342,7 +351,18 @@ impl<'a> Judged<'a> {
         rules.flat_map(|rule| (rule.check)(subject).into_iter().map(|hazard| self.finding(rule, hazard))).collect()
     }
 
-    fn finding(&self, rule: &Rule, hazard: Hazard) -> Finding {
+    fn finding(&self, rule: &Rule, mut hazard: Hazard) -> Finding {
+        if let Some(why) = concurrently::forbidden(self.facts.server_version)
+            && hazard.plan.as_ref().is_some_and(Plan::builds_concurrently)
+        {
+            hazard.plan = None;
+            hazard = hazard.with(Err(why));
+        }
+        if let (None, true, Some(lock)) = (&hazard.plan, hazard.only_lock, hazard.lock)
+            && let Some(stall) = reckoned(rule.id, hazard.bytes).and_then(|estimate| estimate.stall(lock))
+        {
+            hazard.message.push_str(&format!("; as it is, it {stall}"));
+        }
         Finding {
             rule: rule.rule_id(),
             statement: self.statement,
@@ -368,6 +388,9 @@ impl<'a> Judged<'a> {
 
     fn guarded(&self, names: &'a RefCell<Names<'a>>) -> Option<(Finding, Plan)> {
         let subject = Subject::new(self.change, None, self.facts, self.earlier, names);
+        if let Some((hazard, plan)) = watched::watched(&subject) {
+            return Some((self.finding(watched::RULE, hazard), plan));
+        }
         let hazard = (brief_lock::RULE.check)(&subject).into_iter().next()?;
         let finding = self.finding(&brief_lock::RULE, hazard);
         let lock = finding.lock.unwrap_or(LockMode::AccessExclusive);
@@ -375,11 +398,18 @@ impl<'a> Judged<'a> {
         Some((finding, plan))
     }
 
-    fn as_is(&self, guarded: Option<&(Finding, Plan)>) -> Plan {
+    fn as_is(&self, guarded: Option<&(Finding, Plan)>, findings: &[Finding]) -> Plan {
         let relation = guarded.and_then(|(finding, _)| finding.relation.clone());
         let lock = locks::locks(self.change).into_iter().map(|(_, lock)| lock).max();
-        as_is::plan(self.text, tag::of(self.change), relation, run_mode(self.change, lock))
+        let mut plan = as_is::plan(self.text, tag::of(self.change), relation, run_mode(self.change, lock));
+        let longest = findings.iter().filter_map(|finding| reckoned(&finding.rule.0, finding.bytes)).max();
+        plan.steps.iter_mut().for_each(|step| step.estimate = longest);
+        plan
     }
+}
+
+fn reckoned(rule: &str, bytes: Option<u64>) -> Option<Estimate> {
+    Some(Estimate::of(estimate::Work::of_rule(rule)?, bytes?))
 }
 
 /// How an approved statement runs: under a short lock timeout where its work is brief once it has its locks.
@@ -397,7 +427,7 @@ fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
         | Change::Privilege(_)
         | Change::Setting(_)
         | Change::Opaque(_)
-        | Change::Reindex { .. }
+        | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
         | Change::CheckDomain { .. }

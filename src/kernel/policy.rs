@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use wayout::not_deferred;
 
 use super::assess::{Assessed, Assessment};
-use super::plan::{Mode, Plan, as_is};
+use super::plan::{Mode, Plan, as_is, concurrently};
 use super::review::Conditions;
 use super::rules::{self, Finding, Response, RuleId, brief_lock};
 use super::sql::statement::{LockMode, Reading, Statement};
@@ -301,6 +301,9 @@ fn rewrite(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findin
             return Verdict::Rewrite { plan: Box::new(plan), clearance, findings };
         }
     }
+    if rewritten().all(|answer| answer.change.is_watched()) {
+        return Verdict::Pass { clearance, warnings: findings };
+    }
     if rewritten().all(|answer| is_guard(answer.finding) || answer.change.brief && answer.grace == 0) {
         let warnings = answers.iter().filter(|answer| answer.response == Response::Warn);
         return Verdict::Bounded { clearance, warnings: warnings.map(|answer| answer.finding.clone()).collect() };
@@ -407,6 +410,8 @@ impl Verdict {
         match self {
             Self::Pass { .. } => "pass",
             Self::Bounded { .. } => "bounded",
+            // What is written CONCURRENTLY is left as it is.
+            Self::Rewrite { plan, .. } if plan.recipe == concurrently::RECIPE => "pass",
             Self::Rewrite { .. } => "rewrite",
             Self::Defer { .. } => "defer",
             Self::Observed { .. } => "observed",

@@ -145,7 +145,8 @@ impl<D: Database> Runner<'_, D> {
             }
         }
         for (at, step) in plan.steps.iter().enumerate().filter(|(at, _)| past.begun.contains(at)) {
-            if step.undo.is_empty() && !matches!(step.action, Action::BuildIndex { .. }) {
+            let builds = matches!(step.action, Action::BuildIndex { .. } | Action::Reindex { .. });
+            if step.undo.is_empty() && !builds {
                 continue;
             }
             self.at = at;
@@ -158,6 +159,8 @@ impl<D: Database> Runner<'_, D> {
                 && !self.drop_concurrently(cleanup, true).await?
             {
                 self.leftover = Some(cleanup.clone());
+            } else if let (Action::Reindex { leftovers, .. }, true) = (&step.action, self.control.is_cancelled()) {
+                self.drop_unfinished(leftovers, true).await?;
             }
         }
         Ok(())
@@ -209,6 +212,7 @@ impl<D: Database> Runner<'_, D> {
             Action::BuildIndex { sql, leftover, cleanup } => {
                 self.build_index(step, index::Build { sql, leftover, cleanup }).await
             }
+            Action::Reindex { sql, leftovers } => self.reindex(step, sql, leftovers).await,
             Action::Backfill(job) => self.fill(job).await,
             // Ordered when all of this is done.
             Action::Later { .. } => Ok(1),
@@ -223,9 +227,11 @@ impl<D: Database> Runner<'_, D> {
         match &step.action {
             // Reads the whole table if nothing is left to do, so the session's timeouts are not for it.
             Action::Backfill(_) => self.long_probe(probe).await,
-            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Later { .. } => {
-                yes(self.db, probe).await
-            }
+            Action::Sql { .. }
+            | Action::Together { .. }
+            | Action::BuildIndex { .. }
+            | Action::Reindex { .. }
+            | Action::Later { .. } => yes(self.db, probe).await,
         }
     }
 
@@ -267,7 +273,9 @@ impl<D: Database> Runner<'_, D> {
     /// Keeps the server's words about the client's own statement: those of a plan of one step.
     fn keep(&mut self, done: super::database::Done) {
         let own = |step: &Step| !matches!(step.action, Action::Together { .. });
-        if matches!(self.plan.steps.as_slice(), [step] if own(step)) {
+        if self.plan.steps.get(self.at).is_some_and(|step| step.heard) {
+            self.report.notices.extend(done.notices);
+        } else if matches!(self.plan.steps.as_slice(), [step] if own(step)) {
             self.report.tag = Some(done.tag);
             self.report.notices.extend(done.notices);
         }

@@ -27,6 +27,8 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        heard: false,
+        estimate: None,
         on: None,
     }
 }
@@ -71,6 +73,8 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        heard: false,
+        estimate: None,
         on: None,
     }
 }
@@ -166,6 +170,8 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             past: None,
             undo: vec![cleanup],
             reworded: None,
+            heard: false,
+            estimate: None,
             on: None,
         }],
     )

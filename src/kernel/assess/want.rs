@@ -45,6 +45,7 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
             }
         }
         Change::AlterTable(alter) => want_alter(alter, wanted),
+        Change::Reindex(reindex) => wanted.relations.extend(reindex.target().cloned()),
         Change::Drop(drop) => wanted.relations.extend(drop.relations.iter().cloned()),
         Change::CreateTable(table) => wanted.relations.push(table.relation.clone()),
         Change::MassWrite { by_row, .. } => {
@@ -55,7 +56,6 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         | Change::Privilege(_)
         | Change::Setting(_)
         | Change::Opaque(_)
-        | Change::Reindex { .. }
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
         | Change::CheckDomain { .. }

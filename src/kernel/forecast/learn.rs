@@ -89,7 +89,7 @@ impl Forecast {
             | Change::Privilege(_)
             | Change::Setting(_)
             | Change::Opaque(_)
-            | Change::Reindex { .. }
+            | Change::Reindex(_)
             | Change::RewriteTable { .. }
             | Change::RefreshMatview { .. }
             | Change::CheckDomain { .. }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kernel::facts::RelationKind;
 use crate::kernel::rules::locks;
-use crate::kernel::sql::statement::{AlterObject, Change, DropKind, Reading, RelationName, Statement};
+use crate::kernel::sql::statement::{AlterObject, Change, DropKind, Reading, ReindexOf, RelationName, Statement};
 
 /// By name as written. What the reading itself makes is not among them.
 pub(super) fn by(reading: &Reading) -> BTreeMap<RelationName, RelationKind> {
@@ -38,10 +38,11 @@ fn of(change: &Change) -> Vec<(&RelationName, RelationKind)> {
         Change::AlterTable(alter) => names.push((&alter.relation, altered(alter.object))),
         Change::Drop(drop) => names.extend(drop.relations.iter().map(|name| (name, dropped(drop.kind)))),
         Change::Rename(rename) => names.extend(rename.relation.iter().map(|name| (name, renamed(rename.what)))),
-        Change::Reindex { target, index } => {
-            let kind = if *index { RelationKind::Index } else { RelationKind::Table };
-            names.extend(target.iter().map(|name| (name, kind)));
-        }
+        Change::Reindex(reindex) => match &reindex.of {
+            ReindexOf::Index(name) => names.push((name, RelationKind::Index)),
+            ReindexOf::Table(name) => names.push((name, RelationKind::Table)),
+            ReindexOf::Schema(_) | ReindexOf::Database | ReindexOf::System => {}
+        },
         Change::RefreshMatview { relation, .. } => names.push((relation, RelationKind::MaterializedView)),
         Change::RestartSequence { relation } => names.push((relation, RelationKind::Sequence)),
         Change::Brief { command: "CREATE VIEW" | "CREATE SEQUENCE", .. } => return names,

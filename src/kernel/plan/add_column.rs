@@ -236,6 +236,8 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         past: None,
         undo: Vec::new(),
         reworded: None,
+        heard: false,
+        estimate: None,
         on: None,
     }
 }

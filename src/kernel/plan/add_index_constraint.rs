@@ -97,6 +97,49 @@ pub fn steps(
     Ok((name, Made { steps, taken_in: Vec::new() }))
 }
 
+/// A PRIMARY KEY made of an index that is there.
+#[derive(Debug)]
+pub struct Used<'a> {
+    /// The constraint's name, which the index gets too.
+    pub name: &'a str,
+    pub index: &'a str,
+    /// The subcommand as it stands after the table's name.
+    pub action: &'a str,
+    /// Columns that may be null.
+    pub open: &'a [&'a str],
+}
+
+/// The safe form of PRIMARY KEY USING INDEX: its columns are proven to hold no nulls first.
+#[must_use]
+pub fn using(table: &RelationFacts, of: &Used<'_>, by: (u32, &mut Names<'_>)) -> Plan {
+    let (major, names) = by;
+    let mut steps = Vec::new();
+    for column in of.open {
+        steps.extend(set_not_null::steps(table, column, None, (major, &mut *names)));
+    }
+    let relation = quote::table(table);
+    let attach = Step::brief("attach", format!("ALTER TABLE {relation} {}", of.action), LockMode::AccessExclusive)
+        .probed(quote::constraint_probe(table, of.name, 'p', ""))
+        .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {}", quote::identifier(of.name)));
+    // Its NOTICE tells that the index is renamed.
+    steps.push(Step { heard: true, ..attach });
+    Plan {
+        recipe: "add-primary-key".to_owned(),
+        tag: "ALTER TABLE".to_owned(),
+        summary: format!(
+            "{} of {}.{} are proven to hold no nulls while readers and writers go on, and only then index {} becomes the \
+             primary key, because otherwise all rows are read while nobody may use the table.",
+            of.open.join(", "),
+            table.schema,
+            table.name,
+            of.index
+        ),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: Some(format!("index {}, which goes with the constraint", of.index)),
+    }
+}
+
 /// Makes an index into the constraint of its name.
 #[must_use]
 pub fn attach(table: &RelationFacts, name: &str, primary: bool, tail_sql: &str) -> Step {

@@ -94,6 +94,8 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         past: None,
         undo: vec![drop],
         reworded: None,
+        heard: false,
+        estimate: None,
         on: None,
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{Mode, Plan, Step, quote};
 use crate::kernel::facts::RelationFacts;
-use crate::kernel::sql::statement::LockMode;
+use crate::kernel::sql::statement::{LockMode, RelationName};
 
-/// The safe form of dropping indexes that nothing owns.
+/// The safe form of dropping indexes that nothing owns. What is missing under IF EXISTS gets its NOTICE.
 #[must_use]
-pub fn plan(indexes: &[&RelationFacts]) -> Plan {
+pub fn plan<'a>(indexes: &[&RelationFacts], missing: impl Iterator<Item = &'a RelationName>) -> Plan {
     let names: Vec<String> = indexes.iter().map(|index| format!("{}.{}", index.schema, index.name)).collect();
     Plan {
         recipe: "drop-index".to_owned(),
@@ -17,12 +17,24 @@ pub fn plan(indexes: &[&RelationFacts]) -> Plan {
             names.join(", ")
         ),
         relation: indexes.first().and_then(|index| index.index_of.clone()),
-        steps: indexes.iter().map(|index| step(index)).collect(),
+        steps: missing.map(skipped).chain(indexes.iter().map(|index| step(index))).collect(),
         undo_loses: None,
     }
 }
 
-fn step(index: &RelationFacts) -> Step {
+/// Nothing but what the server says to it, which is the client's to hear.
+fn skipped(name: &RelationName) -> Step {
+    let name = match &name.schema {
+        Some(schema) => quote::qualified(schema, &name.name),
+        None => quote::identifier(&name.name),
+    };
+    let step = Step::brief("skip", format!("DROP INDEX IF EXISTS {name}"), LockMode::AccessShare);
+    Step { heard: true, ..step }
+}
+
+/// One index.
+#[must_use]
+pub fn step(index: &RelationFacts) -> Step {
     let qualified = quote::table(index);
     let sql = format!("DROP INDEX CONCURRENTLY {qualified}");
     let step = Step::sql("drop index", sql, Mode::NoTransaction, LockMode::ShareUpdateExclusive)

@@ -8,11 +8,13 @@ pub mod as_is;
 pub mod attach_partition;
 pub mod batches;
 pub mod combine;
+pub mod concurrently;
 pub mod create_index;
 pub mod create_partition;
 pub mod detach_partition;
 pub mod drop_index;
 pub mod drops;
+pub mod estimate;
 pub mod guarded;
 pub mod identity;
 mod limits;
@@ -87,7 +89,11 @@ impl Plan {
     pub fn later(&self) -> Option<(u64, &Plan)> {
         self.steps.iter().find_map(|step| match &step.action {
             Action::Later { ms, plan } => Some((*ms, plan.as_ref())),
-            Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Backfill(_) => None,
+            Action::Sql { .. }
+            | Action::Together { .. }
+            | Action::BuildIndex { .. }
+            | Action::Reindex { .. }
+            | Action::Backfill(_) => None,
         })
     }
 
@@ -101,6 +107,13 @@ impl Plan {
         }
         self.summary = self.summary.replace(GRACE, &limits::period(grace));
         self
+    }
+
+    /// Whether an index is built in it without blocking writers.
+    #[must_use]
+    pub fn builds_concurrently(&self) -> bool {
+        let builds = |step: &Step| matches!(step.action, Action::BuildIndex { .. } | Action::Reindex { .. });
+        self.steps.iter().any(builds)
     }
 
     /// Whether the client's own message is forwarded instead of a step of ours: it may return rows, carry
@@ -133,6 +146,12 @@ pub struct Step {
     /// How a failure is told where the server's own words would be about a helper nobody asked for.
     #[serde(default)]
     pub reworded: Option<Reworded>,
+    /// How long it takes and how much it writes, where sizes tell.
+    #[serde(default)]
+    pub estimate: Option<estimate::Estimate>,
+    /// What the server says while it runs is for the client, also where there are other steps.
+    #[serde(default)]
+    pub heard: bool,
     /// The table it locks, where that is not the plan's: a partition.
     #[serde(default)]
     pub on: Option<RelationName>,
@@ -168,6 +187,12 @@ pub enum Action {
         leftover: String,
         cleanup: String,
     },
+    /// `REINDEX … CONCURRENTLY`: as above; `leftovers` is a query for the names (one column, qualified and quoted) of
+    /// what a failed try has left.
+    Reindex {
+        sql: String,
+        leftovers: String,
+    },
     Backfill(Backfill),
     /// Nothing now: so long after this plan is done, that one runs as a job of its own, unless this one was undone.
     Later {
@@ -181,7 +206,7 @@ impl Action {
     #[must_use]
     pub fn sql(&self) -> Cow<'_, str> {
         match self {
-            Self::Sql { sql, .. } | Self::BuildIndex { sql, .. } => sql.into(),
+            Self::Sql { sql, .. } | Self::BuildIndex { sql, .. } | Self::Reindex { sql, .. } => sql.into(),
             Self::Together { statements } => format!("BEGIN; {}; COMMIT", statements.join("; ")).into(),
             Self::Backfill(fill) => fill.update_sql().into(),
             Self::Later { plan, .. } => {
@@ -272,6 +297,7 @@ impl Step {
             Action::Sql { sql, .. } => vec![sql.into()],
             Action::Together { statements } => statements.iter().map(Cow::from).collect(),
             Action::BuildIndex { sql, leftover, cleanup } => vec![sql.into(), leftover.into(), cleanup.into()],
+            Action::Reindex { sql, leftovers } => vec![sql.into(), leftovers.into()],
             Action::Backfill(fill) => vec![fill.update_sql().into()],
             Action::Later { plan, .. } => plan.steps.iter().flat_map(Step::texts).collect(),
         };
@@ -297,6 +323,8 @@ impl Step {
             past: None,
             undo: Vec::new(),
             reworded: None,
+            heard: false,
+            estimate: None,
             on: None,
         }
     }

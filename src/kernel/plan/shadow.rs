@@ -218,6 +218,8 @@ impl Shadow<'_> {
             past: None,
             undo: Vec::new(),
             reworded: None,
+            heard: false,
+            estimate: None,
             on: None,
         }
     }

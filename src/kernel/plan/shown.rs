@@ -10,7 +10,7 @@ impl Plan {
         let mut plan = self.clone();
         for step in &mut plan.steps {
             match &mut step.action {
-                Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } => hide(sql),
+                Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } | Action::Reindex { sql, .. } => hide(sql),
                 Action::Together { statements } => statements.iter_mut().for_each(hide),
                 Action::Backfill(fill) => hide_value(fill),
                 Action::Later { plan, .. } => **plan = plan.shown(),

@@ -44,7 +44,7 @@ fn in_block(step: &Step) -> bool {
         && match &step.action {
             Action::Sql { mode, .. } => *mode == Mode::Brief,
             Action::Together { .. } => true,
-            Action::BuildIndex { .. } | Action::Backfill(_) | Action::Later { .. } => false,
+            Action::BuildIndex { .. } | Action::Reindex { .. } | Action::Backfill(_) | Action::Later { .. } => false,
         }
 }
 

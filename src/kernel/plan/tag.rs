@@ -22,7 +22,7 @@ pub fn of(change: &Change) -> String {
         Change::Privilege(privilege) => privilege.command.to_owned(),
         Change::Setting(_) => "SET".to_owned(),
         Change::Opaque(opaque) => opaque.what.clone(),
-        Change::Reindex { .. } => "REINDEX".to_owned(),
+        Change::Reindex(_) => "REINDEX".to_owned(),
         Change::RewriteTable { command, .. } => {
             if command.starts_with("VACUUM") { "VACUUM" } else { command }.to_owned()
         }

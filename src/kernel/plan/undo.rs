@@ -62,6 +62,7 @@ fn back(step: &Step) -> Vec<Step> {
         probe: step.probe.as_ref().map(|probe| format!("SELECT NOT coalesce(({probe}), false)")),
         undo: Vec::new(),
         reworded: None,
+        estimate: None,
         ..step.clone()
     };
     let proof = proof.map(|sql| Step { on: step.on.clone(), ..Step::scan("prove again", sql.clone()) });

@@ -50,7 +50,7 @@ fn by_itself() {
         ("hold as-is", "UPDATE orders SET a = 1"),
         ("rewrite drop-index", "DROP INDEX orders_a_idx"),
         ("hold as-is", "ALTER TABLE orders DROP COLUMN a, ADD COLUMN x uuid DEFAULT gen_random_uuid()"),
-        ("pass 0", "CREATE INDEX CONCURRENTLY ON orders (a)"),
+        ("rewrite concurrently", "CREATE INDEX CONCURRENTLY ON orders (a)"),
     ] {
         check(&standard, ALONE, expected, text);
     }
@@ -67,6 +67,10 @@ fn in_company() {
             ("bounded", "DROP INDEX orders_a_idx"),
             ("hold as-is", "DROP TABLE orders"),
             ("pass 0", "SELECT 1"),
+            // The server says that it cannot be here.
+            ("pass 0", "CREATE INDEX CONCURRENTLY ON orders (a)"),
+            ("pass 0", "DROP INDEX CONCURRENTLY orders_a_idx"),
+            ("pass 0", "REINDEX TABLE CONCURRENTLY orders"),
         ] {
             check(&standard, place, expected, text);
         }
@@ -113,7 +117,11 @@ fn a_plan_for_a_transaction_fits_into_one() {
 fn mode(step: &Step) -> Option<Mode> {
     match &step.action {
         Action::Sql { mode, .. } => Some(*mode),
-        Action::Together { .. } | Action::BuildIndex { .. } | Action::Backfill(_) | Action::Later { .. } => None,
+        Action::Together { .. }
+        | Action::BuildIndex { .. }
+        | Action::Reindex { .. }
+        | Action::Backfill(_)
+        | Action::Later { .. } => None,
     }
 }
 

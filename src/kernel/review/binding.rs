@@ -196,11 +196,13 @@ fn bound_plan(plan: &Plan) -> Plan {
 fn bound_step(step: Step) -> Step {
     let action = match step.action {
         Action::Backfill(backfill) => Action::Backfill(Backfill { rows_estimate: 0, ..backfill }),
-        other @ (Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Later { .. }) => {
-            other
-        }
+        other @ (Action::Sql { .. }
+        | Action::Together { .. }
+        | Action::BuildIndex { .. }
+        | Action::Reindex { .. }
+        | Action::Later { .. }) => other,
     };
-    Step { action, ..step }
+    Step { action, estimate: None, ..step }
 }
 
 /// JSON keeps the borders between values, which plain concatenation would not.

@@ -20,6 +20,8 @@ fn plan_for_test() -> Plan {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        heard: false,
+        estimate: None,
         on: None,
     };
     Plan {

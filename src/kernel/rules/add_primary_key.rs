@@ -2,7 +2,8 @@
 
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule, add_unique, set_not_null};
-use crate::kernel::facts::RelationFacts;
+use crate::kernel::facts::{RelationFacts, RelationKind};
+use crate::kernel::plan::add_index_constraint;
 use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, LockMode};
 
 /// The rule.
@@ -24,14 +25,14 @@ pub const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let (alter, constraint) = match subject.alter() {
         Some((alter, AlterKind::AddConstraint(constraint))) => (alter, constraint),
-        Some((alter, AlterKind::AddConstraintUsingIndex { index, primary_key: true, .. })) => {
-            return with_nulls(subject, alter, index);
+        Some((alter, AlterKind::AddConstraintUsingIndex { name, index, primary_key: true })) => {
+            return with_nulls(subject, alter, (name.as_deref(), index));
         }
         _ => return Vec::new(),
     };
     let ConstraintKind::PrimaryKey { .. } = constraint.kind else { return Vec::new() };
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
-    if target.facts.is_some_and(has_primary_key) {
+    if target.facts.is_some_and(|table| has_primary_key(table) || refused(table, &constraint.columns)) {
         return Vec::new();
     }
     if subject.index_of_parent_only(alter, &target) {
@@ -46,7 +47,8 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 }
 
 /// USING INDEX on columns that may be null: they are set NOT NULL, and read for it.
-fn with_nulls(subject: &Subject<'_>, alter: &AlterTable, index: &str) -> Vec<Hazard> {
+fn with_nulls(subject: &Subject<'_>, alter: &AlterTable, named: (Option<&str>, &str)) -> Vec<Hazard> {
+    let (name, index) = named;
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
     let Some(table) = target.facts.filter(|table| !has_primary_key(table)) else { return Vec::new() };
     let Some(found) = table.index(index) else { return Vec::new() };
@@ -56,7 +58,7 @@ fn with_nulls(subject: &Subject<'_>, alter: &AlterTable, index: &str) -> Vec<Haz
         .filter(|column| !set_not_null::nothing_to_read(table, column))
         .map(String::as_str)
         .collect();
-    if open.is_empty() {
+    if open.is_empty() || refused(table, &found.columns) {
         return Vec::new();
     }
     let message = format!(
@@ -64,8 +66,23 @@ fn with_nulls(subject: &Subject<'_>, alter: &AlterTable, index: &str) -> Vec<Haz
         target.described(),
         open.join(", ")
     );
-    let why = "its columns must be NOT NULL first: set them so with a statement of their own";
-    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(Err(why))]
+    let plan = if alter.only || table.has_children || table.kind != RelationKind::Table {
+        Err("a CHECK that proves its columns would be inherited: set them NOT NULL with a statement of their own"
+            .to_owned())
+    } else if !found.unique || !found.valid || found.expression_or_partial || found.constraint.is_some() {
+        Err("the index is not fit for it".to_owned())
+    } else {
+        let action = subject.action.map(|action| action.sql.as_str()).unwrap_or_default();
+        let (major, mut names) = (subject.facts.major(), subject.names.borrow_mut());
+        let of = add_index_constraint::Used { name: name.unwrap_or(index), index, action, open: &open };
+        Ok(add_index_constraint::using(table, &of, (major, &mut names)))
+    };
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(plan)]
+}
+
+/// The server does not take a NOT NULL that is NOT VALID (18) for a key, and says so at once.
+fn refused(table: &RelationFacts, columns: &[String]) -> bool {
+    columns.iter().any(|column| set_not_null::unproven(table, column).is_some())
 }
 
 /// A second one is refused by the server at once.

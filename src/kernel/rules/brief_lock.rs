@@ -13,9 +13,9 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Rewrite,
     doc: Doc {
-        what: "Every change that takes a strong lock on a table that others use, if only for a moment.",
-        why: "While it waits for one long query, all later ones queue behind it.",
-        instead: "A short lock_timeout, and retries with pauses in between.",
+        what: "Every change that takes a strong lock on a table that others use, if only for a moment; and, with the same answer, what is written CONCURRENTLY.",
+        why: "While it waits for one long query, all later ones queue behind it. A concurrent build that fails leaves an INVALID index.",
+        instead: "A short lock_timeout, and retries with pauses in between. After a failed build, DROP INDEX CONCURRENTLY of what it left before the next try.",
         versions: "All supported versions.",
         undo: "The opposite statement (ADD and DROP, SET and DROP, ENABLE and DISABLE), under the same short lock_timeout.",
     },
@@ -45,7 +45,7 @@ fn refuses_transaction(change: &Change) -> bool {
     if let Change::AlterTable(alter) = change {
         return alter.actions.iter().any(|action| detaches(&action.kind));
     }
-    matches!(change, Change::Reindex { .. })
+    matches!(change, Change::Reindex(_))
 }
 
 /// ALTER of an index or view as if it were a table locks that, which is the server's own business.

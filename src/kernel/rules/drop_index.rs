@@ -27,13 +27,18 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if drop.kind != DropKind::Index || drop.concurrently {
         return Vec::new();
     }
+    // One that is not there is an error before any is dropped.
+    if !drop.if_exists && drop.relations.iter().any(|name| matches!(subject.known(name), Known::Missing)) {
+        return Vec::new();
+    }
     let shared = drop.relations.iter().filter_map(|name| subject.shared(name));
     let shared: Vec<Target<'_>> = shared.filter(|target| !of_own_table(subject, target)).collect();
     // The server refuses at once to drop what a constraint owns; without CONCURRENTLY the work is brief.
     if shared.iter().any(owned) || (!drop.cascade && shared.iter().any(partitioned)) {
         return Vec::new();
     }
-    let plan = safe(drop.cascade, &shared);
+    let missing = drop.relations.iter().filter(|name| matches!(subject.known(name), Known::Missing));
+    let plan = safe(drop.cascade, &shared, missing);
     shared.iter().map(|target| hazard(subject, target, plan.clone())).collect()
 }
 
@@ -67,11 +72,18 @@ fn of_own_table(subject: &Subject<'_>, index: &Target<'_>) -> bool {
     table.is_some_and(|name| matches!(subject.known(name), Known::Own))
 }
 
-fn safe(cascade: bool, indexes: &[Target<'_>]) -> Result<Plan, &'static str> {
+fn safe<'a>(
+    cascade: bool,
+    indexes: &[Target<'_>],
+    missing: impl Iterator<Item = &'a RelationName>,
+) -> Result<Plan, &'static str> {
     if cascade {
         return Err("CASCADE does not go with CONCURRENTLY, and takes along what depends on it");
     }
     let facts: Option<Vec<&RelationFacts>> = indexes.iter().map(|index| index.facts).collect();
     let facts = facts.ok_or(UNKNOWN)?;
-    Ok(drop_index::plan(&facts))
+    if facts.iter().any(|index| index.kind != RelationKind::Index) {
+        return Err("not all of it is indexes");
+    }
+    Ok(drop_index::plan(&facts, missing))
 }

@@ -96,7 +96,7 @@ impl All {
                 }
             }
             // Each partition in a transaction of its own, and the parent in none.
-            Change::Reindex { .. }
+            Change::Reindex(_)
                 if matches!(facts.kind, RelationKind::PartitionedTable | RelationKind::PartitionedIndex) =>
             {
                 self.0.clear();
@@ -235,7 +235,8 @@ pub fn locks(change: &Change) -> Vec<(&RelationName, LockMode)> {
             let lock = if rename.what == "index" { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
             rename.relation.iter().map(|name| (name, lock)).collect()
         }
-        Change::Reindex { target, .. } => target.iter().map(|name| (name, LockMode::AccessExclusive)).collect(),
+        Change::Reindex(reindex) if reindex.concurrently => Vec::new(),
+        Change::Reindex(reindex) => reindex.target().iter().map(|name| (*name, LockMode::AccessExclusive)).collect(),
         Change::RewriteTable { relation, .. } => {
             relation.iter().map(|name| (name, LockMode::AccessExclusive)).collect()
         }

@@ -44,6 +44,7 @@ pub mod subject;
 pub mod truncate;
 pub mod unreadable;
 pub mod validate_with_others;
+pub mod watched;
 
 use serde::{Deserialize, Serialize};
 

@@ -48,7 +48,7 @@ pub(super) fn nothing_to_read(table: &RelationFacts, column: &str) -> bool {
 }
 
 /// A NOT NULL constraint that binds new rows only (18).
-fn unproven<'a>(table: &'a RelationFacts, column: &str) -> Option<&'a str> {
+pub(super) fn unproven<'a>(table: &'a RelationFacts, column: &str) -> Option<&'a str> {
     let of = |c: &&ConstraintFacts| c.kind == 'n' && !c.validated && c.columns.iter().any(|name| name == column);
     table.constraints.iter().find(of).map(|c| c.name.as_str())
 }

@@ -51,7 +51,7 @@ pub fn agreement(text: &str, change: &Change) -> Agreement {
         | Change::Privilege(_)
         | Change::Setting(_)
         | Change::Opaque(_)
-        | Change::Reindex { .. }
+        | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
         | Change::CheckDomain { .. }

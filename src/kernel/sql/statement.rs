@@ -20,7 +20,7 @@ pub use column::{
     AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, NotNull, Serial, TableConstraint, TypeName, Using,
     UsingForm,
 };
-pub use index::{CreateIndex, IndexElement};
+pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
 pub use object::{
     CreateTable, Drop, DropKind, Opaque, OpaqueKind, Privilege, Publication, PublicationEffect, Rename, Setting,
 };
@@ -110,11 +110,7 @@ pub enum Change {
     Setting(Setting),
     /// Runs text or code nobody can read from here.
     Opaque(Opaque),
-    /// REINDEX without CONCURRENTLY; `target` absent for SCHEMA, DATABASE, SYSTEM.
-    Reindex {
-        target: Option<RelationName>,
-        index: bool,
-    },
+    Reindex(Reindex),
     /// VACUUM FULL, CLUSTER: rewrites under ACCESS EXCLUSIVE. No relation means all.
     RewriteTable {
         command: &'static str,

@@ -216,15 +216,18 @@ fn step(out: &mut String, number: usize, step: &Step) {
         Action::Sql { mode: Mode::Scan, .. } => "under a weak lock, as long as it takes",
         Action::Sql { mode: Mode::NoTransaction, .. } => "outside a transaction",
         Action::Sql { mode: Mode::AsIs, .. } => "as it is",
-        Action::BuildIndex { .. } => "concurrently, an invalid left-over is dropped first",
+        Action::BuildIndex { .. } | Action::Reindex { .. } => "concurrently, an invalid left-over is dropped first",
         Action::Backfill(_) => "in batches steered by time",
         Action::Later { .. } => "as a job of its own, unless this one is undone",
     };
-    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}", line(&step.name), step.lock.words());
+    let takes = step.estimate.map(|estimate| format!("; {estimate}")).unwrap_or_default();
+    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}{takes}", line(&step.name), step.lock.words());
     let rows = match &step.action {
         Action::Backfill(fill) => format!("  -- about {} rows", grouped(fill.rows_estimate)),
         Action::Later { ms, .. } => format!("  -- {} later", span(*ms)),
-        Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } => String::new(),
+        Action::Sql { .. } | Action::Together { .. } | Action::BuildIndex { .. } | Action::Reindex { .. } => {
+            String::new()
+        }
     };
     block(out, "     | ", &format!("{}{rows}", step.action.sql()));
     if let Some(probe) = &step.probe {

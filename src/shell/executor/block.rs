@@ -40,7 +40,7 @@ impl<D: Database> Runner<'_, D> {
                 Action::Sql { sql, mode: Mode::AsIs } => self.as_is(sql).await?,
                 Action::Sql { sql, .. } => self.brief_in_block(step, std::slice::from_ref(sql)).await?,
                 Action::Together { statements } => self.brief_in_block(step, statements).await?,
-                Action::BuildIndex { .. } | Action::Backfill(_) | Action::Later { .. } => 0,
+                Action::BuildIndex { .. } | Action::Reindex { .. } | Action::Backfill(_) | Action::Later { .. } => 0,
             };
             let ms = ms(started.elapsed());
             let name = step.name.clone();
@@ -101,6 +101,6 @@ fn may_be_in_block(step: &Step) -> bool {
     match &step.action {
         Action::Sql { mode, .. } => matches!(mode, Mode::Brief | Mode::AsIs),
         Action::Together { .. } => true,
-        Action::BuildIndex { .. } | Action::Backfill(_) | Action::Later { .. } => false,
+        Action::BuildIndex { .. } | Action::Reindex { .. } | Action::Backfill(_) | Action::Later { .. } => false,
     }
 }

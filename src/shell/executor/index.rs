@@ -1,4 +1,4 @@
-//! `CREATE INDEX CONCURRENTLY`: what it leaves when it fails is an INVALID index, which costs every write
+//! `CREATE INDEX CONCURRENTLY` and `REINDEX … CONCURRENTLY`: what it leaves when it fails is an INVALID index, which costs every write
 //! and, if unique, refuses rows for an index nobody knows. It is dropped on every way out, or named.
 
 use std::time::Duration;
@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::holders::quoted;
+use super::ledger::Entry;
 use super::retry::Retry;
 use super::settings::Settings;
-use super::{CANCELED, Progress, Runner, error, is_contention, is_lost, yes};
+use super::{CANCELED, Progress, Runner, error, is_contention, is_lost, is_true, yes};
 use crate::kernel::plan::Step;
 use crate::shell::database::{Database, DatabaseError};
 
@@ -21,6 +22,11 @@ const BUILDING: &str = "\
 SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_get_progress_info('CREATE INDEX') p
   WHERE p.relid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
     AND p.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())";
+
+/// $1 an index by its quoted name.
+const INVALID: &str = "\
+SELECT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE NOT i.indisvalid
+  AND i.indexrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid)";
 
 pub(super) struct Build<'a> {
     pub(super) sql: &'a str,
@@ -98,6 +104,66 @@ impl<D: Database> Runner<'_, D> {
         }
         if !self.drop_concurrently(build.cleanup, failure.code() != Some(CANCELED)).await? {
             self.leftover = Some(build.cleanup.to_owned());
+        }
+        Ok(())
+    }
+
+    /// `REINDEX … CONCURRENTLY`. The index it is of stays in use whatever happens; what is dropped is the new one that
+    /// was not finished, or the old one that was not dropped.
+    pub(super) async fn reindex(&mut self, step: &Step, sql: &str, leftovers: &str) -> Result<u32, DatabaseError> {
+        let mut retry = Retry::new(self.limits, self.limits.budget);
+        if step.probe.is_none() {
+            self.book.write(self.at, Entry::Untold).await?;
+        }
+        self.drop_unfinished(leftovers, false).await?;
+        loop {
+            self.check_cancelled()?;
+            self.tell_who_delays(step).await?;
+            let failure = match self.unbounded(sql).await {
+                Ok(done) => {
+                    self.keep(done);
+                    if self.leftover.take().is_some() {
+                        self.drop_unfinished(leftovers, false).await?;
+                    }
+                    return Ok(retry.attempt);
+                }
+                Err(failure) if is_lost(&failure) => return Err(failure),
+                Err(failure) => failure,
+            };
+            self.drop_unfinished(leftovers, failure.code() != Some(CANCELED)).await?;
+            if !is_contention(&failure) {
+                return Err(failure);
+            }
+            self.again(step, &mut retry, failure).await?;
+        }
+    }
+
+    /// A `DROP INDEX CONCURRENTLY` that was stopped half way leaves the index INVALID: it is named.
+    pub(super) async fn name_half_dropped(&mut self, sql: &str, why: &DatabaseError) -> Result<(), DatabaseError> {
+        let Some(name) = sql.strip_prefix("DROP INDEX CONCURRENTLY ").filter(|_| !is_lost(why)) else { return Ok(()) };
+        let rows = match self.db.query(INVALID, &[Some(name)]).await {
+            Err(error) if error.code() == Some(CANCELED) => self.db.query(INVALID, &[Some(name)]).await?,
+            other => other?,
+        };
+        if is_true(&rows) {
+            self.leftover = Some(sql.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Drops what failed tries of a REINDEX have left. `late`: see [`Self::drop_concurrently`].
+    pub(super) async fn drop_unfinished(&mut self, leftovers: &str, late: bool) -> Result<(), DatabaseError> {
+        let rows = match self.db.query(leftovers, &[]).await {
+            // A cancel that came late: what it stopped is over.
+            Err(error) if error.code() == Some(CANCELED) => self.db.query(leftovers, &[]).await?,
+            other => other?,
+        };
+        for name in rows.into_iter().flatten().flatten() {
+            let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
+            (self.tell)(Progress::Note(format!("an invalid index of a failed try is dropped: {name}")));
+            if !self.drop_concurrently(&drop, late).await? {
+                self.leftover = Some(drop);
+            }
         }
         Ok(())
     }

@@ -97,7 +97,10 @@ impl<D: Database> Runner<'_, D> {
                         return Ok(retry.attempt);
                     }
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.name_half_dropped(sql, &error).await?;
+                    return Err(error);
+                }
             }
         }
     }

@@ -73,6 +73,8 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         past: None,
         undo: Vec::new(),
         reworded: None,
+        heard: false,
+        estimate: None,
         on: None,
     }
 }
@@ -130,7 +132,7 @@ async fn the_sessions_timeouts_come_back_on_every_way_out() {
             .on("'lock_timeout', '7000'", &[Err("57014"), Ok("")]);
         let outcome = go(&mut db, vec![step("run", "DROP INDEX CONCURRENTLY i", Mode::NoTransaction)]).await;
         assert!(matches!(outcome, Outcome::Failed(..)), "{outcome:?}");
-        let last = &db.log.last().unwrap().1;
+        let last = &db.log.iter().rev().find(|(_, sql)| sql.contains("lock_timeout")).unwrap().1;
         assert!(last.contains("'lock_timeout', '7000', false"), "{last}");
         assert!(last.contains("'statement_timeout', '90000', false"), "{last}");
     }
@@ -143,6 +145,8 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
         past: None,
         undo: vec![format!("ALTER undo {name}")],
         reworded: None,
+        heard: false,
+        estimate: None,
         on: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)
     };

@@ -95,7 +95,7 @@ fn is_long(plan: &Plan, record: &StepRecord) -> bool {
     let step = usize::try_from(record.step).ok().and_then(|at| plan.steps.get(at));
     record.ended.is_none()
         && step.is_some_and(|step| match &step.action {
-            Action::BuildIndex { .. } => true,
+            Action::BuildIndex { .. } | Action::Reindex { .. } => true,
             Action::Sql { mode: Mode::Scan | Mode::NoTransaction, .. } => true,
             Action::Sql { mode: Mode::Brief | Mode::AsIs, .. }
             | Action::Together { .. }

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::kernel::plan::Plan;
+use crate::kernel::plan::estimate::Estimate;
+use crate::kernel::plan::{Plan, concurrently};
 use crate::kernel::policy::Verdict;
 use crate::kernel::rules::Finding;
 use crate::kernel::rules::subject::written;
@@ -51,6 +52,10 @@ impl Outcome {
         match verdict {
             Verdict::Pass { warnings, .. } => or_warn(Self::Pass, warnings),
             Verdict::Bounded { warnings, .. } => or_warn(Self::Bounded, warnings),
+            // Written as it should be.
+            Verdict::Rewrite { plan, findings, .. } if plan.recipe == concurrently::RECIPE => {
+                or_warn(Self::Pass, findings)
+            }
             Verdict::Rewrite { plan, findings, .. } if !plan.rewrites() => or_warn(Self::Bounded, findings),
             Verdict::Rewrite { .. } => Self::Rewrite,
             Verdict::Defer { .. } => Self::Defer,
@@ -213,6 +218,8 @@ pub(super) struct ShownStep {
     pub(super) sql: String,
     pub(super) lock: LockMode,
     pub(super) scans: bool,
+    /// How long it takes once it has its lock, where sizes tell.
+    pub(super) estimate: Option<Estimate>,
     pub(super) undo: Vec<String>,
 }
 
@@ -239,6 +246,7 @@ impl ShownPlan {
             name: step.name,
             lock: step.lock,
             scans: step.scans,
+            estimate: step.estimate,
             undo: step.undo,
         });
         Self { recipe: plan.recipe, summary: plan.summary, steps: steps.collect(), undo_loses: plan.undo_loses }

@@ -129,7 +129,8 @@ fn plan(judged: &Judged) -> Option<String> {
         }
     };
     for (place, step) in plan.steps.iter().enumerate() {
-        text.push_str(&format!("\n{}. {}; -- {}, {}", place + 1, step.sql, step.name, step.lock.words()));
+        let takes = step.estimate.map(|estimate| format!(", {estimate}")).unwrap_or_default();
+        text.push_str(&format!("\n{}. {}; -- {}, {}{takes}", place + 1, step.sql, step.name, step.lock.words()));
     }
     Some(text)
 }

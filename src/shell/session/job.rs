@@ -353,12 +353,12 @@ pub(super) fn is_long(plan: &Plan) -> bool {
     let lasts = plan.steps.iter().any(|step| {
         step.scans
             || match &step.action {
-                Action::BuildIndex { .. } | Action::Backfill(_) => true,
+                Action::BuildIndex { .. } | Action::Reindex { .. } | Action::Backfill(_) => true,
                 Action::Sql { mode: Mode::Scan | Mode::NoTransaction, .. } => true,
                 Action::Sql { mode: Mode::Brief | Mode::AsIs, .. } | Action::Together { .. } | Action::Later { .. } => {
                     false
                 }
             }
     });
-    plan.rewrites() && (lasts || plan.steps.len() > 1)
+    lasts || (plan.rewrites() && plan.steps.len() > 1)
 }

@@ -44,7 +44,10 @@ pub(super) fn split(plan: &Plan, head: usize) -> String {
 }
 
 fn lines(plan: &Plan) -> Vec<String> {
-    let line = |(at, step): (usize, &Step)| format!("{}. {}: {}", at + 1, step.name, sql_of(&step.action));
+    let line = |(at, step): (usize, &Step)| {
+        let takes = step.estimate.map(|estimate| format!(" ({estimate})")).unwrap_or_default();
+        format!("{}. {}{takes}: {}", at + 1, step.name, sql_of(&step.action))
+    };
     plan.steps.iter().enumerate().map(line).collect()
 }
 

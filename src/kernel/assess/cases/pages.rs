@@ -141,7 +141,7 @@ fn instead(plan: &Plan, page: &mut String) {
 fn work(step: &Step) -> &'static str {
     match &step.action {
         Action::Backfill(_) => ", in batches",
-        Action::BuildIndex { .. } => ", reads all rows",
+        Action::BuildIndex { .. } | Action::Reindex { .. } => ", reads all rows",
         Action::Sql { .. } | Action::Together { .. } if step.scans => ", reads all rows",
         Action::Sql { .. } | Action::Together { .. } | Action::Later { .. } => "",
     }

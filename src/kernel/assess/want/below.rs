@@ -18,6 +18,9 @@ pub fn wanted_below(reading: &Reading, facts: &Facts) -> Wanted {
                 let middle = index_middle(index.elements.iter().map(|e| e.name_part.as_str()));
                 below(&index.relation, Some((&middle, "idx")), facts, &mut relations);
             }
+            Change::Reindex(reindex) if !reindex.concurrently => {
+                reindex.target().into_iter().for_each(|target| below(target, None, facts, &mut relations));
+            }
             Change::AlterTable(alter) => alter_table(alter, facts, &mut relations),
             Change::Drop(drop) if drop.kind == DropKind::Table => {
                 let places = drop.relations.iter().filter_map(|name| found(name, facts)?.partition_of.as_ref());

@@ -47,7 +47,7 @@ fn change_word(change: &Change) -> String {
             OpaqueKind::Server => format!("server {}", opaque.what),
             OpaqueKind::Function => format!("function {}", opaque.what),
         },
-        Change::Reindex { .. } => "reindex".to_owned(),
+        Change::Reindex(_) => "reindex".to_owned(),
         Change::RewriteTable { command, .. } => command.to_lowercase(),
         Change::RefreshMatview { relation, .. } => format!("refresh {}", relation.name),
         Change::LockTable { mode, .. } => format!("lock {mode:?}").to_lowercase(),

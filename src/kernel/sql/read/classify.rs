@@ -65,7 +65,7 @@ fn weight(statement: &Statement) -> u8 {
             | Change::CreateIndex(_)
             | Change::CreateTable(_)
             | Change::Rename(_)
-            | Change::Reindex { .. }
+            | Change::Reindex(_)
             | Change::RewriteTable { .. }
             | Change::RefreshMatview { .. }
             | Change::CheckDomain { .. }

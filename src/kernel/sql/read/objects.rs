@@ -3,7 +3,10 @@
 use pg_raw_parse::raw::{AlterPublicationAction, DropBehavior, ObjectType, ReindexObjectType};
 use pg_raw_parse::{ConstValue, Node, list::NodeList, nodes};
 
-use super::super::statement::{Change, Drop, DropKind, LockMode, Publication, PublicationEffect, RelationName, Rename};
+use super::super::statement::{
+    Change, Drop, DropKind, LockMode, Publication, PublicationEffect, Reindex, ReindexOf, RelationName, Rename,
+};
+use super::super::write::quote_ident;
 use super::Unreadable;
 use super::classify::{Found, expression};
 
@@ -293,11 +296,25 @@ pub(super) fn reindex(statement: &nodes::ReindexStmt, found: &mut Found) {
                 _ => false,
             }
     });
-    if !concurrently {
-        found.add(Change::Reindex {
-            target: statement.relation().map(relation),
-            index: statement.kind == ReindexObjectType::REINDEX_OBJECT_INDEX,
-        });
+    let name = || statement.relation().map(relation);
+    let of = match statement.kind {
+        ReindexObjectType::REINDEX_OBJECT_INDEX => name().map(ReindexOf::Index),
+        ReindexObjectType::REINDEX_OBJECT_TABLE => name().map(ReindexOf::Table),
+        ReindexObjectType::REINDEX_OBJECT_SCHEMA => {
+            Some(ReindexOf::Schema(statement.name().unwrap_or_default().to_owned()))
+        }
+        ReindexObjectType::REINDEX_OBJECT_DATABASE => Some(ReindexOf::Database),
+        _ => None,
+    };
+    let options = statement.params().iter().filter_map(reindex_option).collect();
+    found.add(Change::Reindex(Reindex { of: of.unwrap_or(ReindexOf::System), concurrently, options }));
+}
+
+fn reindex_option(option: &nodes::DefElem) -> Option<String> {
+    match (option.defname(), option.arg()) {
+        (Some("verbose"), _) if may_be_true(option) => Some("VERBOSE".to_owned()),
+        (Some("tablespace"), Node::String(name)) => name.sval().map(|name| format!("TABLESPACE {}", quote_ident(name))),
+        _ => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `CREATE INDEX`.
+//! `CREATE INDEX` and `REINDEX`.
 
 use super::RelationName;
 
@@ -26,4 +26,35 @@ pub struct IndexElement {
     pub column: Option<String>,
     /// What PostgreSQL uses of it when it makes up the index's name (column, function name or `expr`).
     pub name_part: String,
+}
+
+/// `REINDEX`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reindex {
+    pub of: ReindexOf,
+    pub concurrently: bool,
+    /// The other options as they stand in parentheses, VERBOSE and TABLESPACE; none if empty.
+    pub options: Vec<String>,
+}
+
+/// What is rebuilt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReindexOf {
+    Index(RelationName),
+    Table(RelationName),
+    Schema(String),
+    Database,
+    /// The system catalogs.
+    System,
+}
+
+impl Reindex {
+    /// The index or table that it names.
+    #[must_use]
+    pub fn target(&self) -> Option<&RelationName> {
+        match &self.of {
+            ReindexOf::Index(name) | ReindexOf::Table(name) => Some(name),
+            ReindexOf::Schema(_) | ReindexOf::Database | ReindexOf::System => None,
+        }
+    }
 }

@@ -42,6 +42,8 @@ fn hostile_request() -> Request {
         past: None,
         undo: vec!["ALTER TABLE public.orders DROP COLUMN token".into()],
         reworded: None,
+        heard: false,
+        estimate: None,
         on: None,
     };
     let expand = Action::Sql { sql: "ALTER TABLE public.orders ADD COLUMN token uuid".into(), mode: Mode::Brief };

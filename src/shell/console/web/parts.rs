@@ -68,16 +68,16 @@ fn step(step: &Step, reached: Option<&'static str>) -> Markup {
         Action::Sql { mode: Mode::Scan, .. } => "as long as it takes",
         Action::Sql { mode: Mode::NoTransaction, .. } => "outside a transaction",
         Action::Sql { mode: Mode::AsIs, .. } => "as it is, for as long as it runs",
-        Action::BuildIndex { .. } => "concurrently",
+        Action::BuildIndex { .. } | Action::Reindex { .. } => "concurrently",
         Action::Backfill(_) => "in batches steered by time",
         Action::Later { .. } => "later, as a job of its own, unless this one is undone",
     };
     html! {
         li class=[reached] {
-            p.step { strong { (line(&step.name)) } " " (lock(step.lock)) " " span.quiet { (blocks(step.lock)) ", " (how) } }
+            p.step { strong { (line(&step.name)) } " " (lock(step.lock)) " " span.quiet { (blocks(step.lock)) ", " (how) @if let Some(estimate) = step.estimate { ", " (estimate) } } }
             @match &step.action {
                 Action::Together { statements } => (sql::block(&format!("{};", statements.join(";\n")))),
-                Action::Sql { .. } | Action::BuildIndex { .. } | Action::Backfill(_) | Action::Later { .. } => (sql::block(&step.action.sql())),
+                Action::Sql { .. } | Action::BuildIndex { .. } | Action::Reindex { .. } | Action::Backfill(_) | Action::Later { .. } => (sql::block(&step.action.sql())),
             }
             @if let Action::Backfill(fill) = &step.action { p.quiet { "about " (grouped(fill.rows_estimate)) " rows" } }
             @if step.probe.is_some() || !step.undo.is_empty() {
