@@ -148,8 +148,9 @@ pub fn judge(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) 
         return verdict;
     }
     match verdict {
-        Verdict::Pass { .. } => verdict,
-        Verdict::Bounded { .. }
+        Verdict::Pass { ref warnings, .. } if warnings.is_empty() => verdict,
+        Verdict::Pass { .. }
+        | Verdict::Bounded { .. }
         | Verdict::Rewrite { .. }
         | Verdict::Defer { .. }
         | Verdict::Observed { .. }
@@ -201,6 +202,10 @@ fn answers<'a>(policy: &Policy, who: &Who, assessment: &'a Assessment, change: &
             continue;
         }
         let response = respond(entry, finding);
+        if rules::is_definition(&finding.rule) {
+            answers.push(Answer { response, finding, change });
+            continue;
+        }
         // Told to let a long one through: then it must not be cut short either.
         as_written &= response == Response::Pass && change.brief;
         answers.push(Answer { response, finding, change });
@@ -317,6 +322,12 @@ fn whole_message(assessment: &Assessment) -> Plan {
 }
 
 impl Policy {
+    /// What it answers to one finding.
+    #[must_use]
+    pub fn answer(&self, who: &Who, finding: &Finding) -> Response {
+        respond(self.entry(who, finding), finding)
+    }
+
     /// The first entry that matches a finding. A finding without a relation matches no table pattern.
     #[must_use]
     pub fn entry(&self, who: &Who, finding: &Finding) -> Option<&Entry> {
@@ -365,7 +376,8 @@ impl Verdict {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Pass { .. } => "pass",
+            Self::Pass { warnings, .. } if warnings.is_empty() => "pass",
+            Self::Pass { .. } => "warn",
             Self::Bounded { .. } => "bounded",
             Self::Rewrite { .. } => "rewrite",
             Self::Defer { .. } => "defer",
