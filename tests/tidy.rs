@@ -27,6 +27,7 @@ const KERNEL_CRATES: &[&str] = &[
     "memchr",
     "pg_raw_parse",
     "pgwire",
+    "regex_lite",
     "serde",
     "serde_json",
     "sha2",

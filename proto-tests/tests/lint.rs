@@ -249,7 +249,7 @@ const SCRIPT: &[&str] = &[
     "alter table orders add constraint small check (amount < 1000000)",
     "alter table ledger add constraint noted check (note is not null)",
     "begin",
-    "create table own (a int)",
+    "create table own (a int, b bigint primary key)",
     "create index on own (a)",
     "alter table own alter column a set not null",
     "alter table orders add column c int",
@@ -293,8 +293,13 @@ fn observed(database: &str, config: &str, messages: &[&str]) -> Vec<String> {
             Some("decision") if line["decision"] == "observe" => {
                 let would = line["recipe"].as_str().unwrap();
                 let findings = line["findings"].as_array().unwrap();
-                // A rewrite in which only the statement itself runs.
-                let would = if would == "rewrite" && findings.is_empty() { "bounded" } else { would };
+                // Only the statement itself runs, and perhaps with warnings about what it defines.
+                let harmless = findings.iter().all(|finding| finding["lock"].is_null());
+                let would = match would {
+                    "rewrite" | "bounded" if findings.is_empty() => "bounded",
+                    "rewrite" | "bounded" if harmless => "warn",
+                    other => other,
+                };
                 by_number.insert(number, would.to_owned());
             }
             _ => {}
@@ -343,4 +348,69 @@ fn strings_of_several_statements_too() {
         let strictest = verdicts.max_by_key(|verdict| rank(verdict)).unwrap().to_owned();
         assert_eq!(observed(&database, &policy_file("standard"), &[message])[0], strictest, "{message}");
     }
+}
+
+/// The warnings of an answer: message and hint.
+fn warnings(answer: &[proto_tests::wire::Message]) -> Vec<(String, String)> {
+    let notices = answer.iter().filter(|m| m.tag == b'N' && m.field('V').as_deref() == Some("WARNING"));
+    notices.map(|m| (m.field('M').unwrap_or_default(), m.field('H').unwrap_or_default())).collect()
+}
+
+/// What the gateway says of definitions over the wire, what it keeps, and what a policy makes of it.
+#[test]
+fn definitions_are_warned_of_recorded_and_the_policys_to_answer() {
+    let database = SERVER.database("lint_definitions", "fixture");
+    let config = "[naming]\nindex = 'ix_{table}_{columns}'\n[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\n\
+                  policy = \"mine\"\n[[policy.mine.rules]]\nresponses = { json-column = \"pass\", money-column = \"refuse\" }\n";
+    let options = GatewayOptions { config: config.to_owned(), ..GatewayOptions::default() };
+    let gateway = Gateway::with(&SERVER, &options);
+    let mut client = gateway.connect("alice", &database);
+    let mut send = |sql: &str| {
+        client.send(&proto_tests::wire::query(sql.as_bytes())).unwrap();
+        client.until_ready()
+    };
+    // The comment is lint's: the gateway does not follow it.
+    let answer =
+        send("-- lockkeeper:ignore integer-key no\ncreate table notes (id int primary key, at timestamp, raw json)");
+    let told = warnings(&answer);
+    let said: Vec<&str> = told.iter().map(|(message, _)| message.as_str()).collect();
+    let expected = [
+        "the key id of public.notes is integer: after 2147483647 every INSERT fails",
+        "at of public.notes is timestamp without time zone: it does not say which moment is meant",
+    ];
+    assert_eq!(said, expected);
+    assert!(told[0].1.starts_with("bigint"), "{told:?}");
+    assert!(proto_tests::client::error_of(&answer).is_none());
+    for (sql, expected) in [
+        ("create table plain (id bigint primary key)", vec![]),
+        ("create temp table scratch (a timestamp)", vec![]),
+        ("create table later (a bigint); alter table later add primary key (a)", vec![]),
+        ("create index ix_notes_at on notes (at)", vec![]),
+        (
+            "create index notes_at on notes (at)",
+            vec![
+                "the index notes_at of public.notes does not fit the pattern ix_{table}_{columns}",
+                "public.notes has an index already that does what this one would do: ix_notes_at on (at)",
+            ],
+        ),
+        (
+            "alter table notes add note bigint references plain",
+            vec!["no index of public.notes begins with note, which the foreign key looks rows up by"],
+        ),
+    ] {
+        let answer = send(sql);
+        assert!(proto_tests::client::error_of(&answer).is_none(), "{sql}: {answer:?}");
+        let mut told: Vec<String> = warnings(&answer).into_iter().map(|(message, _)| message).collect();
+        told.sort();
+        let mut expected = expected;
+        expected.sort_unstable();
+        assert_eq!(told, expected, "{sql}");
+    }
+    let refused = send("alter table notes add price money");
+    assert_eq!(proto_tests::client::error_of(&refused).and_then(|m| m.field('C')).as_deref(), Some("LK002"));
+    drop(client);
+    gateway.stop();
+    let warned = gateway.record().into_iter().filter(|line| line["event"] == "decision" && line["decision"] == "warn");
+    let first = warned.into_iter().next().expect("a warning is recorded");
+    assert_eq!(first["findings"][0]["rule"], "integer-key");
 }

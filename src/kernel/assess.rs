@@ -12,7 +12,7 @@ use super::plan::retype::{self, Retype, Work};
 use super::plan::{Mode, Plan, as_is, batches, concurrently, create_partition, drops, guarded, tag};
 use super::rules::locks::Locked;
 use super::rules::subject::{Earlier, Hazard, Subject};
-use super::rules::{Finding, RULES, Rule, brief_lock, locks, watched};
+use super::rules::{Finding, RULES, Rule, brief_lock, definition, locks, watched};
 use super::sql::agree::{Agreement, agreement};
 use super::sql::statement::{
     AlterAction, AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, Parsed, Reading, RelationName,
@@ -90,7 +90,8 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         };
         let shares_text = reading.statements.iter().filter(|other| other.span == parsed.span).count() > 1;
         let names = RefCell::new(Names::new(&facts));
-        let judged = Judged { statement, change, text: part(text, &parsed.span), facts: &facts, earlier: &earlier };
+        let place = Place { text, span: parsed.span.clone() };
+        let judged = Judged { statement, change, place: &place, facts: &facts, earlier: &earlier };
         let (found, mut assessed) = judged.assess(&names);
         let disagrees = || matches!(agreement(part(text, &parsed.span), change), Agreement::Disagrees(_));
         let miswritten = |plan: &Plan| plan.reads_back().is_err();
@@ -115,9 +116,11 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         let plans = assessed.safe.iter_mut().chain(assessed.guarded.iter_mut().map(|(_, plan)| plan));
         plans.for_each(|plan| estimate::put(plan, &facts));
         findings.extend(told(found, &assessed, reading.exact_names));
+        findings.extend(judged.definition(&names));
         changes.push(assessed);
         remember(change, &facts, &mut earlier);
     }
+    findings.retain(|finding| !met_later(finding, reading));
     let statements = count(&reading.statements);
     Assessment { text: text.to_owned(), findings, facts, changes, statements }
 }
@@ -142,6 +145,15 @@ fn told(found: Vec<Finding>, assessed: &Assessed, exact_names: bool) -> Vec<Find
         found.push(Finding { plan: Some(plan.clone()), ..finding.clone() });
     }
     found
+}
+
+/// A later statement of the message gives what is missing.
+fn met_later(finding: &Finding, reading: &Reading) -> bool {
+    let Some(need) = &finding.need else { return false };
+    reading.statements.iter().skip(finding.statement + 1).any(|parsed| match &parsed.statement {
+        Statement::Change(change) => need.met_by(change),
+        _ => false,
+    })
 }
 
 fn count(statements: &[Parsed]) -> usize {
@@ -210,11 +222,17 @@ fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
     }
 }
 
+/// A statement in its message.
+struct Place<'a> {
+    text: &'a str,
+    span: Range<usize>,
+}
+
 /// One change on its way through the rules.
 struct Judged<'a> {
     statement: usize,
     change: &'a Change,
-    text: &'a str,
+    place: &'a Place<'a>,
     facts: &'a Facts,
     earlier: &'a Earlier,
 }
@@ -351,6 +369,21 @@ impl<'a> Judged<'a> {
         rules.flat_map(|rule| (rule.check)(subject).into_iter().map(|hazard| self.finding(rule, hazard))).collect()
     }
 
+    /// What it would leave behind: nothing of that changes how it runs.
+    fn definition(&self, names: &'a RefCell<Names<'a>>) -> Vec<Finding> {
+        let subject = Subject::new(self.change, None, self.facts, self.earlier, names)
+            .written_as(self.text(), self.place.span.start);
+        let rules = definition::RULES.iter();
+        let found = rules.flat_map(|rule| (rule.check)(&subject).into_iter().map(|hazard| self.finding(rule, hazard)));
+        let mut found: Vec<Finding> = found.collect();
+        found.sort_by_key(|finding| finding.at.as_ref().map_or(0, |at| at.start));
+        found
+    }
+
+    fn text(&self) -> &'a str {
+        part(self.place.text, &self.place.span)
+    }
+
     fn finding(&self, rule: &Rule, mut hazard: Hazard) -> Finding {
         if let Some(why) = concurrently::forbidden(self.facts.server_version)
             && hazard.plan.as_ref().is_some_and(Plan::builds_concurrently)
@@ -374,6 +407,8 @@ impl<'a> Judged<'a> {
             rows: hazard.rows,
             bytes: hazard.bytes,
             only_lock: hazard.only_lock,
+            at: hazard.at.and_then(|at| at.range(self.place.text, self.place.span.clone())),
+            need: hazard.need,
         }
     }
 
@@ -394,14 +429,14 @@ impl<'a> Judged<'a> {
         let hazard = (brief_lock::RULE.check)(&subject).into_iter().next()?;
         let finding = self.finding(&brief_lock::RULE, hazard);
         let lock = finding.lock.unwrap_or(LockMode::AccessExclusive);
-        let plan = guarded::plan(self.text, tag::of(self.change), finding.relation.clone(), lock);
+        let plan = guarded::plan(self.text(), tag::of(self.change), finding.relation.clone(), lock);
         Some((finding, plan))
     }
 
     fn as_is(&self, guarded: Option<&(Finding, Plan)>, findings: &[Finding]) -> Plan {
         let relation = guarded.and_then(|(finding, _)| finding.relation.clone());
         let lock = locks::locks(self.change).into_iter().map(|(_, lock)| lock).max();
-        let mut plan = as_is::plan(self.text, tag::of(self.change), relation, run_mode(self.change, lock));
+        let mut plan = as_is::plan(self.text(), tag::of(self.change), relation, run_mode(self.change, lock));
         let longest = findings.iter().filter_map(|finding| reckoned(&finding.rule.0, finding.bytes)).max();
         plan.steps.iter_mut().for_each(|step| step.estimate = longest);
         plan

@@ -1,6 +1,7 @@
 //! What must be looked up before judging, and the answers. The kernel asks, `shell::catalog` answers.
 
 mod kin;
+mod naming;
 mod uses;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{Callee, RelationName, TypeName};
 pub use kin::{Kin, KinHow};
+pub use naming::NameKind;
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 
 mod partition;
@@ -49,6 +51,12 @@ pub struct Facts {
     /// `max_locks_per_transaction` for each session there may be.
     #[serde(default)]
     pub lock_slots: u64,
+    /// The database's own: `UTF8`; empty where it was not told.
+    #[serde(default)]
+    pub encoding: String,
+    /// Patterns for new names, as configured.
+    #[serde(skip)]
+    pub naming: BTreeMap<NameKind, String>,
     /// Keyed by the name as written, see [`Facts::relation`].
     relations: BTreeMap<String, Option<RelationFacts>>,
     /// Callees of which some overload is VOLATILE, or that were not found.

@@ -150,8 +150,9 @@ pub fn judge(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) 
         return verdict;
     }
     match verdict {
-        Verdict::Pass { .. } => verdict,
-        Verdict::Bounded { .. }
+        Verdict::Pass { ref warnings, .. } if warnings.is_empty() => verdict,
+        Verdict::Pass { .. }
+        | Verdict::Bounded { .. }
         | Verdict::Rewrite { .. }
         | Verdict::Defer { .. }
         | Verdict::Observed { .. }
@@ -214,6 +215,10 @@ fn answers<'a>(policy: &Policy, who: &Who, assessment: &'a Assessment, change: &
             Response::Hold if grace > 0 && said(entry, finding) == Some(Response::Rewrite) => Response::Rewrite,
             response => response,
         };
+        if rules::is_definition(&finding.rule) {
+            answers.push(Answer { response, finding, change, grace: 0 });
+            continue;
+        }
         // Told to let a long one through: then it must not be cut short either.
         as_written &= response == Response::Pass && change.brief;
         answers.push(Answer { response, finding, change, grace });
@@ -360,6 +365,12 @@ fn whole_message(assessment: &Assessment) -> Plan {
 }
 
 impl Policy {
+    /// What it answers to one finding.
+    #[must_use]
+    pub fn answer(&self, who: &Who, finding: &Finding) -> Response {
+        respond(self.entry(who, finding), finding)
+    }
+
     /// The first entry that matches a finding. A finding without a relation matches no table pattern.
     #[must_use]
     pub fn entry(&self, who: &Who, finding: &Finding) -> Option<&Entry> {
@@ -408,7 +419,8 @@ impl Verdict {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Pass { .. } => "pass",
+            Self::Pass { warnings, .. } if warnings.is_empty() => "pass",
+            Self::Pass { .. } => "warn",
             Self::Bounded { .. } => "bounded",
             // What is written CONCURRENTLY is left as it is.
             Self::Rewrite { plan, .. } if plan.recipe == concurrently::RECIPE => "pass",

@@ -12,6 +12,7 @@ mod doubts;
 mod explain;
 mod jobs;
 mod mistake;
+mod naming;
 mod people;
 mod policies;
 mod secret;

@@ -11,6 +11,7 @@ mod github;
 mod input;
 mod judge;
 mod live;
+mod of;
 mod report;
 mod sarif;
 mod scan;
@@ -22,6 +23,7 @@ mod tool;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,6 +36,7 @@ use self::input::{Input, Taken};
 use self::judge::{Judge, Source};
 use self::live::Login;
 use self::report::{FileReport, Origin, Report, Summary};
+use crate::kernel::facts::NameKind;
 use crate::kernel::forecast::{Assumed, Forecast};
 use crate::kernel::policy::{Policy, Who};
 use crate::shell::config::{self, Overrides, Settings, Target};
@@ -50,6 +53,9 @@ impl LintError {
         Self { what }
     }
 }
+
+/// Patterns for new names.
+type Naming = BTreeMap<NameKind, String>;
 
 /// The verb. Findings go to `out`, what prevents judging to standard error.
 pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
@@ -90,10 +96,11 @@ fn report(args: &Args) -> Result<Report, LintError> {
     let inputs = inputs(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| LintError::new(format!("there is no runtime to be had: {error}")))?;
-    runtime.block_on(judged(args, &target, &policy, inputs))
+    runtime.block_on(judged(args, (&target, &policy, &settings.naming), inputs))
 }
 
-async fn judged(args: &Args, target: &Target, policy: &Policy, inputs: Inputs) -> Result<Report, LintError> {
+async fn judged(args: &Args, by: (&Target, &Policy, &Naming), inputs: Inputs) -> Result<Report, LintError> {
+    let (target, policy, naming) = by;
     let login = login(args, target)?;
     let role = args.role.clone().or_else(|| login.as_ref().and_then(Login::user).map(str::to_owned));
     let role = role.unwrap_or_default();
@@ -113,6 +120,8 @@ async fn judged(args: &Args, target: &Target, policy: &Policy, inputs: Inputs) -
     let enforced = Policy { observe: false, ..policy.clone() };
     let mut judge = Judge::new(enforced, who.clone(), source, Forecast::new(assumed.clone(), live));
     judge.follows_ignores = !args.no_ignore;
+    judge.naming.clone_from(naming);
+    judge.run = inputs.judged.iter().flat_map(|input| input.script.changes()).collect();
     judge.server_version = assumed.server_version;
     // On a server these have run.
     if !live {

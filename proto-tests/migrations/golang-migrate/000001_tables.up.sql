@@ -1,2 +1,2 @@
-CREATE TABLE t (id int PRIMARY KEY);
-CREATE TABLE u (id int PRIMARY KEY, t_id int REFERENCES t);
+CREATE TABLE t (id bigint PRIMARY KEY);
+CREATE TABLE u (id bigint PRIMARY KEY, t_id bigint UNIQUE REFERENCES t);

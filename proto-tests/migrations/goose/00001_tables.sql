@@ -1,4 +1,5 @@
 -- +goose Up
+-- expect: warn integer-key
 CREATE TABLE t (id int PRIMARY KEY, a int);
 -- +goose StatementBegin
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -14,7 +14,7 @@ COPY public.items (id, label) FROM stdin;
 2	\N
 \.
 
--- expect: bounded
+-- expect: warn integer-key
 ALTER TABLE ONLY public.items
     ADD CONSTRAINT items_pkey PRIMARY KEY (id);
 CREATE INDEX CONCURRENTLY items_label ON public.items (label);

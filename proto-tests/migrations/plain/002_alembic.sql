@@ -7,6 +7,7 @@ CREATE TABLE alembic_version (
 
 -- Running upgrade  -> 1a
 
+-- expect: warn integer-key,serial-column
 CREATE TABLE account (id SERIAL NOT NULL, name VARCHAR(50) NOT NULL, PRIMARY KEY (id));
 CREATE INDEX ix_account_name ON account (name);
 INSERT INTO alembic_version (version_num) VALUES ('1a');

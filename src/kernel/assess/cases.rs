@@ -3,6 +3,7 @@
 //! Its tables are those of [`catalog`].
 
 mod broken;
+mod case;
 mod hangs;
 mod pages;
 mod parts;
@@ -14,13 +15,14 @@ use std::path::PathBuf;
 
 use super::{Assessment, assess, wanted, wanted_below};
 
+use case::{Case, cases, folder};
 use hangs::hangs_on;
 
 use crate::kernel::facts::{
     ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
 };
 use crate::kernel::plan::{Action, Backfill, Plan};
-use crate::kernel::rules::{Finding, RULES, find};
+use crate::kernel::rules::{self, Finding, RULES, Rule, definition, find, is_definition};
 use crate::kernel::sql::read::read;
 use crate::kernel::sql::statement::{
     AlterKind, Callee, Change, ConstraintKind, LockMode, Parsed, Reading, RelationName, Statement,
@@ -235,51 +237,20 @@ pub(crate) fn assessed(text: &str) -> Assessment {
     answered(text, 15, catalog(15))
 }
 
-struct Case {
-    bad: bool,
-    expected: BTreeSet<String>,
-    version: u32,
-    sql: String,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/kernel/rules"))
-}
-
-fn cases(rule: &str) -> Vec<Case> {
-    let path = folder().join("cases").join(format!("{}.sql", rule.replace('-', "_")));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut cases: Vec<Case> = Vec::new();
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("-- bad") {
-            let also = rest.trim_start_matches(':').split(',').map(|id| id.trim().to_owned());
-            let mut expected: BTreeSet<String> = also.filter(|id| !id.is_empty()).collect();
-            expected.insert(rule.to_owned());
-            cases.push(Case { bad: true, expected, version: 15, sql: String::new() });
-        } else if line.starts_with("-- good") {
-            cases.push(Case { bad: false, expected: BTreeSet::new(), version: 15, sql: String::new() });
-        } else if let (Some(version), Some(case)) = (line.strip_prefix("-- version: "), cases.last_mut()) {
-            case.version = version.trim().parse().unwrap();
-        } else if let Some(case) = cases.last_mut() {
-            case.sql.push_str(line);
-            case.sql.push('\n');
-        }
-    }
-    cases
-}
-
 #[test]
 fn every_file_is_a_rule_and_every_rule_has_its_cases() {
-    let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
-    let mut files: Vec<String> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-        .filter_map(|name| name.strip_suffix(".rs").map(|stem| stem.replace('_', "-")))
-        .filter(|stem| !["locks", "mod", "subject", "watched"].contains(&stem.as_str()))
-        .collect();
-    files.sort();
-    assert_eq!(ids, files);
-    for rule in RULES {
+    let files = |folder: PathBuf, helpers: &[&str]| -> Vec<String> {
+        let names =
+            std::fs::read_dir(folder).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        let stems = names.filter_map(|name| name.strip_suffix(".rs").map(|stem| stem.replace('_', "-")));
+        let mut stems: Vec<String> = stems.filter(|stem| !helpers.contains(&stem.as_str())).collect();
+        stems.sort();
+        stems
+    };
+    let ids = |rules: &[&Rule]| -> Vec<String> { rules.iter().map(|rule| rule.id.to_owned()).collect() };
+    assert_eq!(ids(RULES), files(folder(), &["locks", "mod", "subject", "watched"]));
+    assert_eq!(ids(definition::RULES), files(folder().join("definition"), &["made", "mod", "need", "shape"]));
+    for rule in rules::all() {
         let cases = cases(rule.id);
         assert!(cases.iter().any(|case| case.bad), "{} has no bad case", rule.id);
         assert!(cases.iter().any(|case| !case.bad), "{} has no good case", rule.id);
@@ -297,9 +268,15 @@ fn ids_are_found_and_suggested() {
 #[test]
 fn bad_cases_are_found_and_good_ones_are_not() {
     let mut shown = String::new();
-    for rule in RULES {
+    for rule in rules::all() {
         for case in cases(rule.id) {
-            let assessment = answered(&case.sql, case.version, catalog(case.version));
+            let mut assessment = case.assessed();
+            // Definitions are not looked at in the cases of hazards, nor hazards in those of definitions.
+            assessment.findings.retain(|finding| {
+                let own = finding.rule.0 == rule.id;
+                let style = definition::implicit_null::RULE.id;
+                own || (is_definition(&finding.rule) == is_definition(&rule.rule_id()) && finding.rule.0 != style)
+            });
             let found: BTreeSet<String> = assessment.findings.iter().map(|finding| finding.rule.0.clone()).collect();
             if case.bad {
                 assert_eq!(found, case.expected, "{}: {}", rule.id, case.sql);
@@ -364,7 +341,12 @@ fn harmless(plan: &Plan, version: u32) {
             let again = answered(sql, version, facts.clone());
             // Whether a CHECK proves the bounds of a partition is for the server to say: tests/executor asks it.
             let proven = |f: &Finding| f.rule.0 == "attach-partition" && together;
-            let hazard = |f: &&Finding| f.rule.0 != "brief-lock" && (f.only_lock || !(together || loses)) && !proven(f);
+            let hazard = |f: &&Finding| {
+                !is_definition(&f.rule)
+                    && f.rule.0 != "brief-lock"
+                    && (f.only_lock || !(together || loses))
+                    && !proven(f)
+            };
             let hazards: Vec<_> = again.findings.iter().filter(hazard).collect();
             assert!(hazards.is_empty(), "{sql}: {hazards:#?}");
             apply(&mut facts, sql);

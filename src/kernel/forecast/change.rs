@@ -189,7 +189,14 @@ impl Forecast {
             });
         });
         if matches!(kind, 'p' | 'u' | 'x') {
+            let definition = match &constraint.kind {
+                ConstraintKind::Unique { index_sql, .. } | ConstraintKind::PrimaryKey { index_sql, .. } => {
+                    quote::index_definition(&name, table, (true, index_sql))
+                }
+                _ => String::new(),
+            };
             let index = IndexFacts {
+                definition,
                 primary: kind == 'p',
                 unique: kind != 'x',
                 columns: constraint.columns.clone(),

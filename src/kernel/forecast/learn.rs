@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{Forecast, Standing, TEMPORARY, bare, sized};
 use crate::kernel::facts::{Facts, IndexFacts, Persistence, RelationKind};
 use crate::kernel::plan::names::{index_middle, object_name};
-use crate::kernel::sql::read::outline::{self, TableOutline};
+use crate::kernel::plan::quote;
+use crate::kernel::sql::read::outline;
 use crate::kernel::sql::statement::{
     Change, CreateIndex, CreateTable, Drop, DropKind, RelationName, Rename, Statement, TransactionControl,
 };
@@ -32,16 +33,16 @@ impl Forecast {
                 TransactionControl::Savepoint | TransactionControl::TwoPhase => {}
             },
             Statement::Change(change) => {
-                self.learn_outline(seen, &made_by(change));
+                self.learn_outline(seen);
                 self.learn_change(change, seen.facts);
             }
-            Statement::Ordinary => self.learn_outline(seen, &None),
+            Statement::Ordinary => self.learn_outline(seen),
             Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate { .. } => {}
         }
     }
 
     /// What its text says and its reading does not.
-    fn learn_outline(&mut self, seen: Seen<'_>, made: &Option<CreateTable>) {
+    fn learn_outline(&mut self, seen: Seen<'_>) {
         let outline = outline::outline(seen.text);
         for domain in outline.domains {
             self.now.domains.insert(domain.name.name.clone(), domain);
@@ -57,10 +58,6 @@ impl Forecast {
             let Some(standing) = self.touch(name, seen.facts) else { continue };
             let rows = standing.facts.rows.unwrap_or(assumed);
             sized(&mut standing.facts, seen.copied.map_or(assumed.max(rows), |copied| rows.saturating_add(copied)));
-        }
-        if let Some(create) = made {
-            let table = outline.tables.into_iter().find(|table| table.relation == create.relation);
-            self.create_table(create, table.as_ref(), seen.facts);
         }
     }
 
@@ -83,8 +80,8 @@ impl Forecast {
             Change::Brief { command: "CREATE SEQUENCE", relation: Some(name) } => {
                 self.create_plain(name, RelationKind::Sequence, facts);
             }
-            Change::CreateTable(_)
-            | Change::Brief { .. }
+            Change::CreateTable(table) => self.create_table(table, facts),
+            Change::Brief { .. }
             | Change::MassWrite { .. }
             | Change::Privilege(_)
             | Change::Setting(_)
@@ -135,7 +132,8 @@ impl Forecast {
         place.insert(Standing { facts: made, complete })
     }
 
-    fn create_table(&mut self, create: &CreateTable, outline: Option<&TableOutline>, facts: &Facts) {
+    fn create_table(&mut self, create: &CreateTable, facts: &Facts) {
+        let outline = &create.outline;
         let temporary = create
             .temporary
             .then(|| RelationName { schema: Some(TEMPORARY.to_owned()), name: create.relation.name.clone() });
@@ -144,12 +142,9 @@ impl Forecast {
         if temporary.is_none() && self.stands(&key, &create.relation, facts) {
             return;
         }
-        let kind = match outline {
-            Some(outline) if outline.partitioned => RelationKind::PartitionedTable,
-            Some(_) | None => RelationKind::Table,
-        };
+        let kind = if outline.partitioned { RelationKind::PartitionedTable } else { RelationKind::Table };
         let rows = self.assumed.rows;
-        let made = self.put(key.clone(), kind, outline.is_some_and(|outline| outline.complete));
+        let made = self.put(key.clone(), kind, outline.complete);
         if temporary.is_some() {
             made.facts.persistence = Persistence::Temporary;
         }
@@ -157,7 +152,6 @@ impl Forecast {
             sized(&mut made.facts, rows);
         }
         made.facts.is_partition = create.partition_of.is_some();
-        let Some(outline) = outline else { return };
         if let Some(parent) = outline.parent.as_ref().and_then(|parent| self.touch(parent, facts)) {
             parent.facts.has_children = true;
             parent.facts.has_default_partition |= outline.default_partition;
@@ -184,7 +178,7 @@ impl Forecast {
                 unique: create.unique,
                 expression_or_partial: columns.len() < create.elements.len() || create.body_sql.contains(" WHERE "),
                 columns,
-                definition: create.body_sql.clone(),
+                definition: quote::index_definition(&name, &table, (create.unique, &create.body_sql)),
                 ..super::assume::index(&name)
             },
         );
@@ -326,12 +320,5 @@ impl Forecast {
             }
         }
         self.now.relations.insert(new, Some(standing));
-    }
-}
-
-fn made_by(change: &Change) -> Option<CreateTable> {
-    match change {
-        Change::CreateTable(table) => Some(table.clone()),
-        _ => None,
     }
 }

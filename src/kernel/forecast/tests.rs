@@ -4,6 +4,7 @@ use super::learn::Seen;
 use super::{Assumed, Forecast};
 use crate::kernel::assess::{assess, wanted};
 use crate::kernel::facts::{Facts, RelationFacts};
+use crate::kernel::rules::is_definition;
 use crate::kernel::sql::read::read;
 use crate::kernel::sql::statement::RelationName;
 
@@ -20,7 +21,8 @@ fn run(forecast: &mut Forecast, texts: &[&str]) -> Vec<Vec<String>> {
         let reading = read(text).unwrap();
         let facts = forecast.instead_of_a_server(&reading, &wanted(&reading));
         let assessment = assess(text, &reading, facts.clone());
-        let rules = assessment.findings.iter().map(|finding| finding.rule.0.clone());
+        let hazards = assessment.findings.iter().filter(|finding| !is_definition(&finding.rule));
+        let rules = hazards.map(|finding| finding.rule.0.clone());
         found.push(rules.filter(|rule| rule != "brief-lock").collect());
         for parsed in &reading.statements {
             forecast.learn(&parsed.statement, Seen { text, facts: &facts, copied: None });

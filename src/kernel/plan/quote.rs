@@ -3,6 +3,7 @@
 //! Probes name the schema of every operator: they run under the client's own search path.
 
 use crate::kernel::facts::RelationFacts;
+use crate::kernel::sql::statement::RelationName;
 use crate::kernel::sql::write;
 
 /// An identifier.
@@ -27,6 +28,15 @@ pub fn table(facts: &RelationFacts) -> String {
 #[must_use]
 pub fn qualified(schema: &str, name: &str) -> String {
     format!("{}.{}", identifier(schema), identifier(name))
+}
+
+/// `CREATE INDEX` as the server prints it: what follows the table's name is given.
+#[must_use]
+pub fn index_definition(name: &str, table: &RelationName, of: (bool, &str)) -> String {
+    let (unique, body) = of;
+    let unique = if unique { "UNIQUE " } else { "" };
+    let on = qualified(table.schema.as_deref().unwrap_or("public"), &table.name);
+    format!("CREATE {unique}INDEX {} ON {on} {body}", identifier(name))
 }
 
 /// The table's oid, in a probe: null when it is gone.

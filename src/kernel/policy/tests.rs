@@ -10,7 +10,10 @@ const IN_PIPELINE: Place = Place { in_transaction: true, ..ALONE };
 const SEVERAL: Place = Place { several: true, ..ALONE };
 
 fn verdict(policy: &Policy, place: Place, text: &str) -> Verdict {
-    judge(policy, &Who::default(), place, &assessed(text))
+    // Definitions have a test of their own.
+    let mut assessment = assessed(text);
+    assessment.findings.retain(|finding| !rules::is_definition(&finding.rule));
+    judge(policy, &Who::default(), place, &assessment)
 }
 
 fn word(verdict: &Verdict) -> String {
@@ -216,4 +219,32 @@ fn only_what_changes_nothing_is_cleared_unseen() {
     assert!(cleared("SELECT 1; BEGIN; COMMIT"));
     assert!(!cleared("SELECT 1; DROP TABLE t"));
     assert!(!cleared("EXECUTE anything"));
+}
+
+#[test]
+fn definitions_warn_and_change_nothing_in_how_a_statement_runs() {
+    let whole = |policy: &Policy, place: Place, text: &str| judge(policy, &Who::default(), place, &assessed(text));
+    let mut refusing = Policy::standard();
+    for rule in rules::definition::RULES {
+        refusing.entries[0].responses.insert(rule.rule_id(), Response::Refuse);
+    }
+    for (expected, rules, text) in [
+        ("pass 1", "no-primary-key", "CREATE TABLE t (a int)"),
+        ("rewrite create-index", "create-index, redundant-index", "CREATE INDEX ON orders (a)"),
+        ("rewrite guarded", "json-column", "ALTER TABLE orders ADD COLUMN x json"),
+        ("hold as-is", "drop-column", "ALTER TABLE orders DROP COLUMN a, ADD COLUMN x json"),
+    ] {
+        let verdict = whole(&Policy::standard(), ALONE, text);
+        let found: Vec<&str> = verdict.findings().iter().map(|finding| finding.rule.0.as_str()).collect();
+        assert_eq!((word(&verdict).as_str(), found.join(", ").as_str()), (expected, rules), "{text}");
+        assert!(matches!(whole(&refusing, ALONE, text), Verdict::Refuse(_)), "{text}");
+    }
+    let inside = whole(&Policy::standard(), IN_TRANSACTION, "ALTER TABLE orders ADD COLUMN x json");
+    assert_eq!((word(&inside).as_str(), inside.findings().len()), ("bounded", 1));
+    // Observed: recorded, and nobody is told.
+    let observed = whole(&Policy::observe(), ALONE, "CREATE TABLE t (a int)");
+    assert_eq!(word(&observed), "observed pass 1");
+    let strict = |text| word(&whole(&Policy::strict(), ALONE, text));
+    assert_eq!(strict("CREATE TABLE t (a int)"), "hold as-is");
+    assert_eq!(strict("CREATE TABLE t (a bigint PRIMARY KEY, b json NOT NULL)"), "pass 1");
 }

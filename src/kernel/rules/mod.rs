@@ -15,6 +15,7 @@ pub mod change_type;
 pub mod check_domain;
 pub mod create_index;
 pub mod create_rule;
+pub mod definition;
 pub mod detach_partition;
 pub mod disable_trigger;
 pub mod drop_column;
@@ -45,6 +46,8 @@ pub mod truncate;
 pub mod unreadable;
 pub mod validate_with_others;
 pub mod watched;
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +105,12 @@ pub struct Finding {
     pub bytes: Option<u64>,
     /// The hazard is a lock or a scan, not lost data or rights: small tables are not bothered.
     pub only_lock: bool,
+    /// Bytes of the message it is about; absent for all of the statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Range<usize>>,
+    /// What a later statement may still give: then it is no finding.
+    #[serde(skip)]
+    pub need: Option<definition::Need>,
 }
 
 /// A rule: one file of this folder.
@@ -138,7 +147,7 @@ impl Rule {
     }
 }
 
-/// All rules, by id.
+/// All hazards, by id.
 pub const RULES: &[&Rule] = &[
     &add_check::RULE,
     &add_column_constraint::RULE,
@@ -187,5 +196,16 @@ pub const RULES: &[&Rule] = &[
 /// The rule of this id.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Rule> {
-    RULES.iter().copied().find(|rule| rule.id == id)
+    all().find(|rule| rule.id == id)
+}
+
+/// Hazards and definitions.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().chain(definition::RULES).copied()
+}
+
+/// Whether a rule is about a definition: it changes nothing in how a statement runs.
+#[must_use]
+pub fn is_definition(id: &RuleId) -> bool {
+    definition::RULES.iter().any(|rule| rule.id == id.0)
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 
+use super::definition::{At, Need};
 use crate::kernel::facts::{Facts, Persistence, RelationFacts, RelationKind};
 use crate::kernel::plan::names::Names;
 use crate::kernel::plan::{Plan, add_column};
@@ -16,6 +17,9 @@ pub struct Subject<'a> {
     pub facts: &'a Facts,
     pub earlier: &'a Earlier,
     pub names: &'a RefCell<Names<'a>>,
+    /// The statement as it is written, and where it begins in the message.
+    pub text: &'a str,
+    pub at: usize,
     /// Several rules look at one ADD COLUMN; its plan is made once, so that names are given once.
     column_plan: OnceCell<Result<Plan, String>>,
 }
@@ -60,6 +64,10 @@ pub struct Hazard {
     pub rows: Option<u64>,
     pub bytes: Option<u64>,
     pub only_lock: bool,
+    /// What in the statement it is about; absent for all of it.
+    pub at: Option<At>,
+    /// What a later statement may still give.
+    pub need: Option<Need>,
 }
 
 impl<'a> Subject<'a> {
@@ -71,7 +79,13 @@ impl<'a> Subject<'a> {
         earlier: &'a Earlier,
         names: &'a RefCell<Names<'a>>,
     ) -> Self {
-        Self { change, action, facts, earlier, names, column_plan: OnceCell::new() }
+        Self { change, action, facts, earlier, names, text: "", at: 0, column_plan: OnceCell::new() }
+    }
+
+    /// With its text.
+    #[must_use]
+    pub fn written_as(self, text: &'a str, at: usize) -> Self {
+        Self { text, at, ..self }
     }
 
     #[must_use]
@@ -240,6 +254,8 @@ impl Hazard {
             rows: facts.map(RelationFacts::rows_at_most),
             bytes: facts.map(|facts| facts.heap_bytes),
             only_lock: false,
+            at: None,
+            need: None,
         }
     }
 

@@ -9,4 +9,5 @@ pub mod read;
 pub mod remember;
 mod shape;
 pub mod statement;
+pub mod words;
 pub mod write;

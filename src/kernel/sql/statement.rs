@@ -23,6 +23,7 @@ pub use column::{
 pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
 pub use object::{
     CreateTable, Drop, DropKind, Opaque, OpaqueKind, Privilege, Publication, PublicationEffect, Rename, Setting,
+    TableOutline,
 };
 pub use write::{Assignment, ByRow, MassWriteKind};
 

@@ -13,6 +13,7 @@ use crate::shell::database::Row;
 #[derive(Deserialize)]
 struct Answer {
     server_version: u32,
+    encoding: String,
     current_role: String,
     session_role: String,
     database: String,
@@ -70,6 +71,7 @@ pub(super) fn facts(asked: &[RelationName], rows: &[Row]) -> Result<Facts, Strin
     let answer: Answer = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let mut facts = Facts::default();
     facts.server_version = answer.server_version;
+    facts.encoding = answer.encoding;
     facts.current_role = answer.current_role;
     facts.session_role = answer.session_role;
     facts.database = answer.database;

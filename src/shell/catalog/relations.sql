@@ -54,7 +54,7 @@ WITH RECURSIVE guard AS MATERIALIZED (
 )
 SELECT pg_catalog.json_build_object(
   'server_version', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
-  'current_role', current_user, 'session_role', session_user,
+  'encoding', pg_catalog.getdatabaseencoding(), 'current_role', current_user, 'session_role', session_user,
   'database', pg_catalog.current_database(), 'search_path', pg_catalog.current_setting('search_path'),
   'time_zone', pg_catalog.current_setting('TimeZone'),
   'lock_slots', pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 OPERATOR(pg_catalog.*)

@@ -12,7 +12,7 @@ use super::settings::{
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
-use super::{people, policies, targets::HOLD_MODES, targets::MODES};
+use super::{naming, people, policies, targets::HOLD_MODES, targets::MODES};
 use crate::kernel::plan;
 use crate::kernel::sql::bounds;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
@@ -57,6 +57,7 @@ fn read(written: &Written) -> Settings {
         hold,
         reviewers,
         people: Arc::new(people),
+        naming: naming::read(root.section("naming")),
         policies,
     };
     if !settings.admin.ip().to_canonical().is_loopback() && settings.reviewers.is_empty() {

@@ -83,6 +83,7 @@ pub fn explain(loaded: &Loaded) -> Explained {
         }
     }
     lines.push(String::new());
+    lines.extend(super::naming::explained(&settings.naming));
     changes(settings, &mut lines);
     record(settings, &mut lines);
     Explained { lines, warnings: loaded.warnings.clone() }

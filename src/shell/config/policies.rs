@@ -8,7 +8,7 @@ use super::mistake::nearest;
 use super::section::Section;
 use crate::kernel::policy::{Entry, Match, OWNERS, Owners, Policy, Review, SMALL_BYTES, SMALL_ROWS};
 use crate::kernel::review::Window;
-use crate::kernel::rules::{RULES, Response, RuleId};
+use crate::kernel::rules::{self, Response, RuleId};
 
 /// Nobody gets more people together for one change.
 const PEOPLE_MAX: u32 = 20;
@@ -163,10 +163,10 @@ fn tables(section: &Section<'_>, patterns: Vec<String>) -> Vec<String> {
 fn responses(section: Section<'_>) -> BTreeMap<RuleId, Response> {
     let mut responses = BTreeMap::new();
     for id in section.names() {
-        if !RULES.iter().any(|rule| rule.id == id) {
-            let remedy = match nearest(&id, RULES.iter().map(|rule| rule.id)) {
+        if rules::find(&id).is_none() {
+            let remedy = match nearest(&id, rules::all().map(|rule| rule.id)) {
                 Some(known) => format!("Did you mean `{known}`?"),
-                None => format!("The rules are: {}.", RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().join(", ")),
+                None => format!("The rules are: {}.", rules::all().map(|rule| rule.id).collect::<Vec<_>>().join(", ")),
             };
             section.mistake(&id, "There is no such rule.", remedy);
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::secret::Secret;
 use super::users::Users;
+use crate::kernel::facts::NameKind;
 use crate::kernel::plan;
 use crate::kernel::plan::throttle::Throttle;
 use crate::kernel::policy::{self, Policy};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub record: Record,
     pub reviewers: Vec<Reviewer>,
     pub people: Arc<People>,
+    /// Patterns for new names.
+    pub naming: BTreeMap<NameKind, String>,
 }
 
 impl Settings {
@@ -345,6 +348,7 @@ impl Default for Settings {
             hold: Hold::default(),
             reviewers: Vec::new(),
             people: Arc::default(),
+            naming: BTreeMap::new(),
         }
     }
 }

@@ -345,3 +345,11 @@ fn check_has_its_exit_codes() {
     let (_, text) = run(Path::new("/nowhere/gw.toml"));
     assert!(text.contains("/nowhere/gw.toml: The file cannot be read"), "{text}");
 }
+
+#[test]
+fn patterns_for_names_are_read_and_said() {
+    let read = settings("[naming]\nindex = 'ix_{table}_{columns}'\ncolumn = '[a-z_]{1,30}'");
+    assert_eq!(read.naming.len(), 2);
+    let told = mistakes("[naming]\nindex = '('\nindexes = 'a'");
+    assert!(told.contains("\"(\" is no pattern") && told.contains("indexes"), "{told}");
+}

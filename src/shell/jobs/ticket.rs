@@ -104,12 +104,13 @@ async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket:
     if !below.is_empty() {
         facts.absorb(catalog::look_up(stage, &below).await.map_err(not_known)?);
     }
+    let settings = jobs.settings();
+    facts.naming.clone_from(&settings.naming);
     let assessment = assess::assess(&known.text, &reading, facts);
     let several = reading.statements.len() > 1;
     let place = Place { in_transaction: false, in_block: false, several, parameters: false };
     let who =
         Who { target: target.name.clone(), role: asked.requester.clone(), application: asked.application.clone() };
-    let settings = jobs.settings();
     let verdict = match settings.policy_of(target) {
         Some(policy) => policy::judge(policy, &who, place, &assessment),
         None => policy::judge(&policy::Policy::strict(), &who, place, &assessment),

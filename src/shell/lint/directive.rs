@@ -1,4 +1,4 @@
-//! `-- lockkeeper:ignore rule-id[,rule-id] reason`, before the statement it is about.
+//! `-- lockkeeper:ignore rule-id[,rule-id] reason`, before the statement it is about or within it.
 
 use std::ops::Range;
 
@@ -16,14 +16,15 @@ pub(super) struct Directives {
     pub(super) problems: Vec<Problem>,
 }
 
-/// The directives between one statement and the next.
+/// The directives behind one statement, up to the end of the next.
 pub(super) fn between(text: &str, scan: &Scan, gap: Range<usize>) -> Directives {
     let mut all = Directives::default();
     let from = scan.comments.partition_point(|comment| comment.start < gap.start);
     let later = scan.comments.get(from..).unwrap_or_default();
     for comment in later.iter().take_while(|comment| comment.end <= gap.end) {
         let comment = text.get(comment.clone()).unwrap_or_default().trim_start_matches('-').trim();
-        let Some(said) = comment.strip_prefix(MARK) else { continue };
+        let said = comment.strip_prefix("lockkeeper:").and_then(|rest| rest.trim_start().strip_prefix("ignore"));
+        let Some(said) = said else { continue };
         let said = said.trim();
         let (ids, reason) = said.split_once(char::is_whitespace).unwrap_or((said, ""));
         let reason = reason.trim().trim_start_matches(['-', ':']).trim();
@@ -54,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_directive_needs_a_rule_and_a_reason() {
-        let text = "-- lockkeeper:ignore drop-table,drop-column nobody reads it any more\n\
+        let text = "-- lockkeeper: ignore drop-table,drop-column nobody reads it any more\n\
                     -- lockkeeper:ignore drop-table\n-- lockkeeper:ignore\n-- lockkeeper:ignore nosuch because\n\
                     -- something else\ndrop table t;";
         let all = between(text, &scan(text), 0..text.len());

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::report::{FileReport, Judged, Outcome, Report};
+use super::report::{FileReport, FoundKind, Judged, Outcome, Place, Report};
 
 pub(super) fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for file in &report.files {
@@ -18,18 +18,17 @@ pub(super) fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn statement(file: &FileReport, judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
-    let command = match judged.verdict {
-        Outcome::Pass | Outcome::Bounded => "notice",
-        Outcome::Warn | Outcome::Defer | Outcome::Rewrite => "warning",
-        Outcome::Hold | Outcome::Refuse => "error",
-    };
-    let place = &judged.place;
-    let at =
-        format!("file={},line={},endLine={},col={}", property(&file.path), place.line, place.end_line, place.column);
+    let at = at(file, &judged.place);
     for finding in &judged.findings {
-        let title = format!("{}: {}", judged.verdict.word(), finding.rule);
+        let command = match finding.verdict {
+            Outcome::Pass | Outcome::Bounded => "notice",
+            Outcome::Warn | Outcome::Defer | Outcome::Rewrite => "warning",
+            Outcome::Hold | Outcome::Refuse => "error",
+        };
+        let at = finding.place.as_ref().map_or_else(|| at.clone(), |place| self::at(file, place));
+        let title = format!("{}: {}", finding.verdict.word(), finding.rule);
         let mut said = finding.message.clone();
-        if let Some(plan) = &judged.plan {
+        if let (FoundKind::Hazard, Some(plan)) = (finding.kind, &judged.plan) {
             let steps: Vec<String> = plan.steps.iter().map(|step| format!("{};", step.sql)).collect();
             said.push_str(&format!("\nInstead:\n{}", steps.join("\n")));
         } else {
@@ -46,6 +45,12 @@ fn statement(file: &FileReport, judged: &Judged, out: &mut dyn Write) -> io::Res
         writeln!(out, "::notice {at},title={}::{}", property(&ignored.rule), data(&said))?;
     }
     Ok(())
+}
+
+/// Columns of both ends only where they are in one line: the runner drops them otherwise.
+fn at(file: &FileReport, place: &Place) -> String {
+    let end = if place.line == place.end_line { format!(",endColumn={}", place.end_column) } else { String::new() };
+    format!("file={},line={},endLine={},col={}{end}", property(&file.path), place.line, place.end_line, place.column)
 }
 
 /// What a message may hold is escaped as the runner undoes it.

@@ -1,22 +1,21 @@
 //! Statement by statement: what it is judged by, which transaction it is in, what becomes of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::LintError;
 use super::directive::{self, Directives};
 use super::live::Session;
-use super::report::{
-    FileReport, Found, Ignored, Judged, Outcome, Place, Problem, ShownPlan, Transaction, TransactionKind,
-};
+use super::of::{Of, place};
+use super::report::{FileReport, Found, FoundKind, Ignored, Judged, Outcome, ShownPlan, Transaction, TransactionKind};
 use super::script::{Message, Script};
 use super::tool::{Sends, Tool};
 use crate::kernel::assess::{self, Assessment};
-use crate::kernel::facts::Facts;
+use crate::kernel::facts::{Facts, NameKind};
 use crate::kernel::forecast::{Forecast, Seen};
 use crate::kernel::policy::{self, Clearance, Policy, Verdict, Who};
-use crate::kernel::sql::read::{mistake, outline};
-use crate::kernel::sql::statement::{Change, Opaque, OpaqueKind, Reading, RelationName, Statement, TransactionControl};
+use crate::kernel::rules::{self, Finding, Response};
+use crate::kernel::sql::statement::{Change, Opaque, OpaqueKind, Reading, Statement, TransactionControl};
 use crate::shell::catalog;
 
 /// Who answers for what the run did not make.
@@ -33,6 +32,11 @@ pub(super) struct Judge {
     pub(super) forecast: Forecast,
     /// Comments in files may say that something is meant so.
     pub(super) follows_ignores: bool,
+    /// Patterns for new names.
+    pub(super) naming: BTreeMap<NameKind, String>,
+    /// The changes of every message of the run, and how many messages have been judged.
+    pub(super) run: Vec<Vec<Change>>,
+    done: usize,
     /// As of the last look-up.
     pub(super) server_version: u32,
     prepared: BTreeMap<String, Statement>,
@@ -54,6 +58,9 @@ impl Judge {
             source,
             forecast,
             follows_ignores: true,
+            naming: BTreeMap::new(),
+            run: Vec::new(),
+            done: 0,
             server_version: 0,
             prepared: BTreeMap::new(),
             transactions: 0,
@@ -115,6 +122,7 @@ impl Judge {
     }
 
     async fn message(&mut self, script: &Script, message: &Message, gap: usize) -> Result<Vec<Judged>, LintError> {
+        self.done += 1;
         let reading = self.resolve(message);
         let several = reading.statements.len() > 1;
         let place = policy::Place {
@@ -149,7 +157,7 @@ impl Judge {
             let transaction = self.follow(script, message, &reading, (&group, implicit.as_ref()));
             let span = message.span.start + group.span.start..message.span.start + group.span.end;
             let directives = if self.follows_ignores {
-                directive::between(&script.text, &script.scan, gap..span.start)
+                directive::between(&script.text, &script.scan, gap..span.end)
             } else {
                 Directives::default()
             };
@@ -221,6 +229,8 @@ impl Judge {
                 facts
             }
         };
+        let mut facts = facts;
+        facts.naming.clone_from(&self.naming);
         self.server_version = facts.server_version;
         Ok(Some(facts))
     }
@@ -276,7 +286,7 @@ impl Judge {
             sql: if shown { of.shown(text) } else { text.to_owned() },
             verdict: Outcome::of(&verdict),
             transaction: of.transaction.clone(),
-            findings: verdict.findings().iter().map(Found::of).collect(),
+            findings: verdict.findings().iter().map(|finding| self.found(of, finding, &verdict)).collect(),
             ignored,
             plan,
             hint,
@@ -286,11 +296,34 @@ impl Judge {
         }
     }
 
+    /// A finding with its own place and answer.
+    fn found(&self, of: &Of<'_>, finding: &Finding, verdict: &Verdict) -> Found {
+        let place = finding.at.clone().map(|at| of.message.span.start + at.start..of.message.span.start + at.end);
+        let place = place.filter(|place| place.start >= of.span.start && place.end <= of.span.end);
+        let definition = rules::is_definition(&finding.rule);
+        let verdict = match self.policy.answer(&self.who, finding) {
+            _ if !definition => Outcome::of(verdict),
+            Response::Pass => Outcome::Pass,
+            Response::Warn => Outcome::Warn,
+            Response::Defer | Response::Rewrite | Response::Hold => Outcome::Hold,
+            Response::Refuse => Outcome::Refuse,
+        };
+        let kind = if definition { FoundKind::Definition } else { FoundKind::Hazard };
+        Found::of(finding, (kind, verdict), place.map(|place| self::place(of.script, place)))
+    }
+
+    /// Whether a later message of the run gives what is missing.
+    fn met_later(&self, finding: &Finding) -> bool {
+        let later = || self.run.iter().skip(self.done).flatten();
+        finding.need.as_ref().is_some_and(|need| later().any(|change| need.met_by(change)))
+    }
+
     /// The assessment of one statement of a message alone, without what its comments say is meant so.
     fn part(&self, assessment: &Assessment, group: &Group, directives: &Directives) -> (Assessment, Vec<Ignored>) {
         let mut findings = Vec::new();
         let mut ignored = Vec::new();
-        for finding in assessment.findings.iter().filter(|finding| group.parts.contains(&finding.statement)) {
+        let own = assessment.findings.iter().filter(|finding| group.parts.contains(&finding.statement));
+        for finding in own.filter(|finding| !self.met_later(finding)) {
             match directives.ignored.iter().find(|(rule, _)| *rule == finding.rule.0) {
                 Some((rule, reason)) => ignored.push(Ignored {
                     rule: rule.clone(),
@@ -358,84 +391,4 @@ fn deferred(steps: usize, head: usize) -> String {
         head => format!("Only steps 1 to {head} run in the transaction"),
     };
     format!("{now}; a job runs the other {} after COMMIT, if the target has a login for jobs.", steps - head)
-}
-
-/// One statement and where it stands.
-struct Of<'a> {
-    script: &'a Script,
-    message: &'a Message,
-    reading: &'a Reading,
-    span: Range<usize>,
-    transaction: Transaction,
-    place: policy::Place,
-    /// Relations of which nothing is known.
-    guessed: &'a BTreeSet<RelationName>,
-}
-
-impl Of<'_> {
-    /// Where it stands; where the mistake is, when it cannot be read.
-    fn place_of(&self, text: &str) -> Place {
-        let mut bytes = self.span.clone();
-        if let Err(error) = &self.message.known.reading
-            && let Some(at) = mistake::place(text, error)
-        {
-            bytes.start = (self.span.start + at).min(bytes.end);
-        }
-        place(self.script, bytes)
-    }
-
-    fn shown(&self, text: &str) -> String {
-        if self.message.known.reading.is_err() {
-            return crate::kernel::sql::read::unreadable(text);
-        }
-        crate::kernel::sql::read::shown(text)
-    }
-
-    fn refused_block(&self, text: &str) -> Option<Problem> {
-        if !self.place.in_transaction && !self.place.several {
-            return None;
-        }
-        let what = outline::refuses_block(text)?;
-        let way_out = self.script.tool.way_out();
-        Some(Problem {
-            rule: "transaction-block",
-            message: format!(
-                "the server does not run {what} inside a transaction block, and this is {}: {way_out}",
-                self.transaction.words
-            ),
-        })
-    }
-
-    fn notes(&self, text: &str, own: &Assessment) -> Vec<String> {
-        let mut notes = Vec::new();
-        let within = |range: &Range<usize>| range.start >= self.span.start && range.end <= self.span.end;
-        if self.message.known.reading.is_err() {
-            if self.script.scan.variables.iter().any(within) {
-                notes.push("psql puts a variable's value in here, which is not known: replace it first".to_owned());
-            }
-            if text.contains("${") {
-                notes.push("there is a placeholder in it, whose value is not known: replace it first".to_owned());
-            }
-        }
-        let types_unknown = own.findings.iter().any(|finding| finding.rule.0 == "change-type");
-        if types_unknown && self.guessed.iter().any(|name| text.contains(&name.name)) && self.reading.exact_names {
-            notes.push(
-                "the column's present type is not known; with --schema or a server it would be, and a change that \
-                 keeps the rows would pass"
-                    .to_owned(),
-            );
-        }
-        notes
-    }
-}
-
-/// Lines and columns of a range.
-fn place(script: &Script, bytes: Range<usize>) -> Place {
-    let position = |at: usize| {
-        let (line, offset) = script.lines.position(at);
-        let before = script.text.get(at - offset..at).unwrap_or_default();
-        (line, 1 + before.chars().count())
-    };
-    let ((line, column), (end_line, end_column)) = (position(bytes.start), position(bytes.end));
-    Place { line, column, end_line, end_column, bytes }
 }

@@ -180,9 +180,24 @@ pub(super) enum TransactionKind {
     Implicit,
 }
 
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FoundKind {
+    /// What the statement does while it runs.
+    Hazard,
+    /// What it leaves behind.
+    Definition,
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Found {
     pub(super) rule: String,
+    pub(super) kind: FoundKind,
+    /// The answer to this finding alone, of a definition; else the statement's.
+    pub(super) verdict: Outcome,
+    /// The column, constraint or name it is about; absent for all of the statement.
+    pub(super) place: Option<Place>,
     pub(super) message: String,
     pub(super) relation: Option<String>,
     pub(super) lock: Option<LockMode>,
@@ -224,9 +239,12 @@ pub(super) struct ShownStep {
 }
 
 impl Found {
-    pub(super) fn of(finding: &Finding) -> Self {
+    pub(super) fn of(finding: &Finding, of: (FoundKind, Outcome), place: Option<Place>) -> Self {
         Self {
             rule: finding.rule.0.clone(),
+            kind: of.0,
+            verdict: of.1,
+            place,
             message: finding.message.clone(),
             relation: finding.relation.as_ref().map(written),
             lock: finding.lock,

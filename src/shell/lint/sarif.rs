@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::report::{FileReport, Judged, Outcome, Report};
+use super::report::{FileReport, FoundKind, Judged, Outcome, Place, Report};
 use crate::kernel::rules::{self, Rule};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -70,33 +70,37 @@ fn help(rule: &Rule, mark: &str) -> String {
 }
 
 fn results(file: &FileReport, judged: &Judged) -> Vec<Value> {
-    let level = match judged.verdict {
-        Outcome::Pass | Outcome::Bounded => "note",
-        Outcome::Warn | Outcome::Defer | Outcome::Rewrite => "warning",
-        Outcome::Hold | Outcome::Refuse => "error",
-    };
     let mut results = Vec::new();
     for finding in &judged.findings {
-        let mut said = format!("{}: {}.", judged.verdict.word(), finding.message);
-        if let Some(plan) = &judged.plan {
+        let mut said = format!("{}: {}.", finding.verdict.word(), finding.message);
+        if let (FoundKind::Hazard, Some(plan)) = (finding.kind, &judged.plan) {
             said.push_str(&format!(" {}", plan.summary));
         }
-        results.push(result(file, judged, (&finding.rule, level), &said));
+        let place = finding.place.as_ref().unwrap_or(&judged.place);
+        results.push(result(file, judged, (&finding.rule, level(finding.verdict)), (&said, place)));
     }
     for problem in &judged.problems {
-        results.push(result(file, judged, (problem.rule, "error"), &problem.message));
+        results.push(result(file, judged, (problem.rule, "error"), (&problem.message, &judged.place)));
     }
     for ignored in &judged.ignored {
-        let mut result = result(file, judged, (&ignored.rule, level), &ignored.message);
+        let mut result =
+            result(file, judged, (&ignored.rule, level(judged.verdict)), (&ignored.message, &judged.place));
         result["suppressions"] = json!([{ "kind": "inSource", "justification": ignored.reason }]);
         results.push(result);
     }
     results
 }
 
-fn result(file: &FileReport, judged: &Judged, of: (&str, &str), message: &str) -> Value {
-    let (rule, level) = of;
-    let place = &judged.place;
+fn level(verdict: Outcome) -> &'static str {
+    match verdict {
+        Outcome::Pass | Outcome::Bounded => "note",
+        Outcome::Warn | Outcome::Defer | Outcome::Rewrite => "warning",
+        Outcome::Hold | Outcome::Refuse => "error",
+    }
+}
+
+fn result(file: &FileReport, judged: &Judged, of: (&str, &str), said: (&str, &Place)) -> Value {
+    let ((rule, level), (message, place)) = (of, said);
     json!({
         "ruleId": rule,
         "level": level,

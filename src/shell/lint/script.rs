@@ -8,6 +8,7 @@ use super::tool::{Sends, Tool};
 use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::sql::read::outline;
 use crate::kernel::sql::remember::Known;
+use crate::kernel::sql::statement::{Change, Statement};
 
 /// A file, or the part of it that would run.
 #[derive(Debug)]
@@ -92,6 +93,20 @@ impl Script {
         }
         scan.comments.retain(|comment| !blanked.get(comment.clone()).unwrap_or_default().trim().is_empty());
         Self { path, text, tool, sends, wrapped, messages, scan, notes, lines }
+    }
+}
+
+impl Script {
+    /// What each message changes.
+    pub(super) fn changes(&self) -> impl Iterator<Item = Vec<Change>> {
+        self.messages.iter().map(|message| {
+            let statements = message.known.statements().statements.into_iter();
+            let changes = statements.filter_map(|parsed| match parsed.statement {
+                Statement::Change(change) => Some(change),
+                _ => None,
+            });
+            changes.collect()
+        })
     }
 }
 

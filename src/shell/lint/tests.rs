@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Parser;
 
-use super::report::{Outcome, Report};
+use super::report::{Found, Outcome, Report};
 use super::{Args, github, report, sarif, text};
 
 #[derive(Parser)]
@@ -127,7 +127,7 @@ fn what_refuses_a_transaction_is_told() {
 #[test]
 fn what_the_run_made_is_no_hazard() {
     let files = [
-        ("V1__a.sql", "create table t (id int primary key, a varchar(10));\ncreate index on t (a);"),
+        ("V1__a.sql", "create table t (id bigint primary key, a varchar(10));\ncreate index on t (a);"),
         ("V2__b.sql", "alter table t alter a type varchar(20);\nalter table t add check (id > 0);"),
     ];
     let harmless =
@@ -237,7 +237,7 @@ fn several_statements_in_one_string() {
     for (text, expected) in [
         ("select 1; drop table t", "hold"),
         ("create index on orders (a); drop table t", "refuse"),
-        ("create table new (a int); create index on new (a)", "pass"),
+        ("create table new (a bigint primary key, b int); create index on new (b)", "pass"),
         ("alter table orders add a int; select 1", "bounded"),
     ] {
         let project = Project::new(&[("1_a.up.sql", text)]);
@@ -270,4 +270,62 @@ fn formats() {
     insta::assert_snapshot!("json", printed(super::json));
     let log = printed(sarif::print).replace(env!("CARGO_PKG_VERSION"), "VERSION");
     insta::assert_snapshot!("sarif", log);
+}
+
+const TABLE: &str = "create table \"Orders\" (\n    id int primary key,\n    customer bigint\n        references customers,\n    \
+                     at timestamp\n);\n";
+
+/// `line:column-column word rule`, for each finding.
+fn places(report: &Report) -> Vec<String> {
+    let findings = report.files.iter().flat_map(|file| &file.statements).flat_map(|judged| &judged.findings);
+    let place = |found: &Found| {
+        let place = found.place.as_ref().expect("a place");
+        format!("{}:{}-{} {} {}", place.line, place.column, place.end_column, found.verdict.word(), found.rule)
+    };
+    findings.map(place).collect()
+}
+
+#[test]
+fn definitions_have_places() {
+    let project = Project::new(&[("a.sql", TABLE)]);
+    let report = project.lint("@a.sql").unwrap();
+    assert!(!report.failed);
+    let found = [
+        "1:14-22 warn quoted-name",
+        "2:8-11 warn integer-key",
+        "4:9-19 warn foreign-key-index",
+        "5:8-17 warn timestamp-without-zone",
+    ];
+    assert_eq!(places(&report), found);
+    let mut out = Vec::new();
+    text::print(&report, &text::Style { colours: false, all: false }, &mut out).unwrap();
+    let out = project.masked(&String::from_utf8(out).unwrap());
+    insta::assert_snapshot!("definitions", out);
+}
+
+#[test]
+fn what_a_definition_lacks_may_come_later() {
+    let made = "create table t (a bigint references customers);";
+    let lacks = ["a.sql:1:1 warn no-primary-key,foreign-key-index t1"];
+    check(&[("a.sql", made)], "@a.sql", &lacks);
+    let later = "create index on public.t (a);\nalter table t add primary key (a);";
+    let report = Project::new(&[("a.sql", made), ("b.sql", later)]);
+    let shown = shown(&report, &report.lint("@").unwrap());
+    assert_eq!(shown[0], "a.sql:1:1 bounded  t1");
+    // The key makes the index superfluous, and that is known from the run alone.
+    assert!(shown[2].contains("redundant-index"), "{shown:?}");
+}
+
+#[test]
+fn names_fit_the_configurations_patterns_and_comments_within_count() {
+    let config = "[naming]\nindex = 'ix_{table}_{columns}'\n[[targets]]\nname = \"main\"\npolicy = \"mine\"\n\
+                  [[policy.mine.rules]]\nresponses = { naming = \"refuse\", serial-column = \"pass\" }\n";
+    let sql = "create index concurrently ix_t_a on t (a);\ncreate index concurrently t_a on t (a);\n\
+               create table u (\n    id bigserial primary key,\n    -- lockkeeper: ignore json-column kept byte by byte\n    \
+               raw json\n);";
+    let project = Project::new(&[("gateway.toml", config), ("a.sql", sql)]);
+    let report = project.lint("@a.sql --config @gateway.toml").unwrap();
+    let expected = ["a.sql:1:1 pass  t1", "a.sql:2:1 refuse naming t2", "a.sql:3:1 pass  t3"];
+    assert_eq!(shown(&project, &report), expected);
+    assert_eq!(report.files[0].statements[2].ignored[0].reason, "kept byte by byte");
 }

@@ -1,11 +1,12 @@
 //! The report for people: each statement with its place, why, and what runs instead.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::report::{FileReport, Judged, Outcome, Report};
+use super::report::{FileReport, FoundKind, Judged, Outcome, Place, Report};
 use crate::kernel::sql::read;
 
 /// How it looks.
@@ -50,7 +51,8 @@ fn statement<'a>(file: &'a FileReport, judged: &'a Judged) -> Vec<Group<'a>> {
         main = main.id(rule);
     }
     let mut group = Group::with_title(main).element(snippet(file, judged));
-    for finding in judged.findings.iter().skip(1) {
+    let pointed = window(file, judged).is_some();
+    for finding in judged.findings.iter().skip(1).filter(|finding| finding.place.is_none() || !pointed) {
         group = group.element(Level::NOTE.message(format!("{}: {}", finding.rule, finding.message)));
     }
     for problem in judged.problems.iter().skip(usize::from(judged.findings.is_empty())) {
@@ -66,6 +68,14 @@ fn statement<'a>(file: &'a FileReport, judged: &'a Judged) -> Vec<Group<'a>> {
     }
     if let Some(plan) = plan(judged) {
         group = group.element(Level::HELP.message(plan));
+    }
+    let mut told: Vec<&str> = Vec::new();
+    for finding in judged.findings.iter().filter(|finding| finding.kind == FoundKind::Definition) {
+        let in_hint = judged.hint.as_ref().is_some_and(|hint| hint.contains(&finding.instead));
+        if !in_hint && !told.contains(&finding.rule.as_str()) {
+            told.push(&finding.rule);
+            group = group.element(Level::HELP.message(format!("{}: {}", finding.rule, finding.instead)));
+        }
     }
     if let Some(hint) = &judged.hint {
         group = group.element(Level::HELP.message(hint.as_str()));
@@ -90,28 +100,50 @@ fn title(judged: &Judged) -> String {
     }
 }
 
+/// The lines of the file that are shown: the statement's first, and whatever a finding points at. None where they
+/// hold a secret.
+fn window(file: &FileReport, judged: &Judged) -> Option<Range<usize>> {
+    let place = &judged.place.bytes;
+    let first_line = file.text.get(..place.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let until = file.text.get(first_line..).unwrap_or_default().split_inclusive('\n').take(LINES_MAX);
+    let end = line_end(&file.text, place.end).min(first_line + until.map(str::len).sum::<usize>());
+    let pointed = judged.findings.iter().filter_map(|finding| finding.place.as_ref());
+    let end = pointed.map(|place| line_end(&file.text, place.bytes.end)).fold(end, usize::max);
+    let source = file.text.get(first_line..end)?.trim_end();
+    // What stands beside it on its lines is shown too.
+    (judged.printable && !read::may_hold_secrets(source)).then(|| first_line..first_line + source.len())
+}
+
 fn snippet<'a>(file: &'a FileReport, judged: &'a Judged) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let place = &judged.place;
     let path = file.path.as_str();
-    let first_line = file.text.get(..place.bytes.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-    let until = file.text.get(first_line..).unwrap_or_default().split_inclusive('\n').take(LINES_MAX);
-    let end = first_line + until.map(str::len).sum::<usize>();
-    let end = line_end(&file.text, place.bytes.end).min(end);
-    let source = file.text.get(first_line..end).unwrap_or_default().trim_end();
-    // What stands beside it on its lines is shown too.
-    if !judged.printable || read::may_hold_secrets(source) {
+    let Some(window) = window(file, judged) else {
         // Its secrets are hidden, so columns of the file mean nothing in it.
         let shown = judged.sql.lines().next().unwrap_or_default();
         return Snippet::source(shown)
             .line_start(place.line)
             .path(path)
             .annotation(AnnotationKind::Primary.span(0..shown.len()));
+    };
+    let source = file.text.get(window.clone()).unwrap_or_default();
+    let within = |place: &Place| {
+        let start = place.bytes.start.saturating_sub(window.start).min(source.len());
+        // Only its first line is underlined.
+        let length = source.get(start..).unwrap_or_default().lines().next().unwrap_or_default().trim_end().len();
+        start..(start + length).min(place.bytes.end.saturating_sub(window.start)).max(start)
+    };
+    let first = judged.findings.first().and_then(|finding| finding.place.as_ref());
+    let mut snippet = Snippet::source(source)
+        .line_start(place.line)
+        .path(path)
+        .annotation(AnnotationKind::Primary.span(within(first.unwrap_or(place))));
+    for finding in judged.findings.iter().skip(1) {
+        if let Some(place) = &finding.place {
+            let said = format!("{}: {}", finding.rule, finding.message);
+            snippet = snippet.annotation(AnnotationKind::Context.span(within(place)).label(said));
+        }
     }
-    let start = (place.bytes.start - first_line).min(source.len());
-    // Only its first line is underlined.
-    let length = source.get(start..).unwrap_or_default().lines().next().unwrap_or_default().trim_end().len();
-    let stop = (start + length).min(place.bytes.end.saturating_sub(first_line)).max(start);
-    Snippet::source(source).line_start(place.line).path(path).annotation(AnnotationKind::Primary.span(start..stop))
+    snippet
 }
 
 fn line_end(text: &str, at: usize) -> usize {

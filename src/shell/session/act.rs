@@ -9,7 +9,7 @@ use crate::kernel::plan::Plan;
 use crate::kernel::policy::{Clearance, Refusal, Verdict};
 use crate::kernel::relay::Status;
 use crate::kernel::review::{Ticket, approvers};
-use crate::kernel::rules::Finding;
+use crate::kernel::rules::{Finding, is_definition};
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, Severity, sqlstate};
 use crate::shell::audit::{Decision, Intent, RecordError};
@@ -25,6 +25,7 @@ impl Session {
             Verdict::Observed { clearance, would } => self.observe(taken, &assessment, clearance, &would).await,
             Verdict::Bounded { clearance, warnings } => self.bounded(taken, &assessment, clearance, warnings).await,
             Verdict::Rewrite { plan, clearance, findings } => {
+                self.warn(findings.iter().filter(|finding| is_definition(&finding.rule)));
                 let sameness = self.sameness(taken, &assessment.facts);
                 if let Some(attached) = self.at_work(&sameness).await {
                     let decided = Decided::new(Decision::Rewrite, &findings);
@@ -61,15 +62,20 @@ impl Session {
         }
     }
 
+    /// What is run all the same.
+    fn warn<'f>(&mut self, findings: impl Iterator<Item = &'f Finding>) {
+        for finding in findings {
+            Reply::warning(finding.message.clone()).hint(finding.instead.clone()).put(&mut self.client.out);
+        }
+    }
+
     async fn pass(&mut self, taken: &Taken, clearance: Clearance, warnings: Vec<Finding>) -> Result<(), Ended> {
         let decision = if warnings.is_empty() { Decision::Pass } else { Decision::Warn };
         let decided = Decided::new(decision, &warnings);
         if !warnings.is_empty() {
             self.record_decision(&taken.known, &decided, &warnings, None);
         }
-        for warning in &warnings {
-            Reply::warning(warning.message.clone()).hint(warning.instead.clone()).put(&mut self.client.out);
-        }
+        self.warn(warnings.iter());
         if let Err(error) = self.intend(taken, &passing("pass"), None).await {
             return self.unrecorded(taken, &error).await;
         }
@@ -113,6 +119,10 @@ impl Session {
         };
         if let (Some(plan), true) = (guarded, taken.values.is_none()) {
             let decided = Decided::new(Decision::Rewrite, &warnings);
+            self.warn(warnings.iter());
+            if !warnings.is_empty() {
+                self.record_decision(&taken.known, &decided, &warnings, Some(&plan.recipe));
+            }
             return self.rewrite(taken, plan, Permit { clearance, decided, journal: None }).await;
         }
         self.bound_lock_timeout().await?;

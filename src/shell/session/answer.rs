@@ -140,6 +140,7 @@ impl Session {
                 Err(error) => return Ok(Err(error)),
             }
         }
+        facts.naming.clone_from(&self.settings().naming);
         Ok(Ok(facts))
     }
 

@@ -1,2 +1,2 @@
--- expect: rewrite create-index
+-- expect: rewrite create-index,quoted-name
 CREATE INDEX "Order_day_idx" ON "Order"("day");

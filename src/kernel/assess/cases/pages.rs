@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{Assessment, Case, answered, cases, catalog};
+use super::{Assessment, Case, cases};
 use crate::kernel::plan::{Action, Plan, Step};
 use crate::kernel::policy::Policy;
-use crate::kernel::rules::{RULES, Response, Rule, brief_lock};
+use crate::kernel::rules::{self, RULES, Response, Rule, brief_lock, definition};
 use crate::kernel::sql::statement::LockMode;
 
 /// Cases shown of each sort, and plans.
@@ -49,7 +49,16 @@ fn index() -> String {
             writeln!(page, "| [{0}]({0}.md) | {1} | {2} | {standard} | {strict} |", rule.id, rule.hazard, lock(rule));
     }
     page.push_str(
-        "\nThe examples stand on these facts: PostgreSQL 15 unless another version is named; `orders`, `customers`, `keyless` and\n\
+        "\n## Definitions\n\nWhat a statement leaves behind that is hard to live with later. They take no lock and lose nothing, so nothing runs\n\
+        instead: the statement runs with a WARNING, unless the policy says otherwise. Temporary tables are not looked at.\n\n\
+        | rule | what is wrong with it | standard | strict |\n| --- | --- | --- | --- |\n",
+    );
+    for rule in definition::RULES {
+        let (standard, strict) = (answer(&Policy::standard(), rule), answer(&Policy::strict(), rule));
+        let _ = writeln!(page, "| [{0}]({0}.md) | {1} | {standard} | {strict} |", rule.id, rule.hazard);
+    }
+    page.push_str(
+        "\n## Facts of the examples\n\nPostgreSQL 15 unless another version is named. `orders`, `customers`, `keyless` and\n\
         `watched` have 5 million rows in 1 GB, `small` 100, `empty` none; `parts` and `ranges` are partitioned; `temporary` is\n\
         a temporary table, `fresh` was made by the open transaction.\n",
     );
@@ -74,7 +83,7 @@ fn page(rule: &Rule) -> String {
     let judged: Vec<(Case, Assessment)> = cases(rule.id)
         .into_iter()
         .map(|case| {
-            let assessment = answered(&case.sql, case.version, catalog(case.version));
+            let assessment = case.assessed();
             (case, assessment)
         })
         .collect();
@@ -148,7 +157,7 @@ fn work(step: &Step) -> &'static str {
 }
 
 fn pages() -> BTreeMap<String, String> {
-    let own = RULES.iter().map(|rule| (format!("{}.md", rule.id), page(rule)));
+    let own = rules::all().map(|rule| (format!("{}.md", rule.id), page(rule)));
     own.chain([("README.md".to_owned(), index())]).collect()
 }
 
@@ -181,7 +190,7 @@ fn the_pages_of_the_rules_are_theirs() {
 fn every_rule_says_how_it_is_undone_in_its_own_words() {
     let mut by_text: BTreeMap<&str, &str> = BTreeMap::new();
     let losses = ["drop-schema", "drop-table", "truncate", "mass-delete", "mass-update"];
-    for rule in RULES.iter().filter(|rule| !losses.contains(&rule.id)) {
+    for rule in rules::all().filter(|rule| !losses.contains(&rule.id)) {
         assert_eq!(by_text.insert(rule.doc.undo, rule.id), None, "{}", rule.id);
     }
     assert_eq!(answer(&Policy::strict(), &brief_lock::RULE), "rewrite");

@@ -32,11 +32,14 @@ pub(super) fn add(column: &nodes::ColumnDef, if_not_exists: bool) -> Result<AddC
     };
     let mut added = AddColumn {
         name,
+        at: place(column.location),
+        type_at: place(written.location),
         type_name,
         if_not_exists,
         collation_sql: column.coll_clause().map(fragment::collation),
         default: None,
         not_null: None,
+        null: false,
         serial,
         identity_sql: None,
         generated: None,
@@ -47,6 +50,11 @@ pub(super) fn add(column: &nodes::ColumnDef, if_not_exists: bool) -> Result<AddC
         column_constraint(&mut added, column, constraint, attributes)?;
     }
     Ok(added)
+}
+
+/// An offset of the grammar's.
+fn place(location: i32) -> usize {
+    usize::try_from(location).unwrap_or_default()
 }
 
 fn integer(name: &str, sql: &str) -> TypeName {
@@ -117,7 +125,7 @@ fn column_constraint(
     attributes: Attributes,
 ) -> Result<(), Unreadable> {
     match constraint.contype {
-        ConstrType::CONSTR_NULL => {}
+        ConstrType::CONSTR_NULL => added.null = true,
         ConstrType::CONSTR_NOTNULL => {
             added.not_null = Some(NotNull { name: constraint.conname().map(str::to_owned) });
         }
@@ -244,6 +252,8 @@ pub(super) fn table_constraint(constraint: &nodes::Constraint) -> Result<TableCo
         name: constraint.conname().map(str::to_owned),
         kind,
         columns,
+        referenced: strings(constraint.pk_attrs()),
+        at: place(constraint.location),
         definition_sql: fragment::constraint(&bare)?,
         not_valid: constraint.skip_validation && !not_enforced,
         not_enforced,

@@ -7,14 +7,14 @@ use pg_raw_parse::{Node, nodes};
 use super::super::statement::{Change, CreateTable, OpaqueKind, PartitionBound, RelationName};
 use super::Unreadable;
 use super::classify::{Found, expression, statement};
-use super::{bound, objects, walk};
+use super::{bound, objects, outline, walk};
 
 /// 't' of `relpersistence`.
 fn is_temporary(range: &nodes::RangeVar) -> bool {
     u8::try_from(range.relpersistence) == Ok(b't') || range.schemaname().is_some_and(|schema| schema == "pg_temp")
 }
 
-fn from_query(into: &nodes::IntoClause) -> Change {
+fn from_query(into: &nodes::IntoClause, view: bool) -> Change {
     let relation = into.rel().map_or_else(|| RelationName { schema: None, name: String::new() }, objects::relation);
     Change::CreateTable(CreateTable {
         relation,
@@ -23,18 +23,20 @@ fn from_query(into: &nodes::IntoClause) -> Change {
         partition_of: None,
         plain_partition: None,
         from_query: true,
+        view,
+        outline: Box::default(),
     })
 }
 
 /// `SELECT … INTO`.
 pub(super) fn select_into(into: &nodes::IntoClause) -> Change {
-    from_query(into)
+    from_query(into, false)
 }
 
 /// `CREATE TABLE AS`, `CREATE MATERIALIZED VIEW`.
 pub(super) fn table_as(create: &nodes::CreateTableAsStmt, found: &mut Found) -> Result<(), Unreadable> {
     match create.into() {
-        Some(into) => found.add(from_query(into)),
+        Some(into) => found.add(from_query(into, create.objtype == ObjectType::OBJECT_MATVIEW)),
         None => found.other("CREATE TABLE AS"),
     }
     statement(create.query(), found)
@@ -64,6 +66,8 @@ pub(super) fn table(create: &nodes::CreateStmt, found: &mut Found) -> Result<(),
         plain_partition: plain_partition(create)?,
         partition_of,
         from_query: false,
+        view: false,
+        outline: Box::new(outline::table(create)),
     }));
     Ok(())
 }

@@ -6,13 +6,15 @@ use pg_raw_parse::raw::{ConstrType, ReindexObjectType};
 use pg_raw_parse::{Node, nodes};
 
 use super::super::bounds;
-use super::super::statement::{AddColumn, RelationName, TableConstraint};
+use super::super::statement::{RelationName, TableOutline};
 use super::{Unreadable, column, objects};
+
+/// `CREATE_TABLE_LIKE_INDEXES`.
+const INCLUDING_INDEXES: u32 = 1 << 6;
 
 /// What one text makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
-    pub tables: Vec<TableOutline>,
     pub domains: Vec<DomainOutline>,
     pub functions: Vec<FunctionOutline>,
     /// Enumerations, composite types and ranges.
@@ -21,21 +23,6 @@ pub struct Outline {
     pub filled: Vec<RelationName>,
     /// The first schema of a `SET search_path`.
     pub search_path: Option<String>,
-}
-
-/// `CREATE TABLE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableOutline {
-    pub relation: RelationName,
-    pub columns: Vec<AddColumn>,
-    pub constraints: Vec<TableConstraint>,
-    /// False when columns come from elsewhere: LIKE, INHERITS, PARTITION OF, OF, AS.
-    pub complete: bool,
-    pub partitioned: bool,
-    /// A table it inherits from, or is a partition of.
-    pub parent: Option<RelationName>,
-    /// `PARTITION OF … DEFAULT`.
-    pub default_partition: bool,
 }
 
 /// `CREATE DOMAIN`.
@@ -108,8 +95,6 @@ fn refuses(statement: Node<'_>) -> Option<&'static str> {
 
 fn see(statement: Node<'_>, outline: &mut Outline) {
     match statement {
-        Node::CreateStmt(create) => outline.tables.extend(table(create)),
-        Node::CreateSchemaStmt(schema) => schema.schema_elts().iter().for_each(|element| see(element, outline)),
         Node::CreateDomainStmt(domain) => outline.domains.extend(domain_of(domain)),
         Node::CreateEnumStmt(of) => outline.types.push(named(of.type_name())),
         Node::CreateRangeStmt(of) => outline.types.push(named(of.type_name())),
@@ -126,25 +111,28 @@ fn see(statement: Node<'_>, outline: &mut Outline) {
     }
 }
 
-fn table(create: &nodes::CreateStmt) -> Option<TableOutline> {
+/// What a CREATE TABLE says of the table. An element that cannot be told leaves the outline incomplete.
+pub(super) fn table(create: &nodes::CreateStmt) -> TableOutline {
     let mut made = TableOutline {
-        relation: objects::relation(create.relation()?),
-        columns: Vec::new(),
-        constraints: Vec::new(),
         complete: create.inh_relations().is_empty() && create.of_typename().is_none(),
         partitioned: create.partspec().is_some(),
         parent: objects::ranges(create.inh_relations()).into_iter().next(),
         default_partition: create.partbound().is_some_and(|bound| bound.is_default),
+        ..TableOutline::default()
     };
     for element in create.table_elts() {
         let added = match element {
             Node::ColumnDef(of) => column::add(of, false).map(|column| made.columns.push(column)),
             Node::Constraint(of) => column::table_constraint(of).map(|constraint| made.constraints.push(constraint)),
+            Node::TableLikeClause(like) => {
+                made.like_indexes |= like.options & INCLUDING_INDEXES != 0;
+                Err(Unreadable::bounds("columns of another table"))
+            }
             _ => Err(Unreadable::bounds("an element that says nothing by itself")),
         };
         made.complete &= added.is_ok();
     }
-    Some(made)
+    made
 }
 
 fn domain_of(domain: &nodes::CreateDomainStmt) -> Option<DomainOutline> {
@@ -189,25 +177,43 @@ fn from_a_query(insert: &nodes::InsertStmt) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::sql::statement::{Change, CreateTable, Statement};
 
     fn name(schema: Option<&str>, name: &str) -> RelationName {
         RelationName { schema: schema.map(str::to_owned), name: name.to_owned() }
     }
 
+    fn tables(text: &str) -> Vec<CreateTable> {
+        let statements = super::super::read(text).unwrap().statements.into_iter();
+        let made = statements.filter_map(|parsed| match parsed.statement {
+            Statement::Change(Change::CreateTable(table)) => Some(table),
+            _ => None,
+        });
+        made.collect()
+    }
+
     #[test]
     fn a_table_with_all_it_says() {
-        let made = outline("create table app.t (id bigserial primary key, a int not null, check (a > 0))");
-        let [table] = made.tables.as_slice() else { panic!("{made:?}") };
+        let text = "create table app.t (id bigserial primary key, a int not null, check (a > 0))";
+        let made = tables(text);
+        let [table] = made.as_slice() else { panic!("{made:?}") };
         assert_eq!(table.relation, name(Some("app"), "t"));
-        assert_eq!(table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["id", "a"]);
-        assert!(table.complete && table.constraints.len() == 1 && table.columns[1].not_null.is_some());
+        let outline = &table.outline;
+        assert_eq!(outline.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["id", "a"]);
+        assert!(outline.complete && outline.constraints.len() == 1 && outline.columns[1].not_null.is_some());
+        let at = |place: usize| &text[place..place + 5];
+        let column = &outline.columns[0];
+        let places = [column.at, column.type_at, column.constraints[0].at, outline.constraints[0].at];
+        assert_eq!(places.map(at), ["id bi", "bigse", "prima", "check"]);
         for from_elsewhere in ["create table t (like u)", "create table t () inherits (u)", "create table t of u"] {
-            assert!(!outline(from_elsewhere).tables[0].complete, "{from_elsewhere}");
+            assert!(!tables(from_elsewhere)[0].outline.complete, "{from_elsewhere}");
         }
+        let like = |options: &str| tables(&format!("create table t (like u {options})"))[0].outline.like_indexes;
+        assert!(like("including all") && like("including indexes") && !like("including defaults") && !like(""));
         let parts = "create table p (a int) partition by list (a); create table d partition of p default";
-        let made = outline(parts).tables;
-        assert!(made[0].partitioned && made[1].default_partition);
-        assert_eq!(made[1].parent, Some(name(None, "p")));
+        let made = tables(parts);
+        assert!(made[0].outline.partitioned && made[1].outline.default_partition);
+        assert_eq!(made[1].outline.parent, Some(name(None, "p")));
     }
 
     #[test]

@@ -18,11 +18,16 @@ pub struct TypeName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddColumn {
     pub name: String,
+    /// Where it stands in the text, and where its type does: bytes.
+    pub at: usize,
+    pub type_at: usize,
     pub type_name: TypeName,
     pub if_not_exists: bool,
     pub collation_sql: Option<String>,
     pub default: Option<DefaultExpression>,
     pub not_null: Option<NotNull>,
+    /// `NULL` is written.
+    pub null: bool,
     /// smallserial, serial, bigserial: the integer type behind it is in `type_name`.
     pub serial: Option<Serial>,
     /// `GENERATED … AS IDENTITY`, as written from GENERATED on.
@@ -99,6 +104,10 @@ pub struct TableConstraint {
     pub name: Option<String>,
     pub kind: ConstraintKind,
     pub columns: Vec<String>,
+    /// The columns of the other table that are written, of a foreign key.
+    pub referenced: Vec<String>,
+    /// Where it stands in the text, in bytes.
+    pub at: usize,
     /// Without `CONSTRAINT name` and without `NOT VALID`: `CHECK (x > 0)`, `FOREIGN KEY (a) REFERENCES p (id)`.
     pub definition_sql: String,
     pub not_valid: bool,

@@ -1,6 +1,6 @@
 //! Statements about whole objects: created, dropped, renamed, granted, published; settings and what may run anything.
 
-use super::{PartitionBound, RelationName};
+use super::{AddColumn, PartitionBound, RelationName, TableConstraint};
 
 /// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE FOREIGN TABLE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,25 @@ pub struct CreateTable {
     pub plain_partition: Option<PartitionBound>,
     /// CREATE TABLE AS, SELECT INTO, CREATE MATERIALIZED VIEW.
     pub from_query: bool,
+    /// CREATE MATERIALIZED VIEW.
+    pub view: bool,
+    pub outline: Box<TableOutline>,
+}
+
+/// What a CREATE TABLE says of the table; nothing where a query does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableOutline {
+    pub columns: Vec<AddColumn>,
+    pub constraints: Vec<TableConstraint>,
+    /// False when columns come from elsewhere: LIKE, INHERITS, PARTITION OF, OF, AS.
+    pub complete: bool,
+    /// LIKE … INCLUDING INDEXES: keys and indexes may come from there.
+    pub like_indexes: bool,
+    pub partitioned: bool,
+    /// A table it inherits from, or is a partition of.
+    pub parent: Option<RelationName>,
+    /// `PARTITION OF … DEFAULT`.
+    pub default_partition: bool,
 }
 
 /// `DROP …`.

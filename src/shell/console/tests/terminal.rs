@@ -24,6 +24,8 @@ fn hostile_request() -> Request {
         rows: Some(5_000_000),
         bytes: Some(1 << 30),
         only_lock: true,
+        at: None,
+        need: None,
     };
     let fill = Backfill {
         relation: orders,

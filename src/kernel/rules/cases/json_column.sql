@@ -1,0 +1,8 @@
+-- bad
+CREATE TABLE events (id bigint PRIMARY KEY, payload json NOT NULL);
+-- bad
+ALTER TABLE orders ADD COLUMN extra json;
+-- good
+CREATE TABLE events (id bigint PRIMARY KEY, payload jsonb NOT NULL);
+-- good
+ALTER TABLE orders ADD COLUMN extra app.json;

@@ -1,0 +1,24 @@
+-- bad
+-- naming: index ix_{table}_{columns}
+CREATE INDEX by_b ON orders (b);
+-- bad
+-- naming: index ix_{table}_{columns}
+CREATE INDEX ON orders (b);
+-- bad
+-- naming: table [a-z][a-z0-9_]*s
+-- naming: column [a-z][a-z0-9_]*
+CREATE TABLE invoice (id bigint PRIMARY KEY, n2 bigint NOT NULL);
+-- bad: foreign-key-index
+-- naming: foreign_key fk_{table}_{columns}
+ALTER TABLE orders ADD CONSTRAINT orders_customer FOREIGN KEY (b) REFERENCES customers (a);
+-- bad
+-- naming: check .*_check[0-9]*
+ALTER TABLE orders RENAME CONSTRAINT d_long TO d_longer;
+-- good
+-- naming: index ix_{table}_{columns}
+CREATE INDEX ix_orders_b ON orders (b);
+-- good
+-- naming: primary_key {table}_pkey
+CREATE TABLE invoices (id bigint PRIMARY KEY);
+-- good
+CREATE INDEX by_b ON orders (b);

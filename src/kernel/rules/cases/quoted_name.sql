@@ -1,0 +1,12 @@
+-- bad
+CREATE TABLE "Invoices" (id bigint PRIMARY KEY);
+-- bad
+ALTER TABLE orders ADD COLUMN "createdAt" timestamptz NULL;
+-- bad
+CREATE INDEX "orders by b" ON orders (b);
+-- bad
+ALTER TABLE orders RENAME TO "Orders";
+-- good
+CREATE TABLE Invoices (id bigint PRIMARY KEY, größe bigint);
+-- good
+ALTER TABLE orders ADD COLUMN "created_at" timestamptz;
