@@ -3,6 +3,7 @@
 //!
 //! No storage and no clock here: the store appends what `decide` answers in the transaction it read in.
 
+mod progress;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use super::plan::Plan;
 use super::plan::throttle::Signal;
 use super::review::{Door, Instant, TicketId};
 
+pub use progress::{Progress, Rows};
 pub use state::{State, StateName};
 
 /// First and longest pause before a lost connection is tried again, in milliseconds.
@@ -426,26 +428,4 @@ pub fn is_due(job: &Job, now: Instant) -> bool {
 
 fn pause_ms(tries: u32) -> u64 {
     RETRY_MIN_MS.saturating_mul(1 << tries.min(10)).min(RETRY_MAX_MS)
-}
-
-/// How far a job has come: shown, never decided upon.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// The step at work, counted from 1, of how many, and its name.
-    pub step: u32,
-    pub steps: u32,
-    pub name: String,
-    /// Of a backfill.
-    pub rows: Option<Rows>,
-    /// Why nothing moves just now.
-    pub why: Option<String>,
-}
-
-/// Rows of a backfill.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rows {
-    pub done: u64,
-    pub estimate: u64,
-    pub per_second: u64,
-    pub left_ms: Option<u64>,
 }

@@ -1,0 +1,290 @@
+//! One change judged: its findings, its safe form, and the forms it can run in.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use super::super::facts::{Facts, Persistence};
+use super::super::plan::combine::{self, Part};
+use super::super::plan::estimate::{self, Estimate};
+use super::super::plan::names::Names;
+use super::super::plan::retype::{self, Retype, Work};
+use super::super::plan::{Mode, Plan, as_is, concurrently, create_partition, drops, guarded, tag};
+use super::super::rules::subject::{Earlier, Hazard, Subject};
+use super::super::rules::{Finding, RULES, Rule, brief_lock, definition, locks, watched};
+use super::super::sql::statement::{
+    AlterAction, AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, RelationName,
+};
+use super::{Assessed, part};
+
+/// Rules of statements that are brief as they are written.
+const BRIEF: &[&str] = &["drop-index", "drop-table", "drop-column"];
+
+/// A statement in its message.
+pub(super) struct Place<'a> {
+    pub(super) text: &'a str,
+    pub(super) span: Range<usize>,
+}
+
+/// One change on its way through the rules.
+pub(super) struct Judged<'a> {
+    pub(super) statement: usize,
+    pub(super) change: &'a Change,
+    pub(super) place: &'a Place<'a>,
+    pub(super) facts: &'a Facts,
+    pub(super) earlier: &'a Earlier,
+}
+
+impl<'a> Judged<'a> {
+    pub(super) fn assess(&self, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Assessed) {
+        let (findings, safe) = if let Change::AlterTable(alter) = self.change {
+            self.alter(alter, names)
+        } else {
+            let found = self.check(&Subject::new(self.change, None, self.facts, self.earlier, names));
+            let every = !found.is_empty() && found.iter().all(|finding| finding.plan.is_some());
+            let safe = if every { found.first().and_then(|finding| finding.plan.clone()) } else { None };
+            (found, safe)
+        };
+        let guarded = self.guarded(names);
+        let assessed = Assessed {
+            statement: self.statement,
+            safe,
+            aside: None,
+            on_request: false,
+            brief: findings.is_empty() || self.brief_as_written(&findings),
+            as_is: self.as_is(guarded.as_ref(), &findings),
+            locks: locks::taken(&Subject::new(self.change, None, self.facts, self.earlier, names)),
+            guarded,
+        };
+        (findings, assessed)
+    }
+
+    /// Of one table or column that others use.
+    pub(super) fn aside(&self) -> Option<Plan> {
+        let table = |name: &RelationName| match self.facts.relation(name) {
+            Some(Some(table)) if !self.earlier.blurred && table.persistence != Persistence::Temporary => Some(table),
+            _ => None,
+        };
+        match self.change {
+            Change::Drop(drop) if drop.kind == DropKind::Table && !drop.cascade => match drop.relations.as_slice() {
+                [only] => drops::table_aside(table(only)?),
+                _ => None,
+            },
+            Change::AlterTable(alter) => match alter.actions.as_slice() {
+                [AlterAction { kind: AlterKind::DropColumn { column, cascade: false, .. }, .. }] => {
+                    let hangs = self.facts.column_use(&alter.relation, column);
+                    drops::column_aside(table(&alter.relation)?, column, hangs)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn alter(&self, alter: &'a AlterTable, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Option<Plan>) {
+        let mut findings = Vec::new();
+        let mut parts = Vec::new();
+        let mut possible = true;
+        if self.refused_at_once(alter) {
+            return (findings, None);
+        }
+        for action in &alter.actions {
+            let found = self.check(&Subject::new(self.change, Some(action), self.facts, self.earlier, names));
+            let pass = combine::pass(&action.kind);
+            match found.iter().find_map(|finding| finding.plan.clone()) {
+                _ if found.is_empty() => {
+                    parts.push((pass, Part::Brief(action.sql.clone(), locks::action_lock(&action.kind))));
+                }
+                Some(plan) if found.iter().all(|finding| finding.plan.is_some()) => {
+                    parts.push((pass, Part::Plan(plan)));
+                }
+                _ => possible = false,
+            }
+            findings.extend(found);
+        }
+        let table = match self.facts.relation(&alter.relation) {
+            Some(Some(table)) if possible && !findings.is_empty() => table,
+            _ => return (findings, None),
+        };
+        let mut plan = combine::plan(alter, table, parts);
+        plan.tag = tag::of(self.change);
+        (findings, Some(plan))
+    }
+
+    /// The server answers with an error before it does anything long; in steps, half of it would stay.
+    fn refused_at_once(&self, alter: &AlterTable) -> bool {
+        let Some(Some(table)) = self.facts.relation(&alter.relation) else { return false };
+        let drops = |kind: &AlterKind| matches!(kind, AlterKind::DropColumn { .. } | AlterKind::DropConstraint { .. });
+        if self.earlier.blurred || alter.actions.iter().any(|action| drops(&action.kind)) {
+            return false;
+        }
+        let added = |name: &str| {
+            alter.actions.iter().any(|action| matches!(&action.kind, AlterKind::AddColumn(c) if c.name == name))
+        };
+        let missing = |name: &str| table.column(name).is_none() && !added(name);
+        let second_key = |kind: &ConstraintKind| {
+            matches!(kind, ConstraintKind::PrimaryKey { .. }) && table.indexes.iter().any(|index| index.primary)
+        };
+        alter.actions.iter().any(|action| match &action.kind {
+            AlterKind::AddColumn(column) => match table.column(&column.name) {
+                Some(_) => !column.if_not_exists,
+                None if alter.only && table.has_children => true,
+                None => column.constraints.iter().any(|constraint| second_key(&constraint.kind)),
+            },
+            AlterKind::SetNotNull { column }
+            | AlterKind::DropNotNull { column }
+            | AlterKind::SetDefault { column }
+            | AlterKind::DropDefault { column } => missing(column),
+            kind @ AlterKind::AlterType { column, .. } => {
+                let change = Retype::of(alter, kind);
+                let work = |change| retype::work(table, &change, self.facts);
+                missing(column) || matches!(change.map(work), Some(Work::Refused(_)))
+            }
+            AlterKind::ValidateConstraint { name } => table.constraint(name).is_none(),
+            AlterKind::AddConstraint(constraint) => {
+                second_key(&constraint.kind)
+                    || constraint.name.as_ref().is_some_and(|name| table.constraint(name).is_some())
+            }
+            AlterKind::DropColumn { .. }
+            | AlterKind::DropConstraint { .. }
+            | AlterKind::AddConstraintUsingIndex { .. }
+            | AlterKind::AttachPartition { .. }
+            | AlterKind::DetachPartition { .. }
+            | AlterKind::WeakLock { .. }
+            | AlterKind::BriefLock { .. }
+            | AlterKind::Rewrites { .. }
+            | AlterKind::Security { .. }
+            | AlterKind::Weakens { .. }
+            | AlterKind::ReplicaIdentityDefault
+            | AlterKind::RestartIdentity { .. }
+            | AlterKind::Enforce { .. }
+            | AlterKind::Other { .. } => false,
+        })
+    }
+
+    fn check(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        let rules = RULES.iter().filter(|rule| rule.id != brief_lock::RULE.id);
+        rules.flat_map(|rule| (rule.check)(subject).into_iter().map(|hazard| self.finding(rule, hazard))).collect()
+    }
+
+    /// What it would leave behind: nothing of that changes how it runs.
+    pub(super) fn definition(&self, names: &'a RefCell<Names<'a>>) -> Vec<Finding> {
+        let subject = Subject::new(self.change, None, self.facts, self.earlier, names)
+            .written_as(self.text(), self.place.span.start);
+        let rules = definition::RULES.iter();
+        let found = rules.flat_map(|rule| (rule.check)(&subject).into_iter().map(|hazard| self.finding(rule, hazard)));
+        let mut found: Vec<Finding> = found.collect();
+        found.sort_by_key(|finding| finding.at.as_ref().map_or(0, |at| at.start));
+        found
+    }
+
+    pub(super) fn text(&self) -> &'a str {
+        part(self.place.text, &self.place.span)
+    }
+
+    fn finding(&self, rule: &Rule, mut hazard: Hazard) -> Finding {
+        if let Some(why) = concurrently::forbidden(self.facts.server_version)
+            && hazard.plan.as_ref().is_some_and(Plan::builds_concurrently)
+        {
+            hazard.plan = None;
+            hazard = hazard.with(Err(why));
+        }
+        if let (None, true, Some(lock)) = (&hazard.plan, hazard.only_lock, hazard.lock)
+            && let Some(stall) = reckoned(rule.id, hazard.bytes).and_then(|estimate| estimate.stall(lock))
+        {
+            hazard.message.push_str(&format!("; as it is, it {stall}"));
+        }
+        Finding {
+            rule: rule.rule_id(),
+            statement: self.statement,
+            relation: hazard.relation,
+            lock: hazard.lock,
+            message: hazard.message,
+            instead: rule.doc.instead.to_owned(),
+            plan: hazard.plan,
+            rows: hazard.rows,
+            bytes: hazard.bytes,
+            only_lock: hazard.only_lock,
+            at: hazard.at.and_then(|at| at.range(self.place.text, self.place.span.clone())),
+            need: hazard.need,
+        }
+    }
+
+    /// What hurts only by its place in the queue (and by what is lost): DROP, and a new partition beside which no
+    /// default one is read.
+    fn brief_as_written(&self, findings: &[Finding]) -> bool {
+        let unread = |plan: &Plan| plan.recipe == create_partition::RECIPE && plan.steps.len() == 1;
+        findings
+            .iter()
+            .all(|finding| BRIEF.contains(&finding.rule.0.as_str()) || finding.plan.as_ref().is_some_and(unread))
+    }
+
+    fn guarded(&self, names: &'a RefCell<Names<'a>>) -> Option<(Finding, Plan)> {
+        let subject = Subject::new(self.change, None, self.facts, self.earlier, names);
+        if let Some((hazard, plan)) = watched::watched(&subject) {
+            return Some((self.finding(watched::RULE, hazard), plan));
+        }
+        let hazard = (brief_lock::RULE.check)(&subject).into_iter().next()?;
+        let finding = self.finding(&brief_lock::RULE, hazard);
+        let lock = finding.lock.unwrap_or(LockMode::AccessExclusive);
+        let plan = guarded::plan(self.text(), tag::of(self.change), finding.relation.clone(), lock);
+        Some((finding, plan))
+    }
+
+    fn as_is(&self, guarded: Option<&(Finding, Plan)>, findings: &[Finding]) -> Plan {
+        let relation = guarded.and_then(|(finding, _)| finding.relation.clone());
+        let lock = locks::locks(self.change).into_iter().map(|(_, lock)| lock).max();
+        let mut plan = as_is::plan(self.text(), tag::of(self.change), relation, run_mode(self.change, lock));
+        let longest = findings.iter().filter_map(|finding| reckoned(&finding.rule.0, finding.bytes)).max();
+        plan.steps.iter_mut().for_each(|step| step.estimate = longest);
+        plan
+    }
+}
+
+fn reckoned(rule: &str, bytes: Option<u64>) -> Option<Estimate> {
+    Some(Estimate::of(estimate::Work::of_rule(rule)?, bytes?))
+}
+
+/// How an approved statement runs: under a short lock timeout where its work is brief once it has its locks.
+fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
+    let lock = lock.unwrap_or(LockMode::AccessShare);
+    let brief = match change {
+        Change::Drop(drop) => !drop.concurrently && drop.kind != DropKind::Database,
+        Change::Truncate { .. } | Change::Rename(_) | Change::CreateRule { .. } | Change::RestartSequence { .. } => {
+            true
+        }
+        Change::AlterTable(alter) => alter.actions.iter().all(|action| quick(&action.kind)),
+        Change::CreateIndex(_)
+        | Change::CreateTable(_)
+        | Change::MassWrite { .. }
+        | Change::Privilege(_)
+        | Change::Setting(_)
+        | Change::Opaque(_)
+        | Change::Reindex(_)
+        | Change::RewriteTable { .. }
+        | Change::RefreshMatview { .. }
+        | Change::CheckDomain { .. }
+        | Change::Publication(_)
+        | Change::LockTable { .. }
+        | Change::Brief { .. }
+        | Change::Other { .. }
+        | Change::Unreadable { .. } => false,
+    };
+    (if brief { Mode::Brief } else { Mode::AsIs }, lock)
+}
+
+fn quick(kind: &AlterKind) -> bool {
+    matches!(
+        kind,
+        AlterKind::DropColumn { .. }
+            | AlterKind::DropConstraint { .. }
+            | AlterKind::Security { .. }
+            | AlterKind::Weakens { .. }
+            | AlterKind::ReplicaIdentityDefault
+            | AlterKind::RestartIdentity { .. }
+            | AlterKind::DropNotNull { .. }
+            | AlterKind::SetDefault { .. }
+            | AlterKind::DropDefault { .. }
+            | AlterKind::BriefLock { .. }
+            | AlterKind::WeakLock { .. }
+    )
+}

@@ -1,0 +1,25 @@
+//! How far a job has come.
+
+use serde::{Deserialize, Serialize};
+
+/// How far a job has come: shown, never decided upon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The step at work, counted from 1, of how many, and its name.
+    pub step: u32,
+    pub steps: u32,
+    pub name: String,
+    /// Of a backfill.
+    pub rows: Option<Rows>,
+    /// Why nothing moves just now.
+    pub why: Option<String>,
+}
+
+/// Rows of a backfill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    pub done: u64,
+    pub estimate: u64,
+    pub per_second: u64,
+    pub left_ms: Option<u64>,
+}
