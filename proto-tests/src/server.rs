@@ -144,11 +144,29 @@ impl Server {
             owner: self.owner,
             process: std::sync::Mutex::new(None),
         };
+        // By hand, since not every build has pg_basebackup.
+        let (start, stop) = match self.major {
+            15.. => ("pg_backup_start('standby', true)", "pg_backup_stop(false)"),
+            _ => ("pg_start_backup('standby', true, false)", "pg_stop_backup(false, false)"),
+        };
+        let mut session = self.connect("postgres", "postgres");
+        session.rows(&format!("SELECT {start}"));
+        let data = standby.directory.join("data");
+        // Files that go away while they are copied are none of the copy's.
+        let _ = Command::new("cp").arg("-a").arg(self.directory.join("data")).arg(&data).output().unwrap();
+        let label =
+            session.rows(&format!("SELECT replace(labelfile, chr(10), '~') FROM {stop}")).concat().replace('~', "\n");
+        let _ = fs::remove_file(data.join("postmaster.pid"));
         let from = format!("host=127.0.0.1 port={} user=postgres application_name={name}", self.address.port());
-        let mut copy = standby.command("pg_basebackup");
-        copy.args(["-d", &from, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"]);
-        let output = copy.arg(standby.directory.join("data")).output().unwrap();
-        assert!(output.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&output.stderr));
+        let mut settings = fs::read_to_string(data.join("postgresql.auto.conf")).unwrap();
+        settings.push_str(&format!("primary_conninfo = '{from}'\n"));
+        let files = [("backup_label", label), ("standby.signal", String::new()), ("postgresql.auto.conf", settings)];
+        for (file, text) in files {
+            fs::write(data.join(file), text).unwrap();
+            if let Some((uid, gid)) = self.owner {
+                std::os::unix::fs::chown(data.join(file), Some(uid), Some(gid)).unwrap();
+            }
+        }
         standby.run();
         standby
     }

@@ -92,7 +92,7 @@ impl<'a> Judged<'a> {
             let pass = combine::pass(&action.kind);
             match found.iter().find_map(|finding| finding.plan.clone()) {
                 _ if found.is_empty() => {
-                    parts.push((pass, Part::Brief(action.sql.clone(), locks::action_lock(&action.kind))));
+                    parts.push((pass, self.brief_part(alter, action)));
                 }
                 Some(plan) if found.iter().all(|finding| finding.plan.is_some()) => {
                     parts.push((pass, Part::Plan(plan)));
@@ -108,6 +108,18 @@ impl<'a> Judged<'a> {
         let mut plan = combine::plan(alter, table, parts);
         plan.tag = tag::of(self.change);
         (findings, Some(plan))
+    }
+
+    fn brief_part(&self, alter: &AlterTable, action: &AlterAction) -> Part {
+        let is_new = |name: &str| {
+            self.facts.relation(&alter.relation).flatten().is_some_and(|table| table.column(name).is_none())
+        };
+        match &action.kind {
+            AlterKind::AddColumn(column) if is_new(&column.name) => {
+                Part::Column(action.sql.clone(), column.name.clone())
+            }
+            kind => Part::Brief(action.sql.clone(), locks::action_lock(kind)),
+        }
     }
 
     /// The server answers with an error before it does anything long; in steps, half of it would stay.

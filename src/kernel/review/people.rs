@@ -71,6 +71,17 @@ impl Role {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Viewer, Self::Requester, Self::Reviewer, Self::Operator, Self::Auditor];
 
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Requester => "requester",
+            Self::Reviewer => "reviewer",
+            Self::Operator => "operator",
+            Self::Auditor => "auditor",
+        }
+    }
+
     /// What it comes with. Nobody who operates decides by that alone.
     #[must_use]
     pub fn powers(self) -> &'static [Power] {

@@ -12,8 +12,9 @@ use super::settings::{
 };
 use super::throttle;
 use super::{Loaded, Overrides, load};
-use crate::kernel::policy::{Entry, Policy};
+use crate::kernel::policy::{Entry, OWNERS, Policy, Review};
 use crate::kernel::relay::FunctionCalls;
+use crate::kernel::review::{Kind, Profile};
 use crate::kernel::rules::Response;
 use crate::shell::tls::{ListenerMode, UpstreamMode};
 
@@ -225,6 +226,7 @@ fn policy_lines(policy: &Policy, lines: &mut Vec<String>) {
         if entry.defers {
             lines.push(format!("     {DEFERS}"));
         }
+        lines.extend(reviewed(&entry.review));
         for response in RESPONSES {
             let rules: Vec<String> = entry
                 .responses
@@ -238,6 +240,29 @@ fn policy_lines(policy: &Policy, lines: &mut Vec<String>) {
         }
         lines.push("     every other rule answers as it does by default".to_owned());
     }
+}
+
+/// Who has to approve what is held, where that is not anybody else than whoever asks.
+fn reviewed(review: &Review) -> Option<String> {
+    let mut said = Vec::new();
+    if review.people > 1 || !review.groups.is_empty() {
+        let people = if review.people == 1 { "1 person".to_owned() } else { format!("{} people", review.people) };
+        let group = |name: &String| match name.as_str() {
+            OWNERS => "one of a table's owners".to_owned(),
+            name => format!("one of {name}"),
+        };
+        let groups: Vec<String> = review.groups.iter().map(group).collect();
+        let of = if groups.is_empty() { String::new() } else { format!(", {}", groups.join(", ")) };
+        said.push(format!("approved by {people}{of}"));
+    }
+    if !review.break_glass.is_empty() {
+        said.push(format!("{} may break the glass alone", review.break_glass.join(" and ")));
+    }
+    if !review.windows.is_empty() {
+        let windows: Vec<String> = review.windows.iter().map(ToString::to_string).collect();
+        said.push(format!("runs only {}", windows.join(" or ")));
+    }
+    (!said.is_empty()).then(|| format!("     what is held: {}", said.join("; ")))
 }
 
 fn matched(entry: &Entry) -> String {
@@ -293,12 +318,36 @@ fn changes(settings: &Settings, lines: &mut Vec<String>) {
         duration(limits.auth_timeout),
         bytes(limits.statement_bytes_max as u64)
     ));
+    if !settings.people.is_empty() {
+        return lines.extend(settings.people.profiles.iter().map(person));
+    }
     let names: Vec<&str> = settings.reviewers.iter().map(|reviewer| reviewer.name.as_str()).collect();
     lines.push(if names.is_empty() {
         "Whoever has the token in the data directory may approve; no reviewer has a token of their own.".to_owned()
     } else {
         format!("Reviewers: {}.", names.join(", "))
     });
+}
+
+fn person(profile: &Profile) -> String {
+    let list = |name: &str, of: &[String]| match of {
+        [] => String::new(),
+        some => format!("; {name} {}", some.join(", ")),
+    };
+    let kind = match profile.kind {
+        Kind::Person => "",
+        Kind::Agent => ", an agent",
+        Kind::Service => ", a service",
+    };
+    let grants: Vec<String> =
+        profile.grants.iter().map(|grant| format!("{} on {}", grant.role.as_str(), grant.targets.join(", "))).collect();
+    format!(
+        "{}{kind}{}{}{}",
+        profile.name,
+        list("in", &profile.groups),
+        list("logs in as", &profile.roles),
+        list("is", &grants)
+    )
 }
 
 fn record(settings: &Settings, lines: &mut Vec<String>) {

@@ -61,10 +61,12 @@ pub(super) async fn ticket(
     let body = Body { by, note: some(sent.note), seen_hash };
     let path = format!("/v1/tickets/{id}/{verb}");
     let problem = match verb.as_str() {
-        "approve" | "reject" | "cancel" | "comment" => match web.api.post::<Full>(&viewer, &path, &body).await {
-            Ok(_) => return Redirect::to(&format!("{back}?done={verb}")).into_response(),
-            Err(problem) => problem,
-        },
+        "approve" | "reject" | "cancel" | "comment" | "request-changes" | "justify" | "break-glass" | "review-debt" => {
+            match web.api.post::<Full>(&viewer, &path, &body).await {
+                Ok(_) => return Redirect::to(&format!("{back}?done={verb}")).into_response(),
+                Err(problem) => problem,
+            }
+        }
         "run" => match web.api.post::<JobFull>(&viewer, &path, &body).await {
             Ok(full) => return Redirect::to(&format!("/jobs/{}", full.job.job.id)).into_response(),
             Err(problem) => problem,

@@ -21,16 +21,20 @@ const TEXT_WIDTH: usize = 160;
 enum Show {
     #[default]
     Waiting,
+    ForMe,
     Mine,
     Live,
+    Owed,
     All,
 }
 
 impl Show {
-    const ALL: [(Self, &'static str, &'static str); 4] = [
+    const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Waiting, "waiting", "Waiting"),
+        (Self::ForMe, "for_me", "Waiting for me"),
         (Self::Mine, "mine", "Asked by me"),
         (Self::Live, "live", "Approved and running"),
+        (Self::Owed, "owed", "To be looked at afterwards"),
         (Self::All, "all", "All"),
     ];
 
@@ -45,6 +49,9 @@ pub(super) struct Asked {
     show: Show,
     #[serde(default)]
     requester: String,
+    /// Words.
+    #[serde(default)]
+    q: String,
     before: Option<i64>,
 }
 
@@ -52,12 +59,17 @@ pub(super) async fn page(State(web): State<Web>, viewer: Viewer, Query(asked): Q
     let mut path = format!("/v1/tickets?limit={}", PAGE + 1);
     match asked.show {
         Show::Waiting => path.push_str("&state=pending"),
-        Show::Live => path.push_str("&state=approved,running"),
+        Show::ForMe => path.push_str("&state=pending&waiting_for_me=true"),
+        Show::Live => path.push_str("&state=approved,claimed,running"),
+        Show::Owed => path.push_str("&owed=true"),
         Show::Mine | Show::All => {}
     }
     let requester = if asked.show == Show::Mine { &viewer.name } else { &asked.requester };
     if !requester.is_empty() {
         path.push_str(&format!("&requester={}", encoded(requester)));
+    }
+    if !asked.q.is_empty() {
+        path.push_str(&format!("&q={}", encoded(&asked.q)));
     }
     if let Some(before) = asked.before {
         path.push_str(&format!("&before={before}"));
@@ -85,7 +97,9 @@ fn render(viewer: &Viewer, asked: &Asked, tickets: &[Summary]) -> Markup {
                 }
                 form.search method="get" action="/" role="search" {
                     input type="hidden" name="show" value=(if asked.show == Show::Mine { "all" } else { asked.show.word() });
-                    label.unseen for="requester" { "Asked by" }
+                    label.unseen for="q" { "Words" }
+                input #q type="search" name="q" value=(asked.q) placeholder="Words, names, comments";
+                label.unseen for="requester" { "Asked by" }
                     input #requester type="search" name="requester" value=(asked.requester) placeholder="Asked by role";
                     button type="submit" { "Filter" }
                 }
@@ -100,7 +114,7 @@ fn render(viewer: &Viewer, asked: &Asked, tickets: &[Summary]) -> Markup {
                 }
                 @if let Some(last) = more {
                     p { a.button href={
-                        "/?show=" (asked.show.word()) "&requester=" (encoded(&asked.requester)) "&before=" (last.id)
+                        "/?show=" (asked.show.word()) "&requester=" (encoded(&asked.requester)) "&q=" (encoded(&asked.q)) "&before=" (last.id)
                     } { "Older" } }
                 }
             }

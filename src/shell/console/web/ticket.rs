@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::super::render::{happening, headline, time};
+use super::super::render::{grouped, happening, headline, span, time};
 use super::super::text::line;
 use super::super::view::Full;
 use super::layout::{self, Page, Part};
@@ -66,8 +66,9 @@ pub(super) fn render(viewer: &Viewer, full: &Full, done: &str, wrong: Option<&st
                         ul.findings { @for finding in &request.findings { (parts::finding(finding)) } }
                     }
                     (objects(request))
-                    div #decide-part data-part=[is_over(state).then_some("")] {
-                        @if !is_over(state) { (decide(viewer, full)) }
+                    (kin(full))
+                    div #decide-part data-part=[(is_over(state) && !owed(full)).then_some("")] {
+                        @if !is_over(state) || owed(full) { (decide(viewer, full)) }
                     }
                 }
                 section.card aria-labelledby="will-run" {
@@ -125,6 +126,10 @@ fn said(done: &str) -> Option<&'static str> {
         "approve" => Some("Approved. It runs as soon as whoever asked for it is there, or run it here."),
         "reject" => Some("Rejected. Whoever asked for it is told your reason."),
         "cancel" => Some("Cancelled."),
+        "request-changes" => Some("Sent back. Whoever asked for it is told what you want instead."),
+        "break-glass" => Some("Let through. Somebody else has to look at it afterwards."),
+        "justify" => Some("Your reason is in the history."),
+        "review-debt" => Some("Looked at. The glass is whole again."),
         "comment" => Some("Your comment is in the history."),
         _ => None,
     }
@@ -147,6 +152,11 @@ fn is_over(state: StateName) -> bool {
     }
 }
 
+/// Let through without a quorum, and nobody else has looked at it yet.
+fn owed(full: &Full) -> bool {
+    full.ticket.debt.as_ref().is_some_and(|debt| debt.reviewed.is_none())
+}
+
 fn objects(request: &Request) -> Markup {
     let relations: Vec<_> = request.facts.relations().collect();
     if relations.is_empty() {
@@ -167,6 +177,29 @@ fn objects(request: &Request) -> Markup {
     }
 }
 
+/// Earlier changes of this shape, and this very one elsewhere: what they took.
+fn kin(full: &Full) -> Markup {
+    if full.kin.is_empty() {
+        return html! {};
+    }
+    html! {
+        section.card aria-labelledby="kin" {
+            h2 #kin { "Seen before" }
+            ul.findings {
+                @for one in &full.kin {
+                    li {
+                        a href={ "/tickets/" (one.id) } { "Ticket " (one.id) } " " (parts::pill(one.state.as_str()))
+                        @if one.same_elsewhere { " the same change, on " } @else { " a similar change, on " }
+                        (line(&one.target)) "/" (line(&one.database)) ", " (parts::ago(one.opened))
+                        @if let Some(ms) = one.ms { ", took " strong { (span(ms)) } }
+                        @if let Some(rows) = one.rows { " for " (grouped(rows)) " rows" }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn decide(viewer: &Viewer, full: &Full) -> Markup {
     let id = full.ticket.id;
     let state = full.ticket.state.name();
@@ -176,7 +209,11 @@ fn decide(viewer: &Viewer, full: &Full) -> Markup {
             form method="post" action={ "/tickets/" (id) "/comment" } {
                 input type="hidden" name="seal" value=(viewer.seal);
                 input type="hidden" name="seen_hash" value=(full.review_hash);
-                label for="note" { "Note or reason " span.quiet { "a rejection needs one" } }
+                @if !full.missing.is_empty() && state == StateName::Pending {
+                    p.warn { "Still needed: " (line(&full.missing.join(", "))) "." }
+                }
+                @if owed(full) { p.warn { "The glass was broken for it: somebody else has to look at it." } }
+                label for="note" { "Note or reason " span.quiet { "all but an approval need one" } }
                 textarea #note name="note" rows="2" maxlength="4096" {}
                 div.buttons {
                     @if state == StateName::Pending {
@@ -189,7 +226,24 @@ fn decide(viewer: &Viewer, full: &Full) -> Markup {
                         button.danger type="submit" formaction={ "/tickets/" (id) "/reject" } { "Reject" }
                         button type="submit" formaction={ "/tickets/" (id) "/cancel" } { "Cancel it" }
                     }
+                    @if state == StateName::Pending {
+                        button type="submit" formaction={ "/tickets/" (id) "/request-changes" } { "Ask for changes" }
+                    }
+                    @if owed(full) {
+                        button.primary type="submit" formaction={ "/tickets/" (id) "/review-debt" } { "I have looked at it" }
+                    }
                     button type="submit" { "Comment" }
+                }
+                @if state == StateName::Pending {
+                    details {
+                        summary { "More" }
+                        div.buttons {
+                            button type="submit" formaction={ "/tickets/" (id) "/justify" } { "Say why it is wanted" }
+                            @if !full.ticket.request.conditions.break_glass.is_empty() {
+                                button.danger type="submit" formaction={ "/tickets/" (id) "/break-glass" } { "Break the glass: let it through alone" }
+                            }
+                        }
+                    }
                 }
             }
         }
