@@ -3,12 +3,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Forwards bytes between every client and one server until it is dropped.
 pub struct Pump {
     address: SocketAddr,
     live: Arc<Mutex<Vec<TcpStream>>>,
+    taken: Arc<AtomicUsize>,
 }
 
 impl Pump {
@@ -19,8 +21,11 @@ impl Pump {
         let address = listener.local_addr().unwrap();
         let live = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&live);
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                count.fetch_add(1, Ordering::SeqCst);
                 let Ok(server) = TcpStream::connect(upstream) else { continue };
                 for stream in [&client, &server] {
                     let _ = stream.set_nodelay(true);
@@ -30,13 +35,19 @@ impl Pump {
                 copy(server, client);
             }
         });
-        Self { address, live }
+        Self { address, live, taken }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Connections so far.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
     }
 
     /// Cuts every connection that is open now.

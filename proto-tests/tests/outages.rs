@@ -136,31 +136,35 @@ fn a_client_may_vanish_from_a_rewrite() {
 
 #[test]
 fn a_rewrite_can_be_cancelled() {
-    let case = case("ctrl_c");
-    let mut holder = SERVER.connect("alice", &case.database);
+    let database = SERVER.database("ctrl_c", "fixture");
+    let pump = Pump::to(SERVER.address);
+    let gateway = Gateway::before(&pump.address().to_string(), &GatewayOptions::default());
+    let mut holder = SERVER.connect("alice", &database);
     holder.rows("begin; update orders set amount = amount where id = 1");
-    let mut client = case.connect();
+    let mut client = gateway.connect("alice", &database);
     begin(&mut client, "rewrite");
     let waiting =
         "select 1 from pg_stat_activity where query ilike '%create index concurrently%' and wait_event_type = 'Lock'";
     wait_until("the index build waits", Duration::from_secs(20), || {
-        (!SERVER.sql(&case.database, waiting).is_empty()).then_some(())
+        (!SERVER.sql(&database, waiting).is_empty()).then_some(())
     });
+    let before = pump.taken();
     client.cancel();
     // What the build leaves behind can be removed as soon as nobody holds the table.
-    std::thread::sleep(Duration::from_millis(300));
     holder.rows("rollback");
     drop(holder);
     let replies = client.until_ready();
     assert_eq!(error_of(&replies).and_then(|m| m.field('C')).as_deref(), Some("57014"), "{replies:?}");
-    assert_eq!(SERVER.sql(&case.database, "select count(*) from pg_index where not indisvalid"), ["0"]);
+    // A second one would stop the cleaning up.
+    assert_eq!(pump.taken() - before, 1);
+    assert_eq!(SERVER.sql(&database, "select count(*) from pg_index where not indisvalid"), ["0"]);
     assert_eq!(client.rows("select 1"), ["1"]);
     assert!(error_of(&client.query("create index on orders (amount)")).is_none());
     let indexes =
         "select indexrelid::regclass::text, indisvalid from pg_index where indrelid = 'orders'::regclass order by 1";
-    assert_eq!(SERVER.sql(&case.database, indexes), ["orders_amount_idx|t", "orders_pkey|t"]);
+    assert_eq!(SERVER.sql(&database, indexes), ["orders_amount_idx|t", "orders_pkey|t"]);
     drop(client);
-    case.assert_well();
+    gateway.assert_healthy();
 }
 
 /// What a strange upstream does with a connection.

@@ -210,8 +210,7 @@ impl Session {
         let deadline = tokio::time::Instant::now() + settings.hold.wait_limit;
         let mut reminder =
             tokio::time::interval_at(tokio::time::Instant::now() + settings.hold.reminder, settings.hold.reminder);
-        let mut cancels = self.cancel.requests();
-        cancels.mark_unchanged();
+        let mut cancels = self.cancel.listen();
         let mut draining = self.shared.draining.clone();
         let tickets = self.shared.tickets.clone();
         let mut decision = std::pin::pin!(tickets.await_decision(ticket.id, Some(deadline)));
@@ -219,7 +218,7 @@ impl Session {
             tokio::select! {
                 biased;
                 decision = &mut decision => return decision.map(Waited::Decided),
-                Ok(()) = cancels.changed() => return Ok(Waited::Cancelled),
+                _ = cancels.next() => return Ok(Waited::Cancelled),
                 Ok(_) = draining.wait_for(|on| *on) => return Ok(Waited::Draining),
                 _ = reminder.tick() => {
                     Reply::notice(format!("still waiting for approval of ticket {} ({} s)", ticket.id, since.elapsed().as_secs()))

@@ -248,8 +248,7 @@ impl Session {
         decided: Decided,
     ) -> Result<(), Ended> {
         let Attached { id, mut told, mut ended } = attached;
-        let mut cancels = self.cancel.requests();
-        cancels.mark_unchanged();
+        let mut cancels = self.cancel.listen();
         let n = self.log.next_n();
         let mut is_open = true;
         let ended = loop {
@@ -266,7 +265,7 @@ impl Session {
                     Err(RecvError::Closed) => is_open = false,
                 },
                 ended = over => break ended,
-                Ok(()) = cancels.changed() => self.abort_job(id).await,
+                _asked = cancels.next() => self.abort_job(id).await,
                 () = self.client.watch() => {
                     self.leave_job(id).await;
                     return Err(Ended::Client);

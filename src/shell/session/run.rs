@@ -90,8 +90,7 @@ impl Session {
     pub(super) async fn execute(&mut self, plan: &Plan, journal: Option<&Journal>) -> Result<(Outcome, Status), Ended> {
         let limits = self.settings().limits_of(&self.identity.target);
         let control = Control::default();
-        let mut cancels = self.cancel.requests();
-        cancels.mark_unchanged();
+        let mut cancels = self.cancel.listen();
         let target = self.cancel.target();
         let n = self.log.next_n();
         let (aside, mut heard) = mpsc::unbounded_channel();
@@ -127,11 +126,9 @@ impl Session {
                         gone = true;
                         control.cancel();
                     }
-                    changed = cancels.changed() => {
-                        if changed.is_ok() {
-                            control.cancel();
-                            target.send_upstream().await;
-                        }
+                    _asked = cancels.next() => {
+                        control.cancel();
+                        target.send_upstream().await;
                     }
                 }
             }
