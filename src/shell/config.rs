@@ -23,7 +23,7 @@ mod throttle;
 mod users;
 mod written;
 
-pub use explain::{Explained, check, explain, render, run_check};
+pub use explain::{Explained, check, explain, in_words, render, run_check, target as target_in_words};
 pub use mistake::Mistake;
 pub use secret::Secret;
 pub use settings::*;

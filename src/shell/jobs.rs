@@ -7,12 +7,14 @@
 
 mod connect;
 mod deferred;
+mod explain;
 mod ledger;
 mod order;
 mod past;
 mod progress;
 mod run;
 mod schedule;
+mod targets;
 mod ticket;
 
 use std::collections::HashMap;
@@ -34,7 +36,9 @@ use crate::kernel::review::{Door, People};
 use crate::kernel::wire::reply::sqlstate;
 
 pub use deferred::{Fate, Held};
+pub use explain::{ExplainError, Explained, Question};
 pub use order::OrderError;
+pub use targets::TargetSeen;
 
 /// Runs at a time: each has a connection.
 const RUNS_MAX: usize = 8;

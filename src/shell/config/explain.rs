@@ -69,13 +69,20 @@ impl fmt::Display for Explained {
 /// What loaded settings mean.
 #[must_use]
 pub fn explain(loaded: &Loaded) -> Explained {
-    let settings = &loaded.settings;
+    Explained { lines: in_words(&loaded.settings), warnings: loaded.warnings.clone() }
+}
+
+/// What settings mean, line by line.
+#[must_use]
+pub fn in_words(settings: &Settings) -> Vec<String> {
     let mut lines = vec!["Clients connect to".to_owned()];
     lines.extend(settings.listeners.iter().map(listener));
     lines.push(format!("The admin door is at {}. Data is kept in {}.", settings.admin, settings.data_dir.display()));
     for entry in &settings.targets {
         lines.push(String::new());
-        target(settings, entry, &mut lines);
+        let mut facts = target(settings, entry).into_iter();
+        lines.extend(facts.next().map(|(_, serves)| format!("Target \"{}\" serves {serves}", entry.name)));
+        lines.extend(facts.map(|(what, text)| format!("  {what:<12}{text}")));
     }
     for policy in settings.policies.values() {
         if settings.targets.iter().any(|target| target.policy == policy.name) {
@@ -87,7 +94,7 @@ pub fn explain(loaded: &Loaded) -> Explained {
     lines.extend(super::naming::explained(&settings.naming));
     changes(settings, &mut lines);
     record(settings, &mut lines);
-    Explained { lines, warnings: loaded.warnings.clone() }
+    lines
 }
 
 fn listener(listener: &Listener) -> String {
@@ -108,14 +115,16 @@ fn certificate(listener: &Listener) -> String {
     listener.tls.identity.as_ref().map_or_else(String::new, |identity| format!(" ({})", identity.cert_file.display()))
 }
 
-fn target(settings: &Settings, target: &Target, lines: &mut Vec<String>) {
+/// What a target is and does: what about it, and in words.
+#[must_use]
+pub fn target(settings: &Settings, target: &Target) -> Vec<(&'static str, String)> {
     let databases = if target.databases.iter().any(|pattern| pattern == "*") {
         "every database".to_owned()
     } else {
         format!("the databases {}", target.databases.join(", "))
     };
-    lines.push(format!("Target \"{}\" serves {databases}", target.name));
-    let mut say = |what: &str, text: String| lines.push(format!("  {what:<12}{text}"));
+    let mut lines = vec![("serves", databases)];
+    let mut say = |what: &'static str, text: String| lines.push((what, text));
     say("server", format!("{}, {}", target.upstream, upstream_tls(target)));
     match &target.auth {
         Auth::PassThrough => {
@@ -126,7 +135,7 @@ fn target(settings: &Settings, target: &Target, lines: &mut Vec<String>) {
             say("", upstream_login(upstream));
         }
     }
-    let observes = target.observe || settings.policy_of(target).is_some_and(|policy| policy.observe);
+    let observes = settings.judging(target).observe;
     say(
         "mode",
         if observes { "observe: everything is judged and recorded, nothing is changed" } else { "enforce" }.to_owned(),
@@ -147,6 +156,7 @@ fn target(settings: &Settings, target: &Target, lines: &mut Vec<String>) {
     };
     let replication = if target.allow_replication { "let through, unjudged" } else { "refused" };
     say("other", format!("function calls: {calls}; replication connections: {replication}"));
+    lines
 }
 
 /// For whom plans outlive their clients, if for anybody.

@@ -55,6 +55,20 @@ impl Settings {
         self.policies.get(&target.policy)
     }
 
+    /// What a target's statements are judged by: its policy, which observes where the target does. A target that was
+    /// taken out of the configuration keeps what it had.
+    #[must_use]
+    pub fn judging(&self, target: &Target) -> Arc<Policy> {
+        let target = self.targets.iter().find(|now| now.name == target.name).map_or(target, |now| now);
+        match self.policy_of(target) {
+            Some(policy) if target.observe && !policy.observe => {
+                Arc::new(Policy { observe: true, ..(**policy).clone() })
+            }
+            Some(policy) => policy.clone(),
+            None => Arc::new(Policy::strict()),
+        }
+    }
+
     /// The bounds of a run on a target.
     #[must_use]
     pub fn limits_of(&self, target: &Target) -> plan::Limits {

@@ -1,5 +1,6 @@
 //! The admin door: tickets and jobs over HTTP with JSON. It records decisions and runs nothing itself.
 
+mod about;
 mod doors;
 mod events;
 mod jobs;
@@ -73,7 +74,7 @@ fn doors() -> Doors {
     let doors = Doors::default()
         .get("/v1/me", Power::Read, gives("Me", "Whose token this is, and what it can do"), me)
         .get("/v1/openapi.json", Power::Read, gives("OpenApi", "This document"), openapi::serve);
-    tokens::doors(events::doors(jobs::doors(tickets::doors(doors))))
+    about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors)))))
 }
 
 /// The table of routes, for what walks over all of them.

@@ -1,5 +1,6 @@
 //! The verbs of the review queue on the command line: they call the admin door and print what it says.
 
+mod about;
 mod jobs;
 mod review;
 
@@ -17,6 +18,7 @@ use crate::kernel::review::{Instant, StateName, is_invisible};
 use crate::shell::clock::now;
 
 pub use super::client::Connection;
+pub use about::{ExplainArgs, TargetsArgs};
 pub use jobs::{JobsArgs, JobsCommand};
 pub use review::{LabelArgs, SettleArgs, TokensArgs, TokensCommand, WaitArgs};
 
@@ -73,6 +75,12 @@ pub enum TicketCommand {
     /// Print new tickets and what becomes of them, until Ctrl-C
     #[command(after_help = EXIT_CODES)]
     Watch(WatchArgs),
+    /// Say what would become of a statement, without running it
+    #[command(after_help = EXIT_CODES)]
+    Explain(ExplainArgs),
+    /// List the servers behind the gateway: how each is guarded, and whether it answers
+    #[command(after_help = EXIT_CODES)]
+    Targets(TargetsArgs),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -259,6 +267,8 @@ impl TicketCommand {
             Self::Cancel(args) => &args.connection,
             Self::Comment(args) => &args.connection,
             Self::Watch(args) => &args.connection,
+            Self::Explain(args) => &args.connection,
+            Self::Targets(args) => &args.connection,
         }
     }
 }
@@ -295,6 +305,8 @@ pub fn run(command: &TicketCommand, connection: &Connection, out: &mut dyn Write
         TicketCommand::Cancel(args) => post(&client, &args.who, ("cancel", args.reason.clone()), None, out),
         TicketCommand::Comment(args) => post(&client, &args.who, ("comment", Some(args.text.clone())), None, out),
         TicketCommand::Watch(_) => watch(&client, out),
+        TicketCommand::Explain(args) => about::explain(&client, args, out),
+        TicketCommand::Targets(args) => about::targets(&client, args, out),
     };
     match ran {
         Err(CliError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

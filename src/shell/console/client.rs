@@ -59,6 +59,9 @@ impl Client {
                 token_path.display()
             ))
         })?;
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(CliError::Usage("LOCKKEEPER_TOKEN holds more than a token: blanks or line ends".into()));
+        }
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))

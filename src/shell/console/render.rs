@@ -1,7 +1,10 @@
 //! Tickets for people at a terminal. Our words first, then what will run, the statement's own text last:
 //! it was written by whoever wants it approved, so it is escaped and cannot push anything out of sight.
 
+pub(super) mod explain;
 pub(super) mod jobs;
+
+pub(super) use explain::verdict;
 
 use std::fmt::Write as _;
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::job::{self, JobId, Progress};
 use crate::kernel::review::{Instant, Power, State, Ticket, TicketId};
+use crate::shell::jobs::TargetSeen;
 use crate::shell::store::{JobRecorded, JobSeen, Kin, Recorded, Run, Token};
 
 /// Longest piece of a statement in a list, in characters.
@@ -84,6 +85,18 @@ pub struct TokenNew {
     pub token: Token,
     /// Told this once: only its hash is kept.
     pub secret: String,
+}
+
+/// An answer of the list of targets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetPage {
+    pub targets: Vec<TargetSeen>,
+}
+
+/// What the configuration means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsSeen {
+    pub lines: Vec<String>,
 }
 
 impl Summary {

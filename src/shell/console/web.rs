@@ -1,6 +1,7 @@
 //! The review page: the API of the admin door, called from inside and shown as HTML. What a person can see
 //! and do here is what the API lets their token see and do. Everything reads without scripts.
 
+mod about;
 mod call;
 mod forms;
 mod inbox;
@@ -39,6 +40,8 @@ pub(super) fn router(api: Router) -> Router {
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::page))
         .route("/jobs/{id}/{verb}", post(forms::job))
+        .route("/targets", get(about::targets))
+        .route("/settings", get(about::settings).post(about::explain))
         .route("/live/tickets", get(live::tickets))
         .route("/live/tickets/{id}", get(live::ticket))
         .route("/live/jobs", get(live::jobs))

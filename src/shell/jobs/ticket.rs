@@ -6,15 +6,13 @@ use sha2::{Digest, Sha256};
 
 use super::super::audit::{Event, Intent};
 use super::super::backstage::Backstage;
-use super::super::catalog;
 use super::super::clock::now;
 use super::super::config::Target;
 use super::super::database::DatabaseError;
 use super::super::executor::Outcome;
 use super::super::store::StoreError;
-use super::Jobs;
 use super::run::Short;
-use crate::kernel::assess;
+use super::{Jobs, explain};
 use crate::kernel::job::{Job, JobId, State};
 use crate::kernel::policy::{self, Place, Verdict, Who};
 use crate::kernel::review::{self, Command, Request, Ticket, TicketId, approvers, objects_hash};
@@ -97,24 +95,15 @@ async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket:
             "what a prepared statement stands for, only the session knows that prepared it".to_owned(),
         ));
     }
-    let facts = catalog::look_up(stage, &assess::wanted(&reading)).await;
     let not_known = |error: DatabaseError| Short::Lose(format!("what it touches cannot be looked up: {error}"));
-    let mut facts = facts.map_err(not_known)?;
-    let below = assess::wanted_below(&reading, &facts);
-    if !below.is_empty() {
-        facts.absorb(catalog::look_up(stage, &below).await.map_err(not_known)?);
-    }
+    let facts = explain::facts(stage, &reading).await.map_err(not_known)?;
     let settings = jobs.settings();
-    facts.naming.clone_from(&settings.naming);
-    let assessment = assess::assess(&known.text, &reading, facts);
+    let assessment = explain::assessed(&settings, &known, &reading, facts);
     let several = reading.statements.len() > 1;
     let place = Place { in_transaction: false, in_block: false, several, parameters: false };
     let who =
         Who { target: target.name.clone(), role: asked.requester.clone(), application: asked.application.clone() };
-    let verdict = match settings.policy_of(target) {
-        Some(policy) => policy::judge(policy, &who, place, &assessment),
-        None => policy::judge(&policy::Policy::strict(), &who, place, &assessment),
-    };
+    let verdict = policy::judge(&settings.judging(target), &who, place, &assessment);
     let Verdict::Hold(draft) = verdict else {
         return Err(refused(
             "the objects or the policy have changed since it was held: send the statement again".to_owned(),

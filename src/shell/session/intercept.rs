@@ -145,23 +145,13 @@ impl Session {
     }
 
     pub(super) fn verdict(&self, reading: &Reading, assessment: &Assessment, values: bool) -> Verdict {
-        let settings = self.settings();
-        let target = settings.targets.iter().find(|t| t.name == self.identity.target.name);
-        let target = target.unwrap_or(&self.identity.target);
         let place = Place {
             in_transaction: self.relay.in_transaction(),
             in_block: self.relay.status == Status::Block && !self.relay.dirty(),
             several: reading.statements.len() > 1,
             parameters: values,
         };
-        match settings.policy_of(target) {
-            Some(policy) if target.observe && !policy.observe => {
-                let observing = policy::Policy { observe: true, ..(**policy).clone() };
-                policy::judge(&observing, &self.who(), place, assessment)
-            }
-            Some(policy) => policy::judge(policy, &self.who(), place, assessment),
-            None => policy::judge(&policy::Policy::strict(), &self.who(), place, assessment),
-        }
+        policy::judge(&self.settings().judging(&self.identity.target), &self.who(), place, assessment)
     }
 
     /// What it touches cannot be looked up: nobody can say what it would do.

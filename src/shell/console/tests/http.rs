@@ -46,7 +46,11 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
     let audit = Audit::open(&audit::Settings::new(directory.path().join("record"))).expect("opens");
     let (publish, settings) = tokio::sync::watch::channel(Arc::default());
     let jobs = Jobs::new(tickets.clone(), audit, settings);
-    publish.send_modify(|settings| Arc::make_mut(settings).people = Arc::new(people));
+    publish.send_modify(|settings| {
+        let settings = Arc::make_mut(settings);
+        settings.people = Arc::new(people);
+        settings.targets.iter_mut().for_each(|target| Arc::make_mut(target).name = "main".into());
+    });
     let state = ApiState {
         jobs,
         tickets: tickets.clone(),

@@ -43,7 +43,7 @@ async fn with_tokens() -> Gateway {
 }
 
 /// Who may come in: viewer, requester, reviewer, operator, auditor. A route that is not in here fails the test.
-const TABLE: [(&str, &str, &str); 30] = [
+const TABLE: [(&str, &str, &str); 33] = [
     ("get", "/v1/me", "yyyyy"),
     ("get", "/v1/openapi.json", "yyyyy"),
     ("get", "/v1/events", "yyyyy"),
@@ -71,6 +71,9 @@ const TABLE: [(&str, &str, &str); 30] = [
     ("post", "/v1/jobs/{id}/abort", "...y."),
     ("post", "/v1/jobs/{id}/rate", "...y."),
     ("post", "/v1/jobs/{id}/undo", "...y."),
+    ("get", "/v1/targets", "yyyyy"),
+    ("get", "/v1/settings", "yyyyy"),
+    ("post", "/v1/explain", "yyyyy"),
     ("get", "/v1/tokens", "...yy"),
     ("post", "/v1/tokens", "...y."),
     ("delete", "/v1/tokens/{id}", "...y."),

@@ -11,6 +11,8 @@ use super::login::Viewer;
 pub(super) enum Part {
     Inbox,
     Jobs,
+    Targets,
+    Settings,
 }
 
 /// A page: its title, where it belongs, where it hears of changes, and what is on it.
@@ -34,6 +36,8 @@ pub(super) fn page(viewer: &Viewer, page: &Page<'_>, body: Markup) -> Markup {
                 nav aria-label="Parts" {
                     (link(Part::Inbox, "/", "Tickets"))
                     (link(Part::Jobs, "/jobs", "Jobs"))
+                    (link(Part::Targets, "/targets", "Targets"))
+                    (link(Part::Settings, "/settings", "Settings"))
                 }
                 form.who method="post" action="/logout" {
                     span { (super::super::text::line(&viewer.name)) }
