@@ -10,6 +10,7 @@ mod block;
 mod control;
 mod fill;
 mod holders;
+mod idle;
 mod index;
 mod ledger;
 mod report;
@@ -28,11 +29,12 @@ pub use self::control::Control;
 pub(super) use self::holders::quoted;
 use self::ledger::Book;
 pub use self::ledger::{Entry, Ledger, Past, Written};
-pub use self::report::{Blocker, Outcome, Progress, Report, StepReport, Stopped, in_the_way};
+pub use self::report::{Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
 pub(super) use self::steps::{begin, end, query_within};
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
+use crate::kernel::plan::queue::Blocker;
 use crate::kernel::plan::{Action, Mode, Plan, Step, undo};
 
 pub(super) const CANCELED: &str = "57014";
@@ -80,6 +82,9 @@ async fn run_with<'a, D: Database>(
         applied: Vec::new(),
         leftover: None,
         blockers: Vec::new(),
+        waiting: Vec::new(),
+        wanted: None,
+        unended: Vec::new(),
         at: 0,
         verifying: false,
     };
@@ -104,6 +109,12 @@ struct Runner<'a, D> {
     leftover: Option<String>,
     /// Who was last seen in the way.
     blockers: Vec<Blocker>,
+    /// Who else waited for a lock on the table.
+    waiting: Vec<Blocker>,
+    /// The step that waits for a lock, and since when.
+    wanted: Option<(usize, Instant)>,
+    /// Processes of which it was told that they are not ended, and why.
+    unended: Vec<i32>,
     /// The step at work.
     at: usize,
     /// All steps have run, and the probes are asked once more.

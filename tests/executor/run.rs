@@ -267,8 +267,8 @@ async fn brief_steps_wait_outside_the_queue(cluster: &Cluster) {
     let step = sql("run", "ALTER TABLE queue.t ADD COLUMN y int", Mode::Brief);
     let mut blockers = Vec::new();
     let mut tell = |progress| {
-        if let Progress::Retrying { blockers: found, .. } = progress {
-            blockers.extend(found);
+        if let Progress::Retrying { queue: found, .. } = progress {
+            blockers.extend(found.holders);
         }
     };
     let outcome = go_with(&mut db, &plan("queue.t", vec![step.clone()]), &limits(), &mut tell).await;

@@ -26,6 +26,8 @@ pub struct Limits {
     pub backoff_max: Duration,
     /// Who holds a lock in our way in a transaction older than this is waited for without queueing.
     pub long_holder: Duration,
+    /// Sessions in our way that have idled in a transaction so long are ended; absent: nobody is.
+    pub end_idle: Option<Duration>,
     /// Taking steps back and dropping a failed index is tried this long.
     pub cleanup_budget: Duration,
     /// Time one batch of a backfill should take: as long as a writer of its rows may have to wait.
@@ -50,6 +52,7 @@ impl Default for Limits {
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(5),
             long_holder: Duration::from_secs(1),
+            end_idle: None,
             cleanup_budget: Duration::from_secs(20),
             batch: Duration::from_millis(30),
             batch_pause_percent: 20,

@@ -22,6 +22,7 @@ pub mod names;
 pub mod partition_bound;
 pub mod partitioned_index;
 pub mod partitioned_key;
+pub mod queue;
 pub mod quote;
 pub mod refresh_matview;
 pub mod reindex;

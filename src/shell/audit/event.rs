@@ -15,7 +15,7 @@ use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::RuleId;
 use crate::kernel::sql::statement::LockMode;
 
-pub use affairs::{JobEvent, TicketEvent};
+pub use affairs::{EndedIdle, JobEvent, TicketEvent};
 
 /// The number of a session, counted from 1 since the gateway started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,6 +78,7 @@ pub enum Event {
     Step(Step),
     Ticket(TicketEvent),
     Job(JobEvent),
+    EndedIdle(EndedIdle),
 }
 
 /// The record was opened.

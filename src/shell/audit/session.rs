@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::event::{
-    Counts, Decision, DecisionRecord, EndReason, Event, Intent, LogGap, SessionEnded, SessionNumber, StatementRecord,
-    Step,
+    Counts, Decision, DecisionRecord, EndReason, EndedIdle, Event, Intent, LogGap, SessionEnded, SessionNumber,
+    StatementRecord, Step,
 };
 use super::format::{cut, timestamp};
 use super::queue::{Fill, Item};
 use super::{Audit, OnFailure, RecordError};
+use crate::kernel::plan::queue::Blocker;
 use crate::kernel::review::Instant;
 use crate::shell::clock::now;
 
@@ -117,6 +118,12 @@ impl SessionLog {
         decision.session = Some(self.number);
         decision.text = self.shown(&decision.text);
         self.event(Event::Decision(decision));
+    }
+
+    /// A session of somebody else that was ended.
+    pub fn ended_idle(&mut self, n: u64, ended: Blocker) {
+        let session = Some(self.number);
+        self.event(Event::EndedIdle(EndedIdle { session, n: Some(n), job: None, ended }));
     }
 
     /// What became of a step of a plan.

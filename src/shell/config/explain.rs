@@ -146,6 +146,10 @@ pub fn target(settings: &Settings, target: &Target) -> Vec<(&'static str, String
         say("jobs", text);
     }
     say("throttle", throttle::explain(&target.throttle));
+    if let Some(idle) = target.end_idle {
+        let text = "sessions that idle in a transaction in the way of a change are ended";
+        say("idle", format!("{text} after {}", duration(idle)));
+    }
     if !target.startup_parameters.is_empty() {
         say("startup", format!("these settings are passed on too: {}", target.startup_parameters.join(", ")));
     }

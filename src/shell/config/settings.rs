@@ -73,7 +73,7 @@ impl Settings {
     #[must_use]
     pub fn limits_of(&self, target: &Target) -> plan::Limits {
         let now = self.targets.iter().find(|one| one.name == target.name).map_or(target, |one| one);
-        plan::Limits { throttle: now.throttle.clone(), ..self.executor.clone() }
+        plan::Limits { throttle: now.throttle.clone(), end_idle: now.end_idle, ..self.executor.clone() }
     }
 }
 
@@ -132,6 +132,8 @@ pub struct Target {
     pub jobs: Jobs,
     /// When backfills hold back.
     pub throttle: Throttle,
+    /// Sessions that idle in a transaction in the way of a change are ended after this; absent: never.
+    pub end_idle: Option<Duration>,
     /// Judge and record, change nothing.
     pub observe: bool,
     /// Name of an entry of [`Settings::policies`].
@@ -381,6 +383,7 @@ impl Default for Target {
             auth: Auth::PassThrough,
             jobs: Jobs::default(),
             throttle: Throttle::default(),
+            end_idle: None,
             observe: false,
             policy: "standard".to_owned(),
             hold: HoldMode::default(),

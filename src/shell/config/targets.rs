@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Users;
 use super::address;
@@ -120,6 +121,10 @@ fn target(section: &Section<'_>, common: &Common<'_>, several: bool) -> Target {
         auth: auth(section.section("auth")),
         jobs: jobs::read(section.section("jobs")),
         throttle: throttle::read(section.section("throttle")),
+        end_idle: match section.number("end_idle_in_transaction_after_s", 0, 0..=86_400) {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        },
         observe: match observe {
             Some(own) if !common.observe_wins => own,
             Some(_) | None => default.observe,

@@ -16,7 +16,7 @@ use crate::kernel::review::{Conditions, Door, Event, Happening, Instant, Request
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::agree::format_for_people;
 use crate::kernel::sql::statement::RelationName;
-use crate::shell::store::{Recorded, Run, StepOutcome};
+use crate::shell::store::{Recorded, Run, StepOutcome, Waiting};
 
 /// Characters of a statement in a list.
 const LIST_WIDTH: usize = 60;
@@ -250,6 +250,24 @@ fn progress(out: &mut String, run: &Run) {
         };
         let detail = record.detail.as_deref().map(|detail| format!(": {}", line(detail))).unwrap_or_default();
         let _ = writeln!(out, "  step {}, attempt {}: {ended}{detail}", record.step + 1, record.attempt);
+    }
+    if let Some(waiting) = &run.waiting {
+        queue(out, waiting, run.ended.is_none());
+    }
+}
+
+/// Who is in the way of a run, and who else waits.
+fn queue(out: &mut String, waiting: &Waiting, still: bool) {
+    let Waiting { since, queue } = waiting;
+    let waits = if still { "waits" } else { "gave up waiting" };
+    let table = if queue.table.is_empty() { String::new() } else { format!(" on {}", line(&queue.table)) };
+    let (step, lock) = (queue.step + 1, queue.lock.words());
+    let _ = writeln!(out, "  step {step} {waits} for its {lock} lock{table}, since {}", time(*since));
+    for holder in &queue.holders {
+        let _ = writeln!(out, "    in the way:  {}", line(&holder.to_string()));
+    }
+    for other in &queue.waiting {
+        let _ = writeln!(out, "    waits too:   {}", line(&other.to_string()));
     }
 }
 

@@ -1,12 +1,13 @@
-//! Who is in the way of a lock. Only looks: nobody is ever cancelled or terminated from here.
+//! Who is in the way of a lock, and who else waits for it. Only looks: see `idle` for who may be ended.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::retry::Retry;
-use super::{Blocker, Progress, Runner};
+use super::{Progress, Runner, ms};
 use crate::kernel::plan::Step;
+use crate::kernel::plan::queue::{Blocker, Ending, LockQueue};
 use crate::kernel::sql::read::{may_hold_secrets, shown};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 use crate::shell::database::{Database, DatabaseError, Row};
@@ -14,33 +15,45 @@ use crate::shell::database::{Database, DatabaseError, Row};
 /// How often is looked again while waiting without queueing.
 const POLL: Duration = Duration::from_millis(100);
 
-/// $1 the relation, $2 the conflicting modes. A prepared transaction has no process.
+/// $1 the relation, $2 the conflicting modes. Who holds one of these comes first, then who waits for any. A
+/// prepared transaction has no process; its lock is held under the number of its transaction.
 const HOLDERS: &str = "\
 WITH RECURSIVE tree (oid) AS (
   SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
   UNION
   SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) t.oid
+), others AS (
+  SELECT l.pid, CASE WHEN l.pid IS NULL THEN pg_catalog.split_part(l.virtualtransaction, '/', 2) END AS xid,
+    pg_catalog.bool_or(l.granted) AS holds
+  FROM pg_catalog.pg_locks l
+  WHERE l.locktype OPERATOR(pg_catalog.=) 'relation'
+    AND l.relation OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT t.oid FROM tree t))
+    AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d
+      WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+    AND (NOT l.granted OR l.mode OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.text[]))
+    AND (l.pid IS NULL OR l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())
+  GROUP BY 1, 2
 )
-SELECT l.pid, a.usename, a.application_name, a.state,
-  pg_catalog.floor(pg_catalog.date_part('epoch',
-    pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
-  pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100)
-FROM pg_catalog.pg_locks l
-LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
-WHERE l.locktype OPERATOR(pg_catalog.=) 'relation' AND l.granted
-  AND l.relation OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT t.oid FROM tree t))
-  AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d
-    WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
-  AND l.mode OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.text[])
-  AND (l.pid IS NULL OR l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())
-ORDER BY a.xact_start LIMIT 20";
+SELECT o.holds, o.pid, COALESCE(a.usename, p.owner), a.application_name, a.state, a.backend_type,
+  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+    COALESCE(a.xact_start, p.prepared)) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+    a.state_change) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+  CASE WHEN o.pid IS NULL THEN pg_catalog.quote_literal(p.gid)
+    ELSE pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100) END
+FROM others o
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) o.pid
+LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction::pg_catalog.text OPERATOR(pg_catalog.=) o.xid
+ORDER BY o.holds DESC, COALESCE(a.xact_start, p.prepared) LIMIT 20";
 
 /// $1 an age in milliseconds. Transactions that still see the past, which a concurrent build waits for.
 /// Of other roles an ordinary one may not see this.
 const SNAPSHOTS: &str = "\
-SELECT a.pid, a.usename, a.application_name, a.state,
-  pg_catalog.floor(pg_catalog.date_part('epoch',
-    pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+SELECT 't', a.pid, a.usename, a.application_name, a.state, a.backend_type,
+  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+    a.xact_start) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+    a.state_change) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
   pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100)
 FROM pg_catalog.pg_stat_activity a
 WHERE a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND a.backend_xmin IS NOT NULL
@@ -50,14 +63,42 @@ WHERE a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND a.backe
 ORDER BY a.xact_start LIMIT 5";
 
 impl<D: Database> Runner<'_, D> {
-    /// Tells who will keep a concurrent build waiting: during it nothing can be told, for the session is busy.
+    /// Tells who will keep a concurrent build waiting: during it nothing can be told, for the session is busy. Who
+    /// idles, and may be ended for that before long, is waited for and ended first.
     pub(super) async fn tell_who_delays(&mut self, step: &Step) -> Result<(), DatabaseError> {
+        let until = self.limits.end_idle.map(|idle| Instant::now() + idle + POLL);
+        let mut told = false;
+        loop {
+            let delaying = self.who_delays(step).await?;
+            if !delaying.is_empty() && !told {
+                told = true;
+                let queue = self.queue(step, delaying.clone());
+                (self.tell)(Progress::WaitingForSnapshots { queue });
+            }
+            let ended = self.end_idle(&delaying).await?;
+            let early = |one: &Blocker| self.limits.end_idle.is_some_and(|idle| one.ending(idle) == Ending::Early);
+            let may_be = until.is_some_and(|until| Instant::now() < until);
+            if !(ended || delaying.iter().any(early)) || !may_be {
+                return Ok(());
+            }
+            self.check_cancelled()?;
+            self.pause(POLL).await?;
+        }
+    }
+
+    async fn who_delays(&mut self, step: &Step) -> Result<Vec<Blocker>, DatabaseError> {
         let (long, before) = (self.limits.long_holder, std::mem::take(&mut self.blockers));
         let writers = Step { lock: LockMode::Share, ..step.clone() };
         self.look_for_blockers(&writers).await?;
         let mut delaying = std::mem::replace(&mut self.blockers, before);
-        delaying.retain(|one| one.pid.is_none() || one.age.is_some_and(|age| age >= long));
-        match self.db.query(SNAPSHOTS, &[Some(&long.as_millis().to_string())]).await {
+        // Who idles will not end by itself soon, however young its transaction.
+        let (from, end_idle) =
+            (if self.limits.end_idle.is_some() { Duration::ZERO } else { long }, self.limits.end_idle);
+        let stays = |one: &Blocker| {
+            let idles = |idle| matches!(one.ending(idle), Ending::Due | Ending::Early);
+            one.is_older_than(long) || end_idle.is_some_and(idles)
+        };
+        match self.db.query(SNAPSHOTS, &[Some(&from.as_millis().to_string())]).await {
             Ok(rows) => {
                 let known: Vec<Option<i32>> = delaying.iter().map(|one| one.pid).collect();
                 delaying.extend(rows.iter().map(blocker).filter(|one| !known.contains(&one.pid)));
@@ -65,10 +106,8 @@ impl<D: Database> Runner<'_, D> {
             Err(error @ DatabaseError::Lost(_)) => return Err(error),
             Err(DatabaseError::Server(_)) => {}
         }
-        if !delaying.is_empty() {
-            (self.tell)(Progress::WaitingForSnapshots { blockers: delaying });
-        }
-        Ok(())
+        delaying.retain(stays);
+        Ok(delaying)
     }
 
     /// Waits, without taking a place in the queue, while somebody holds a lock in our way in a long
@@ -80,16 +119,16 @@ impl<D: Database> Runner<'_, D> {
         while step.lock > LockMode::ShareUpdateExclusive && !retry.is_over() {
             self.check_cancelled()?;
             self.look_for_blockers(step).await?;
-            let long = self.limits.long_holder;
-            let is_long = |blocker: &Blocker| blocker.pid.is_none() || blocker.age.is_some_and(|age| age >= long);
-            if !self.blockers.iter().any(is_long) {
+            let blockers = self.blockers.clone();
+            if !blockers.iter().any(|one| one.is_older_than(self.limits.long_holder)) {
                 break;
             }
             if told.is_none_or(|at| at.elapsed() >= self.limits.progress) {
                 told = Some(Instant::now());
-                let (attempt, blockers) = (retry.attempt, self.blockers.clone());
-                (self.tell)(Progress::Retrying { attempt, wait_ms: 100, blockers });
+                let queue = self.queue(step, blockers.clone());
+                (self.tell)(Progress::Retrying { attempt: retry.attempt, wait_ms: 100, queue });
             }
+            self.end_idle(&blockers).await?;
             self.pause(POLL).await?;
         }
         Ok(())
@@ -101,25 +140,51 @@ impl<D: Database> Runner<'_, D> {
         let (relation, modes) = (quoted(relation), conflicting(step.lock));
         match self.db.query(HOLDERS, &[Some(relation.as_str()), Some(modes)]).await {
             Ok(rows) => {
-                self.blockers = rows.iter().map(blocker).collect();
+                let (hold, wait): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| text(row, 0) == "t");
+                self.blockers = hold.into_iter().map(blocker).collect();
+                self.waiting = wait.into_iter().map(blocker).collect();
                 Ok(())
             }
             Err(error @ DatabaseError::Lost(_)) => Err(error),
             Err(DatabaseError::Server(_)) => Ok(()),
         }
     }
+
+    /// The queue as it was last seen.
+    pub(super) fn queue(&mut self, step: &Step, holders: Vec<Blocker>) -> LockQueue {
+        let since = match self.wanted {
+            Some((at, since)) if at == self.at => since,
+            Some(_) | None => self.wanted.insert((self.at, Instant::now())).1,
+        };
+        let schema = |name: &RelationName| name.schema.as_ref().map(|schema| format!("{schema}.")).unwrap_or_default();
+        let relation = step.on.as_ref().or(self.plan.relation.as_ref());
+        LockQueue {
+            step: self.at,
+            table: relation.map(|name| schema(name) + &name.name).unwrap_or_default(),
+            lock: step.lock,
+            waited_ms: ms(since.elapsed()),
+            holders,
+            waiting: self.waiting.clone(),
+        }
+    }
+}
+
+fn text(row: &Row, place: usize) -> String {
+    row.get(place).cloned().flatten().unwrap_or_default()
 }
 
 fn blocker(row: &Row) -> Blocker {
-    let text = |place: usize| row.get(place).cloned().flatten().unwrap_or_default();
+    let query = text(row, 8);
     Blocker {
-        pid: text(0).parse().ok(),
-        user: text(1),
-        application: text(2),
-        state: text(3),
-        age: text(4).parse().ok().map(Duration::from_millis),
+        pid: text(row, 1).parse().ok(),
+        user: text(row, 2),
+        application: text(row, 3),
+        state: text(row, 4),
+        backend: text(row, 5),
+        age_ms: text(row, 6).parse().ok(),
+        state_ms: text(row, 7).parse().ok(),
         // Somebody else's statement, and cut: what cannot be read is not shown.
-        query: Some(text(5)).filter(|sql| !may_hold_secrets(sql)).unwrap_or_else(|| shown(&text(5))),
+        query: if may_hold_secrets(&query) { shown(&query) } else { query },
     }
 }
 

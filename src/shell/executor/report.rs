@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::kernel::plan::queue::{Blocker, LockQueue};
 use crate::shell::database::{DatabaseError, ServerMessage};
 
 /// Told as it happens.
@@ -25,7 +26,7 @@ pub enum Progress {
     Retrying {
         attempt: u32,
         wait_ms: u64,
-        blockers: Vec<Blocker>,
+        queue: LockQueue,
     },
     Backfill {
         done: u64,
@@ -39,47 +40,13 @@ pub enum Progress {
     },
     /// An index build is about to wait for transactions that are older than it.
     WaitingForSnapshots {
-        blockers: Vec<Blocker>,
+        queue: LockQueue,
+    },
+    /// A session that idled in its transaction, in our way, was ended.
+    EndedIdle {
+        blocker: Blocker,
     },
     Note(String),
-}
-
-/// Somebody in the way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Blocker {
-    /// Absent: a prepared transaction, which no process holds.
-    pub pid: Option<i32>,
-    pub user: String,
-    pub application: String,
-    pub state: String,
-    /// Age of its transaction, if we may see it.
-    pub age: Option<Duration>,
-    /// At most 100 characters.
-    pub query: String,
-}
-
-impl std::fmt::Display for Blocker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.pid {
-            Some(pid) => write!(f, "process {pid}")?,
-            None => return write!(f, "a prepared transaction (see pg_prepared_xacts)"),
-        }
-        write!(f, " ({} by {}", self.state, self.user)?;
-        if !self.application.is_empty() {
-            write!(f, ", {}", self.application)?;
-        }
-        if let Some(age) = self.age {
-            write!(f, ", transaction open for {:.1} s", age.as_secs_f64())?;
-        }
-        write!(f, "): {}", self.query)
-    }
-}
-
-/// Who is in the way, in words.
-#[must_use]
-pub fn in_the_way(blockers: &[Blocker]) -> String {
-    let who: Vec<String> = blockers.iter().map(ToString::to_string).collect();
-    if who.is_empty() { "somebody".to_owned() } else { who.join("; ") }
 }
 
 /// One step as it went.

@@ -74,8 +74,10 @@ impl<D: Database> Runner<'_, D> {
     ) -> Result<(), DatabaseError> {
         self.look_for_blockers(step).await?;
         let Some(pause) = retry.next() else { return Err(error) };
-        let wait_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        (self.tell)(Progress::Retrying { attempt: retry.attempt, wait_ms, blockers: self.blockers.clone() });
+        let blockers = self.blockers.clone();
+        let queue = self.queue(step, blockers.clone());
+        (self.tell)(Progress::Retrying { attempt: retry.attempt, wait_ms: ms(pause), queue });
+        self.end_idle(&blockers).await?;
         self.pause(pause).await
     }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::super::executor::{Progress as Told, in_the_way};
+use super::super::executor::Progress as Told;
 use super::super::store::Store;
 use crate::kernel::job::{JobId, Progress, Rows};
 use crate::kernel::plan::Plan;
+use crate::kernel::plan::queue::in_the_way;
 
 /// Between two writes.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -76,8 +77,8 @@ fn take(progress: &mut Progress, told: &Told) {
             progress.rows = None;
         }
         Told::StepDone { .. } | Told::AlreadyDone { .. } => {}
-        Told::Retrying { wait_ms, blockers, .. } => {
-            let who = in_the_way(blockers);
+        Told::Retrying { wait_ms, queue, .. } => {
+            let who = in_the_way(&queue.holders);
             progress.why = Some(format!("waits for a lock, next try in {wait_ms} ms: held by {who}"));
         }
         Told::Backfill { done, estimate, rows_per_second, left } => {
@@ -86,10 +87,11 @@ fn take(progress: &mut Progress, told: &Told) {
             progress.rows = Some(rows);
         }
         Told::Throttled { why } => progress.why = Some(format!("holds back: {why}")),
-        Told::WaitingForSnapshots { blockers } => {
-            let who = in_the_way(blockers);
+        Told::WaitingForSnapshots { queue } => {
+            let who = in_the_way(&queue.holders);
             progress.why = Some(format!("the index build waits until these transactions end: {who}"));
         }
+        Told::EndedIdle { blocker } => progress.why = Some(format!("ended a session that idled in the way: {blocker}")),
         Told::Note(text) => progress.why = Some(text.clone()),
     }
 }

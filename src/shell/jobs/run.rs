@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::super::audit::{EndedIdle, Event};
 use super::super::backstage::Backstage;
 use super::super::clock::now;
 use super::super::config::{Settings, Target, UpstreamLogin};
 use super::super::executor::{self, Control, Outcome, Past, Progress, Stopped};
-use super::super::store::{Backend, JobSeen, NewRun, Run, RunOutcome, StepOutcome, StoreError};
+use super::super::store::{Backend, JobSeen, NewRun, Queue, Run, RunOutcome, StepOutcome, StoreError};
 use super::connect::{self, Connection, NotConnected};
 use super::deferred;
 use super::ledger::Journal;
@@ -270,11 +271,25 @@ impl Work<'_> {
     async fn go_on(&self, stage: &mut Backstage<'_>, past: &Past, run: &str) -> Outcome {
         let id = self.job.id;
         let mut journal = Journal { store: self.jobs.store().clone(), run: run.to_owned() };
+        let queue = Queue::of(self.jobs.store().clone(), run.to_owned());
         let mut tell = |told: Progress| {
             self.tracker.take(&told);
+            match &told {
+                Progress::Retrying { queue: at, .. } | Progress::WaitingForSnapshots { queue: at } => {
+                    queue.waits(at, now());
+                }
+                Progress::StepDone { .. } | Progress::AlreadyDone { .. } | Progress::Backfill { .. } => queue.goes_on(),
+                Progress::EndedIdle { blocker } => {
+                    let ended = EndedIdle { session: None, n: None, job: Some(id), ended: blocker.clone() };
+                    self.jobs.shared.audit.event(Event::EndedIdle(ended));
+                }
+                Progress::StepStarted { .. } | Progress::Throttled { .. } | Progress::Note(_) => {}
+            }
             self.jobs.tell(id, told);
         };
         let what = (&self.job.order.plan, self.limits);
-        executor::go_on(stage, what, self.control, &mut tell, (past, &mut journal)).await
+        let outcome = executor::go_on(stage, what, self.control, &mut tell, (past, &mut journal)).await;
+        queue.end().await;
+        outcome
     }
 }

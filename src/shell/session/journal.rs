@@ -7,13 +7,14 @@ use crate::kernel::plan::Plan;
 use crate::kernel::review::TicketId;
 use crate::shell::clock::now;
 use crate::shell::executor::Progress;
-use crate::shell::store::{NewRun, RunOutcome, StepOutcome, Store, StoreError};
+use crate::shell::store::{NewRun, Queue, RunOutcome, StepOutcome, Store, StoreError};
 
 /// One run. What is told is written in order by a task of its own: no step waits for it.
 #[derive(Debug)]
 pub(super) struct Journal {
     lines: mpsc::UnboundedSender<Line>,
     writer: tokio::task::JoinHandle<()>,
+    queue: Queue,
 }
 
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl Journal {
         let run = run.to_owned();
         let new = NewRun { run: run.clone(), ticket, job: None, session, plan: plan.shown() };
         store.journal_begin(new, now()).await?;
+        let queue = Queue::of(store.clone(), run.clone());
         let (lines, mut told) = mpsc::unbounded_channel();
         let writer = tokio::spawn(async move {
             while let Some(line) = told.recv().await {
@@ -46,10 +48,22 @@ impl Journal {
                 }
             }
         });
-        Ok(Self { lines, writer })
+        Ok(Self { lines, writer, queue })
     }
 
     pub(super) fn tell(&self, progress: &Progress) {
+        match progress {
+            Progress::Retrying { queue, .. } | Progress::WaitingForSnapshots { queue } => {
+                self.queue.waits(queue, now());
+            }
+            Progress::StepDone { .. } | Progress::AlreadyDone { .. } | Progress::Backfill { .. } => {
+                self.queue.goes_on();
+            }
+            Progress::StepStarted { .. }
+            | Progress::Throttled { .. }
+            | Progress::EndedIdle { .. }
+            | Progress::Note(_) => {}
+        }
         match progress {
             Progress::StepStarted { step, .. } => self.line(Line::Started(number(*step))),
             Progress::StepDone { step, .. } => self.line(Line::Finished(number(*step), StepOutcome::Done, None)),
@@ -58,6 +72,7 @@ impl Journal {
             | Progress::Backfill { .. }
             | Progress::Throttled { .. }
             | Progress::WaitingForSnapshots { .. }
+            | Progress::EndedIdle { .. }
             | Progress::Note(_) => {}
         }
     }
@@ -75,6 +90,7 @@ impl Journal {
         }
         self.line(Line::End(run));
         drop(self.lines);
+        self.queue.end().await;
         // Its only failure is a panic, which is reported where it happens.
         let _ = self.writer.await;
     }

@@ -189,6 +189,7 @@ pub(super) fn step(log: &mut SessionLog, (n, plan): (u64, &Plan), progress: &Pro
         | Progress::Backfill { .. }
         | Progress::Throttled { .. }
         | Progress::WaitingForSnapshots { .. }
+        | Progress::EndedIdle { .. }
         | Progress::Note(_) => return,
     };
     log.step(Step { duration_us: ms.saturating_mul(1_000), ..step_line((n, plan), at, outcome) });

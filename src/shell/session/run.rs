@@ -100,6 +100,9 @@ impl Session {
             let log = &mut self.log;
             let mut tell = |one: Progress| {
                 record::step(log, (n, plan), &one);
+                if let Progress::EndedIdle { blocker } = &one {
+                    log.ended_idle(n, blocker.clone());
+                }
                 if let Some(journal) = journal {
                     journal.tell(&one);
                 }

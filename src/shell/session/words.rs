@@ -1,8 +1,9 @@
 //! What a client is told about a plan: before it runs, while it runs, and when it is done.
 
+use crate::kernel::plan::queue::in_the_way;
 use crate::kernel::plan::{Action, Plan, Step};
 use crate::kernel::wire::reply::Reply;
-use crate::shell::executor::{Progress, Report, in_the_way};
+use crate::shell::executor::{Progress, Report};
 
 /// Instead of the server's words about a statement with a secret, which may repeat it.
 pub(super) const SECRET: &str = "its statement holds a secret, so the server's words are not kept";
@@ -56,8 +57,8 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
     let text = match progress {
         // The summary at the end has them all.
         Progress::StepStarted { .. } | Progress::StepDone { .. } | Progress::AlreadyDone { .. } => return,
-        Progress::Retrying { attempt, wait_ms, blockers } => {
-            let who = in_the_way(blockers);
+        Progress::Retrying { attempt, wait_ms, queue } => {
+            let who = in_the_way(&queue.holders);
             format!("waiting for a lock without blocking others (try {attempt}, next in {wait_ms} ms): held by {who}")
         }
         Progress::Backfill { done, estimate, rows_per_second, left } => {
@@ -68,8 +69,11 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
             )
         }
         Progress::Throttled { why } => format!("holding back: {why}"),
-        Progress::WaitingForSnapshots { blockers } => {
-            format!("the index build waits until these transactions end: {}", in_the_way(blockers))
+        Progress::WaitingForSnapshots { queue } => {
+            format!("the index build waits until these transactions end: {}", in_the_way(&queue.holders))
+        }
+        Progress::EndedIdle { blocker } => {
+            format!("ended a session that idled in its transaction in the way: {blocker}")
         }
         Progress::Note(text) => text.clone(),
     };

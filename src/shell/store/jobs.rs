@@ -202,7 +202,7 @@ impl Store {
         self.job_changes.subscribe()
     }
 
-    fn tell_job(&self, id: JobId) {
+    pub(super) fn tell_job(&self, id: JobId) {
         // An error says that nobody is watching.
         let _ = self.job_changes.send(JobChanged { id });
     }

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, Waiting};
 use crate::kernel::job::JobId;
 use crate::kernel::plan::Plan;
 use crate::kernel::review::{Instant, TicketId};
@@ -56,6 +56,9 @@ pub struct Run {
     /// Absent: still running, or the process died.
     pub ended: Option<(Instant, RunOutcome)>,
     pub steps: Vec<StepRecord>,
+    /// Who keeps it waiting, or did when it gave up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
 }
 
 /// A server process: its id alone may come again, with its start it never does.
@@ -248,17 +251,17 @@ fn finish_step(
 }
 
 fn load(connection: &Connection, name: &str) -> Result<Option<Run>, StoreError> {
-    let sql = "SELECT ticket, session, plan, started, ended, outcome, backend FROM runs WHERE run = ?1";
+    let sql = "SELECT ticket, session, plan, started, ended, outcome, backend, waiting FROM runs WHERE run = ?1";
     let found = connection
         .prepare_cached(sql)?
         .query_row([name], |row| {
             let plan: String = row.get(2)?;
             let ended = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<String>>(5)?);
             let whose = (row.get::<_, Option<i64>>(0)?, row.get(1)?, row.get::<_, Option<String>>(6)?);
-            Ok((whose, plan, row.get(3)?, ended))
+            Ok((whose, plan, (row.get(3)?, row.get::<_, Option<String>>(7)?), ended))
         })
         .optional()?;
-    let Some(((ticket, session, backend), plan, started, ended)) = found else { return Ok(None) };
+    let Some(((ticket, session, backend), plan, (started, waiting), ended)) = found else { return Ok(None) };
     Ok(Some(Run {
         run: name.to_owned(),
         ticket: ticket.map(TicketId),
@@ -268,6 +271,7 @@ fn load(connection: &Connection, name: &str) -> Result<Option<Run>, StoreError> 
         started: Instant(started),
         ended: end(ended)?,
         steps: steps(connection, name)?,
+        waiting: waiting.map(|text| serde_json::from_str(&text)).transpose()?,
     }))
 }
 

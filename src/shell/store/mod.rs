@@ -15,6 +15,7 @@ mod search;
 mod tests;
 mod tickets;
 mod tokens;
+mod waiting;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -33,6 +34,7 @@ pub use lock::DataDirectory;
 pub use search::{Filter, Kin};
 pub use tickets::{Limits, Opened, Recorded};
 pub use tokens::{OPERATOR, Token};
+pub use waiting::{Queue, Waiting};
 
 /// The store's file in the data directory.
 pub const FILE: &str = "lockkeeper.db";

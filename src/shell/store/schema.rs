@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -134,6 +134,10 @@ CREATE TABLE tokens (
     expires INTEGER NOT NULL,
     revoked INTEGER
 ) STRICT;
+",
+    "
+-- Who is in the way of a run; absent when nobody is.
+ALTER TABLE runs ADD COLUMN waiting TEXT;
 ",
 ];
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SessionNumber;
 use crate::kernel::job::JobId;
+use crate::kernel::plan::queue::Blocker;
 use crate::kernel::review::TicketId;
 
 /// Something happened to a ticket. After a crash the last ones may be told twice: `event_number` says so.
@@ -44,4 +46,18 @@ pub struct JobEvent {
     /// Reason, error, or what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// The gateway has ended a session that idled in a transaction in the way of a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedIdle {
+    /// Whose change it was: a session and the ordinal of its statement, or a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionNumber>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// Who was ended.
+    pub ended: Blocker,
 }

@@ -115,6 +115,7 @@ pub(super) fn render(viewer: &Viewer, full: &JobFull, done: &str, wrong: Option<
             @if let Some(wrong) = wrong { p.flash.bad role="alert" { (wrong) } }
             @if !done.is_empty() { p.flash.good role="status" { "Done: " (line(done)) "." } }
             div #steer data-part="" { (steer(viewer, full)) }
+            div #queue data-part="" { (parts::queue(full.runs.last())) }
             section.card aria-labelledby="steps" {
                 h2 #steps { "Steps" }
                 div #plan data-part="" { (parts::plan(&order.plan, full.runs.last())) }

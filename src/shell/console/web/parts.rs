@@ -11,7 +11,7 @@ use crate::kernel::review::Instant;
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::statement::LockMode;
 use crate::shell::clock::now;
-use crate::shell::store::{Run, StepOutcome};
+use crate::shell::store::{Run, StepOutcome, Waiting};
 
 /// A state, in its colour.
 pub(super) fn pill(state: &str) -> Markup {
@@ -124,6 +124,42 @@ pub(super) fn runs(runs: &[Run]) -> Markup {
                                 Some((at, how)) => { td { (outcome(how)) } td { (span(at.ms_since(record.started))) } },
                             }
                             td { (record.detail.as_deref().map(line).unwrap_or_default()) }
+                        }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+/// The queue at the lock that a run waits for.
+pub(super) fn queue(run: Option<&Run>) -> Markup {
+    let Some((run, Waiting { since, queue })) = run.and_then(|run| Some((run, run.waiting.as_ref()?))) else {
+        return html! {};
+    };
+    let mut rows = Vec::new();
+    rows.extend(queue.holders.iter().map(|one| ("in the way", one)));
+    rows.extend(queue.waiting.iter().map(|one| ("waits too", one)));
+    html! {
+        section.card aria-labelledby="lock-queue" {
+            h2 #lock-queue { "Lock queue" }
+            p {
+                "Step " (queue.step + 1) @if run.ended.is_none() { " waits" } @else { " gave up waiting" } " for " (lock(queue.lock))
+                @if !queue.table.is_empty() { " on " strong { (line(&queue.table)) } } ", since " (time(*since)) "."
+            }
+            div.wide tabindex="0" { table {
+                thead { tr { th scope="col" { "" } th scope="col" { "Who" } th scope="col" { "State" } th scope="col" { "Transaction open" } th scope="col" { "Statement" } } }
+                tbody {
+                    @for (what, one) in rows {
+                        tr {
+                            td { (what) }
+                            @match one.pid {
+                                Some(pid) => { td { (line(&one.user)) " " span.quiet { "process " (pid) " " (line(&one.application)) } } },
+                                None => { td { (line(&one.user)) " " span.quiet { "prepared transaction" } } },
+                            }
+                            td { (line(&one.state)) @if !matches!(one.backend.as_str(), "" | "client backend") { " " span.quiet { (line(&one.backend)) } } }
+                            td { (one.age_ms.map(span).unwrap_or_default()) }
+                            td { code { (line(&one.query)) } }
                         }
                     }
                 }

@@ -58,6 +58,7 @@ pub(super) fn render(viewer: &Viewer, full: &Full, done: &str, wrong: Option<&st
             }
             @if let Some(wrong) = wrong { p.flash.bad role="alert" { (wrong) } }
             @if let Some(said) = said(done) { p.flash.good role="status" { (said) } }
+            div #queue data-part="" { (parts::queue(full.runs.last())) }
             div.sides {
                 div {
                     (asked(request))
