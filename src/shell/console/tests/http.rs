@@ -19,7 +19,7 @@ use crate::shell::jobs::Jobs;
 use crate::shell::store::DataDirectory;
 
 pub(super) const TOKEN: &str = "local";
-pub(super) const CAROL: &str = "token of carol";
+pub(super) const CAROL: &str = "token-of-carol";
 
 pub(super) struct Gateway {
     _directory: tempfile::TempDir,
