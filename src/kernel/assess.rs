@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::facts::Facts;
 use super::plan::estimate::{self};
 use super::plan::names::Names;
-use super::plan::{Plan, batches, concurrently};
+use super::plan::{Plan, batches, concurrently, rename};
 use super::rules::Finding;
 use super::rules::locks::Locked;
 use super::rules::subject::Earlier;
@@ -42,8 +42,11 @@ pub struct Assessed {
     pub statement: usize,
     /// The safe form of all of it.
     pub safe: Option<Plan>,
-    /// Of a drop: the form in which what is dropped is kept for a while, which a policy may ask for.
+    /// The form in which what is dropped, or the old name of what is renamed, is kept for a while, which a policy may
+    /// ask for.
     pub aside: Option<Plan>,
+    /// The statement itself asks for that.
+    pub aside_asked: bool,
     /// The safe form keeps less of what the statement promises (all or nothing): approved, the statement runs as it
     /// is, unless its requester asked for that form. A policy may.
     pub on_request: bool,
@@ -90,6 +93,7 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         let disagrees = || matches!(agreement(part(text, &parsed.span), change), Agreement::Disagrees(_));
         let miswritten = |plan: &Plan| plan.reads_back().is_err();
         assessed.aside = judged.aside();
+        assessed.aside_asked = batches::says(text, rename::REQUEST);
         // These can only take a plan away, never add one.
         if shares_text
             || !reading.exact_names

@@ -1,5 +1,6 @@
 //! What must be looked up before judging, and the answers. The kernel asks, `shell::catalog` answers.
 
+mod face;
 mod kin;
 mod naming;
 mod uses;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{Callee, RelationName, TypeName};
+pub use face::{ColumnComment, ColumnGrant, Face};
 pub use kin::{Kin, KinHow};
 pub use naming::NameKind;
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
@@ -24,6 +26,8 @@ pub struct Wanted {
     pub callees: Vec<Callee>,
     pub types: Vec<TypeName>,
     pub uses: Vec<WantedUse>,
+    /// Relations that something else may have to stand in for.
+    pub faces: Vec<RelationName>,
 }
 
 impl Wanted {
@@ -68,6 +72,9 @@ pub struct Facts {
     /// Keyed by the relation's key and the column's name.
     #[serde(default)]
     uses: BTreeMap<String, ColumnUse>,
+    /// Keyed as the relations are.
+    #[serde(default)]
+    faces: BTreeMap<String, Face>,
 }
 
 impl Facts {
@@ -124,6 +131,16 @@ impl Facts {
 
     pub fn put_use(&mut self, relation: &RelationName, column: &str, found: ColumnUse) {
         self.uses.insert(use_key(relation, column), found);
+    }
+
+    /// What a relation shows, if that was asked.
+    #[must_use]
+    pub fn face(&self, relation: &RelationName) -> Option<&Face> {
+        self.faces.get(&key(relation))
+    }
+
+    pub fn put_face(&mut self, relation: &RelationName, found: Face) {
+        self.faces.insert(key(relation), found);
     }
 
     #[must_use]

@@ -19,7 +19,7 @@ pub use verdict::{Draft, Refusal, Verdict};
 pub use wayout::not_deferred;
 
 use super::assess::{Assessed, Assessment};
-use super::plan::{Mode, Plan, as_is};
+use super::plan::{Mode, Plan, as_is, rename};
 use super::rules::{self, Finding, Response, RuleId, brief_lock};
 use super::sql::statement::{LockMode, Reading, Statement};
 
@@ -45,6 +45,8 @@ pub struct Entry {
     pub defers: bool,
     /// What is dropped is kept so long, in milliseconds, and can be brought back; 0: not at all.
     pub drop_grace: u64,
+    /// The old name of what is renamed is kept so long, in milliseconds; 0: not unless the statement asks for it.
+    pub rename_grace: u64,
     /// Answers by rule id; a rule that is absent gets its own default.
     pub responses: BTreeMap<RuleId, Response>,
     /// Who approves what is held.
@@ -110,7 +112,7 @@ struct Answer<'a> {
     response: Response,
     finding: &'a Finding,
     change: &'a Assessed,
-    /// How long what it drops is kept; 0: it drops nothing, or that is not kept.
+    /// How long what it drops or the old name of what it renames is kept; 0: there is none, or it is not kept.
     grace: u64,
 }
 
@@ -149,14 +151,18 @@ fn answers<'a>(policy: &Policy, who: &Who, assessment: &'a Assessment, change: &
         if finding.only_lock && entry.is_some_and(|entry| is_small(entry, finding)) {
             continue;
         }
-        let grace = entry.filter(|_| drops(finding)).map_or(0, |entry| entry.drop_grace);
+        let grace = entry.map_or(0, |entry| grace(entry, finding, change));
         let response = match respond(entry, finding) {
             // What cannot be kept is asked about, whatever its form.
             Response::Pass | Response::Warn | Response::Rewrite if grace > 0 && change.aside.is_none() => {
                 Response::Hold
             }
             Response::Pass | Response::Warn if grace > 0 => Response::Rewrite,
-            Response::Hold if grace > 0 && said(entry, finding) == Some(Response::Rewrite) => Response::Rewrite,
+            Response::Hold
+                if grace > 0 && change.aside.is_some() && said(entry, finding) == Some(Response::Rewrite) =>
+            {
+                Response::Rewrite
+            }
             response => response,
         };
         if rules::is_definition(&finding.rule) {
@@ -174,9 +180,14 @@ fn answers<'a>(policy: &Policy, who: &Who, assessment: &'a Assessment, change: &
     answers
 }
 
-/// Whether it is about a table or column that would be gone.
-fn drops(finding: &Finding) -> bool {
-    matches!(finding.rule.0.as_str(), "drop-table" | "drop-column")
+/// How long a table or column that would be gone is kept, or a name that would be.
+fn grace(entry: &Entry, finding: &Finding, change: &Assessed) -> u64 {
+    match finding.rule.0.as_str() {
+        "drop-table" | "drop-column" => entry.drop_grace,
+        "rename" if entry.rename_grace == 0 && change.aside_asked => rename::REQUESTED_MS,
+        "rename" => entry.rename_grace,
+        _ => 0,
+    }
 }
 
 fn said(entry: Option<&Entry>, finding: &Finding) -> Option<Response> {
@@ -292,9 +303,11 @@ fn hold((policy, who): (&Policy, &Who), place: Place, assessment: &Assessment, a
 fn told(answer: &Answer<'_>, alone: bool) -> Finding {
     let mut finding = answer.finding.clone();
     if answer.grace > 0 && (answer.change.aside.is_none() || !alone) {
-        finding
-            .message
-            .push_str("; it cannot be kept for a while first, as the policy says: approved, it is gone at once");
+        let what = match finding.rule.0.as_str() {
+            "rename" => "; its old name cannot be kept for a while here: approved, it fails at once",
+            _ => "; it cannot be kept for a while first, as the policy says: approved, it is gone at once",
+        };
+        finding.message.push_str(what);
     }
     finding
 }

@@ -71,6 +71,11 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
             Err(error) => return Err(error),
         }
     }
+    for asked in &wanted.faces {
+        let Some(oid) = facts.relation(asked).flatten().map(|found| found.oid.to_string()) else { continue };
+        let rows = aside(db, queries::FACES, &[Some(oid.as_str())]).await?;
+        answer::put_face(&mut facts, asked, &rows).map_err(unreadable)?;
+    }
     Ok(facts)
 }
 

@@ -217,6 +217,7 @@ async fn volatility_and_types(cluster: &Cluster) {
     let types = ["varchar(20)", "int4[]", "chained", "plain", "nosuch", "numeric(10,2)[]", "timestamptz(3)"];
     let of = |sql: &str| TypeName { schema: None, name: sql.to_owned(), sql: sql.to_owned() };
     let wanted = Wanted {
+        faces: Vec::new(),
         uses: Vec::new(),
         relations: Vec::new(),
         callees: cases.iter().map(|(callee, _)| callee.clone()).collect(),
@@ -260,6 +261,7 @@ async fn hostile_search_path(cluster: &Cluster) {
     db.run("CREATE DOMAIN text AS pg_catalog.text CHECK (false)").await;
     db.run("SET search_path = evil, pg_catalog").await;
     let wanted = Wanted {
+        faces: Vec::new(),
         uses: Vec::new(),
         relations: vec![name("t"), name("evil.t")],
         callees: vec![Callee::Function { schema: None, name: "lower".to_owned() }],

@@ -67,8 +67,17 @@ const SHOP: &[&str] = &[
 const DROPS: &[&str] =
     &["DROP TABLE untied", "DROP TABLE part_1", "DROP TABLE part_1, untied", "ALTER TABLE tied DROP order_id"];
 
-/// Drops that first set aside what is dropped.
-const ASIDE: &[&str] = &["DROP TABLE untied", "ALTER TABLE tied DROP order_id", "ALTER TABLE keyed_3 DROP region"];
+/// Drops that first set aside what is dropped, and renames whose old name goes on working.
+const ASIDE: &[&str] = &[
+    "DROP TABLE untied",
+    "ALTER TABLE tied DROP order_id",
+    "ALTER TABLE keyed_3 DROP region",
+    "ALTER TABLE tied RENAME TO bound",
+    "ALTER TABLE part RENAME TO whole",
+    "ALTER TABLE tied RENAME order_id TO sold_id",
+    "ALTER TABLE tied RENAME COLUMN id TO key",
+    "ALTER TABLE customer RENAME id TO number",
+];
 
 /// What the server refuses for what depends on it, or is brief already: no plan.
 const AS_IS: &[&str] = &[

@@ -10,6 +10,7 @@ use super::super::plan::names::Names;
 use super::super::plan::retype::{self, Retype, Work};
 use super::super::plan::{Mode, Plan, as_is, concurrently, create_partition, drops, guarded, tag};
 use super::super::rules::subject::{Earlier, Hazard, Subject};
+use super::super::rules::rename as keep_name;
 use super::super::rules::{Finding, RULES, Rule, brief_lock, definition, locks, watched};
 use super::super::sql::statement::{
     AlterAction, AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, RelationName,
@@ -49,6 +50,7 @@ impl<'a> Judged<'a> {
             statement: self.statement,
             safe,
             aside: None,
+            aside_asked: false,
             on_request: false,
             brief: findings.is_empty() || self.brief_as_written(&findings),
             as_is: self.as_is(guarded.as_ref(), &findings),
@@ -58,7 +60,7 @@ impl<'a> Judged<'a> {
         (findings, assessed)
     }
 
-    /// Of one table or column that others use.
+    /// Of one table or column that others use: what is dropped is kept, of what is renamed the old name.
     pub(super) fn aside(&self) -> Option<Plan> {
         let table = |name: &RelationName| match self.facts.relation(name) {
             Some(Some(table)) if !self.earlier.blurred && table.persistence != Persistence::Temporary => Some(table),
@@ -76,6 +78,10 @@ impl<'a> Judged<'a> {
                 }
                 _ => None,
             },
+            Change::Rename(rename) => {
+                let table = table(rename.relation.as_ref()?)?;
+                keep_name::plan(rename, table, self.facts).and_then(Result::ok)
+            }
             _ => None,
         }
     }

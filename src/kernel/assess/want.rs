@@ -5,7 +5,7 @@ use crate::kernel::facts::{Wanted, WantedUse};
 use crate::kernel::plan::names::{candidates, included, index_middle};
 use crate::kernel::rules::locks;
 use crate::kernel::sql::statement::{
-    AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Statement, TypeName, Using, UsingForm,
+    AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Rename, Statement, TypeName, Using, UsingForm,
 };
 
 mod below;
@@ -25,6 +25,7 @@ pub fn wanted(reading: &Reading) -> Wanted {
     wanted.relations.dedup();
     wanted.callees.sort();
     wanted.callees.dedup();
+    wanted.faces.dedup();
     wanted
 }
 
@@ -51,8 +52,8 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         Change::MassWrite { by_row, .. } => {
             wanted.callees.extend(by_row.iter().flat_map(|write| write.callees.iter().cloned()));
         }
+        Change::Rename(rename) => want_rename(rename, wanted),
         Change::Truncate { .. }
-        | Change::Rename(_)
         | Change::Privilege(_)
         | Change::Setting(_)
         | Change::Opaque(_)
@@ -66,6 +67,19 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         | Change::Brief { .. }
         | Change::Other { .. }
         | Change::Unreadable { .. } => {}
+    }
+}
+
+/// What it takes to keep the old name working.
+fn want_rename(rename: &Rename, wanted: &mut Wanted) {
+    let Some(relation) = &rename.relation else { return };
+    match rename.what {
+        "table" => wanted.faces.push(relation.clone()),
+        "column" => {
+            let (relation, column) = (relation.clone(), rename.from.clone());
+            wanted.uses.push(WantedUse { relation, column, types: Vec::new() });
+        }
+        _ => {}
     }
 }
 

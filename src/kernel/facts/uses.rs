@@ -18,6 +18,9 @@ pub struct WantedUse {
 pub struct ColumnUse {
     /// `attnum`.
     pub position: i16,
+    /// Its type as declared, with all names qualified.
+    #[serde(default)]
+    pub type_sql: String,
     /// Its type; of a domain the one behind it.
     pub base_sql: String,
     /// One for each type asked for, in order.
@@ -88,6 +91,7 @@ impl ColumnUse {
                 .position(place)
                 .and_then(|at| i16::try_from(at + 1).ok())
                 .unwrap_or_default(),
+            type_sql: column.type_sql.clone(),
             base_sql: column.type_sql.clone(),
             casts,
             is_last: table.columns.last().is_some_and(place),

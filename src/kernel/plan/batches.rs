@@ -20,8 +20,14 @@ const MOMENTS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
 /// Whether a text asks for batches: `/* lockkeeper: batches */`.
 #[must_use]
 pub fn asked_for(text: &str) -> bool {
+    says(text, REQUEST)
+}
+
+/// Whether a text says this in a comment of its own.
+#[must_use]
+pub fn says(text: &str, request: &str) -> bool {
     let comments = text.split("/*").skip(1).filter_map(|rest| rest.split_once("*/"));
-    comments.map(|(comment, _)| comment.trim()).any(|comment| comment == REQUEST)
+    comments.map(|(comment, _)| comment.trim()).any(|comment| comment == request)
 }
 
 /// The write in batches.

@@ -247,7 +247,7 @@ fn droppable(table: &RelationFacts, hangs: &ColumnUse) -> bool {
 }
 
 /// The drop, rolled back at once.
-fn rehearsal(drop: &str) -> Step {
+pub(super) fn rehearsal(drop: &str) -> Step {
     let statements =
         vec![format!("SAVEPOINT {SAVEPOINT}"), drop.to_owned(), format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")];
     Step::together("rehearse", statements, LockMode::AccessExclusive)

@@ -26,6 +26,7 @@ pub mod queue;
 pub mod quote;
 pub mod refresh_matview;
 pub mod reindex;
+pub mod rename;
 pub mod retype;
 pub mod serial;
 pub mod set_not_null;

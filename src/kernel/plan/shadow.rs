@@ -8,14 +8,16 @@
 mod cutover;
 mod expression;
 mod objects;
+mod rename;
 mod text;
 
 use super::retype::Retype;
 use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null};
-use crate::kernel::facts::{CastFacts, ColumnUse, Facts, RelationFacts, RelationKind};
+use crate::kernel::facts::{CastFacts, ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::LockMode;
 use crate::kernel::sql::write::NAME_BYTES;
 use expression::Expression;
+pub use rename::column as rename_column;
 
 /// The recipe's name.
 pub const RECIPE: &str = "change-type-aside";
@@ -101,6 +103,8 @@ impl Shadow<'_> {
                 "publication {} would send the new column to subscribers that do not have it",
                 first(&hangs.publications)
             )
+        } else if self.is_kept_in_step() {
+            "a column of another name is kept in step with it: see the jobs of the table".to_owned()
         } else if hangs.labelled {
             "it has a security label".to_owned()
         } else if !hangs.may_create {
@@ -111,6 +115,15 @@ impl Shadow<'_> {
             return Ok(());
         };
         Err(why)
+    }
+
+    /// By another change, or by a rename that is done and whose old name still works.
+    fn is_kept_in_step(&self) -> bool {
+        let proof = helper("same", "");
+        let own = helper("same", self.change.column);
+        let copied = self.table.reacts.triggers.iter().any(|trigger| trigger.name == self.trigger());
+        let other = |constraint: &ConstraintUse| constraint.name.starts_with(&proof) && constraint.name != own;
+        self.hangs.constraints.iter().any(other) || copied && self.table.column(&self.name).is_none()
     }
 
     fn summary(&self) -> String {
@@ -165,6 +178,19 @@ impl Shadow<'_> {
         if whole.len() <= NAME_BYTES { whole } else { format!("{TRIGGER}_{}", self.hangs.position) }
     }
 
+    /// The trigger's function with this body.
+    fn function_sql(&self, body: &str) -> String {
+        self.function_sql_as("", body)
+    }
+
+    fn function_sql_as(&self, as_owner: &str, body: &str) -> String {
+        format!(
+            "CREATE FUNCTION {}() RETURNS pg_catalog.trigger LANGUAGE plpgsql{as_owner} AS {}",
+            self.function(),
+            quote::literal(&format!("#variable_conflict use_column\nBEGIN {body} RETURN NEW; END"))
+        )
+    }
+
     /// From here on no row is written without its new value.
     fn sync(&self, expression: &Expression, facts: &Facts) -> Step {
         let (relation, function, trigger) = (self.relation(), self.function(), quote::identifier(&self.trigger()));
@@ -174,11 +200,7 @@ impl Shadow<'_> {
             String::new()
         };
         let new = quote::identifier(&self.name);
-        let mut statements = vec![format!(
-            "CREATE FUNCTION {function}() RETURNS pg_catalog.trigger LANGUAGE plpgsql{as_owner} AS \
-             {}",
-            quote::literal(&format!("#variable_conflict use_column\nBEGIN {} RETURN NEW; END", expression.assign_sql))
-        )];
+        let mut statements = vec![self.function_sql_as(&as_owner, &expression.assign_sql)];
         if self.current_role != self.table.owner {
             statements.push(format!("ALTER FUNCTION {function}() OWNER TO {}", quote::identifier(&self.table.owner)));
         }

@@ -49,6 +49,7 @@ fn one_entry(name: &str, small_rows: u64, small_bytes: u64, responses: BTreeMap<
             small_bytes,
             defers: false,
             drop_grace: 0,
+            rename_grace: 0,
             responses,
             review: Review::default(),
         }],

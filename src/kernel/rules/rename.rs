@@ -2,7 +2,8 @@
 
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
-use crate::kernel::facts::RelationKind;
+use crate::kernel::facts::{Facts, RelationFacts, RelationKind};
+use crate::kernel::plan::{Plan, rename, shadow};
 use crate::kernel::sql::statement::{Change, LockMode, Rename};
 
 /// The rule.
@@ -14,9 +15,9 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "RENAME of a table, column, view, schema, type, function and so on, and SET SCHEMA.",
         why: "It is quick, but every query that names the old one fails from the commit on.",
-        instead: "Expand and contract: a view under the old name, or a new column kept in step, until nobody uses the old one.",
+        instead: "Let the old name work for a while: a view under a table's old name, a copy kept in step under a column's. A policy's rename_grace_s does that by itself, for one statement the comment /* lockkeeper: keep old name */ does.",
         versions: "All supported versions.",
-        undo: "RENAME back to the old name, as brief; that breaks whoever uses the new one by now.",
+        undo: "RENAME back to the old name, as brief; that breaks whoever uses the new one by now. Where the old name was kept, lockkeeper jobs undo, until its time is up.",
     },
     check,
 };
@@ -26,7 +27,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if unseen(rename) {
         return Vec::new();
     }
-    let message = format!(
+    let mut message = format!(
         "{} {} is called {} from then on; whatever uses the old name fails",
         rename.what, rename.from, rename.to
     );
@@ -35,7 +36,21 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if target.facts.is_some_and(|facts| is_index(facts.kind)) {
         return Vec::new();
     }
+    if let Some(Err(why)) = target.facts.and_then(|table| plan(rename, table, subject.facts)) {
+        message.push_str("; the old name cannot be kept for a while: ");
+        message.push_str(&why);
+    }
     vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+}
+
+/// The form in which the old name of a table or column goes on working for a while; nothing for other things.
+#[must_use]
+pub fn plan(rename: &Rename, table: &RelationFacts, facts: &Facts) -> Option<Result<Plan, String>> {
+    match rename.what {
+        "table" => Some(rename::table(table, rename, facts)),
+        "column" => Some(shadow::rename_column(table, rename, facts)),
+        _ => None,
+    }
 }
 
 /// No query names these. (ALTER INDEX renames tables too: there the object's kind decides.)

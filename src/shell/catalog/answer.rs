@@ -137,6 +137,13 @@ pub(super) fn put_use(facts: &mut Facts, asked: &WantedUse, rows: &[Row]) -> Res
     Ok(())
 }
 
+/// What a relation shows; nothing if it is gone.
+pub(super) fn put_face(facts: &mut Facts, asked: &RelationName, rows: &[Row]) -> Result<(), String> {
+    let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(()) };
+    facts.put_face(asked, serde_json::from_str(text).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
 impl Relation {
     fn into_facts(self) -> Result<RelationFacts, String> {
         Ok(RelationFacts {

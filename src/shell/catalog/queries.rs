@@ -10,6 +10,7 @@ pub(super) const RELATIONS: &str = include_str!("relations.sql");
 pub(super) const CALLEES: &str = include_str!("callees.sql");
 pub(super) const TYPES: &str = include_str!("types.sql");
 pub(super) const USES: &str = include_str!("uses.sql");
+pub(super) const FACES: &str = include_str!("faces.sql");
 
 /// Schemas and names.
 pub(super) fn relation_arrays(relations: &[RelationName]) -> [String; 2] {
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn no_query_looks_an_operator_or_type_up_by_its_bare_name() {
-        for sql in [RELATIONS, CALLEES, TYPES, USES] {
+        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES] {
             let code: String =
                 sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
             let mut bare = code.clone();

@@ -43,7 +43,7 @@ WITH RECURSIVE guard AS MATERIALIZED (
   JOIN chain c ON c.place OPERATOR(pg_catalog.=) b.place
 )
 SELECT pg_catalog.json_build_object(
-  'position', col.attnum, 'base_sql', (SELECT pg_catalog.format_type(b.oid, b.modifier) FROM base b WHERE b.place OPERATOR(pg_catalog.=) 0::pg_catalog.int8),
+  'position', col.attnum, 'type_sql', pg_catalog.format_type(col.atttypid, col.atttypmod), 'base_sql', (SELECT pg_catalog.format_type(b.oid, b.modifier) FROM base b WHERE b.place OPERATOR(pg_catalog.=) 0::pg_catalog.int8),
   'casts', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('type_sql', k.type_sql, 'base_sql', k.base_sql,
       'is_array', k.is_array, 'same', k.same, 'method', k.method, 'context', k.context,
       'immutable', COALESCE(k.immutable, false), 'plain_text', COALESCE(k.plain_text, false),

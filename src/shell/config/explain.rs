@@ -237,6 +237,10 @@ fn policy_lines(policy: &Policy, lines: &mut Vec<String>) {
             let grace = duration(Duration::from_millis(entry.drop_grace));
             lines.push(format!("     what is dropped is set aside for {grace} first"));
         }
+        if entry.rename_grace > 0 {
+            let grace = duration(Duration::from_millis(entry.rename_grace));
+            lines.push(format!("     the old name of a renamed table or column goes on working for {grace}"));
+        }
         if entry.defers {
             lines.push(format!("     {DEFERS}"));
         }

@@ -98,6 +98,7 @@ fn entry(section: &Section<'_>) -> Entry {
         small_bytes: section.number("small_bytes", SMALL_BYTES, 0..=COUNT_MAX),
         defers: section.choice("in_transaction", &IN_TRANSACTION).unwrap_or(false),
         drop_grace: millis(section.seconds("drop_grace_s", Duration::ZERO, 0..=GRACE_SECONDS_MAX)),
+        rename_grace: millis(section.seconds("rename_grace_s", Duration::ZERO, 0..=GRACE_SECONDS_MAX)),
         responses: responses(section.section("responses")),
         review: review(section.section("review")),
     }

@@ -181,7 +181,7 @@ impl Jobs {
         self.tell(
             job.id,
             Progress::Note(format!(
-                "dropped for good by job {} at its time; to bring it back before: lockkeeper jobs undo {}",
+                "job {} ends it at its time; to take it back before: lockkeeper jobs undo {}",
                 later.id, job.id
             )),
         );

@@ -190,7 +190,7 @@ impl Session {
             Err(error) => {
                 let reply = Reply::error(sqlstate::HELD, format!("the approved change cannot run: {error}"))
                     .detail(
-                        "What is dropped is kept for a while first, and only a job can end that. Nothing was changed.",
+                        "What is dropped or renamed is kept for a while first, and only a job can end that. Nothing was changed.",
                     )
                     .hint("See [targets.jobs] in the configuration. The approval is not spent.");
                 self.answer_held_with(taken, reply, decided).await
@@ -202,12 +202,12 @@ impl Session {
     pub(super) async fn no_job_for_later(&mut self, taken: &Taken, decided: Decided) -> Result<(), Ended> {
         let reply = Reply::error(
             sqlstate::REFUSED,
-            "what is dropped is kept for a while first, and only a job can end that",
+            "what is dropped or renamed is kept for a while first, and only a job can end that",
         )
         .detail("Nothing was changed.")
         .hint(format!(
             "Give target {} a login for jobs ([targets.jobs] in the configuration), and send this by itself, outside a \
-                 transaction; or have the policy's drop_grace_s taken away.",
+                 transaction; or have the policy's drop_grace_s or rename_grace_s taken away.",
             self.identity.target.name
         ));
         self.answer_held_with(taken, reply, decided).await
