@@ -19,7 +19,7 @@ use case::{Case, cases, folder};
 use hangs::hangs_on;
 
 use crate::kernel::facts::{
-    ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
+    ColumnFacts, ConstraintFacts, Face, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
 };
 use crate::kernel::plan::{Action, Backfill, Plan};
 use crate::kernel::rules::{self, Finding, RULES, Rule, definition, find, is_definition};
@@ -227,6 +227,9 @@ fn answered(text: &str, version: u32, mut facts: Facts) -> Assessment {
         if let Some(found) = hangs_on(&facts, asked) {
             facts.put_use(&asked.relation, &asked.column, found);
         }
+    }
+    for asked in &asked.faces {
+        facts.put_face(asked, Face { owner_has_all: true, ..Face::default() });
     }
     facts.server_version = version * 10_000;
     assess(text, &reading, facts)

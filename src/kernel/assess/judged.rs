@@ -9,8 +9,8 @@ use super::super::plan::estimate::{self, Estimate};
 use super::super::plan::names::Names;
 use super::super::plan::retype::{self, Retype, Work};
 use super::super::plan::{Mode, Plan, as_is, concurrently, create_partition, drops, guarded, tag};
-use super::super::rules::subject::{Earlier, Hazard, Subject};
 use super::super::rules::rename as keep_name;
+use super::super::rules::subject::{Earlier, Hazard, Subject};
 use super::super::rules::{Finding, RULES, Rule, brief_lock, definition, locks, watched};
 use super::super::sql::statement::{
     AlterAction, AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, RelationName,

@@ -30,9 +30,8 @@ const LESS: &str = "What the old name does not do meanwhile: TRUNCATE, COPY of t
 ///
 /// # Errors
 /// A clause for people that says why the old name cannot be kept.
-pub fn table(table: &RelationFacts, rename: &Rename, facts: &Facts) -> Result<Plan, String> {
-    let asked = rename.relation.as_ref().and_then(|name| facts.face(name));
-    let face = asked.ok_or("who may use it could not be looked up")?;
+pub fn table(of: (&RelationFacts, &Face), rename: &Rename, facts: &Facts) -> Result<Plan, String> {
+    let (table, face) = of;
     possible(table, rename, face, facts)?;
     let (old, new) = (quote::table(table), quote::qualified(&table.schema, &rename.to));
     let view = format!(
@@ -60,13 +59,18 @@ pub fn table(table: &RelationFacts, rename: &Rename, facts: &Facts) -> Result<Pl
         steps: vec![gone],
         undo_loses: None,
     };
+    let frozen = if asks_reader(face, facts) {
+        ""
+    } else {
+        " Rights that are taken away and row security that is switched on meanwhile must be so for both names."
+    };
     Ok(Plan {
         recipe: RECIPE.to_owned(),
         tag: "ALTER TABLE".to_owned(),
         summary: format!(
             "{old} is renamed to {new}, and in the same moment a view takes the old name, through which whoever uses it \
              goes on reading and writing with the same rights. The view is dropped {GRACE} later; until then the job can \
-             be undone. {LESS}"
+             be undone. {LESS}{frozen}"
         ),
         relation: Some(table.qualified()),
         steps: vec![step, later(contract)],
@@ -85,7 +89,9 @@ fn possible(table: &RelationFacts, rename: &Rename, face: &Face, facts: &Facts) 
     let why = match table.kind {
         _ if rename.to.len() > NAME_BYTES => "its new name is too long".to_owned(),
         _ if rename.to.starts_with("schema ") => "what a view in the old schema could do is not worked out".to_owned(),
-        RelationKind::Table if table.has_children => "ONLY means something else for a view than for a parent".to_owned(),
+        RelationKind::Table if table.has_children => {
+            "ONLY means something else for a view than for a parent".to_owned()
+        }
         RelationKind::Table | RelationKind::PartitionedTable if table.columns.is_empty() => {
             "a view has at least one column".to_owned()
         }
@@ -94,6 +100,9 @@ fn possible(table: &RelationFacts, rename: &Rename, face: &Face, facts: &Facts) 
         }
         RelationKind::Table | RelationKind::PartitionedTable if face.row_security && facts.major() < INVOKER_FROM => {
             "its row security would not bind those who read a view, up to 14".to_owned()
+        }
+        RelationKind::Table | RelationKind::PartitionedTable if face.row_security && !face.column_grants.is_empty() => {
+            "it has row security, and rights on single columns, which no view can both keep".to_owned()
         }
         RelationKind::Table | RelationKind::PartitionedTable if by_others => {
             "a privilege on it was granted by somebody else than the owner".to_owned()
@@ -117,12 +126,17 @@ fn possible(table: &RelationFacts, rename: &Rename, face: &Face, facts: &Facts) 
     Err(why)
 }
 
+fn asks_reader(face: &Face, facts: &Facts) -> bool {
+    facts.major() >= INVOKER_FROM && face.column_grants.is_empty()
+}
+
 /// The view, as much like the table as a view can be.
 fn stand_in(table: &RelationFacts, new: &str, face: &Face, facts: &Facts) -> Vec<String> {
     let old = quote::table(table);
     let columns: Vec<String> = table.columns.iter().map(|column| quote::identifier(&column.name)).collect();
-    // Whoever reads the view is asked for his own rights and rows, as if he read the table.
-    let invoker = if facts.major() >= INVOKER_FROM { " WITH (security_invoker = true)" } else { "" };
+    // Whoever reads the view is asked for his own rights and rows, as if he read the table; but for rights on all of
+    // its columns, so where there are rights on some, the view's own are what counts.
+    let invoker = if asks_reader(face, facts) { " WITH (security_invoker = true)" } else { "" };
     let mut all = vec![format!("CREATE VIEW {old}{invoker} AS SELECT {} FROM {new}", columns.join(", "))];
     for name in &face.given_by_default {
         all.push(format!("REVOKE ALL ON {old} FROM {}", grantee(name.as_ref())));
@@ -148,10 +162,7 @@ fn granted<'a>(grants: impl Iterator<Item = (Option<&'a str>, &'a Grant)>, on: &
     let mut by_role: BTreeMap<(Option<&String>, bool), Vec<String>> = BTreeMap::new();
     for (column, grant) in grants {
         let of = column.map(|column| format!(" ({})", quote::identifier(column))).unwrap_or_default();
-        by_role
-            .entry((grant.grantee.as_ref(), grant.grantable))
-            .or_default()
-            .push(format!("{}{of}", grant.privilege));
+        by_role.entry((grant.grantee.as_ref(), grant.grantable)).or_default().push(format!("{}{of}", grant.privilege));
     }
     let grants = by_role.into_iter().map(|((role, grantable), privileges)| {
         let option = if grantable { " WITH GRANT OPTION" } else { "" };

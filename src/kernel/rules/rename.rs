@@ -43,12 +43,14 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
 }
 
-/// The form in which the old name of a table or column goes on working for a while; nothing for other things.
+/// The form in which the old name of a table or column goes on working for a while; nothing for other
+/// things, and where it was not looked up.
 #[must_use]
 pub fn plan(rename: &Rename, table: &RelationFacts, facts: &Facts) -> Option<Result<Plan, String>> {
+    let asked = rename.relation.as_ref()?;
     match rename.what {
-        "table" => Some(rename::table(table, rename, facts)),
-        "column" => Some(shadow::rename_column(table, rename, facts)),
+        "table" => Some(rename::table((table, facts.face(asked)?), rename, facts)),
+        "column" => Some(shadow::rename_column((table, facts.column_use(asked, &rename.from)?), rename, facts)),
         _ => None,
     }
 }

@@ -18,9 +18,9 @@ use crate::kernel::sql::write::NAME_BYTES;
 ///
 /// # Errors
 /// A clause for people that says why it cannot.
-pub fn column(table: &RelationFacts, rename: &Rename, facts: &Facts) -> Result<Plan, String> {
+pub fn column(of: (&RelationFacts, &ColumnUse), rename: &Rename, facts: &Facts) -> Result<Plan, String> {
+    let (table, hangs) = of;
     let relation = rename.relation.as_ref().ok_or("the table could not be looked up")?;
-    let hangs = facts.column_use(relation, &rename.from).ok_or("what depends on it could not be looked up")?;
     possible(table, rename, hangs)?;
     // A default would make it look as if the old name had been written.
     let hangs = &ColumnUse { default_sql: None, ..hangs.clone() };
@@ -89,7 +89,8 @@ fn possible(table: &RelationFacts, rename: &Rename, hangs: &ColumnUse) -> Result
     } else if hangs.type_sql != hangs.base_sql {
         Err("its type is a domain, whose checks a copy would not have".to_owned())
     } else if !column.not_null && (hangs.default_sql.is_some() || hangs.identity.is_some()) {
-        Err("it may be NULL and has a default: whether NULL was meant by its old name or nothing cannot be told".to_owned())
+        Err("it may be NULL and has a default: whether NULL was meant by its old name or nothing cannot be told"
+            .to_owned())
     } else if let Some(trigger) = row_trigger {
         Err(format!("trigger {} may see one of both names before they are in step", trigger.name))
     } else {
@@ -161,9 +162,11 @@ fn cut_over(shadow: &Shadow<'_>, rename: &Rename, one_way: &Expression) -> Step 
     Step::together("rename and keep the old name", statements, LockMode::AccessExclusive)
         .undone_by(format!("ALTER TABLE {relation} RENAME COLUMN {old} TO {copy}"))
         .undone_by(format!("ALTER TABLE {relation} RENAME COLUMN {new} TO {old}"))
-        .undone_by(
-            shadow.function_sql(&one_way.assign_sql).replacen("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1),
-        )
+        .undone_by(shadow.function_sql(&one_way.assign_sql).replacen(
+            "CREATE FUNCTION",
+            "CREATE OR REPLACE FUNCTION",
+            1,
+        ))
 }
 
 /// The copy goes, with what hangs on it alone.
@@ -183,11 +186,8 @@ fn contract(shadow: &Shadow<'_>, rename: &Rename) -> Plan {
     for step in &mut steps {
         step.past = Some(gone.clone());
     }
-    let statements = vec![
-        format!("DROP TRIGGER {trigger} ON {relation}"),
-        format!("DROP FUNCTION {}()", shadow.function()),
-        drop,
-    ];
+    let statements =
+        vec![format!("DROP TRIGGER {trigger} ON {relation}"), format!("DROP FUNCTION {}()", shadow.function()), drop];
     steps.push(Step::together("drop the old name", statements, LockMode::AccessExclusive).probed(gone));
     Plan {
         recipe: rename::CONTRACT.to_owned(),
