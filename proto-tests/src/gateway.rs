@@ -22,6 +22,8 @@ pub struct GatewayOptions {
     pub config: String,
     /// Address to listen on instead of a free port on loopback.
     pub listen: Option<String>,
+    /// Address of the admin door instead of a free port on loopback.
+    pub admin: Option<String>,
     /// Address of the upstream instead of the server's TCP address.
     pub upstream: Option<String>,
     /// Further arguments.
@@ -272,7 +274,15 @@ impl Gateway {
 
     /// Runs a command of the gateway's own command line against its data directory.
     pub fn cli(&self, arguments: &[&str]) -> (bool, String) {
-        run(Command::new(&*BINARY).args(arguments).arg("--data-dir").arg(&self.data), "")
+        run(&mut self.command(arguments), "")
+    }
+
+    /// A command of the gateway's own command line that is not run yet.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&*BINARY);
+        command.args(arguments).arg("--data-dir").arg(&self.data);
+        command
     }
 
     /// Runs a command that must succeed and returns what it printed.
@@ -410,7 +420,7 @@ fn arguments(gateway: &Gateway, upstream: &str, options: &GatewayOptions) -> Vec
     option("listen", options.listen.clone().unwrap_or_else(|| "127.0.0.1:0".into()));
     option("upstream", options.upstream.clone().unwrap_or_else(|| upstream.to_owned()));
     option("data-dir", gateway.data.to_string_lossy().into_owned());
-    option("admin", "127.0.0.1:0".into());
+    option("admin", options.admin.clone().unwrap_or_else(|| "127.0.0.1:0".into()));
     if let Some(mode) = options.mode {
         option("mode", mode.into());
     }

@@ -5,6 +5,7 @@
 //! that is how a harness reports, and the reason for the allowances below.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness reports by panicking")]
 
+pub mod browser;
 pub mod case;
 pub mod catalog;
 pub mod catalogue;
@@ -19,6 +20,7 @@ pub mod server;
 pub mod twins;
 pub mod wire;
 
+pub use browser::Browser;
 pub use client::{Client, Session};
 pub use gate::{Gate, Moment};
 pub use gateway::{Gateway, GatewayOptions};

@@ -30,7 +30,7 @@ pub use conditions::{Conditions, Need, Vote, Window};
 pub use decide::{decide, open};
 pub use door::Door;
 pub use event::{Event, Happening, begin, evolve};
-pub use people::{Grant, Kind, People, Power, Profile, Role, Voter};
+pub use people::{Grant, Granted, Kind, People, Power, Profile, Role, Stranger, Voter, Vouched};
 pub use person::{check_name, is_invisible, same_person};
 pub use state::{State, StateName, approvers};
 
@@ -47,6 +47,11 @@ impl Instant {
     #[must_use]
     pub fn plus_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000)))
+    }
+
+    #[must_use]
+    pub fn minus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000)))
     }
 
     /// For people, to the minute: `2026-03-01 14:05 UTC`.

@@ -18,9 +18,11 @@ use super::cancel::Cancels;
 use super::config::{self, ListenAddress, Mistake, Parameters, Settings};
 use super::console::ask::{self, Tickets};
 use super::console::chronicle::Chronicle;
+use super::console::sign_in::SignIns;
 use super::console::{Reviewer, api, door};
 use super::jobs::Jobs;
 use super::net::{self, Raw};
+use super::oidc::Provider;
 use super::session::Shared;
 use super::store::{self, DataDirectory, Store};
 use super::welcome::{Gate, too_many};
@@ -77,7 +79,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let jobs = Jobs::new(tickets.clone(), audit.clone(), published.clone());
     let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), draining };
     tokio::spawn(tickets.clone().expire_forever());
-    let admin = open_admin(&publish.borrow().clone(), &directory, (tickets, jobs.clone())).await?;
+    let admin = open_admin(&publish.borrow().clone(), &directory, (tickets, jobs.clone(), audit.clone())).await?;
     let open = Arc::new(Open::new(&publish.borrow()));
     tokio::spawn(jobs.clone().schedule_forever(shared.draining.clone()));
     tokio::spawn(jobs.run_forever(shared.draining.clone()));
@@ -303,7 +305,7 @@ async fn pause(error: &io::Error) {
 async fn open_admin(
     settings: &Settings,
     directory: &DataDirectory,
-    (tickets, jobs): (Tickets, Jobs),
+    (tickets, jobs, audit): (Tickets, Jobs, Audit),
 ) -> Result<SocketAddr, AppError> {
     let failed = |error| AppError::Listen { address: settings.admin.to_string(), error };
     let listener = TcpListener::bind(settings.admin).await.map_err(failed)?;
@@ -313,13 +315,14 @@ async fn open_admin(
         .iter()
         .map(|r| Reviewer { name: r.name.clone(), token_sha256: HEXLOWER.encode(&r.token_sha256) })
         .collect();
-    api::check_exposure(address, &reviewers)?;
+    let sign_ins = SignIns::new(settings.oidc.clone().map(Provider::new));
+    api::check_exposure(address, &reviewers, &sign_ins)?;
     let admin_token = door::token(directory)?;
     door::write_address(directory, address)?;
     if let Some(token) = door::first_token(&tickets.store).await? {
         say(&format!("lockkeeper operator token, told this once, good for a day: {token}"))?;
     }
-    let state = api::ApiState { tickets, jobs, admin_token, reviewers };
+    let state = api::ApiState { tickets, jobs, admin_token, reviewers, sign_ins, audit };
     tokio::spawn(async move {
         if let Err(error) = api::serve(listener, state, std::future::pending()).await {
             tracing::error!(%error, "the admin door has closed");

@@ -13,6 +13,7 @@ mod explain;
 mod jobs;
 mod mistake;
 mod naming;
+mod oidc;
 mod people;
 mod policies;
 mod secret;
@@ -25,6 +26,7 @@ mod written;
 
 pub use explain::{Explained, check, explain, in_words, render, run_check, target as target_in_words};
 pub use mistake::Mistake;
+pub use oidc::Oidc;
 pub use secret::Secret;
 pub use settings::*;
 pub use users::{Users, UsersMistake, Verifier};

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::person::same_person;
+use super::person::{check_name, same_person};
 
 /// What a name stands for. Only people decide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,13 +113,55 @@ pub struct Profile {
     pub roles: Vec<String>,
     /// Applications by which a login that several use is told to be theirs; empty: any.
     pub applications: Vec<String>,
+    /// What the identity provider calls them.
+    pub identities: Vec<String>,
+    /// Further names by which they are known to have asked for something.
+    pub also: Vec<String>,
     pub grants: Vec<Grant>,
+}
+
+/// A grant with those who have it: names of people and of groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    pub grant: Grant,
+    pub to: Vec<String>,
 }
 
 /// Everybody the configuration knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct People {
     pub profiles: Vec<Profile>,
+    /// For those whom only the identity provider knows. Empty: everybody may look and ask.
+    pub granted: Vec<Granted>,
+    /// There is an identity provider, and whoever it vouches for is somebody.
+    pub provider: bool,
+}
+
+/// Somebody for whom an identity provider vouches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vouched {
+    /// By the claim that the configuration names.
+    pub name: String,
+    /// What else the provider calls them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+}
+
+/// Why somebody who is vouched for is nobody here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stranger {
+    #[error("\"{0}\" can be no name: {1}")]
+    BadName(String, &'static str),
+    #[error("\"{name}\" looks like {other}, and is not called that in the configuration")]
+    Alike { name: String, other: String },
+    #[error("\"{0}\" is the name of a group")]
+    Group(String),
+    #[error("{0} has no role here: none is granted to them or to a group they are in")]
+    NoRole(String),
+    #[error("there is no identity provider in the configuration any more")]
+    NoProvider,
 }
 
 /// Somebody who decides, as far as the door could tell.
@@ -128,7 +170,7 @@ pub struct Voter {
     pub name: String,
     pub kind: Kind,
     pub groups: Vec<String>,
-    /// Other names of the same person: the database roles they log in as.
+    /// Other names of the same person: the database roles they log in as, what a provider calls them.
     pub also: Vec<String>,
 }
 
@@ -157,7 +199,57 @@ impl People {
     /// Nobody is configured: names are taken as they are given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.profiles.is_empty()
+        self.profiles.is_empty() && !self.provider
+    }
+
+    /// Who somebody is for whom the provider vouches, with the groups it says they are in.
+    ///
+    /// # Errors
+    /// They are nobody here, or could be taken for somebody else.
+    pub fn vouched(&self, vouched: &Vouched) -> Result<Profile, Stranger> {
+        if !self.provider {
+            return Err(Stranger::NoProvider);
+        }
+        let name = check_name(&vouched.name).map_err(|why| Stranger::BadName(vouched.name.clone(), why))?;
+        let is_called = |profile: &&Profile| {
+            let mut names = profile.identities.iter().chain([&profile.name]);
+            names.any(|one| one.eq_ignore_ascii_case(&name))
+        };
+        let mut profile = match self.profiles.iter().find(is_called) {
+            Some(profile) => profile.clone(),
+            None => self.unlisted(&name)?,
+        };
+        let mut also: Vec<String> = vouched.also.iter().filter_map(|one| check_name(one).ok()).collect();
+        // An address also stands for the login that is usually made of it.
+        also.extend(name.split_once('@').map(|(local, _)| local.to_owned()));
+        also.push(name);
+        profile.also.extend(also);
+        // A group of the provider is no way to become a person of that name.
+        let groups = vouched.groups.iter().filter(|group| self.find(group).is_none());
+        for group in groups.filter(|group| !profile.groups.contains(group)).cloned().collect::<Vec<_>>() {
+            let granted = self.granted.iter().filter(|granted| granted.to.contains(&group));
+            profile.grants.extend(granted.map(|granted| granted.grant.clone()));
+            profile.groups.push(group);
+        }
+        if profile.grants.is_empty() { Err(Stranger::NoRole(profile.name)) } else { Ok(profile) }
+    }
+
+    /// Somebody whom the configuration does not name: they have what their groups have.
+    fn unlisted(&self, name: &str) -> Result<Profile, Stranger> {
+        let names = |profile: &Profile| -> Vec<String> {
+            profile.identities.iter().chain([&profile.name]).chain(&profile.roles).cloned().collect()
+        };
+        let alike = self.profiles.iter().find(|profile| names(profile).iter().any(|one| same_person(one, name)));
+        if let Some(other) = alike {
+            return Err(Stranger::Alike { name: name.to_owned(), other: other.name.clone() });
+        }
+        let groups = self.profiles.iter().flat_map(|profile| &profile.groups);
+        if groups.chain(self.granted.iter().flat_map(|granted| &granted.to)).any(|group| same_person(group, name)) {
+            return Err(Stranger::Group(name.to_owned()));
+        }
+        let everybody = Grant { role: Role::Requester, targets: vec!["*".to_owned()] };
+        let grants = if self.granted.is_empty() { vec![everybody] } else { Vec::new() };
+        Ok(Profile { name: name.to_owned(), grants, ..Profile::default() })
     }
 
     /// The entry of this name.
@@ -188,6 +280,7 @@ impl Profile {
     /// Them as somebody who decides.
     #[must_use]
     pub fn voter(&self) -> Voter {
-        Voter { name: self.name.clone(), kind: self.kind, groups: self.groups.clone(), also: self.roles.clone() }
+        let also = self.roles.iter().chain(&self.also).cloned().collect();
+        Voter { name: self.name.clone(), kind: self.kind, groups: self.groups.clone(), also }
     }
 }

@@ -15,7 +15,7 @@ use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::RuleId;
 use crate::kernel::sql::statement::LockMode;
 
-pub use affairs::{EndedIdle, JobEvent, TicketEvent};
+pub use affairs::{Admission, EndedIdle, JobEvent, TicketEvent};
 
 /// The number of a session, counted from 1 since the gateway started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,6 +69,7 @@ pub enum Event {
     /// Statements that ran (or were refused) without a line of their own, exactly.
     LogGap(LogGap),
     LoginFailed(LoginFailed),
+    Admission(Admission),
     SessionStarted(SessionStarted),
     SessionEnded(SessionEnded),
     Statement(Statement),

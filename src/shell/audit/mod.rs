@@ -33,8 +33,9 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 
 pub use event::{
-    Arrival, Counts, Decision, DecisionRecord, EndReason, EndedIdle, Event, FindingLine, Intent, JobEvent, LockLine,
-    LoginFailed, SessionInfo, SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent, Transaction,
+    Admission, Arrival, Counts, Decision, DecisionRecord, EndReason, EndedIdle, Event, FindingLine, Intent, JobEvent,
+    LockLine, LoginFailed, SessionInfo, SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent,
+    Transaction,
 };
 pub use format::timestamp;
 pub use parameters::ParameterMode;

@@ -121,6 +121,7 @@ fn print(text: &[u8], json: bool, out: &mut dyn Write) -> io::Result<()> {
         | Event::GatewayReloaded { .. }
         | Event::RecordResumed { .. }
         | Event::LoginFailed(_)
+        | Event::Admission(_)
         | Event::Job(_) => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use super::settings::{
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
-use super::{naming, people, policies, targets::HOLD_MODES, targets::MODES};
+use super::{naming, oidc, people, policies, targets::HOLD_MODES, targets::MODES};
 use crate::kernel::plan;
 use crate::kernel::sql::bounds;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
@@ -45,10 +45,12 @@ fn read(written: &Written) -> Settings {
         hold: hold_mode,
         policies: &policies,
     };
-    let (people, reviewers) = people::read(&root);
+    let admin = admin(&root, defaults.admin);
+    let oidc = oidc::read(&root, admin);
+    let (people, reviewers) = people::read(&root, oidc.is_some());
     let settings = Settings {
         listeners: listeners(&root, &tls.unwrap_or_default(), defaults.listeners),
-        admin: admin(&root, defaults.admin),
+        admin,
         record: record(root.section("record"), Record::in_data_dir(&data_dir)),
         data_dir,
         targets: targets::read(&root, &common).into_iter().map(Arc::new).collect(),
@@ -57,14 +59,15 @@ fn read(written: &Written) -> Settings {
         hold,
         reviewers,
         people: Arc::new(people),
+        oidc: oidc.map(Arc::new),
         naming: naming::read(root.section("naming")),
         policies,
     };
-    if !settings.admin.ip().to_canonical().is_loopback() && settings.reviewers.is_empty() {
+    if !settings.admin.ip().to_canonical().is_loopback() && settings.reviewers.is_empty() && settings.oidc.is_none() {
         root.mistake(
             "admin",
             "The admin door could be reached from other machines, but no reviewer has a token.",
-            "Add [[reviewers]] with `token_sha256`, or write \"127.0.0.1:6434\".",
+            "Add [[people]] with `token_sha256`, or [oidc], or write \"127.0.0.1:6434\".",
         );
     }
     root.finish();

@@ -336,6 +336,7 @@ fn changes(settings: &Settings, lines: &mut Vec<String>) {
         duration(limits.auth_timeout),
         bytes(limits.statement_bytes_max as u64)
     ));
+    lines.extend(settings.oidc.iter().flat_map(|oidc| super::oidc::explained(oidc)));
     if !settings.people.is_empty() {
         return lines.extend(settings.people.profiles.iter().map(person));
     }

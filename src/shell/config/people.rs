@@ -2,7 +2,7 @@
 
 use super::section::Section;
 use super::settings::Reviewer;
-use crate::kernel::review::{Grant, Kind, People, Profile, Role, check_name, same_person};
+use crate::kernel::review::{Grant, Granted, Kind, People, Profile, Role, check_name, same_person};
 
 const KINDS: [(&str, Kind); 3] = [("person", Kind::Person), ("agent", Kind::Agent), ("service", Kind::Service)];
 const ROLES: [(&str, Role); 5] = [
@@ -13,8 +13,9 @@ const ROLES: [(&str, Role); 5] = [
     ("auditor", Role::Auditor),
 ];
 
-/// Everybody, and the tokens of those who have one in the configuration.
-pub(super) fn read(root: &Section<'_>) -> (People, Vec<Reviewer>) {
+/// Everybody, and the tokens of those who have one in the configuration. `provider`: others are known to an
+/// identity provider.
+pub(super) fn read(root: &Section<'_>, provider: bool) -> (People, Vec<Reviewer>) {
     let mut tokens = reviewers(root);
     let mut profiles: Vec<Profile> = Vec::new();
     for section in root.sections("people") {
@@ -28,23 +29,41 @@ pub(super) fn read(root: &Section<'_>) -> (People, Vec<Reviewer>) {
             groups: section.texts("groups").unwrap_or_default(),
             roles: section.texts("database_roles").unwrap_or_default(),
             applications: section.texts("applications").unwrap_or_default(),
-            grants: Vec::new(),
+            identities: identities(&section, provider, &profiles),
+            ..Profile::default()
         };
         section.finish();
         profiles.push(profile);
     }
-    grants(root, &mut profiles);
-    (People { profiles }, tokens)
+    let granted = grants(root, &mut profiles, provider);
+    (People { profiles, granted, provider }, tokens)
+}
+
+/// What the provider calls them: one identity is one person's.
+fn identities(section: &Section<'_>, provider: bool, others: &[Profile]) -> Vec<String> {
+    let identities = section.texts("identities").unwrap_or_default();
+    if !provider && !identities.is_empty() {
+        section.mistake("identities", "There is no identity provider to vouch for that.", "Add [oidc].");
+    }
+    for identity in &identities {
+        let is_theirs = |other: &&Profile| other.identities.iter().any(|one| same_person(one, identity));
+        if let Some(other) = others.iter().find(is_theirs) {
+            let what = format!("{identity} is {} already.", other.name);
+            section.mistake("identities", what, "Keep one of them.");
+        }
+    }
+    identities
 }
 
 /// Without any, everybody may look and ask.
-fn grants(root: &Section<'_>, profiles: &mut [Profile]) {
+fn grants(root: &Section<'_>, profiles: &mut [Profile], provider: bool) -> Vec<Granted> {
+    let mut granted = Vec::new();
     let sections = root.sections("grants");
     if sections.is_empty() {
         for profile in profiles {
             profile.grants.push(Grant { role: Role::Requester, targets: vec!["*".to_owned()] });
         }
-        return;
+        return granted;
     }
     for section in sections {
         let role = section.choice("role", &ROLES);
@@ -55,7 +74,7 @@ fn grants(root: &Section<'_>, profiles: &mut [Profile]) {
         }
         for name in &to {
             let is_meant = |profile: &Profile| profile.name == *name || profile.groups.contains(name);
-            if !profiles.iter().any(is_meant) {
+            if !provider && !profiles.iter().any(is_meant) {
                 section.mistake(
                     "to",
                     format!("There is no person and no group \"{name}\"."),
@@ -66,8 +85,10 @@ fn grants(root: &Section<'_>, profiles: &mut [Profile]) {
                 profile.grants.extend(role.map(|role| Grant { role, targets: targets.clone() }));
             }
         }
+        granted.extend(role.map(|role| Granted { grant: Grant { role, targets: targets.clone() }, to: to.clone() }));
         section.finish();
     }
+    granted
 }
 
 fn reviewers(root: &Section<'_>) -> Vec<Reviewer> {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::oidc::Oidc;
 use super::secret::Secret;
 use super::users::Users;
 use crate::kernel::facts::NameKind;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub record: Record,
     pub reviewers: Vec<Reviewer>,
     pub people: Arc<People>,
+    /// Who else vouches for people.
+    pub oidc: Option<Arc<Oidc>>,
     /// Patterns for new names.
     pub naming: BTreeMap<NameKind, String>,
 }
@@ -364,6 +367,7 @@ impl Default for Settings {
             hold: Hold::default(),
             reviewers: Vec::new(),
             people: Arc::default(),
+            oidc: None,
             naming: BTreeMap::new(),
         }
     }

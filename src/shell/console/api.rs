@@ -5,6 +5,7 @@ mod doors;
 mod events;
 mod jobs;
 mod openapi;
+mod sign_in;
 mod tickets;
 mod tokens;
 
@@ -27,8 +28,10 @@ use super::ask::Tickets;
 use super::bounded::{Bounded, Peer};
 use super::identity::{self, Identity, Known, Reviewer};
 use super::problem::Problem;
+use super::sign_in::SignIns;
 use super::view::Me;
 use crate::kernel::review::Power;
+use crate::shell::audit::Audit;
 use crate::shell::jobs::Jobs;
 use doors::{Doors, gives};
 
@@ -47,14 +50,16 @@ pub struct ApiState {
     /// Empty: there is none.
     pub admin_token: String,
     pub reviewers: Vec<Reviewer>,
+    pub sign_ins: SignIns,
+    pub audit: Audit,
 }
 
 /// Why the door does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error(
-        "the admin address {0} can be reached from other machines, but no reviewer has a token: \
-         configure reviewers, or listen on 127.0.0.1"
+        "the admin address {0} can be reached from other machines, but nobody has a token or can sign in: \
+         configure people or [oidc], or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
     #[error("the admin address cannot be served: {0}")]
@@ -63,6 +68,7 @@ pub enum ApiError {
 
 pub(super) use doors::Row;
 pub(super) use jobs::JobBody;
+pub(super) use sign_in::DeviceWait;
 pub(super) use tickets::{Body, LabelBody, RunBody, RunHow, SettleBody};
 pub(super) use tokens::TokenBody;
 
@@ -74,20 +80,20 @@ fn doors() -> Doors {
     let doors = Doors::default()
         .get("/v1/me", Power::Read, gives("Me", "Whose token this is, and what it can do"), me)
         .get("/v1/openapi.json", Power::Read, gives("OpenApi", "This document"), openapi::serve);
-    about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors)))))
+    sign_in::doors(about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors))))))
 }
 
 /// The table of routes, for what walks over all of them.
 pub(super) fn rows() -> Vec<Row> {
-    doors().into_parts().1
+    doors().into_parts().2
 }
 
-/// Whether an address may be listened on: beyond this machine only with reviewers who have tokens.
+/// Whether an address may be listened on: beyond this machine only where somebody can come in.
 ///
 /// # Errors
 /// It may not.
-pub fn check_exposure(address: SocketAddr, reviewers: &[Reviewer]) -> Result<(), ApiError> {
-    if address.ip().to_canonical().is_loopback() || !reviewers.is_empty() {
+pub fn check_exposure(address: SocketAddr, reviewers: &[Reviewer], sign_ins: &SignIns) -> Result<(), ApiError> {
+    if address.ip().to_canonical().is_loopback() || !reviewers.is_empty() || sign_ins.provider().is_some() {
         Ok(())
     } else {
         Err(ApiError::Exposed(address))
@@ -103,25 +109,25 @@ pub async fn serve(
     state: ApiState,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ApiError> {
-    check_exposure(listener.local_addr()?, &state.reviewers)?;
-    let api = router(state);
-    let service = api.clone().merge(super::web::router(api)).into_make_service_with_connect_info::<Peer>();
+    check_exposure(listener.local_addr()?, &state.reviewers, &state.sign_ins)?;
+    let state = Arc::new(state);
+    let api = router(Arc::clone(&state));
+    let service = api.clone().merge(super::web::router(api, state)).into_make_service_with_connect_info::<Peer>();
     tokio::select! {
         served = IntoFuture::into_future(axum::serve(Bounded::new(listener), service)) => Ok(served?),
         () = stop => Ok(()),
     }
 }
 
-fn router(state: ApiState) -> Router {
-    let state = Arc::new(state);
-    doors()
-        .into_parts()
-        .0
+fn router(state: Arc<ApiState>) -> Router {
+    let (behind, open, _) = doors().into_parts();
+    behind
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not answer to this method")
         })
         .layer(from_fn_with_state(Arc::clone(&state), authenticate))
+        .merge(open)
         .route("/healthz", get(async || "ok\n"))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(state)

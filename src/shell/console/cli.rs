@@ -3,9 +3,10 @@
 mod about;
 mod jobs;
 mod review;
+mod sign_in;
+mod who;
 
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
 
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use super::api::Body;
 use super::client::{Client, DEFAULT_DATA_DIR};
 use super::render::{self, Program};
 use super::text;
-use super::view::{Full, Me, News, Page};
+use super::view::{Full, News, Page};
 use crate::kernel::review::{Instant, StateName, is_invisible};
 use crate::shell::clock::now;
 
@@ -21,8 +22,10 @@ pub use super::client::Connection;
 pub use about::{ExplainArgs, TargetsArgs};
 pub use jobs::{JobsArgs, JobsCommand};
 pub use review::{LabelArgs, SettleArgs, TokensArgs, TokensCommand, WaitArgs};
+pub use sign_in::SignInArgs;
+use who::person;
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed, as said; 2 the command line is wrong; 3 the gateway cannot be reached. LOCKKEEPER_TOKEN holds a reviewer's own token; without it the local token in the data directory is used.";
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed, as said; 2 the command line is wrong; 3 the gateway cannot be reached. A token in LOCKKEEPER_TOKEN comes first, then the sign-in of `lockkeeper login`, then the local token in the data directory.";
 
 /// Verbs to flatten into the main parser.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -72,6 +75,12 @@ pub enum TicketCommand {
     /// Add a comment to a ticket
     #[command(after_help = EXIT_CODES)]
     Comment(CommentArgs),
+    /// Sign in at the identity provider, by a code that is entered in a browser
+    #[command(after_help = EXIT_CODES)]
+    Login(SignInArgs),
+    /// End the sign-in: its token counts no more
+    #[command(after_help = EXIT_CODES)]
+    Logout(SignInArgs),
     /// Print new tickets and what becomes of them, until Ctrl-C
     #[command(after_help = EXIT_CODES)]
     Watch(WatchArgs),
@@ -266,6 +275,7 @@ impl TicketCommand {
             Self::Reject(args) => &args.connection,
             Self::Cancel(args) => &args.connection,
             Self::Comment(args) => &args.connection,
+            Self::Login(args) | Self::Logout(args) => &args.connection,
             Self::Watch(args) => &args.connection,
             Self::Explain(args) => &args.connection,
             Self::Targets(args) => &args.connection,
@@ -278,39 +288,46 @@ impl TicketCommand {
 /// # Errors
 /// See [`CliError::exit_code`].
 pub fn run(command: &TicketCommand, connection: &Connection, out: &mut dyn Write) -> Result<(), CliError> {
-    let client = Client::new(connection)?;
     let ran = match command {
-        TicketCommand::Tickets(args) => tickets(&client, args, out),
-        TicketCommand::Approve(args) => approve(&client, args, out),
-        TicketCommand::RequestChanges(args) => {
-            post(&client, &args.who, ("request-changes", Some(args.reason.clone())), None, out)
-        }
-        TicketCommand::BreakGlass(args) => {
-            post(&client, &args.who, ("break-glass", Some(args.reason.clone())), None, out)
-        }
-        TicketCommand::ReviewDebt(args) => {
-            post(&client, &args.who, ("review-debt", Some(args.text.clone())), None, out)
-        }
-        TicketCommand::Justify(args) => post(&client, &args.who, ("justify", Some(args.text.clone())), None, out),
-        TicketCommand::Label(args) => review::label(&client, args, out),
-        TicketCommand::Settle(args) => review::settle(&client, args, out),
-        TicketCommand::Wait(args) => review::wait(&client, args, out),
-        TicketCommand::Tokens(args) => review::tokens(&client, args, out),
-        TicketCommand::Run(args) => match args.at {
-            Some(at) => review::schedule(&client, &args.who, at, out),
-            None => jobs::run_ticket(&client, args.who.id, out),
-        },
-        TicketCommand::Jobs(args) => jobs::jobs(&client, args, out),
-        TicketCommand::Reject(args) => post(&client, &args.who, ("reject", Some(args.reason.clone())), None, out),
-        TicketCommand::Cancel(args) => post(&client, &args.who, ("cancel", args.reason.clone()), None, out),
-        TicketCommand::Comment(args) => post(&client, &args.who, ("comment", Some(args.text.clone())), None, out),
-        TicketCommand::Watch(_) => watch(&client, out),
-        TicketCommand::Explain(args) => about::explain(&client, args, out),
-        TicketCommand::Targets(args) => about::targets(&client, args, out),
+        TicketCommand::Login(_) => sign_in::login(connection, out),
+        TicketCommand::Logout(_) => sign_in::logout(connection, out),
+        other => Client::new(connection).and_then(|client| with_token(other, &client, out)),
     };
     match ran {
         Err(CliError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
+    }
+}
+
+fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> Result<(), CliError> {
+    match command {
+        // These come before there is one.
+        TicketCommand::Login(_) | TicketCommand::Logout(_) => Ok(()),
+        TicketCommand::Tickets(args) => tickets(client, args, out),
+        TicketCommand::Approve(args) => approve(client, args, out),
+        TicketCommand::RequestChanges(args) => {
+            post(client, &args.who, ("request-changes", Some(args.reason.clone())), None, out)
+        }
+        TicketCommand::BreakGlass(args) => {
+            post(client, &args.who, ("break-glass", Some(args.reason.clone())), None, out)
+        }
+        TicketCommand::ReviewDebt(args) => post(client, &args.who, ("review-debt", Some(args.text.clone())), None, out),
+        TicketCommand::Justify(args) => post(client, &args.who, ("justify", Some(args.text.clone())), None, out),
+        TicketCommand::Label(args) => review::label(client, args, out),
+        TicketCommand::Settle(args) => review::settle(client, args, out),
+        TicketCommand::Wait(args) => review::wait(client, args, out),
+        TicketCommand::Tokens(args) => review::tokens(client, args, out),
+        TicketCommand::Run(args) => match args.at {
+            Some(at) => review::schedule(client, &args.who, at, out),
+            None => jobs::run_ticket(client, args.who.id, out),
+        },
+        TicketCommand::Jobs(args) => jobs::jobs(client, args, out),
+        TicketCommand::Reject(args) => post(client, &args.who, ("reject", Some(args.reason.clone())), None, out),
+        TicketCommand::Cancel(args) => post(client, &args.who, ("cancel", args.reason.clone()), None, out),
+        TicketCommand::Comment(args) => post(client, &args.who, ("comment", Some(args.text.clone())), None, out),
+        TicketCommand::Watch(_) => watch(client, out),
+        TicketCommand::Explain(args) => about::explain(client, args, out),
+        TicketCommand::Targets(args) => about::targets(client, args, out),
     }
 }
 
@@ -371,15 +388,6 @@ fn post(
     Ok(writeln!(out, "{}", render::headline(&full.ticket, now()))?)
 }
 
-/// A reviewer's token says who they are; the local token leaves it to the caller.
-fn person(client: &Client, name: Option<String>) -> Result<String, CliError> {
-    match (client.get::<Me>("/v1/me")?.reviewer, name) {
-        (Some(reviewer), None) => Ok(reviewer),
-        (_, Some(name)) => Ok(name),
-        (None, None) => os_user().ok_or_else(|| CliError::Usage("who are you? say it with --as NAME".into())),
-    }
-}
-
 fn watch(client: &Client, out: &mut dyn Write) -> Result<(), CliError> {
     // The position first: what happens between the two calls is told twice rather than not at all.
     let mut position = client.get::<News>("/v1/tickets/watch")?.next;
@@ -411,24 +419,6 @@ fn print_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), CliErro
         }
     }
     Ok(writeln!(out, "{safe}")?)
-}
-
-/// The user this process belongs to; for root by way of sudo, the one who typed it.
-fn os_user() -> Option<String> {
-    let from = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let uid = std::fs::metadata("/proc/self").ok().map(|me| me.uid());
-    if let (Some(0), Some(user)) = (uid, from("SUDO_USER")) {
-        return Some(user);
-    }
-    let known = uid.and_then(|uid| {
-        let users = std::fs::read_to_string("/etc/passwd").ok()?;
-        users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-        })
-    });
-    known.or_else(|| from("USER")).or_else(|| from("LOGNAME"))
 }
 
 fn parse_state(word: &str) -> Result<StateName, String> {

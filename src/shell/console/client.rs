@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use super::api::Body;
 use super::cli::CliError;
 use super::door::{ADDRESS_FILE, TOKEN_FILE};
+use super::keyring::{self, Keyring};
 use super::problem::Problem;
+use crate::shell::clock::now;
 
 /// Longer than the longest poll.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -30,9 +32,37 @@ pub struct Connection {
     /// Data directory of the gateway on this machine
     #[arg(long, value_name = "DIR", env = "LOCKKEEPER_DATA_DIR", default_value = DEFAULT_DATA_DIR, global = true)]
     pub data_dir: PathBuf,
-    /// Reviewer's token; never on the command line, where others can see it
+    /// A token; never on the command line, where others can see it
     #[arg(skip)]
     pub token: Option<String>,
+    /// Where sign-ins are kept [default: of the user]
+    #[arg(skip)]
+    pub sign_ins: Option<PathBuf>,
+}
+
+impl Connection {
+    /// The admin door: HOST:PORT.
+    pub(super) fn address(&self) -> Result<String, CliError> {
+        let written = || read(&self.data_dir.join(ADDRESS_FILE));
+        let admin = self.admin.clone().or_else(written).unwrap_or_else(|| DEFAULT_ADMIN.to_owned());
+        let https = admin.starts_with("https://");
+        let rest = admin.strip_prefix("http://").or_else(|| admin.strip_prefix("https://")).unwrap_or(&admin);
+        let rest = rest.trim_end_matches('/');
+        if rest.is_empty() || rest.contains("://") || rest.contains(['/', '@', ' ']) {
+            return Err(CliError::Usage(format!("--admin takes HOST:PORT or https://HOST:PORT, not {rest:?}")));
+        }
+        Ok(format!("{}{rest}", if https { "https://" } else { "" }))
+    }
+
+    /// The user's sign-ins.
+    pub(super) fn keyring(&self) -> Result<Keyring, CliError> {
+        Ok(Keyring::new(match &self.sign_ins {
+            Some(path) => path.clone(),
+            None => keyring::usual_place().ok_or_else(|| {
+                CliError::Usage("there is no place for sign-ins: neither XDG_CONFIG_HOME nor HOME is set".to_owned())
+            })?,
+        }))
+    }
 }
 
 /// One running gateway.
@@ -44,24 +74,35 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(connection: &Connection) -> Result<Self, CliError> {
-        let written = || read(&connection.data_dir.join(ADDRESS_FILE));
-        let admin = connection.admin.clone().or_else(written).unwrap_or_else(|| DEFAULT_ADMIN.to_owned());
-        let base = admin.strip_prefix("http://").unwrap_or(&admin).trim_end_matches('/').to_owned();
-        if base.is_empty() || base.contains("://") || base.contains(['/', '@', ' ']) {
-            return Err(CliError::Usage(format!("--admin takes HOST:PORT, not {base:?}")));
-        }
+        let address = connection.address()?;
         let environment = || std::env::var("LOCKKEEPER_TOKEN").ok().filter(|token| !token.is_empty());
         let token_path = connection.data_dir.join(TOKEN_FILE);
-        let token = connection.token.clone().or_else(environment).or_else(|| read(&token_path)).ok_or_else(|| {
-            CliError::Usage(format!(
-                "no token: {} cannot be read; point --data-dir at the gateway's data directory, \
-                 or put your reviewer's token into LOCKKEEPER_TOKEN",
-                token_path.display()
-            ))
-        })?;
+        let token = match connection.token.clone().or_else(environment) {
+            Some(token) => token,
+            None => match connection.keyring().ok().map(|keyring| keyring.find(&address, now())).transpose()?.flatten()
+            {
+                Some(token) => token,
+                None => read(&token_path).ok_or_else(|| {
+                    CliError::Usage(format!(
+                        "no token: sign in with `lockkeeper login`, put a token of yours into LOCKKEEPER_TOKEN, or \
+                         point --data-dir at the gateway's data directory ({} cannot be read)",
+                        token_path.display()
+                    ))
+                })?,
+            },
+        };
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(CliError::Usage("LOCKKEEPER_TOKEN holds more than a token: blanks or line ends".into()));
         }
+        Ok(Self::with(&address, token))
+    }
+
+    /// Without a token, to come by one.
+    pub(super) fn nobody(connection: &Connection) -> Result<Self, CliError> {
+        Ok(Self::with(&connection.address()?, String::new()))
+    }
+
+    pub(super) fn with(address: &str, token: String) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
@@ -71,7 +112,8 @@ impl Client {
             .proxy(None)
             .build()
             .into();
-        Ok(Self { agent, base: format!("http://{base}"), token })
+        let base = if address.starts_with("https://") { address.to_owned() } else { format!("http://{address}") };
+        Self { agent, base, token }
     }
 
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {

@@ -62,6 +62,7 @@ pub async fn first_token(store: &Store) -> Result<Option<String>, StoreError> {
         created,
         expires: created.plus_ms(DAY_MS),
         revoked: None,
+        vouched: None,
     };
     store.token_add(token, digest(&secret)).await?;
     Ok(Some(secret))
@@ -92,7 +93,7 @@ fn existing(path: &Path) -> Option<String> {
 }
 
 /// Written beside and renamed over: a reader sees the old or the new one, and never with other rights.
-fn replace(path: &Path, text: &str) -> Result<(), StoreError> {
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), StoreError> {
     let beside = path.with_extension("new");
     let write = || -> std::io::Result<()> {
         match std::fs::remove_file(&beside) {

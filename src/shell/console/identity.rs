@@ -28,6 +28,8 @@ pub(super) struct Identity {
     who: Who,
     /// What the token is for; its owner may be able to do more.
     scopes: Vec<Power>,
+    /// Its number, if it was handed out.
+    token: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,14 +57,15 @@ pub(super) fn check(token: &str, known: &Known<'_>, peer: IpAddr) -> Result<Iden
     for reviewer in known.reviewers {
         if equal(given.as_bytes(), reviewer.token_sha256.to_ascii_lowercase().as_bytes()) {
             let profile = known.people.find(&reviewer.name).cloned().unwrap_or_else(|| unlisted(&reviewer.name));
-            found = Some(Identity { who: Who::Someone(profile), scopes: Power::ALL.to_vec() });
+            found = Some(Identity { who: Who::Someone(profile), scopes: Power::ALL.to_vec(), token: None });
         }
     }
     if !known.admin_token.is_empty() && equal(given.as_bytes(), digest(known.admin_token).as_bytes()) {
         if !peer.to_canonical().is_loopback() {
             return Err(Problem::forbidden("the local token counts only on this machine: use a token of your own"));
         }
-        found = Some(Identity { who: Who::Local { alone: known.people.is_empty() }, scopes: Power::ALL.to_vec() });
+        let who = Who::Local { alone: known.people.is_empty() };
+        found = Some(Identity { who, scopes: Power::ALL.to_vec(), token: None });
     }
     found.ok_or_else(Problem::unauthorized)
 }
@@ -70,13 +73,15 @@ pub(super) fn check(token: &str, known: &Known<'_>, peer: IpAddr) -> Result<Iden
 /// Checks a token against those that were handed out. Their hash is looked up, so nothing is compared byte by byte.
 pub(super) async fn look_up(token: &str, store: &Store, people: &People) -> Result<Identity, Problem> {
     let found = store.token(digest(token), now()).await?.ok_or_else(Problem::unauthorized)?;
-    let Token { person, scopes, .. } = found;
-    if person == OPERATOR {
-        return Ok(Identity { who: Who::Operator, scopes });
-    }
-    // Whoever was taken out of the configuration is nobody any more.
-    let profile = people.find(&person).cloned().ok_or_else(Problem::unauthorized)?;
-    Ok(Identity { who: Who::Someone(profile), scopes })
+    let Token { id, person, scopes, vouched, .. } = found;
+    let token = Some(id);
+    // Whoever was taken out of the configuration is nobody any more, whatever a provider said.
+    let profile = match vouched {
+        Some(vouched) => people.vouched(&vouched).map_err(|_| Problem::unauthorized())?,
+        None if person == OPERATOR => return Ok(Identity { who: Who::Operator, scopes, token }),
+        None => people.find(&person).cloned().ok_or_else(Problem::unauthorized)?,
+    };
+    Ok(Identity { who: Who::Someone(profile), scopes, token })
 }
 
 /// A reviewer of `[[reviewers]]`: the same powers as before there were others.
@@ -178,6 +183,16 @@ impl Identity {
             Who::Operator => Some(OPERATOR),
             Who::Someone(profile) => Some(&profile.name),
         }
+    }
+
+    /// Whether it is a token of somebody in particular.
+    pub(super) fn is_somebody(&self) -> bool {
+        matches!(self.who, Who::Someone(_))
+    }
+
+    /// The number of the token that was shown, if it was handed out.
+    pub(super) fn token(&self) -> Option<i64> {
+        self.token
     }
 
     /// What they can do somewhere.

@@ -99,6 +99,28 @@ pub struct SettingsSeen {
     pub lines: Vec<String>,
 }
 
+/// A sign-in by device code that was begun just now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceCode {
+    /// To wait for it with; told this once.
+    pub handle: String,
+    /// What is entered at `url`.
+    pub user_code: String,
+    pub url: String,
+    /// The address with the code in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_complete: Option<String>,
+    pub expires_s: u64,
+}
+
+/// What has become of a sign-in by device code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// Nothing: the code was not entered yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in: Option<TokenNew>,
+}
+
 impl Summary {
     #[must_use]
     pub fn of(ticket: &Ticket) -> Self {

@@ -9,9 +9,12 @@ mod jobs;
 mod layout;
 mod live;
 mod login;
+mod oidc;
 mod parts;
 mod sql;
 mod ticket;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -22,17 +25,20 @@ use axum::routing::{get, post};
 
 use self::call::Api;
 use self::login::Sessions;
+use super::api::ApiState;
 
 /// What every page works with.
 #[derive(Clone)]
 struct Web {
     api: Api,
     sessions: Sessions,
+    /// For those who sign in: they have no token to call the API with yet.
+    state: Arc<ApiState>,
 }
 
 /// The pages, beside the API they are made of.
-pub(super) fn router(api: Router) -> Router {
-    let web = Web { api: Api::new(api), sessions: Sessions::default() };
+pub(super) fn router(api: Router, state: Arc<ApiState>) -> Router {
+    let web = Web { api: Api::new(api), sessions: Sessions::default(), state };
     Router::new()
         .route("/", get(inbox::page))
         .route("/tickets/{id}", get(ticket::page))
@@ -47,6 +53,8 @@ pub(super) fn router(api: Router) -> Router {
         .route("/live/jobs", get(live::jobs))
         .route("/live/jobs/{id}", get(live::job))
         .route("/login", get(login::form).post(login::enter))
+        .route("/oidc/login", get(oidc::begin))
+        .route("/oidc/callback", get(oidc::end))
         .route("/logout", post(login::leave))
         .route("/assets/page.css", get(async || asset("text/css; charset=utf-8", include_str!("web/page.css"))))
         .route("/assets/page.js", get(async || asset("text/javascript; charset=utf-8", include_str!("web/page.js"))))

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -138,6 +138,11 @@ CREATE TABLE tokens (
     "
 -- Who is in the way of a run; absent when nobody is.
 ALTER TABLE runs ADD COLUMN waiting TEXT;
+",
+    "
+-- What an identity provider said of whom it let in.
+ALTER TABLE tokens ADD COLUMN vouched TEXT;
+CREATE INDEX tokens_by_end ON tokens (expires);
 ",
 ];
 

@@ -273,7 +273,7 @@ async fn the_file_is_private_append_only_and_checked() {
     assert!(raw.execute("UPDATE ticket_events SET body = ''", []).is_err());
     raw.pragma_update(None, "user_version", 99).expect("writes");
     let error = Store::open(&path).await.expect_err("newer");
-    assert_eq!(error, StoreError::Newer { found: 99, known: 5 });
+    assert_eq!(error, StoreError::Newer { found: 99, known: schema::MIGRATIONS.len() });
     std::fs::write(directory.path().join("bad.db"), "this is no database, whatever its name says").expect("writes");
     let error = Store::open(&directory.path().join("bad.db")).await.expect_err("damaged");
     assert!(matches!(error, StoreError::Damaged(_)), "{error}");

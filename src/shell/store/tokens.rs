@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
-use crate::kernel::review::{Instant, Power};
+use crate::kernel::review::{Instant, Power, Vouched};
 
 /// What is known of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +19,15 @@ pub struct Token {
     pub expires: Instant,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<Instant>,
+    /// Of a sign-in: what the identity provider said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vouched: Option<Vouched>,
 }
 
 /// The holder of the token that is printed at the first start: nobody in particular, who operates and does not decide.
 pub const OPERATOR: &str = "operator";
 
-const COLUMNS: &str = "id, person, label, scopes, created, expires, revoked";
+const COLUMNS: &str = "id, person, label, scopes, created, expires, revoked, vouched";
 
 impl Store {
     /// Keeps a new token.
@@ -34,9 +37,12 @@ impl Store {
     pub async fn token_add(&self, token: Token, sha256: String) -> Result<Token, StoreError> {
         self.write(move |tx| {
             let scopes: Vec<&str> = token.scopes.iter().map(|power| power.as_str()).collect();
+            let vouched = token.vouched.as_ref().map(serde_json::to_string).transpose()?;
+            let Token { person, label, created, expires, .. } = &token;
             tx.execute(
-                "INSERT INTO tokens (person, label, sha256, scopes, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![token.person, token.label, sha256, scopes.join(","), token.created.0, token.expires.0],
+                "INSERT INTO tokens (person, label, sha256, scopes, created, expires, vouched) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![person, label, sha256, scopes.join(","), created.0, expires.0, vouched],
             )?;
             Ok(Token { id: tx.last_insert_rowid(), ..token })
         })
@@ -55,7 +61,16 @@ impl Store {
         .await
     }
 
-    /// All there ever were, newest first; at most 1,000.
+    /// Forgets sign-ins that ended before a time: there are many, and the record has them.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn tokens_forget(&self, before: Instant) -> Result<(), StoreError> {
+        let sql = "DELETE FROM tokens WHERE vouched IS NOT NULL AND expires < ?1";
+        self.write(move |tx| Ok(tx.execute(sql, params![before.0]).map(drop)?)).await
+    }
+
+    /// All there are, newest first; at most 1,000.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -90,5 +105,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Token> {
         created: Instant(row.get(4)?),
         expires: Instant(row.get(5)?),
         revoked: row.get::<_, Option<i64>>(6)?.map(Instant),
+        vouched: match row.get::<_, Option<String>>(7)? {
+            None => None,
+            Some(json) => Some(serde_json::from_str(&json).map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(7, rusqlite::types::Type::Text, Box::new(error))
+            })?),
+        },
     })
 }

@@ -28,6 +28,26 @@ pub struct TicketEvent {
     pub note: Option<String>,
 }
 
+/// Somebody came to the admin door, or was handed a key to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// `signed in`, `signed out`, `turned away`, `token handed out`, `token revoked`.
+    pub what: String,
+    /// Address and port.
+    pub client: String,
+    /// `token`, `browser`, `device code`.
+    pub way: String,
+    /// Who it is, or, of a handed out or revoked token, who did that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// The number of the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<i64>,
+    /// Why not, or whose token it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
 /// Something happened to a job. After a crash the last ones may be told twice: `event_number` says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobEvent {

@@ -17,7 +17,8 @@ use crate::kernel::review::Power;
 pub(in crate::shell::console) struct Row {
     pub(in crate::shell::console) method: &'static str,
     pub(in crate::shell::console) path: &'static str,
-    pub(in crate::shell::console) power: Power,
+    /// None: it is for whoever has no token yet.
+    pub(in crate::shell::console) power: Option<Power>,
     pub(super) about: About,
 }
 
@@ -47,6 +48,7 @@ pub(super) const fn takes(takes: &'static str, gives: &'static str, summary: &'s
 #[derive(Default)]
 pub(super) struct Doors {
     router: Router<Arc<ApiState>>,
+    open: Router<Arc<ApiState>>,
     rows: Vec<Row>,
 }
 
@@ -56,7 +58,7 @@ impl Doors {
         H: Handler<T, Arc<ApiState>>,
         T: 'static,
     {
-        self.route(Row { method: "get", path, power, about }, get(handler))
+        self.route(Row { method: "get", path, power: Some(power), about }, power, get(handler))
     }
 
     pub(super) fn post<H, T>(self, path: &'static str, power: Power, about: About, handler: H) -> Self
@@ -64,7 +66,7 @@ impl Doors {
         H: Handler<T, Arc<ApiState>>,
         T: 'static,
     {
-        self.route(Row { method: "post", path, power, about }, post(handler))
+        self.route(Row { method: "post", path, power: Some(power), about }, power, post(handler))
     }
 
     pub(super) fn delete<H, T>(self, path: &'static str, power: Power, about: About, handler: H) -> Self
@@ -72,11 +74,21 @@ impl Doors {
         H: Handler<T, Arc<ApiState>>,
         T: 'static,
     {
-        self.route(Row { method: "delete", path, power, about }, delete(handler))
+        self.route(Row { method: "delete", path, power: Some(power), about }, power, delete(handler))
     }
 
-    fn route(mut self, row: Row, method: MethodRouter<Arc<ApiState>>) -> Self {
-        let power = row.power;
+    /// A route without a token, to come by one.
+    pub(super) fn open<H, T>(mut self, path: &'static str, about: About, handler: H) -> Self
+    where
+        H: Handler<T, Arc<ApiState>>,
+        T: 'static,
+    {
+        self.open = self.open.route(path, post(handler));
+        self.rows.push(Row { method: "post", path, power: None, about });
+        self
+    }
+
+    fn route(mut self, row: Row, power: Power, method: MethodRouter<Arc<ApiState>>) -> Self {
         let guard = from_fn(move |request: Request, next: Next| async move {
             match request.extensions().get::<Identity>() {
                 Some(who) if who.has(power) => Ok(next.run(request).await),
@@ -89,8 +101,8 @@ impl Doors {
         self
     }
 
-    /// Both halves.
-    pub(super) fn into_parts(self) -> (Router<Arc<ApiState>>, Vec<Row>) {
-        (self.router, self.rows)
+    /// What is behind a token, what is before it, and all of it as a table.
+    pub(super) fn into_parts(self) -> (Router<Arc<ApiState>>, Router<Arc<ApiState>>, Vec<Row>) {
+        (self.router, self.open, self.rows)
     }
 }

@@ -41,7 +41,10 @@ fn operation(row: &Row) -> Value {
     let kind = if row.about.gives == "Recorded" { "text/event-stream" } else { "application/json" };
     let mut operation = json!({
         "summary": row.about.summary,
-        "description": format!("Needs the power `{}`.", row.power.as_str()),
+        "description": row.power.map_or_else(
+            || "Needs no token.".to_owned(),
+            |power| format!("Needs the power `{}`.", power.as_str())
+        ),
         "parameters": parameters,
         "responses": {
             "200": { "description": "done", "content": { (kind): { "schema": of(row.about.gives) } } },
@@ -54,6 +57,9 @@ fn operation(row: &Row) -> Value {
     if let (Some(takes), Some(operation)) = (row.about.takes, operation.as_object_mut()) {
         let body = json!({ "required": true, "content": { "application/json": { "schema": of(takes) } } });
         operation.insert("requestBody".to_owned(), body);
+    }
+    if let (None, Some(operation)) = (row.power, operation.as_object_mut()) {
+        operation.insert("security".to_owned(), json!([]));
     }
     operation
 }

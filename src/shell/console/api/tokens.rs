@@ -1,13 +1,17 @@
 //! Tokens at the admin door: handed out, listed, revoked.
 
+use std::net::SocketAddr;
+
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use serde::{Deserialize, Serialize};
 
 use super::doors::{Doors, gives, takes};
 use super::{Answer, Id, Identity, Problem, Shared};
 use crate::kernel::review::Power;
+use crate::shell::audit::Admission;
 use crate::shell::clock::now;
+use crate::shell::console::bounded::Peer;
 use crate::shell::console::door::new_secret;
 use crate::shell::console::identity::digest;
 use crate::shell::console::view::{TokenNew, TokenPage};
@@ -49,7 +53,12 @@ async fn list(State(api): Shared) -> Answer<TokenPage> {
     Ok(Json(TokenPage { tokens: api.tickets.store.tokens().await? }))
 }
 
-async fn create(State(api): Shared, body: Sent) -> Answer<TokenNew> {
+async fn create(
+    State(api): Shared,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    who: Identity,
+    body: Sent,
+) -> Answer<TokenNew> {
     let TokenBody { person, scopes, days, label } = body?.0;
     let people = api.jobs.people();
     let Some(profile) = people.find(&person) else {
@@ -65,25 +74,57 @@ async fn create(State(api): Shared, body: Sent) -> Answer<TokenNew> {
     if days == 0 || days > DAYS_MAX || label.len() > LABEL_MAX {
         return Err(Problem::bad_request("a token lasts 1 to 366 days, and its label has at most 200 bytes"));
     }
+    let scopes = scopes_for(&who, &profile.name, powers)?;
     let created = now();
     let token = Token {
         id: 0,
         person: profile.name.clone(),
         label,
-        scopes: if powers.is_empty() { Power::ALL.to_vec() } else { powers },
+        scopes,
         created,
         expires: created.plus_ms(u64::from(days) * DAY_MS),
         revoked: None,
+        vouched: None,
     };
     let secret = new_secret()?;
     let token = api.tickets.store.token_add(token, digest(&secret)).await?;
-    tracing::info!(token = token.id, person = token.person, "a token was handed out");
+    api.note(admission("token handed out", &who, peer, (token.id, Some(token.person.clone()))));
     Ok(Json(TokenNew { token, secret }))
 }
 
-async fn revoke(State(api): Shared, who: Identity, id: Id) -> Answer<TokenPage> {
+/// Who could hand themselves a token with which somebody else decides would be two people.
+fn scopes_for(who: &Identity, person: &str, asked: Vec<Power>) -> Result<Vec<Power>, Problem> {
+    let theirs = who.is_somebody() && who.name() != Some(person);
+    if theirs && asked.contains(&Power::Decide) {
+        let detail = format!(
+            "only {person} can come by a token that decides for {person}: they sign in, or have one in the \
+             configuration, or are handed one with the local or the first operator's token"
+        );
+        return Err(Problem::forbidden(&detail));
+    }
+    let all = if asked.is_empty() { Power::ALL.to_vec() } else { asked };
+    Ok(all.into_iter().filter(|power| !theirs || *power != Power::Decide).collect())
+}
+
+fn admission(what: &str, who: &Identity, peer: SocketAddr, (token, note): (i64, Option<String>)) -> Admission {
+    Admission {
+        what: what.to_owned(),
+        client: peer.to_string(),
+        way: "token".to_owned(),
+        person: Some(who.name().unwrap_or("the local token").to_owned()),
+        token: Some(token),
+        note,
+    }
+}
+
+async fn revoke(
+    State(api): Shared,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    who: Identity,
+    id: Id,
+) -> Answer<TokenPage> {
     let Path(id) = id?;
     api.tickets.store.token_revoke(id, None, now()).await?;
-    tracing::info!(token = id, by = who.name().unwrap_or("the local token"), "a token was revoked");
+    api.note(admission("token revoked", &who, peer, (id, None)));
     Ok(Json(TokenPage { tokens: api.tickets.store.tokens().await? }))
 }

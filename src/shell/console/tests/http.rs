@@ -14,6 +14,7 @@ use crate::shell::console::ask::Tickets;
 use crate::shell::console::cli::{CliError, Connection, TicketCommand, run};
 use crate::shell::console::door;
 use crate::shell::console::identity::{self, Reviewer};
+use crate::shell::console::sign_in::SignIns;
 use crate::shell::console::view::Full;
 use crate::shell::jobs::Jobs;
 use crate::shell::store::DataDirectory;
@@ -45,7 +46,7 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
     let token_sha256 = Sha256::digest(CAROL).iter().map(|byte| format!("{byte:02X}")).collect();
     let audit = Audit::open(&audit::Settings::new(directory.path().join("record"))).expect("opens");
     let (publish, settings) = tokio::sync::watch::channel(Arc::default());
-    let jobs = Jobs::new(tickets.clone(), audit, settings);
+    let jobs = Jobs::new(tickets.clone(), audit.clone(), settings);
     publish.send_modify(|settings| {
         let settings = Arc::make_mut(settings);
         settings.people = Arc::new(people);
@@ -56,6 +57,8 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
         tickets: tickets.clone(),
         admin_token: TOKEN.into(),
         reviewers: vec![Reviewer { name: "carol".into(), token_sha256 }],
+        sign_ins: SignIns::default(),
+        audit,
     };
     let server = tokio::spawn(async move { serve(listener, state, std::future::pending()).await.expect("serves") });
     Gateway { _directory: directory, tickets, address, server }
@@ -204,8 +207,8 @@ fn the_local_token_counts_on_this_machine_only() {
     let empty = identity::check("", &known(""), [127, 0, 0, 1].into());
     assert_eq!(empty.map_err(|p| p.status), Err(401));
     let outside: SocketAddr = "0.0.0.0:6434".parse().expect("an address");
-    assert!(check_exposure(outside, &[]).is_err());
-    assert!(check_exposure("127.0.0.1:1".parse().expect("an address"), &[]).is_ok());
+    assert!(check_exposure(outside, &[], &SignIns::default()).is_err());
+    assert!(check_exposure("127.0.0.1:1".parse().expect("an address"), &[], &SignIns::default()).is_ok());
 }
 
 #[tokio::test]

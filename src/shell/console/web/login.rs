@@ -22,6 +22,10 @@ use super::super::view::Me;
 use super::{Web, layout};
 
 const COOKIE: &str = "lockkeeper";
+/// The same where browsers come by TLS: the prefix makes them see to it that it is from here, and for here only.
+const SECURE_COOKIE: &str = "__Host-lockkeeper";
+/// Between here and the identity provider.
+const WAY_COOKIE: &str = "lockkeeper_sign_in";
 /// How long a browser stays let in without showing its token again.
 const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// Browsers let in at a time; of more, whoever came first has to come again.
@@ -43,6 +47,8 @@ pub(super) struct Viewer {
     pub(super) said: bool,
     /// In every form: what does not carry it was not sent by a page of ours.
     pub(super) seal: String,
+    /// The token is this sign-in's own, and ends with it.
+    pub(super) signed_in: bool,
 }
 
 struct Entry {
@@ -71,7 +77,7 @@ impl Sessions {
         Some(entry.viewer.clone())
     }
 
-    fn put(&self, cookie: &str, viewer: Viewer) {
+    fn put(&self, cookie: &str, viewer: Viewer, lifetime: Duration) {
         let mut known = self.known();
         let now = Instant::now();
         known.entries.retain(|_, entry| entry.until > now);
@@ -79,11 +85,11 @@ impl Sessions {
             let oldest = known.entries.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| *key);
             oldest.and_then(|key| known.entries.remove(&key));
         }
-        known.entries.insert(key(cookie), Entry { viewer, until: now + LIFETIME });
+        known.entries.insert(key(cookie), Entry { viewer, until: now + lifetime });
     }
 
-    fn forget(&self, cookie: &str) {
-        self.known().entries.remove(&key(cookie));
+    pub(super) fn forget(&self, cookie: &str) -> Option<Viewer> {
+        self.known().entries.remove(&key(cookie)).map(|entry| entry.viewer)
     }
 
     /// Counts a try, and says whether it is one too many.
@@ -108,17 +114,59 @@ fn key(cookie: &str) -> [u8; 32] {
     Sha256::digest(cookie.as_bytes()).into()
 }
 
-fn cookie_of(headers: &HeaderMap) -> Option<&str> {
-    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+/// The cookies of one browser: what it shows, and what it is given.
+pub(super) struct Cookies<'a> {
+    headers: &'a HeaderMap,
+    secure: bool,
+}
+
+impl<'a> Cookies<'a> {
+    pub(super) fn of(web: &Web, headers: &'a HeaderMap) -> Self {
+        // A proxy in front of us says how the browser came to it. Who says so falsely only keeps out themselves.
+        let forwarded = headers.get("x-forwarded-proto").is_some_and(|value| value == "https");
+        let provider = web.state.sign_ins.provider();
+        Self { headers, secure: forwarded || provider.is_some_and(|provider| provider.settings().is_secure()) }
+    }
+
+    fn find(&self, wanted: &str) -> Option<String> {
+        let all = self.headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+        let mut pairs = all.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned())
+    }
+
+    fn name(&self) -> &'static str {
+        if self.secure { SECURE_COOKIE } else { COOKIE }
+    }
+
+    pub(super) fn session(&self) -> Option<String> {
+        self.find(self.name())
+    }
+
+    pub(super) fn on_the_way(&self) -> Option<String> {
+        self.find(WAY_COOKIE)
+    }
+
+    /// For pages of ours only: nobody elsewhere can have it sent.
+    pub(super) fn set_session(&self, value: &str, lifetime: Duration) -> String {
+        let name = self.name();
+        self.secured(format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", lifetime.as_secs()))
+    }
+
+    pub(super) fn set_for_the_way(&self, value: &str, lifetime: Duration) -> String {
+        let about = format!("Path=/oidc; HttpOnly; SameSite=Lax; Max-Age={}", lifetime.as_secs());
+        self.secured(format!("{WAY_COOKIE}={value}; {about}"))
+    }
+
+    fn secured(&self, cookie: String) -> String {
+        if self.secure { cookie + "; Secure" } else { cookie }
+    }
 }
 
 impl FromRequestParts<Web> for Viewer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        let known = cookie_of(&parts.headers).and_then(|cookie| web.sessions.find(cookie));
+        let known = Cookies::of(web, &parts.headers).session().and_then(|cookie| web.sessions.find(&cookie));
         known.ok_or_else(|| Redirect::to(&login_for(&parts.uri)).into_response())
     }
 }
@@ -132,19 +180,20 @@ fn login_for(uri: &Uri) -> String {
 #[derive(Deserialize)]
 pub(super) struct Back {
     #[serde(default)]
-    to: String,
+    pub(super) to: String,
 }
 
 /// A page of ours, or the first one.
-fn inside(to: &str) -> &str {
+pub(super) fn inside(to: &str) -> &str {
     if to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\n', '\r']) { to } else { "/" }
 }
 
-pub(super) async fn form(Query(back): Query<Back>) -> Markup {
-    page(inside(&back.to), "", None)
+pub(super) async fn form(State(web): State<Web>, Query(back): Query<Back>) -> Markup {
+    page(&web, inside(&back.to), "", None)
 }
 
-fn page(to: &str, by: &str, wrong: Option<&str>) -> Markup {
+pub(super) fn page(web: &Web, to: &str, by: &str, wrong: Option<&str>) -> Markup {
+    let provider = web.state.sign_ins.provider().map(|provider| provider.settings().issuer.clone());
     layout::bare(
         "Sign in",
         html! {
@@ -153,6 +202,10 @@ fn page(to: &str, by: &str, wrong: Option<&str>) -> Markup {
                 h1 { "Lockkeeper" }
                 @if let Some(wrong) = wrong {
                     p.flash.bad role="alert" { (wrong) }
+                }
+                @if let Some(issuer) = &provider {
+                    a.button.primary href=(format!("/oidc/login?to={}", encoded(to))) { "Sign in at " (host(issuer)) }
+                    p.quiet { "Or with a token:" }
                 }
                 input type="hidden" name="to" value=(to);
                 label for="token" { "Your token" }
@@ -169,6 +222,12 @@ fn page(to: &str, by: &str, wrong: Option<&str>) -> Markup {
     )
 }
 
+/// An address as far as people know it.
+fn host(issuer: &str) -> &str {
+    let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
+}
+
 #[derive(Deserialize)]
 pub(super) struct Entering {
     token: String,
@@ -181,18 +240,21 @@ pub(super) struct Entering {
 pub(super) async fn enter(
     State(web): State<Web>,
     ConnectInfo(peer): ConnectInfo<Peer>,
+    headers: HeaderMap,
     Form(entering): Form<Entering>,
 ) -> Response {
     let (to, by) = (inside(&entering.to).to_owned(), entering.by.trim().to_owned());
-    let refuse = |status: StatusCode, why: &str| (status, page(&to, &by, Some(why))).into_response();
+    let refuse = |status: StatusCode, why: &str| (status, page(&web, &to, &by, Some(why))).into_response();
     if web.sessions.tries_too_often(peer) {
         return refuse(StatusCode::TOO_MANY_REQUESTS, "Too many tries from your address: wait a minute.");
     }
     match admit(&web, peer, entering.token.trim(), &by).await {
         Ok(cookie) => {
             web.sessions.tried_well(peer);
-            let set = format!("{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LIFETIME.as_secs());
-            ([(header::SET_COOKIE, set)], Redirect::to(&to)).into_response()
+            let cookies = Cookies::of(&web, &headers);
+            // What it replaces may have been planted.
+            cookies.session().and_then(|old| web.sessions.forget(&old));
+            ([(header::SET_COOKIE, cookies.set_session(&cookie, LIFETIME))], Redirect::to(&to)).into_response()
         }
         Err(problem) if problem.status == 401 => refuse(StatusCode::UNAUTHORIZED, "This token is not known here."),
         Err(problem) => refuse(problem.code(), &problem.detail),
@@ -200,13 +262,21 @@ pub(super) async fn enter(
 }
 
 async fn admit(web: &Web, peer: Peer, token: &str, by: &str) -> Result<String, Problem> {
-    let random = || random_hex().map_err(Problem::from);
+    let viewer = viewer(web, peer, token, by).await?;
+    let cookie = random_hex()? + &random_hex()?;
+    web.sessions.put(&cookie, viewer, LIFETIME);
+    Ok(cookie)
+}
+
+/// Whose token it is, as the API says; with nobody's own token, who they say they are.
+async fn viewer(web: &Web, peer: Peer, token: &str, by: &str) -> Result<Viewer, Problem> {
     let mut viewer = Viewer {
         token: Arc::new(Zeroizing::new(token.to_owned())),
         peer,
         name: by.to_owned(),
         said: false,
-        seal: random()?,
+        seal: random_hex()?,
+        signed_in: false,
     };
     let me: Me = web.api.get(&viewer, "/v1/me").await?;
     match me.reviewer {
@@ -216,13 +286,27 @@ async fn admit(web: &Web, peer: Peer, token: &str, by: &str) -> Result<String, P
         }
         None => viewer.said = true,
     }
-    let cookie = random()? + &random()?;
-    web.sessions.put(&cookie, viewer);
+    Ok(viewer)
+}
+
+/// Lets in somebody for whom the identity provider has vouched.
+pub(super) async fn admit_signed_in(web: &Web, peer: Peer, token: &str, session: Duration) -> Result<String, Problem> {
+    let viewer = viewer(web, peer, token, "").await?;
+    let cookie = random_hex()? + &random_hex()?;
+    web.sessions.put(&cookie, Viewer { signed_in: true, ..viewer }, session);
     Ok(cookie)
 }
 
 pub(super) async fn leave(State(web): State<Web>, headers: HeaderMap) -> Response {
-    cookie_of(&headers).into_iter().for_each(|cookie| web.sessions.forget(cookie));
-    let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    ([(header::SET_COOKIE, gone)], Redirect::to("/login")).into_response()
+    let cookies = Cookies::of(&web, &headers);
+    let viewer = cookies.session().and_then(|cookie| web.sessions.forget(&cookie));
+    if let Some(viewer) = viewer.filter(|viewer| viewer.signed_in)
+        && let Err(problem) = web.api.post::<Me>(&viewer, "/v1/sign-out", &serde_json::json!({})).await
+    {
+        tracing::warn!(
+            problem = problem.detail,
+            "a sign-in could not be ended: its token counts until its time is over"
+        );
+    }
+    ([(header::SET_COOKIE, cookies.set_session("", Duration::ZERO))], Redirect::to("/login")).into_response()
 }
