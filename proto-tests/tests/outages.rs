@@ -297,3 +297,72 @@ fn unix_sockets_on_both_sides() {
     assert_eq!(error_of(&client.until_ready()).unwrap().field('C').as_deref(), Some("57014"));
     gateway.assert_healthy();
 }
+
+/// The session a statement is of, its SQLSTATE, and how the session ended, from the record.
+fn recorded(gateway: &Gateway, text: &str) -> Option<(u64, Option<String>, Option<String>)> {
+    let lines = gateway.record();
+    let is = |line: &&serde_json::Value, event: &str| line["event"] == event;
+    let of = lines.iter().find(|line| is(line, "statement") && line["text"] == text)?;
+    let session = of["session"].as_u64()?;
+    let end = lines.iter().find(|line| is(line, "session_ended") && line["session"] == session)?;
+    Some((session, of["sqlstate"].as_str().map(str::to_owned), end["reason"].as_str().map(str::to_owned)))
+}
+
+#[test]
+fn what_was_running_when_a_session_was_ended_is_in_the_record() {
+    let case = case("ended");
+    for (sql, held) in [("select pg_sleep(60), 'plain'", false), ("drop table orders", true)] {
+        let mut client = case.connect();
+        client.send(&wire::query(sql.as_bytes())).unwrap();
+        if held {
+            client.until("ticket ");
+        } else {
+            let running = format!("select 1 from pg_stat_activity where query = '{}'", sql.replace('\'', "''"));
+            wait_until("it runs", Duration::from_secs(20), || {
+                (!SERVER.sql(&case.database, &running).is_empty()).then_some(())
+            });
+        }
+        let last: serde_json::Value = wait_until("it is listed", Duration::from_secs(10), || {
+            let live = case.gateway.must(&["sessions", "--live", "--json"]);
+            live.lines().last().map(|line| serde_json::from_str(line).unwrap())
+        });
+        case.gateway.must(&["end-session", last["id"].as_str().unwrap(), "--reason", "enough", "--as", "bob"]);
+        let seen = to_the_end(&mut client, sql);
+        let fatal = seen.iter().rfind(|m| m.tag == b'E').unwrap_or_else(|| panic!("{sql}: {seen:?}"));
+        assert_eq!(fatal.field('C').as_deref(), Some("57P01"), "{sql}: {seen:?}");
+        assert!(fatal.field('D').unwrap().contains("bob"), "{fatal:?}");
+        case::assert_left(&SERVER, &case.database);
+        let (session, code, reason) =
+            wait_until("it is recorded", Duration::from_secs(10), || recorded(&case.gateway, sql));
+        assert_eq!((code.as_deref(), reason.as_deref()), (Some("57014"), Some("administrator")), "{sql}");
+        let by = |line: &serde_json::Value| line["event"] == "session_terminated" && line["session"] == session;
+        assert!(case.gateway.record().iter().any(|line| by(line) && line["reason"] == "enough"));
+        assert!(!case.gateway.cli(&["end-session", last["id"].as_str().unwrap(), "--as", "bob"]).0, "it is over");
+    }
+    case.assert_well();
+}
+
+#[test]
+fn what_was_running_when_the_server_vanished_is_in_the_record() {
+    let database = SERVER.database("in_flight", "fixture");
+    let pump = Pump::to(SERVER.address);
+    let gateway = Gateway::before(&pump.address().to_string(), &GatewayOptions::default());
+    let mut client = gateway.connect("alice", &database);
+    let sql = "select pg_sleep(60), 'cut'";
+    client.send(&wire::query(sql.as_bytes())).unwrap();
+    wait_until("it runs", Duration::from_secs(20), || {
+        (!SERVER
+            .sql(&database, "select 1 from pg_stat_activity where query like '%''cut''' and state = 'active'")
+            .is_empty())
+        .then_some(())
+    });
+    pump.cut();
+    to_the_end(&mut client, sql);
+    let (_, code, _) = wait_until("it is recorded", Duration::from_secs(10), || recorded(&gateway, sql));
+    assert_eq!(code.as_deref(), Some("08007"));
+    SERVER.sql(
+        "postgres",
+        &format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'"),
+    );
+    gateway.assert_healthy();
+}

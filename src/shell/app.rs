@@ -79,11 +79,22 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let jobs = Jobs::new(tickets.clone(), audit.clone(), published.clone());
     let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), draining };
     tokio::spawn(tickets.clone().expire_forever());
-    let admin = open_admin(&publish.borrow().clone(), &directory, (tickets, jobs.clone(), audit.clone())).await?;
+    let cancels = Arc::new(Cancels::default());
+    let state = api::ApiState {
+        tickets,
+        jobs: jobs.clone(),
+        admin_token: door::token(&directory)?,
+        reviewers: reviewers(&publish.borrow()),
+        sign_ins: SignIns::new(publish.borrow().oidc.clone().map(Provider::new)),
+        audit: audit.clone(),
+        sessions: cancels.clone(),
+        reading: Arc::new(Semaphore::new(1)),
+    };
+    let admin = open_admin(&publish.borrow().clone(), &directory, state).await?;
     let open = Arc::new(Open::new(&publish.borrow()));
     tokio::spawn(jobs.clone().schedule_forever(shared.draining.clone()));
     tokio::spawn(jobs.run_forever(shared.draining.clone()));
-    listen(&publish.borrow().clone(), &shared, &audit, (workers, &open)).await?;
+    listen(&publish.borrow().clone(), &shared, &audit, (workers, &open, &cancels)).await?;
     say_listening(&format!("admin on {admin}"))?;
     say_listening(&format!("for reviewers at http://{admin}/"))?;
     wait_for_stop(&publish, &load, &audit).await?;
@@ -162,10 +173,9 @@ async fn listen(
     settings: &Settings,
     shared: &Shared,
     audit: &Audit,
-    running: (&Workers, &Arc<Open>),
+    running: (&Workers, &Arc<Open>, &Arc<Cancels>),
 ) -> Result<(), AppError> {
-    let (workers, open) = running;
-    let cancels = Arc::new(Cancels::default());
+    let (workers, open, cancels) = running;
     for listener in &settings.listeners {
         let room = open.connections.clone();
         let gate = Arc::new(Gate::new(&listener.tls, shared.clone(), audit.clone(), cancels.clone(), room)?);
@@ -302,27 +312,26 @@ async fn pause(error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
+/// Those of the configuration who have a token there.
+fn reviewers(settings: &Settings) -> Vec<Reviewer> {
+    let reviewer =
+        |r: &config::Reviewer| Reviewer { name: r.name.clone(), token_sha256: HEXLOWER.encode(&r.token_sha256) };
+    settings.reviewers.iter().map(reviewer).collect()
+}
+
 async fn open_admin(
     settings: &Settings,
     directory: &DataDirectory,
-    (tickets, jobs, audit): (Tickets, Jobs, Audit),
+    state: api::ApiState,
 ) -> Result<SocketAddr, AppError> {
     let failed = |error| AppError::Listen { address: settings.admin.to_string(), error };
     let listener = TcpListener::bind(settings.admin).await.map_err(failed)?;
     let address = listener.local_addr()?;
-    let reviewers: Vec<Reviewer> = settings
-        .reviewers
-        .iter()
-        .map(|r| Reviewer { name: r.name.clone(), token_sha256: HEXLOWER.encode(&r.token_sha256) })
-        .collect();
-    let sign_ins = SignIns::new(settings.oidc.clone().map(Provider::new));
-    api::check_exposure(address, &reviewers, &sign_ins)?;
-    let admin_token = door::token(directory)?;
+    api::check_exposure(address, &state.reviewers, &state.sign_ins)?;
     door::write_address(directory, address)?;
-    if let Some(token) = door::first_token(&tickets.store).await? {
+    if let Some(token) = door::first_token(&state.tickets.store).await? {
         say(&format!("lockkeeper operator token, told this once, good for a day: {token}"))?;
     }
-    let state = api::ApiState { tickets, jobs, admin_token, reviewers, sign_ins, audit };
     tokio::spawn(async move {
         if let Err(error) = api::serve(listener, state, std::future::pending()).await {
             tracing::error!(%error, "the admin door has closed");

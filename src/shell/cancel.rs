@@ -1,5 +1,5 @@
-//! Process-wide map from the keys clients hold to the sessions they may cancel
-//! (PostgreSQL docs, 55.2.8 Canceling Requests in Progress).
+//! The sessions that are connected: process-wide map from the keys clients hold to the sessions they may cancel
+//! (PostgreSQL docs, 55.2.8 Canceling Requests in Progress), and who they are, for those who may end them.
 //!
 //! A client gets its own server's key: each session has one server connection for all its life, so the
 //! key names the same thing to both. A cancel never outlives its session.
@@ -7,9 +7,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::audit::{SessionId, SessionInfo};
 use super::upstream::Upstream;
+use crate::kernel::review::Instant;
 
 type Key = (i32, Vec<u8>);
 
@@ -25,6 +27,17 @@ pub struct Cancellable {
     upstream: Arc<Upstream>,
     key: Key,
     listener: Mutex<Option<mpsc::UnboundedSender<Asked>>>,
+    about: Connected,
+    /// By whom it is ended.
+    terminated: watch::Sender<Option<String>>,
+}
+
+/// A session that is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    pub id: SessionId,
+    pub info: SessionInfo,
+    pub since: Instant,
 }
 
 /// A session that waits or runs a plan: a CancelRequest is its to deal with, so that the server hears of it once, and
@@ -48,9 +61,10 @@ pub struct Registration {
 impl Cancels {
     /// Makes a session reachable by its server's key.
     #[must_use]
-    pub fn register(self: &Arc<Self>, upstream: Arc<Upstream>, process: i32, key: Vec<u8>) -> Registration {
-        let key = (process, key);
-        let target = Arc::new(Cancellable { upstream, key: key.clone(), listener: Mutex::default() });
+    pub fn register(self: &Arc<Self>, upstream: Arc<Upstream>, key: Key, about: Connected) -> Registration {
+        let terminated = watch::Sender::new(None);
+        let target =
+            Arc::new(Cancellable { upstream, key: key.clone(), listener: Mutex::default(), about, terminated });
         self.lock().insert(key, target.clone());
         Registration { cancels: self.clone(), target }
     }
@@ -65,6 +79,26 @@ impl Cancels {
         }
     }
 
+    /// Who is connected, in the order they came.
+    #[must_use]
+    pub fn connected(&self) -> Vec<Connected> {
+        let mut all: Vec<Connected> = self.lock().values().map(|target| target.about.clone()).collect();
+        all.sort_unstable_by_key(|one| one.id.number);
+        all
+    }
+
+    /// Ends a session, as `pg_terminate_backend` does: what it runs is cancelled first. False: it is not there.
+    #[must_use]
+    pub fn terminate(&self, id: &SessionId, by: String) -> bool {
+        let found = self.lock().values().find(|target| target.about.id == *id).cloned();
+        if let Some(target) = &found {
+            target.terminated.send_replace(Some(by));
+            // One that waits or runs a plan brings that to its end; it reads the rest when it listens to its client again.
+            let _ = target.send_asked();
+        }
+        found.is_some()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Cancellable>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,13 +107,17 @@ impl Cancels {
 impl Cancellable {
     /// Waits until a session that listens has dealt with it. False: none listens.
     async fn tell(&self) -> bool {
+        let Some(dealt_with) = self.send_asked() else { return false };
+        // An error is how a dropped one arrives.
+        let _ = dealt_with.await;
+        true
+    }
+
+    /// Tells a session that listens.
+    fn send_asked(&self) -> Option<oneshot::Receiver<()>> {
         let (told, dealt_with) = oneshot::channel();
-        let is_heard = self.listener().as_ref().is_some_and(|listener| listener.send(Asked { _told: told }).is_ok());
-        if is_heard {
-            // An error is how a dropped one arrives.
-            let _ = dealt_with.await;
-        }
-        is_heard
+        let listener = self.listener();
+        listener.as_ref()?.send(Asked { _told: told }).is_ok().then_some(dealt_with)
     }
 
     fn listener(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<Asked>>> {
@@ -101,6 +139,12 @@ impl Registration {
         let (sender, receiver) = mpsc::unbounded_channel();
         *self.target.listener() = Some(sender);
         Listener(receiver)
+    }
+
+    /// Says by whom the session is ended, once it is.
+    #[must_use]
+    pub fn terminated(&self) -> watch::Receiver<Option<String>> {
+        self.target.terminated.subscribe()
     }
 
     /// The session as a CancelRequest reaches it.

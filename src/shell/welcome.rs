@@ -12,7 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::audit::Audit;
 use super::audit::event::{Event, LoginFailed, SessionInfo};
 use super::auth::Mock;
-use super::cancel::Cancels;
+use super::cancel::{Cancels, Connected};
+use super::clock::now;
 use super::config::{Auth, ListenerTls, Parameters, Settings};
 use super::net::{Raw, Stream};
 use super::session::farewell;
@@ -234,7 +235,7 @@ impl Gate {
             message_max: settings.limits.message_bytes_max,
             replication,
         };
-        let log = self.audit.begin(SessionInfo {
+        let info = SessionInfo {
             client: identity.client.clone(),
             transport: if matches!(client.stream, Stream::Plain(Raw::Unix(_))) { "unix" } else { "tcp" }.to_owned(),
             tls: tls_name(&client.stream),
@@ -244,8 +245,10 @@ impl Gate {
             application: identity.application.clone(),
             auth: auth.to_owned(),
             backend_pid: Some(greeting.process),
-        });
-        let cancel = self.cancels.register(identity.upstream.clone(), greeting.process, greeting.key);
+        };
+        let log = self.audit.begin(info.clone());
+        let about = Connected { id: log.id(), info, since: now() };
+        let cancel = self.cancels.register(identity.upstream.clone(), (greeting.process, greeting.key), about);
         Session::new((client, server), Relay::new(encoding, limits), (log, cancel), identity, self.shared.clone())
     }
 }

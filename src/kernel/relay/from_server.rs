@@ -14,6 +14,9 @@ use crate::kernel::wire::startup;
 /// Replies longer than this are passed without being looked into (only errors with huge texts are).
 const LOOK_MAX: usize = 256 * 1024;
 
+/// SQLSTATE `transaction_resolution_unknown`.
+const RESOLUTION_UNKNOWN: [u8; 5] = *b"08007";
+
 /// How far some input may go to the client.
 #[derive(Debug)]
 pub struct Step {
@@ -200,6 +203,16 @@ impl Relay {
                 self.lost_pin = Some(LostPin { name: "standard_conforming_strings", value: value.into_owned() });
             }
             _ => {}
+        }
+    }
+
+    /// The server answers nothing more: what became of the statements it had is not known, and that is recorded.
+    pub fn abandon(&mut self, now: u64) {
+        while let Some(owed) = self.ledger.pop() {
+            if let Owed::Query(running) | Owed::FunctionCall(running) | Owed::Execute(running, _) = owed {
+                self.progress.error.get_or_insert(RESOLUTION_UNKNOWN);
+                self.finish(running, now);
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::RuleId;
 use crate::kernel::sql::statement::LockMode;
 
-pub use affairs::{Admission, EndedIdle, JobEvent, TicketEvent};
+pub use affairs::{Admission, EndedIdle, JobEvent, SessionTerminated, TicketEvent};
 
 /// The number of a session, counted from 1 since the gateway started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,6 +71,8 @@ pub enum Event {
     LoginFailed(LoginFailed),
     Admission(Admission),
     SessionStarted(SessionStarted),
+    /// Somebody ends a session.
+    SessionTerminated(SessionTerminated),
     SessionEnded(SessionEnded),
     Statement(Statement),
     /// Durable before the first byte of the change goes upstream.
@@ -154,6 +156,8 @@ pub enum EndReason {
     /// A time limit of the gateway.
     TimedOut,
     GatewayStopping,
+    /// Somebody ended it: see [`Event::SessionTerminated`].
+    Administrator,
     /// The handle was dropped without a reason: a panic, or a task that was aborted.
     #[default]
     Dropped,

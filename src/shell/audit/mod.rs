@@ -13,6 +13,7 @@ pub mod event;
 mod file;
 mod format;
 mod parameters;
+pub mod past;
 mod queue;
 pub mod read;
 mod session;
@@ -24,7 +25,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -133,6 +134,7 @@ pub struct Audit {
 struct Shared {
     queue: Queue,
     boot: Arc<str>,
+    directory: PathBuf,
     sessions: AtomicU64,
     /// Why it is not healthy.
     failure: Mutex<String>,
@@ -185,6 +187,7 @@ impl Audit {
         let shared = Arc::new(Shared {
             queue: Queue::new(settings.memory_bytes),
             boot: Arc::clone(&boot),
+            directory: settings.directory.clone(),
             sessions: AtomicU64::new(0),
             failure: Mutex::new(String::new()),
             on_failure: settings.on_failure,
@@ -247,6 +250,12 @@ impl Audit {
     #[must_use]
     pub fn boot(&self) -> &str {
         &self.shared.boot
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.shared.directory
     }
 
     /// Writes everything that is left, syncs it and stops the writer: blocks until then. What sessions

@@ -1,15 +1,13 @@
 //! `lockkeeper sessions`: lists sessions, shows what one did, verifies the record. Reads the files of the
 //! record and nothing else, so it works while the gateway runs and when it does not.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::event::{EndReason, Event, Line, SessionEnded, SessionInfo};
+use super::past::{self, SessionSeen};
+use super::show;
 use super::verify::{VerifyError, verify};
-use super::{Decision, file, read, show};
 
 /// List sessions, show what one of them did, or verify the record
 #[derive(Clone, Debug, clap::Args)]
@@ -106,156 +104,9 @@ fn whole(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), Sessi
     out.write_all(text.as_bytes()).map_err(SessionsError::Output)
 }
 
-/// What the list needs of any line; everything else is skipped unread.
-#[derive(Deserialize)]
-struct Brief<'a> {
-    boot: &'a str,
-    at: &'a str,
-    event: &'a str,
-    #[serde(default)]
-    session: Option<u64>,
-    #[serde(default)]
-    change: bool,
-    #[serde(default)]
-    decision: Option<Decision>,
-}
-
-/// One session of the list.
-#[derive(Clone, Debug, Default, Serialize)]
-struct Summary {
-    id: String,
-    #[serde(flatten)]
-    info: SessionInfo,
-    started: String,
-    /// Absent while it lives, and when the gateway ended without saying so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<EndReason>,
-    live: bool,
-    statements: u64,
-    changes: u64,
-    held: u64,
-    refused: u64,
-    errors: u64,
-}
-
-#[derive(Default)]
-struct List {
-    sessions: HashMap<(String, u64), Summary>,
-    /// Ended sessions, oldest first: what is forgotten when there are too many.
-    ended: VecDeque<(String, u64)>,
-    limit: usize,
-    newest_boot: String,
-}
-
-impl List {
-    fn take(&mut self, text: &[u8]) {
-        // A line that is not ours is for `verify` to complain about.
-        let Ok(brief) = serde_json::from_slice::<Brief<'_>>(text) else {
-            return;
-        };
-        if brief.boot != self.newest_boot {
-            self.new_boot(brief.boot);
-        }
-        let Some(session) = brief.session else { return };
-        let key = (brief.boot.to_owned(), session);
-        match brief.event {
-            "statement" => {
-                let summary = self.sessions.entry(key).or_insert_with(|| Summary::nameless(&brief, session));
-                summary.statements += 1;
-                summary.changes += u64::from(brief.change);
-                summary.held += u64::from(brief.decision == Some(Decision::Hold));
-                summary.refused += u64::from(brief.decision == Some(Decision::Refuse));
-            }
-            "session_started" | "session_ended" => self.border(key, text),
-            // Steps, intents and the like belong to statements, which are counted.
-            _ => {}
-        }
-    }
-
-    fn border(&mut self, key: (String, u64), text: &[u8]) {
-        let Ok(line) = serde_json::from_slice::<Line>(text) else {
-            return;
-        };
-        let id = format!("{}-{}", key.0, key.1);
-        if let Event::SessionStarted(started) = line.event {
-            let summary = Summary { id, info: started.info, started: line.at, live: true, ..Summary::default() };
-            self.sessions.insert(key, summary);
-        } else if let Event::SessionEnded(SessionEnded { reason, counts, .. }) = line.event {
-            let summary = self.sessions.entry(key.clone()).or_default();
-            summary.id = id;
-            summary.ended = Some(line.at);
-            summary.reason = Some(reason);
-            summary.live = false;
-            summary.statements = counts.statements;
-            summary.changes = counts.changes;
-            summary.held = counts.held;
-            summary.refused = counts.refused;
-            summary.errors = counts.errors;
-            self.end(key);
-        }
-    }
-
-    fn end(&mut self, key: (String, u64)) {
-        self.ended.push_back(key);
-        if self.limit > 0 && self.ended.len() > self.limit {
-            let forgotten = self.ended.pop_front();
-            forgotten.map(|key| self.sessions.remove(&key));
-        }
-    }
-
-    /// What the run before left open ended with it.
-    fn new_boot(&mut self, boot: &str) {
-        boot.clone_into(&mut self.newest_boot);
-        let open: Vec<_> =
-            self.sessions.iter().filter(|(_, summary)| summary.live).map(|(key, _)| key.clone()).collect();
-        for key in open {
-            if let Some(summary) = self.sessions.get_mut(&key) {
-                summary.live = false;
-            }
-            self.end(key);
-        }
-    }
-}
-
-impl Summary {
-    /// Its start was in a file that has been deleted.
-    fn nameless(brief: &Brief<'_>, session: u64) -> Self {
-        Self {
-            id: format!("{}-{session}", brief.boot),
-            started: format!("before {}", brief.at),
-            live: true,
-            ..Self::default()
-        }
-    }
-
-    fn end(&self) -> String {
-        match (&self.ended, self.live) {
-            (Some(at), _) => show::clock(at),
-            (None, true) => "live".into(),
-            (None, false) => "lost".into(),
-        }
-    }
-}
-
 fn list(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), SessionsError> {
-    let failed = |source| SessionsError::Read { directory: directory.to_owned(), source };
-    let mut list = List { limit: args.limit, ..List::default() };
-    for path in read::files(directory).map_err(failed)? {
-        read::lines(&path, |_, text| {
-            list.take(text);
-            Ok(())
-        })
-        .map_err(failed)?;
-    }
-    if !file::is_in_use(directory) {
-        list.new_boot("");
-    }
-    let mut sessions: Vec<_> = list.sessions.into_values().filter(|summary| summary.live || !args.live).collect();
-    sessions.sort_by(|a, b| a.started.cmp(&b.started).then(a.id.cmp(&b.id)));
-    let skipped = if args.limit > 0 { sessions.len().saturating_sub(args.limit) } else { 0 };
-    let sessions = sessions.get(skipped..).unwrap_or_default();
+    let sessions = past::list(directory, (args.limit, 0), args.live)?;
+    let sessions = sessions.as_slice();
     if args.json {
         for summary in sessions {
             let json = serde_json::to_string(summary).map_err(|error| SessionsError::Output(error.into()))?;
@@ -269,7 +120,7 @@ fn list(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), Sessio
 const HEADS: [&str; 10] =
     ["ID", "WHO", "FROM", "TARGET", "APPLICATION", "STARTED (UTC)", "ENDED", "STATEMENTS", "CHANGES", "REFUSED"];
 
-fn table(sessions: &[Summary], out: &mut dyn Write) -> io::Result<()> {
+fn table(sessions: &[SessionSeen], out: &mut dyn Write) -> io::Result<()> {
     if sessions.is_empty() {
         return writeln!(out, "No sessions.");
     }
@@ -284,7 +135,7 @@ fn table(sessions: &[Summary], out: &mut dyn Write) -> io::Result<()> {
     rows.iter().try_for_each(|row| line(out, row, &widths))
 }
 
-fn row(summary: &Summary) -> [String; 10] {
+fn row(summary: &SessionSeen) -> [String; 10] {
     let info = &summary.info;
     let target: BTreeSet<&str> =
         [info.target.as_str(), info.database.as_str()].into_iter().filter(|name| !name.is_empty()).collect();
@@ -296,7 +147,7 @@ fn row(summary: &Summary) -> [String; 10] {
         show::cell(&target.join("/")),
         show::cell(&info.application),
         show::day_and_clock(&summary.started),
-        summary.end(),
+        end(summary),
         summary.statements.to_string(),
         summary.changes.to_string(),
         summary.refused.to_string(),
@@ -310,4 +161,12 @@ fn line(out: &mut dyn Write, cells: &[String; 10], widths: &[usize; 10]) -> io::
         text += &if i < 7 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
     }
     writeln!(out, "{}", text.trim_end())
+}
+
+fn end(session: &SessionSeen) -> String {
+    match (&session.ended, session.live) {
+        (Some(at), _) => show::clock(at),
+        (None, true) => "live".into(),
+        (None, false) => "lost".into(),
+    }
 }

@@ -1,90 +1,18 @@
 //! One session's story, for a terminal. Everything that came from outside is escaped.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde::Deserialize;
-
 use super::escape::for_terminal;
-use super::event::{DecisionRecord, Event, Intent, Line, SessionEnded, SessionStarted, Statement, Step, TicketEvent};
-use super::read;
+use super::event::{
+    DecisionRecord, Event, Intent, Line, SessionEnded, SessionStarted, SessionTerminated, Statement, Step, TicketEvent,
+};
+use super::past;
 use super::sessions::SessionsError;
-
-#[derive(Deserialize)]
-struct Owner<'a> {
-    boot: &'a str,
-    event: &'a str,
-    #[serde(default)]
-    session: Option<u64>,
-    #[serde(default)]
-    ticket: Option<i64>,
-}
-
-impl Owner<'_> {
-    fn is(&self, boot: &str, number: u64) -> bool {
-        self.boot == boot && self.session == Some(number)
-    }
-}
 
 /// Prints all lines of a session.
 pub(super) fn show(directory: &Path, id: &str, json: bool, out: &mut dyn Write) -> Result<(), SessionsError> {
-    let failed = |source| SessionsError::Read { directory: directory.to_owned(), source };
-    let files = read::files(directory).map_err(failed)?;
-    let unknown = || SessionsError::Unknown(for_terminal(id));
-    let (boot, number) = match id.rsplit_once('-') {
-        Some((boot, number)) => (boot.to_owned(), number.parse().map_err(|_| unknown())?),
-        None => {
-            let number = id.parse().map_err(|_| unknown())?;
-            (newest_boot(&files, number).map_err(failed)?.ok_or_else(unknown)?, number)
-        }
-    };
-    let mut found = false;
-    let mut tickets = BTreeSet::new();
-    for path in &files {
-        read::lines(path, |_, text| {
-            let Ok(owner) = serde_json::from_slice::<Owner<'_>>(text) else { return Ok(()) };
-            if owner.is(&boot, number) {
-                found = true;
-                tickets.extend(owner.ticket);
-            } else if owner.event != "ticket" || owner.ticket.is_none_or(|ticket| !tickets.contains(&ticket)) {
-                return Ok(());
-            }
-            print(text, json, out).map_err(ReadOrWrite::Write)
-        })
-        .map_err(|error| match error {
-            ReadOrWrite::Read(source) => failed(source),
-            ReadOrWrite::Write(source) => SessionsError::Output(source),
-        })?;
-    }
-    if found { Ok(()) } else { Err(unknown()) }
-}
-
-enum ReadOrWrite {
-    Read(io::Error),
-    Write(io::Error),
-}
-
-impl From<io::Error> for ReadOrWrite {
-    fn from(error: io::Error) -> Self {
-        Self::Read(error)
-    }
-}
-
-fn newest_boot(files: &[std::path::PathBuf], number: u64) -> io::Result<Option<String>> {
-    let mut newest = None;
-    for path in files {
-        read::lines::<io::Error>(path, |_, text| {
-            if let Ok(owner) = serde_json::from_slice::<Owner<'_>>(text)
-                && owner.session == Some(number)
-                && newest.as_deref() != Some(owner.boot)
-            {
-                newest = Some(owner.boot.to_owned());
-            }
-            Ok(())
-        })?;
-    }
-    Ok(newest)
+    past::lines(directory, id, |text| print(text, json, out).map_err(SessionsError::Output))
 }
 
 fn print(text: &[u8], json: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -112,6 +40,10 @@ fn print(text: &[u8], json: bool, out: &mut dyn Write) -> io::Result<()> {
                 "{at}  {} statements (number {} to {}) have no line of their own",
                 gap.records, gap.first_n, gap.last_n
             )
+        }
+        Event::SessionTerminated(SessionTerminated { by, reason, .. }) => {
+            let why = reason.as_deref().map(|why| format!(": {}", for_terminal(why))).unwrap_or_default();
+            writeln!(out, "{at}  ended by {}{why}", for_terminal(by))
         }
         Event::SessionEnded(ended) => writeln!(out, "{at}  {}", closed(ended)),
         Event::Ticket(event) => writeln!(out, "{}  {}", clock_ms(&event.happened), ticket(event)),

@@ -5,6 +5,7 @@ mod doors;
 mod events;
 mod jobs;
 mod openapi;
+mod sessions;
 mod sign_in;
 mod tickets;
 mod tokens;
@@ -23,6 +24,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use super::ask::Tickets;
 use super::bounded::{Bounded, Peer};
@@ -32,6 +34,7 @@ use super::sign_in::SignIns;
 use super::view::Me;
 use crate::kernel::review::Power;
 use crate::shell::audit::Audit;
+use crate::shell::cancel::Cancels;
 use crate::shell::jobs::Jobs;
 use doors::{Doors, gives};
 
@@ -52,6 +55,9 @@ pub struct ApiState {
     pub reviewers: Vec<Reviewer>,
     pub sign_ins: SignIns,
     pub audit: Audit,
+    pub sessions: Arc<Cancels>,
+    /// How many may read the record's files at a time.
+    pub reading: Arc<Semaphore>,
 }
 
 /// Why the door does not open.
@@ -68,6 +74,7 @@ pub enum ApiError {
 
 pub(super) use doors::Row;
 pub(super) use jobs::JobBody;
+pub(super) use sessions::EndBody;
 pub(super) use sign_in::DeviceWait;
 pub(super) use tickets::{Body, LabelBody, RunBody, RunHow, SettleBody};
 pub(super) use tokens::TokenBody;
@@ -80,7 +87,8 @@ fn doors() -> Doors {
     let doors = Doors::default()
         .get("/v1/me", Power::Read, gives("Me", "Whose token this is, and what it can do"), me)
         .get("/v1/openapi.json", Power::Read, gives("OpenApi", "This document"), openapi::serve);
-    sign_in::doors(about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors))))))
+    let doors = about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors)))));
+    sessions::doors(sign_in::doors(doors))
 }
 
 /// The table of routes, for what walks over all of them.

@@ -19,7 +19,7 @@ use crate::kernel::review::{Instant, StateName, is_invisible};
 use crate::shell::clock::now;
 
 pub use super::client::Connection;
-pub use about::{ExplainArgs, TargetsArgs};
+pub use about::{EndSessionArgs, ExplainArgs, TargetsArgs};
 pub use jobs::{JobsArgs, JobsCommand};
 pub use review::{LabelArgs, SettleArgs, TokensArgs, TokensCommand, WaitArgs};
 pub use sign_in::SignInArgs;
@@ -87,6 +87,9 @@ pub enum TicketCommand {
     /// Say what would become of a statement, without running it
     #[command(after_help = EXIT_CODES)]
     Explain(ExplainArgs),
+    /// End a session: what it runs is cancelled first
+    #[command(after_help = EXIT_CODES)]
+    EndSession(EndSessionArgs),
     /// List the servers behind the gateway: how each is guarded, and whether it answers
     #[command(after_help = EXIT_CODES)]
     Targets(TargetsArgs),
@@ -278,6 +281,7 @@ impl TicketCommand {
             Self::Login(args) | Self::Logout(args) => &args.connection,
             Self::Watch(args) => &args.connection,
             Self::Explain(args) => &args.connection,
+            Self::EndSession(args) => &args.connection,
             Self::Targets(args) => &args.connection,
         }
     }
@@ -327,6 +331,7 @@ fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> 
         TicketCommand::Comment(args) => post(client, &args.who, ("comment", Some(args.text.clone())), None, out),
         TicketCommand::Watch(_) => watch(client, out),
         TicketCommand::Explain(args) => about::explain(client, args, out),
+        TicketCommand::EndSession(args) => about::end_session(client, args, out),
         TicketCommand::Targets(args) => about::targets(client, args, out),
     }
 }

@@ -91,8 +91,8 @@ impl Client {
                 })?,
             },
         };
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(CliError::Usage("LOCKKEEPER_TOKEN holds more than a token: blanks or line ends".into()));
+        if token.contains(char::is_control) {
+            return Err(CliError::Usage("LOCKKEEPER_TOKEN holds more than one line".into()));
         }
         Ok(Self::with(&address, token))
     }

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::job::{self, JobId, Progress};
 use crate::kernel::review::{Instant, Power, State, Ticket, TicketId};
+use crate::shell::audit::SessionInfo;
+use crate::shell::audit::event::Line;
+use crate::shell::audit::past::SessionSeen;
 use crate::shell::jobs::TargetSeen;
 use crate::shell::store::{JobRecorded, JobSeen, Kin, Recorded, Run, Token};
 
@@ -91,6 +94,25 @@ pub struct TokenNew {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetPage {
     pub targets: Vec<TargetSeen>,
+}
+
+/// An answer of the list of sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionPage {
+    pub sessions: Vec<SessionSeen>,
+}
+
+/// One session with what it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFull {
+    pub id: String,
+    pub info: SessionInfo,
+    pub live: bool,
+    /// Lines between the first and the others that are not here: there are too many.
+    #[serde(default)]
+    pub left_out: u64,
+    /// As they stand in the record.
+    pub lines: Vec<Line>,
 }
 
 /// What the configuration means.

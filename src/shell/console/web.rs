@@ -11,6 +11,7 @@ mod live;
 mod login;
 mod oidc;
 mod parts;
+mod sessions;
 mod sql;
 mod ticket;
 
@@ -46,6 +47,9 @@ pub(super) fn router(api: Router, state: Arc<ApiState>) -> Router {
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::page))
         .route("/jobs/{id}/{verb}", post(forms::job))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{id}", get(sessions::page))
+        .route("/sessions/{id}/terminate", post(sessions::terminate))
         .route("/targets", get(about::targets))
         .route("/settings", get(about::settings).post(about::explain))
         .route("/live/tickets", get(live::tickets))

@@ -157,8 +157,15 @@ impl Session {
         self.end(ended).await;
     }
 
-    /// The plain path, until it stops or the process drains while nothing is owed.
+    /// The plain path, until it stops, the session is ended, or the process drains while nothing is owed.
     async fn pump(&mut self) -> Option<Stop> {
+        let mut terminated = self.cancel.terminated();
+        if terminated.borrow_and_update().is_some() {
+            return None;
+        }
+        let ended = self.cancel.terminated();
+        let mut ending = std::pin::pin!(terminated.changed());
+        let mut is_listening = false;
         let draining = self.shared.draining.clone();
         let mut waiting = self.shared.draining.clone();
         let drained = async move { waiting.wait_for(|on| *on).await.is_ok() };
@@ -169,6 +176,12 @@ impl Session {
         poll_fn(|cx| {
             if let Poll::Ready(stop) = self.poll_pump(cx) {
                 return Poll::Ready(Some(stop));
+            }
+            if !is_listening || ended.has_changed().unwrap_or(false) {
+                is_listening = true;
+                if ending.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(None);
+                }
             }
             let idle = self.relay.quiet() && !self.relay.in_transaction() && self.client.held.is_empty();
             if !idle || (asked && !draining.has_changed().unwrap_or(true)) {
@@ -182,6 +195,16 @@ impl Session {
 
     async fn after(&mut self, stop: Option<Stop>) -> Result<(), Ended> {
         let Some(stop) = stop else {
+            let by = self.cancel.terminated().borrow().clone();
+            if let Some(by) = by {
+                self.cancel.target().send_upstream().await;
+                // What becomes of it belongs in the record.
+                let _ = tokio::time::timeout(LINGER, Box::pin(self.see_through())).await;
+                let reply =
+                    Reply::fatal(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+                        .detail(format!("The session was ended through the gateway by {by}."));
+                return Err(Ended::Told(reply, EndReason::Administrator));
+            }
             let reply = Reply::fatal(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
                 .hint("The gateway is stopping. Connect again.");
             return Err(Ended::Told(reply, EndReason::GatewayStopping));
@@ -311,6 +334,8 @@ impl Session {
     }
 
     async fn end(mut self, ended: Ended) {
+        self.relay.abandon(self.now());
+        self.record_finished();
         let goodbye = self.relay.terminated;
         let or_terminated = |gone| if goodbye { EndReason::Terminated } else { gone };
         match ended {

@@ -81,3 +81,12 @@ pub struct EndedIdle {
     /// Who was ended.
     pub ended: Blocker,
 }
+
+/// Who ends a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionTerminated {
+    pub session: SessionNumber,
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

@@ -2,10 +2,13 @@
 
 use std::io::{Read as _, Write};
 
+use super::super::api::EndBody;
 use super::super::client::Client;
 use super::super::render::explain;
+use super::super::text::{encoded, line};
 use super::super::view::TargetPage;
-use super::{CliError, Connection, print_json};
+use super::{CliError, Connection, person, print_json};
+use crate::shell::audit::past::SessionSeen;
 use crate::shell::jobs::{Explained, Question};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -39,6 +42,27 @@ pub struct TargetsArgs {
     pub json: bool,
     #[command(flatten)]
     pub connection: Connection,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct EndSessionArgs {
+    /// As `lockkeeper sessions` lists it: `7f3a1c09-12`
+    #[arg(value_name = "SESSION")]
+    pub id: String,
+    /// Why; it stays in the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// In whose name [default: a reviewer token's name, else the operating system's user]
+    #[arg(long = "as", value_name = "NAME", env = "LOCKKEEPER_USER")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+pub(super) fn end_session(client: &Client, args: &EndSessionArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let body = EndBody { by: Some(person(client, args.name.clone())?), reason: args.reason.clone() };
+    let ended: SessionSeen = client.post_json(&format!("/v1/sessions/{}/terminate", encoded(&args.id)), &body)?;
+    Ok(writeln!(out, "Session {} of {} is being ended.", ended.id, line(&ended.info.user))?)
 }
 
 pub(super) fn explain(client: &Client, args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliError> {

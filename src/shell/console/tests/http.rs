@@ -59,6 +59,8 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
         reviewers: vec![Reviewer { name: "carol".into(), token_sha256 }],
         sign_ins: SignIns::default(),
         audit,
+        sessions: Arc::default(),
+        reading: Arc::new(tokio::sync::Semaphore::new(1)),
     };
     let server = tokio::spawn(async move { serve(listener, state, std::future::pending()).await.expect("serves") });
     Gateway { _directory: directory, tickets, address, server }

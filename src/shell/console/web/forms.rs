@@ -34,7 +34,7 @@ pub(super) struct Steering {
     yes: bool,
 }
 
-fn some(text: String) -> Option<String> {
+pub(super) fn some(text: String) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 

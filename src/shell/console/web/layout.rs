@@ -11,6 +11,7 @@ use super::login::Viewer;
 pub(super) enum Part {
     Inbox,
     Jobs,
+    Sessions,
     Targets,
     Settings,
 }
@@ -36,6 +37,7 @@ pub(super) fn page(viewer: &Viewer, page: &Page<'_>, body: Markup) -> Markup {
                 nav aria-label="Parts" {
                     (link(Part::Inbox, "/", "Tickets"))
                     (link(Part::Jobs, "/jobs", "Jobs"))
+                    (link(Part::Sessions, "/sessions", "Sessions"))
                     (link(Part::Targets, "/targets", "Targets"))
                     (link(Part::Settings, "/settings", "Settings"))
                 }
