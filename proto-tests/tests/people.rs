@@ -365,3 +365,72 @@ fn lies_do_not_count() {
     });
     case.gateway.assert_healthy();
 }
+
+const AGENTS: &str = r#"
+[[targets]]
+name = "default"
+databases = ["*"]
+[[targets.jobs.logins]]
+roles = ["*"]
+[[people]]
+name = "robot"
+kind = "agent"
+database_roles = ["alice"]
+[[people]]
+name = "bob"
+[[grants]]
+role = "reviewer"
+to = ["robot", "bob"]
+"#;
+
+#[test]
+fn an_agent_asks_and_decides_nothing() {
+    let options = GatewayOptions { config: AGENTS.into(), ..GatewayOptions::default() };
+    let gateway = Gateway::with(&SERVER, &options);
+    let database = SERVER.database("people_agent", "fixture");
+    let token =
+        |person: &str| gateway.must(&["tokens", "create", person]).trim_end().lines().last().unwrap().trim().to_owned();
+    let (robot, bob) = (token("robot"), token("bob"));
+    let cli = |token: &str, words: &[&str]| {
+        let output = gateway.command(words).env("LOCKKEEPER_TOKEN", token).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (ok, text) = cli(&bob, &["mcp"]);
+    assert!(!ok && text.contains("no agent may"), "a token that decides: {text}");
+    let (ok, text) = cli("", &["mcp"]);
+    assert!(!ok && text.contains("token of its own"), "the local token: {text}");
+
+    let served = gateway.command(&["mcp"]);
+    let mut agent = Command::new("node")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers/mcp_agent.js"))
+        .arg(&database)
+        .arg(served.get_program())
+        .args(served.get_args())
+        .env("NODE_PATH", installed())
+        .env("LOCKKEEPER_TOKEN", &robot)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node starts; run proto-tests/drivers/install");
+    let mut said = BufReader::new(agent.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let ticket = said.next().unwrap_or_else(|| panic!("the agent failed: {}", gateway.log()));
+    let number = ticket.strip_prefix("ticket ").expect("a ticket").to_owned();
+    for words in [
+        vec!["approve", &number],
+        vec!["reject", &number, "--reason", "x"],
+        vec!["request-changes", &number, "--reason", "x"],
+        vec!["break-glass", &number, "--reason", "x"],
+        vec!["run", &number],
+        vec!["tokens", "create", "bob"],
+    ] {
+        let (ok, text) = cli(&robot, &words);
+        assert!(!ok, "an agent's {words:?}: {text}");
+    }
+    let (ok, text) = cli(&bob, &["approve", &number]);
+    assert!(ok, "{text}");
+    assert_eq!(said.next().as_deref(), Some("done"), "{}", gateway.show(&number));
+    assert!(agent.wait().unwrap().success());
+    assert_eq!(SERVER.sql(&database, "select to_regclass('victim') is null"), ["t"]);
+    gateway.assert_healthy();
+}

@@ -31,7 +31,7 @@ pub use decide::{decide, open};
 pub use door::Door;
 pub use event::{Event, Happening, begin, evolve};
 pub use people::{Grant, Granted, Kind, People, Power, Profile, Role, Stranger, Voter, Vouched};
-pub use person::{check_name, is_invisible, same_person};
+pub use person::{check_name, is_invisible, pattern_matches, same_person};
 pub use state::{State, StateName, approvers};
 
 /// Longest note, reason or comment, in bytes.

@@ -12,6 +12,7 @@ mod ledger;
 mod order;
 mod past;
 mod progress;
+mod propose;
 mod run;
 mod schedule;
 mod targets;
@@ -38,6 +39,7 @@ use crate::kernel::wire::reply::sqlstate;
 pub use deferred::{Fate, Held};
 pub use explain::{ExplainError, Explained, Question};
 pub use order::OrderError;
+pub use propose::{Asking, ProposeError};
 pub use targets::TargetSeen;
 
 /// Runs at a time: each has a connection.

@@ -1,6 +1,7 @@
 //! Patterns of a policy entry: `*` stands for any text, `?` for one character.
 
 use super::{Match, Who};
+use crate::kernel::review::pattern_matches;
 use crate::kernel::sql::statement::RelationName;
 
 impl Match {
@@ -23,35 +24,6 @@ fn dotted(name: &RelationName) -> String {
 
 fn any(patterns: &[String], text: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| pattern_matches(pattern, text))
-}
-
-/// Whether a text fits a pattern. Goes back at most to the last `*`, so the time is bounded by the product
-/// of the lengths.
-#[must_use]
-pub fn pattern_matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
-    let (mut at, mut position) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(&character) = text.get(position) {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, position));
-                at += 1;
-            }
-            Some(&expected) if expected == '?' || expected == character => {
-                at += 1;
-                position += 1;
-            }
-            Some(_) | None => {
-                let Some((star_at, taken)) = star else { return false };
-                star = Some((star_at, taken + 1));
-                at = star_at + 1;
-                position = taken + 1;
-            }
-        }
-    }
-    pattern.iter().skip(at).all(|&rest| rest == '*')
 }
 
 #[cfg(test)]

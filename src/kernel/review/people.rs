@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::person::{check_name, same_person};
+use super::person::{check_name, pattern_matches, same_person};
 
 /// What a name stands for. Only people decide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ pub struct Profile {
     pub name: String,
     pub kind: Kind,
     pub groups: Vec<String>,
-    /// Database roles they log in as.
+    /// Database roles they log in as: patterns with `*` and `?`, as their applications.
     pub roles: Vec<String>,
     /// Applications by which a login that several use is told to be theirs; empty: any.
     pub applications: Vec<String>,
@@ -184,7 +184,8 @@ impl Voter {
     /// Whether this is a name of theirs.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
-        same_person(&self.name, name) || self.also.iter().any(|other| same_person(other, name))
+        let is_theirs = |other: &String| same_person(other, name) || pattern_matches(other, name);
+        same_person(&self.name, name) || self.also.iter().any(is_theirs)
     }
 }
 
@@ -262,8 +263,8 @@ impl People {
     #[must_use]
     pub fn of_login(&self, role: &str, application: &str) -> Option<&Profile> {
         let mut fitting = self.profiles.iter().filter(|profile| {
-            let named = profile.applications.iter().any(|one| one == application);
-            profile.roles.iter().any(|one| one == role) && (profile.applications.is_empty() || named)
+            let named = profile.applications.iter().any(|one| pattern_matches(one, application));
+            profile.roles.iter().any(|one| pattern_matches(one, role)) && (profile.applications.is_empty() || named)
         });
         // Two people behind one login are nobody in particular.
         fitting.next().filter(|_| fitting.next().is_none())

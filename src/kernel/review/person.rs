@@ -83,6 +83,35 @@ fn look(c: char) -> char {
     }
 }
 
+/// Whether a text fits a pattern. Goes back at most to the last `*`, so the time is bounded by the product
+/// of the lengths.
+#[must_use]
+pub fn pattern_matches(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut at, mut position) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(&character) = text.get(position) {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, position));
+                at += 1;
+            }
+            Some(&expected) if expected == '?' || expected == character => {
+                at += 1;
+                position += 1;
+            }
+            Some(_) | None => {
+                let Some((star_at, taken)) = star else { return false };
+                star = Some((star_at, taken + 1));
+                at = star_at + 1;
+                position = taken + 1;
+            }
+        }
+    }
+    pattern.iter().skip(at).all(|&rest| rest == '*')
+}
+
 /// Format characters and blanks that do not look like one
 /// (Unicode general categories Cf and Zs, and the fillers and selectors that draw nothing).
 #[must_use]

@@ -5,6 +5,7 @@ use crate::kernel::facts::{ColumnFacts, Persistence, RelationFacts, RelationKind
 use crate::kernel::plan::{Action, Backfill, Mode, Step};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 
+mod identities;
 mod quorum;
 
 use quorum::oncall;

@@ -76,7 +76,7 @@ pub(super) use doors::Row;
 pub(super) use jobs::JobBody;
 pub(super) use sessions::EndBody;
 pub(super) use sign_in::DeviceWait;
-pub(super) use tickets::{Body, LabelBody, RunBody, RunHow, SettleBody};
+pub(super) use tickets::{Body, LabelBody, Proposal, RunBody, RunHow, SettleBody};
 pub(super) use tokens::TokenBody;
 
 type Shared = State<Arc<ApiState>>;

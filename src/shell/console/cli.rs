@@ -2,6 +2,7 @@
 
 mod about;
 mod jobs;
+mod mcp;
 mod review;
 mod sign_in;
 mod who;
@@ -81,6 +82,9 @@ pub enum TicketCommand {
     /// End the sign-in: its token counts no more
     #[command(after_help = EXIT_CODES)]
     Logout(SignInArgs),
+    /// Serve AI agents the Model Context Protocol on standard input and output: they ask and read, and decide nothing
+    #[command(after_help = EXIT_CODES)]
+    Mcp(SignInArgs),
     /// Print new tickets and what becomes of them, until Ctrl-C
     #[command(after_help = EXIT_CODES)]
     Watch(WatchArgs),
@@ -278,7 +282,7 @@ impl TicketCommand {
             Self::Reject(args) => &args.connection,
             Self::Cancel(args) => &args.connection,
             Self::Comment(args) => &args.connection,
-            Self::Login(args) | Self::Logout(args) => &args.connection,
+            Self::Login(args) | Self::Logout(args) | Self::Mcp(args) => &args.connection,
             Self::Watch(args) => &args.connection,
             Self::Explain(args) => &args.connection,
             Self::EndSession(args) => &args.connection,
@@ -295,6 +299,7 @@ pub fn run(command: &TicketCommand, connection: &Connection, out: &mut dyn Write
     let ran = match command {
         TicketCommand::Login(_) => sign_in::login(connection, out),
         TicketCommand::Logout(_) => sign_in::logout(connection, out),
+        TicketCommand::Mcp(_) => Client::new(connection).and_then(mcp::serve),
         other => Client::new(connection).and_then(|client| with_token(other, &client, out)),
     };
     match ran {
@@ -305,8 +310,8 @@ pub fn run(command: &TicketCommand, connection: &Connection, out: &mut dyn Write
 
 fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
-        // These come before there is one.
-        TicketCommand::Login(_) | TicketCommand::Logout(_) => Ok(()),
+        // These are not among them.
+        TicketCommand::Login(_) | TicketCommand::Logout(_) | TicketCommand::Mcp(_) => Ok(()),
         TicketCommand::Tickets(args) => tickets(client, args, out),
         TicketCommand::Approve(args) => approve(client, args, out),
         TicketCommand::RequestChanges(args) => {

@@ -102,6 +102,8 @@ impl Identity {
             && match &self.who {
                 Who::Local { alone } => *alone || power != Power::Decide,
                 Who::Operator => Role::Operator.powers().contains(&power),
+                // Whatever is granted to it, a program decides nothing.
+                Who::Someone(profile) if power == Power::Decide && profile.kind != Kind::Person => false,
                 Who::Someone(profile) => profile.on(power).next().is_some(),
             }
     }
@@ -166,6 +168,15 @@ impl Identity {
             return Ok(());
         }
         Err(Problem::forbidden("this is somebody else's change: only who asked for it can say that"))
+    }
+
+    /// Whether they can ask for something to be done as a login: their own ones, or any for whoever could log in anyway.
+    pub(super) fn asks_as(&self, login: &str) -> bool {
+        match &self.who {
+            Who::Local { .. } => true,
+            Who::Operator => false,
+            Who::Someone(profile) => profile.roles.iter().any(|pattern| pattern_matches(pattern, login)),
+        }
     }
 
     /// What its token proves.

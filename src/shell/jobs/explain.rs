@@ -182,7 +182,7 @@ pub(super) async fn facts(stage: &mut Backstage<'_>, reading: &Reading) -> Resul
     Ok(facts)
 }
 
-async fn look(stage: &mut Backstage<'_>, reading: &Reading) -> Result<Facts, DatabaseError> {
+pub(super) async fn look(stage: &mut Backstage<'_>, reading: &Reading) -> Result<Facts, DatabaseError> {
     for (name, value) in LIMITS {
         stage.query("SELECT pg_catalog.set_config($1, $2, false)", &[Some(name), Some(value)]).await?;
     }
@@ -204,7 +204,7 @@ fn assume(question: &Question, reading: &Reading) -> Facts {
     Forecast::new(assumed, false).instead_of_a_server(reading, &assess::wanted(reading))
 }
 
-fn why_not(error: NotConnected) -> String {
+pub(super) fn why_not(error: NotConnected) -> String {
     match error {
         NotConnected::Later(why) => why,
         NotConnected::Refused { message, .. } => message,

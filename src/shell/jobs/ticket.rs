@@ -23,8 +23,12 @@ use crate::kernel::wire::reply::sqlstate;
 
 /// The text of a ticket's statement, if that is all there is to it: nothing left out, no values bound.
 pub(super) fn whole_text(request: &Request) -> Option<&str> {
-    let hash = HEXLOWER.encode(&Sha256::digest(request.shown.as_bytes()));
-    (hash == request.text_hash).then_some(request.shown.as_str())
+    (text_hash(&request.shown) == request.text_hash).then_some(request.shown.as_str())
+}
+
+/// As of a session's statement without bound values.
+pub(super) fn text_hash(text: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 
 /// Unique: a ticket is claimed once.

@@ -1,6 +1,6 @@
 //! Tickets at the admin door: what there is, what becomes of it, and the commands.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::rejection::JsonRejection};
@@ -10,7 +10,9 @@ use super::doors::{About, Doors, gives, takes};
 use super::{Answer, ApiState, Asked, Id, Identity, NEWS_MAX, Problem, Shared, WaitQuery, WatchQuery, deadline};
 use crate::kernel::review::{Command, Instant, Power, RunMode, StateName, Ticket, TicketId};
 use crate::shell::clock::now;
+use crate::shell::console::bounded::Peer;
 use crate::shell::console::view::{Full, News, Page, Summary};
+use crate::shell::jobs::{Asking, ExplainError, ProposeError, Question};
 use crate::shell::store::{Filter, Recorded, StoreError};
 
 const FILTERS: &[(&str, &str)] = &[
@@ -31,6 +33,12 @@ pub(super) fn doors(doors: Doors) -> Doors {
     let full = |summary| takes("Body", "Full", summary);
     doors
         .get("/v1/tickets", Power::Read, About { query: FILTERS, ..gives("Page", "List tickets, newest first") }, list)
+        .post(
+            "/v1/tickets",
+            Power::Request,
+            takes("Proposal", "Full", "Ask for a change that runs as a job once it is approved"),
+            propose,
+        )
         .get("/v1/tickets/watch", Power::Read, gives("News", "Wait for what happens to any ticket"), watch)
         .get("/v1/tickets/{id}", Power::Read, gives("Full", "One ticket with all that is known of it"), show)
         .get(
@@ -123,6 +131,20 @@ pub(in crate::shell::console) struct SettleBody {
     pub(in crate::shell::console) found: String,
 }
 
+/// A change that somebody wants, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::shell::console) struct Proposal {
+    /// Only with the local token: in whose name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::shell::console) by: Option<String>,
+    pub(in crate::shell::console) database: String,
+    /// Whose login it runs under: one of the caller's own.
+    pub(in crate::shell::console) role: String,
+    pub(in crate::shell::console) sql: String,
+    pub(in crate::shell::console) justification: String,
+}
+
 type Sent<T> = Result<Json<T>, JsonRejection>;
 
 /// A ticket with its `ETag`.
@@ -165,6 +187,39 @@ async fn list(State(api): Shared, who: Identity, query: Asked<ListQuery>) -> Ans
         tickets.retain(|ticket| who.can_approve(ticket));
     }
     Ok(Json(Page { tickets: tickets.iter().map(Summary::of).collect(), next }))
+}
+
+async fn propose(
+    State(api): Shared,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    who: Identity,
+    body: Sent<Proposal>,
+) -> Result<Tagged, Problem> {
+    let Proposal { by, database, role, sql, justification } = body?.0;
+    let target = api.jobs.target_of(&database)?;
+    who.needs(Power::Request, &target, ExplainError::NoTarget(database.clone()))?;
+    if !who.asks_as(&role) {
+        return Err(Problem::forbidden(&format!("{role} is no login of yours: see database_roles of [[people]]")));
+    }
+    if justification.trim().is_empty() {
+        return Err(Problem::bad_request("say why it is wanted: `justification`"));
+    }
+    let asking = Asking { by: who.person(by)?, door: who.door(), client: peer.to_string(), justification };
+    let question = Question { database, sql, role, application: String::new(), in_transaction: false };
+    full(&api, api.jobs.propose(question, asking).await?).await
+}
+
+impl From<ProposeError> for Problem {
+    fn from(error: ProposeError) -> Self {
+        let said = error.to_string();
+        match error {
+            ProposeError::Explain(error) => error.into(),
+            ProposeError::Order(error) => error.into(),
+            ProposeError::NotHeld(_) | ProposeError::Never(_) | ProposeError::Cannot(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, &said)
+            }
+        }
+    }
 }
 
 async fn show(State(api): Shared, who: Identity, id: Id) -> Result<Tagged, Problem> {

@@ -49,6 +49,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("get", "/v1/openapi.json", "yyyyy"),
     ("get", "/v1/events", "yyyyy"),
     ("get", "/v1/tickets", "yyyyy"),
+    ("post", "/v1/tickets", ".yyy."),
     ("get", "/v1/tickets/watch", "yyyyy"),
     ("get", "/v1/tickets/{id}", "yyyyy"),
     ("get", "/v1/tickets/{id}/wait", "yyyyy"),
