@@ -58,9 +58,9 @@ const IMPURE: &[&str] = &[
 /// Crates that stay in one place each.
 const PLACES: &[(&str, &[&str])] = &[
     ("pg_raw_parse", &["src/kernel/sql/read/"]),
-    ("sqlparser", &["src/kernel/sql/agree.rs"]),
+    ("sqlparser", &["src/kernel/sql/agree.rs", "src/shell/sqlconsole/"]),
     ("pgwire", &["src/kernel/wire/message.rs"]),
-    ("rusqlite", &["src/shell/store/"]),
+    ("rusqlite", &["src/shell/store/", "src/shell/sqlconsole/"]),
     ("axum", &["src/shell/console/"]),
     ("tokio_postgres", &["src/shell/demo.rs", "src/shell/demo/", "src/shell/lint/live.rs"]),
     ("backon", &["src/shell/executor/retry.rs"]),

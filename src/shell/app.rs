@@ -19,11 +19,12 @@ use super::config::{self, ListenAddress, Mistake, Parameters, Settings};
 use super::console::ask::{self, Tickets};
 use super::console::chronicle::Chronicle;
 use super::console::sign_in::SignIns;
-use super::console::{Reviewer, api, door};
+use super::console::{Inside, Reviewer, api, door};
 use super::jobs::Jobs;
 use super::net::{self, Raw};
 use super::oidc::Provider;
 use super::session::Shared;
+use super::sqlconsole;
 use super::store::{self, DataDirectory, Store};
 use super::welcome::{Gate, too_many};
 use crate::kernel::review::Terms;
@@ -90,11 +91,12 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
         sessions: cancels.clone(),
         reading: Arc::new(Semaphore::new(1)),
     };
+    let console = sqlconsole::Shared::new(Inside::new(state.clone()));
     let admin = open_admin(&publish.borrow().clone(), &directory, state).await?;
     let open = Arc::new(Open::new(&publish.borrow()));
     tokio::spawn(jobs.clone().schedule_forever(shared.draining.clone()));
     tokio::spawn(jobs.run_forever(shared.draining.clone()));
-    listen(&publish.borrow().clone(), &shared, &audit, (workers, &open, &cancels)).await?;
+    listen(&publish.borrow().clone(), (&shared, console), &audit, (workers, &open, &cancels)).await?;
     say_listening(&format!("admin on {admin}"))?;
     say_listening(&format!("for reviewers at http://{admin}/"))?;
     wait_for_stop(&publish, &load, &audit).await?;
@@ -171,14 +173,20 @@ impl Open {
 
 async fn listen(
     settings: &Settings,
-    shared: &Shared,
+    (shared, console): (&Shared, sqlconsole::Shared),
     audit: &Audit,
     running: (&Workers, &Arc<Open>, &Arc<Cancels>),
 ) -> Result<(), AppError> {
     let (workers, open, cancels) = running;
     for listener in &settings.listeners {
         let room = open.connections.clone();
-        let gate = Arc::new(Gate::new(&listener.tls, shared.clone(), audit.clone(), cancels.clone(), room)?);
+        let gate = Arc::new(Gate::new(
+            &listener.tls,
+            shared.clone(),
+            audit.clone(),
+            cancels.clone(),
+            (room, console.clone()),
+        )?);
         let failed = |error| AppError::Listen { address: listener.address.to_string(), error };
         let dealer = Dealer { gate, open: open.clone(), workers: workers.handles.clone(), next: 0 };
         match &listener.address {
@@ -289,8 +297,8 @@ impl Dealer {
             let Ok(entering) = open.entering.clone().try_acquire_owned() else { return turn_away(raw) };
             let welcomed = gate.welcome(raw, peer).await;
             drop(entering);
-            if let Some((session, place)) = welcomed {
-                session.run().await;
+            if let Some((guest, place)) = welcomed {
+                guest.run().await;
                 drop(place);
             }
         });

@@ -24,7 +24,8 @@ pub struct Cancels {
 /// One session, as a CancelRequest reaches it.
 #[derive(Debug)]
 pub struct Cancellable {
-    upstream: Arc<Upstream>,
+    /// Nothing: the session has no server.
+    upstream: Option<Arc<Upstream>>,
     key: Key,
     listener: Mutex<Option<mpsc::UnboundedSender<Asked>>>,
     about: Connected,
@@ -61,7 +62,7 @@ pub struct Registration {
 impl Cancels {
     /// Makes a session reachable by its server's key.
     #[must_use]
-    pub fn register(self: &Arc<Self>, upstream: Arc<Upstream>, key: Key, about: Connected) -> Registration {
+    pub fn register(self: &Arc<Self>, upstream: Option<Arc<Upstream>>, key: Key, about: Connected) -> Registration {
         let terminated = watch::Sender::new(None);
         let target =
             Arc::new(Cancellable { upstream, key: key.clone(), listener: Mutex::default(), about, terminated });
@@ -126,7 +127,8 @@ impl Cancellable {
 
     /// Asks the server to cancel what this session runs.
     pub async fn send_upstream(&self) {
-        if let Err(error) = self.upstream.cancel(self.key.0, &self.key.1).await {
+        let Some(upstream) = &self.upstream else { return };
+        if let Err(error) = upstream.cancel(self.key.0, &self.key.1).await {
             tracing::warn!(%error, "a cancel request did not reach the server");
         }
     }
@@ -145,6 +147,12 @@ impl Registration {
     #[must_use]
     pub fn terminated(&self) -> watch::Receiver<Option<String>> {
         self.target.terminated.subscribe()
+    }
+
+    /// What the client names it by.
+    #[must_use]
+    pub fn key(&self) -> &(i32, Vec<u8>) {
+        &self.target.key
     }
 
     /// The session as a CancelRequest reaches it.

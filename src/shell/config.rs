@@ -19,6 +19,7 @@ mod policies;
 mod secret;
 mod section;
 mod settings;
+mod sql_console;
 mod targets;
 mod throttle;
 mod users;
@@ -29,6 +30,7 @@ pub use mistake::Mistake;
 pub use oidc::Oidc;
 pub use secret::Secret;
 pub use settings::*;
+pub use sql_console::SqlConsole;
 pub use users::{Users, UsersMistake, Verifier};
 pub use written::{COMMAND_LINE, Overrides, Sources};
 

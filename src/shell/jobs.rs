@@ -335,14 +335,14 @@ impl Jobs {
         self.shared.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn settings(&self) -> Arc<Settings> {
+        self.shared.settings.borrow().clone()
+    }
+
     /// Everybody the configuration knows now.
     #[must_use]
     pub fn people(&self) -> Arc<People> {
         self.shared.settings.borrow().people.clone()
-    }
-
-    fn settings(&self) -> Arc<Settings> {
-        self.shared.settings.borrow().clone()
     }
 }
 

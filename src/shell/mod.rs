@@ -20,6 +20,7 @@ pub mod net;
 pub mod oidc;
 pub mod session;
 pub mod side;
+pub mod sqlconsole;
 pub mod store;
 pub mod tls;
 pub mod upstream;

@@ -8,9 +8,10 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::task::coop::has_budget_remaining;
 
 use crate::shell::net::Stream;
@@ -21,6 +22,8 @@ const SCRATCH: usize = 64 * 1024;
 const KEEP: usize = 4 * 1024;
 /// Bytes a waiting session takes from its client before it stops reading.
 const AHEAD_MAX: usize = 64 * 1024;
+/// How long a client that was sent its last message may take to read it.
+pub const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
@@ -231,4 +234,17 @@ impl Side {
         })
         .await;
     }
+}
+
+/// Sends what waits, and reads on for a moment: closing with unread input would reset the connection and
+/// take the last message with it.
+pub async fn farewell(client: &mut Side) {
+    let last = async {
+        client.drain().await?;
+        client.stream.shutdown().await?;
+        let mut ignored = vec![0; 16 * 1024];
+        while client.stream.read(&mut ignored).await? > 0 {}
+        Ok::<(), io::Error>(())
+    };
+    let _ = tokio::time::timeout(LINGER, last).await;
 }

@@ -19,6 +19,7 @@ use super::net::{Raw, Stream};
 use super::session::farewell;
 use super::session::{Identity, Session, Shared};
 use super::side::Side;
+use super::sqlconsole::{self, Console};
 use super::tls::{self, ListenerMode, ServerSide};
 use super::upstream::Upstream;
 use crate::kernel::relay::{self, Relay};
@@ -26,6 +27,7 @@ use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::kernel::wire::startup::{self, Startup};
 
+mod console;
 mod entry;
 mod greeting;
 mod login;
@@ -43,6 +45,7 @@ pub struct Gate {
     /// How many sessions there may still be.
     room: Arc<Semaphore>,
     mock: Mock,
+    console: sqlconsole::Shared,
 }
 
 /// Why a listener cannot work.
@@ -77,6 +80,22 @@ impl From<startup::BadStartup> for Turned {
     }
 }
 
+/// Somebody who was let in.
+pub enum Guest {
+    Session(Box<Session>),
+    Console(Box<Console>),
+}
+
+impl Guest {
+    /// Until either side ends it.
+    pub async fn run(self) {
+        match self {
+            Self::Session(session) => session.run().await,
+            Self::Console(console) => console.run().await,
+        }
+    }
+}
+
 /// Who knocked, as far as it is known when they are turned away.
 #[derive(Clone, Debug, Default)]
 struct Knock {
@@ -92,16 +111,16 @@ impl Gate {
         shared: Shared,
         audit: Audit,
         cancels: Arc<Cancels>,
-        room: Arc<Semaphore>,
+        (room, console): (Arc<Semaphore>, sqlconsole::Shared),
     ) -> Result<Self, GateError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(GateError::Random)?;
         let side = tls.identity.as_ref().map(tls::server_side).transpose()?;
-        Ok(Self { shared, audit, cancels, tls: side, mode: tls.mode, room, mock: Mock::new(secret) })
+        Ok(Self { shared, audit, cancels, tls: side, mode: tls.mode, room, mock: Mock::new(secret), console })
     }
 
     /// A connection from its first byte to the session it becomes, if it does, and its place among them.
-    pub async fn welcome(&self, raw: Raw, peer: String) -> Option<(Session, OwnedSemaphorePermit)> {
+    pub async fn welcome(&self, raw: Raw, peer: String) -> Option<(Guest, OwnedSemaphorePermit)> {
         let settings = self.shared.settings.borrow().clone();
         let mut knock = Knock::default();
         let entering = Box::pin(self.enter(raw, &peer, &settings, &mut knock));
@@ -137,9 +156,12 @@ impl Gate {
         peer: &str,
         settings: &Settings,
         knock: &mut Knock,
-    ) -> Result<(Session, OwnedSemaphorePermit), Turned> {
+    ) -> Result<(Guest, OwnedSemaphorePermit), Turned> {
         let (mut client, startup) = self.identify(raw, settings.limits.startup_bytes_max).await?;
         *knock = Knock { user: startup.user.clone(), database: startup.database.clone() };
+        if settings.sql_console.serves(&startup.database) {
+            return self.enter_console(client, &startup, peer, settings).await;
+        }
         // Only now: a cancel request needs no place.
         let admitted = match self.room.clone().try_acquire_owned() {
             Ok(place) => self.admit(&mut client, &startup, peer, settings).await.map(|admitted| (admitted, place)),
@@ -148,7 +170,8 @@ impl Gate {
         match admitted {
             Ok(((server, greeting, identity, auth), place)) => {
                 let replication = startup.replication.is_some();
-                Ok((self.session(client, server, (greeting, identity, auth, replication)), place))
+                let session = self.session(client, server, (greeting, identity, auth, replication));
+                Ok((Guest::Session(Box::new(session)), place))
             }
             Err(Turned::Away(reply)) => {
                 reply.clone().put(&mut client.out);
@@ -248,7 +271,8 @@ impl Gate {
         };
         let log = self.audit.begin(info.clone());
         let about = Connected { id: log.id(), info, since: now() };
-        let cancel = self.cancels.register(identity.upstream.clone(), (greeting.process, greeting.key), about);
+        let key = (greeting.process, greeting.key);
+        let cancel = self.cancels.register(Some(identity.upstream.clone()), key, about);
         Session::new((client, server), Relay::new(encoding, limits), (log, cancel), identity, self.shared.clone())
     }
 }

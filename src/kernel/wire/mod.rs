@@ -6,4 +6,5 @@
 pub mod frame;
 pub mod message;
 pub mod reply;
+pub mod served;
 pub mod startup;

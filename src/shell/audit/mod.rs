@@ -32,7 +32,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-
 pub use event::{
     Admission, Arrival, Counts, Decision, DecisionRecord, EndReason, EndedIdle, Event, FindingLine, Intent, JobEvent,
     LockLine, LoginFailed, SessionInfo, SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent,

@@ -12,7 +12,7 @@ use super::settings::{
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
-use super::{naming, oidc, people, policies, targets::HOLD_MODES, targets::MODES};
+use super::{naming, oidc, people, policies, sql_console, targets::HOLD_MODES, targets::MODES};
 use crate::kernel::plan;
 use crate::kernel::sql::bounds;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
@@ -48,12 +48,14 @@ fn read(written: &Written) -> Settings {
     let admin = admin(&root, defaults.admin);
     let oidc = oidc::read(&root, admin);
     let (people, reviewers) = people::read(&root, oidc.is_some());
+    let targets = targets::read(&root, &common);
     let settings = Settings {
         listeners: listeners(&root, &tls.unwrap_or_default(), defaults.listeners),
         admin,
         record: record(root.section("record"), Record::in_data_dir(&data_dir)),
         data_dir,
-        targets: targets::read(&root, &common).into_iter().map(Arc::new).collect(),
+        sql_console: sql_console::read(root.section("sql_console"), targets.iter()),
+        targets: targets.into_iter().map(Arc::new).collect(),
         limits: limits(root.section("limits")),
         executor: executor(root.section("executor")),
         hold,

@@ -77,6 +77,7 @@ pub fn explain(loaded: &Loaded) -> Explained {
 pub fn in_words(settings: &Settings) -> Vec<String> {
     let mut lines = vec!["Clients connect to".to_owned()];
     lines.extend(settings.listeners.iter().map(listener));
+    lines.push(super::sql_console::explained(&settings.sql_console));
     lines.push(format!("The admin door is at {}. Data is kept in {}.", settings.admin, settings.data_dir.display()));
     for entry in &settings.targets {
         lines.push(String::new());

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::oidc::Oidc;
 use super::secret::Secret;
+use super::sql_console::SqlConsole;
 use super::users::Users;
 use crate::kernel::facts::NameKind;
 use crate::kernel::plan;
@@ -41,6 +42,7 @@ pub struct Settings {
     pub people: Arc<People>,
     /// Who else vouches for people.
     pub oidc: Option<Arc<Oidc>>,
+    pub sql_console: SqlConsole,
     /// Patterns for new names.
     pub naming: BTreeMap<NameKind, String>,
 }
@@ -368,6 +370,7 @@ impl Default for Settings {
             reviewers: Vec::new(),
             people: Arc::default(),
             oidc: None,
+            sql_console: SqlConsole::default(),
             naming: BTreeMap::new(),
         }
     }

@@ -251,7 +251,8 @@ fn auth(section: Section<'_>) -> Auth {
     auth
 }
 
-fn users(section: &Section<'_>, file: &Path) -> Users {
+/// Who is in a users file.
+pub(super) fn users(section: &Section<'_>, file: &Path) -> Users {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => {

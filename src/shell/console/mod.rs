@@ -11,6 +11,7 @@ pub mod cli;
 mod client;
 pub mod door;
 mod identity;
+mod inside;
 mod keyring;
 mod problem;
 mod render;
@@ -23,3 +24,4 @@ mod web;
 mod tests;
 
 pub use identity::Reviewer;
+pub use inside::{Caller, Inside, Refused};

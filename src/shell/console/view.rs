@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::job::{self, JobId, Progress};
 use crate::kernel::review::{Instant, Power, State, Ticket, TicketId};
+use crate::kernel::rules::Response;
 use crate::shell::audit::SessionInfo;
 use crate::shell::audit::event::Line;
 use crate::shell::audit::past::SessionSeen;
@@ -194,6 +195,24 @@ pub struct JobFull {
     pub events: Vec<JobRecorded>,
     /// One for each of its connections, step by step.
     pub runs: Vec<Run>,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleView {
+    pub id: String,
+    pub hazard: String,
+    /// The strongest lock of the statement itself.
+    pub lock: Option<String>,
+    /// The answer where a policy says nothing.
+    pub response: Response,
+    pub instead: String,
+}
+
+/// All rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulePage {
+    pub rules: Vec<RuleView>,
 }
 
 /// An answer of the list of jobs.

@@ -23,9 +23,9 @@ mod words;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 
 use self::pump::Stop;
@@ -40,10 +40,9 @@ use crate::kernel::policy::Who;
 use crate::kernel::relay::Relay;
 use crate::kernel::relay::from_client::Question;
 use crate::kernel::wire::reply::{Reply, sqlstate};
-use crate::shell::side::Side;
+use crate::shell::side::{LINGER, Side};
 
-/// How long a client that was sent its last message may take to read it.
-const LINGER: Duration = Duration::from_secs(2);
+pub use crate::shell::side::farewell;
 
 /// What all sessions of a process share.
 #[derive(Clone)]
@@ -358,17 +357,4 @@ impl Session {
         };
         let _ = tokio::time::timeout(LINGER, terminate).await;
     }
-}
-
-/// Sends what waits, and reads on for a moment: closing with unread input would reset the connection and
-/// take the last message with it.
-pub async fn farewell(client: &mut Side) {
-    let last = async {
-        client.drain().await?;
-        client.stream.shutdown().await?;
-        let mut ignored = vec![0; 16 * 1024];
-        while client.stream.read(&mut ignored).await? > 0 {}
-        Ok::<(), std::io::Error>(())
-    };
-    let _ = tokio::time::timeout(LINGER, last).await;
 }

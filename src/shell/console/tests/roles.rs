@@ -48,6 +48,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("get", "/v1/me", "yyyyy"),
     ("get", "/v1/openapi.json", "yyyyy"),
     ("get", "/v1/events", "yyyyy"),
+    ("get", "/v1/rules", "yyyyy"),
     ("get", "/v1/tickets", "yyyyy"),
     ("post", "/v1/tickets", ".yyy."),
     ("get", "/v1/tickets/watch", "yyyyy"),
