@@ -63,7 +63,9 @@ const PLACES: &[(&str, &[&str])] = &[
     ("rusqlite", &["src/shell/store/", "src/shell/sqlconsole/"]),
     ("axum", &["src/shell/console/"]),
     ("tokio_postgres", &["src/shell/demo.rs", "src/shell/demo/", "src/shell/lint/live.rs"]),
-    ("backon", &["src/shell/executor/retry.rs"]),
+    ("lettre", &["src/shell/notify/", "src/shell/config/notify/"]),
+    ("minijinja", &["src/shell/notify/", "src/shell/config/notify.rs"]),
+    ("backon", &["src/shell/executor/retry.rs", "src/shell/notify/"]),
 ];
 
 /// Lints that must not be switched off for the whole workspace.

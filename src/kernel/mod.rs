@@ -4,6 +4,7 @@ pub mod assess;
 pub mod facts;
 pub mod forecast;
 pub mod job;
+pub mod notice;
 pub mod plan;
 pub mod policy;
 pub mod relay;

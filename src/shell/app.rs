@@ -22,6 +22,7 @@ use super::console::sign_in::SignIns;
 use super::console::{Inside, Reviewer, api, door};
 use super::jobs::Jobs;
 use super::net::{self, Raw};
+use super::notify::Notifier;
 use super::oidc::Provider;
 use super::session::Shared;
 use super::sqlconsole;
@@ -73,7 +74,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     }
     let chronicle = Chronicle::new(store.clone(), audit.clone()).await?;
     let (end, ended) = watch::channel(false);
-    let chronicle = tokio::spawn(chronicle.follow(ended));
+    let chronicle = tokio::spawn(chronicle.follow(ended.clone()));
     let tickets = Tickets::new(store, ask_settings(&settings));
     let (publish, published) = watch::channel(Arc::new(settings));
     let (drain, draining) = watch::channel(false);
@@ -81,24 +82,29 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), draining };
     tokio::spawn(tickets.clone().expire_forever());
     let cancels = Arc::new(Cancels::default());
+    let (listener, address) = bind_admin(&publish.borrow().clone()).await?;
+    let notifier = Notifier::new(tickets.store.clone(), shared.settings.clone(), address, door::random_hex()?).await?;
     let state = api::ApiState {
         tickets,
         jobs: jobs.clone(),
+        notifier: notifier.clone(),
         admin_token: door::token(&directory)?,
         reviewers: reviewers(&publish.borrow()),
         sign_ins: SignIns::new(publish.borrow().oidc.clone().map(Provider::new)),
         audit: audit.clone(),
+        slack_seen: Arc::default(),
         sessions: cancels.clone(),
         reading: Arc::new(Semaphore::new(1)),
     };
     let console = sqlconsole::Shared::new(Inside::new(state.clone()));
-    let admin = open_admin(&publish.borrow().clone(), &directory, state).await?;
+    open_admin((listener, address), &directory, state).await?;
+    let notifying = tokio::spawn(notifier.run(ended.clone()));
     let open = Arc::new(Open::new(&publish.borrow()));
     tokio::spawn(jobs.clone().schedule_forever(shared.draining.clone()));
     tokio::spawn(jobs.run_forever(shared.draining.clone()));
     listen(&publish.borrow().clone(), (&shared, console), &audit, (workers, &open, &cancels)).await?;
-    say_listening(&format!("admin on {admin}"))?;
-    say_listening(&format!("for reviewers at http://{admin}/"))?;
+    say_listening(&format!("admin on {address}"))?;
+    say_listening(&format!("for reviewers at http://{address}/"))?;
     wait_for_stop(&publish, &load, &audit).await?;
     tracing::info!("draining");
     drain.send_replace(true);
@@ -107,6 +113,8 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     workers.stop();
     end.send_replace(true);
     let _ = tokio::time::timeout(CHRONICLE_END, chronicle).await;
+    // What is not sent by then is sent by the next process.
+    let _ = tokio::time::timeout(CHRONICLE_END, notifying).await;
     if let Err(error) = audit.close("terminated") {
         tracing::error!(%error, "the record could not be closed");
     }
@@ -327,14 +335,18 @@ fn reviewers(settings: &Settings) -> Vec<Reviewer> {
     settings.reviewers.iter().map(reviewer).collect()
 }
 
-async fn open_admin(
-    settings: &Settings,
-    directory: &DataDirectory,
-    state: api::ApiState,
-) -> Result<SocketAddr, AppError> {
+async fn bind_admin(settings: &Settings) -> Result<(TcpListener, SocketAddr), AppError> {
     let failed = |error| AppError::Listen { address: settings.admin.to_string(), error };
     let listener = TcpListener::bind(settings.admin).await.map_err(failed)?;
     let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn open_admin(
+    (listener, address): (TcpListener, SocketAddr),
+    directory: &DataDirectory,
+    state: api::ApiState,
+) -> Result<(), AppError> {
     api::check_exposure(address, &state.reviewers, &state.sign_ins)?;
     door::write_address(directory, address)?;
     if let Some(token) = door::first_token(&state.tickets.store).await? {
@@ -345,7 +357,7 @@ async fn open_admin(
             tracing::error!(%error, "the admin door has closed");
         }
     });
-    Ok(address)
+    Ok(())
 }
 
 /// SIGTERM and SIGINT stop, SIGHUP reloads.

@@ -13,6 +13,7 @@ mod explain;
 mod jobs;
 mod mistake;
 mod naming;
+mod notify;
 mod oidc;
 mod people;
 mod policies;
@@ -27,6 +28,7 @@ mod written;
 
 pub use explain::{Explained, check, explain, in_words, render, run_check, target as target_in_words};
 pub use mistake::Mistake;
+pub use notify::{Email, Endpoint, MailTls, Notifications, Route, Slack, Templates, Way, Webhook};
 pub use oidc::Oidc;
 pub use secret::Secret;
 pub use settings::*;

@@ -17,6 +17,7 @@ pub mod executor;
 pub mod jobs;
 pub mod lint;
 pub mod net;
+pub mod notify;
 pub mod oidc;
 pub mod session;
 pub mod side;

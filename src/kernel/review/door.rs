@@ -16,6 +16,8 @@ pub enum Door {
     Local,
     /// The admin door with a reviewer's own token: the name is the token's.
     Reviewer,
+    /// A chat service that the configuration trusts to say who pressed the button.
+    Chat,
 }
 
 impl Door {
@@ -51,6 +53,7 @@ impl Door {
             Self::Session => "session",
             Self::Local => "local",
             Self::Reviewer => "reviewer",
+            Self::Chat => "chat",
         }
     }
 }

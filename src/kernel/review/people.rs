@@ -118,6 +118,9 @@ pub struct Profile {
     /// Further names by which they are known to have asked for something.
     pub also: Vec<String>,
     pub grants: Vec<Grant>,
+    /// Where they are told of what concerns them.
+    pub email: Option<String>,
+    pub slack: Option<String>,
 }
 
 /// A grant with those who have it: names of people and of groups.

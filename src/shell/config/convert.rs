@@ -12,7 +12,7 @@ use super::settings::{
 };
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
-use super::{naming, oidc, people, policies, sql_console, targets::HOLD_MODES, targets::MODES};
+use super::{naming, notify, oidc, people, policies, sql_console, targets::HOLD_MODES, targets::MODES};
 use crate::kernel::plan;
 use crate::kernel::sql::bounds;
 use crate::shell::tls::{Identity, ListenerMode, TlsError};
@@ -63,6 +63,7 @@ fn read(written: &Written) -> Settings {
         people: Arc::new(people),
         oidc: oidc.map(Arc::new),
         naming: naming::read(root.section("naming")),
+        notifications: notify::read(&root),
         policies,
     };
     if !settings.admin.ip().to_canonical().is_loopback() && settings.reviewers.is_empty() && settings.oidc.is_none() {

@@ -94,6 +94,7 @@ pub fn in_words(settings: &Settings) -> Vec<String> {
     lines.push(String::new());
     lines.extend(super::naming::explained(&settings.naming));
     changes(settings, &mut lines);
+    lines.extend(super::notify::explained(&settings.notifications));
     record(settings, &mut lines);
     lines
 }

@@ -1,5 +1,6 @@
 //! `[[people]]`, `[[grants]]` and `[[reviewers]]`: who there is, what they may do, by which token they are known.
 
+use super::notify::check_address;
 use super::section::Section;
 use super::settings::Reviewer;
 use crate::kernel::review::{Grant, Granted, Kind, People, Profile, Role, check_name, same_person};
@@ -30,8 +31,11 @@ pub(super) fn read(root: &Section<'_>, provider: bool) -> (People, Vec<Reviewer>
             roles: section.texts("database_roles").unwrap_or_default(),
             applications: section.texts("applications").unwrap_or_default(),
             identities: identities(&section, provider, &profiles),
+            email: section.text("email"),
+            slack: section.text("slack"),
             ..Profile::default()
         };
+        contacts(&section, &profile, &profiles);
         section.finish();
         profiles.push(profile);
     }
@@ -53,6 +57,16 @@ fn identities(section: &Section<'_>, provider: bool, others: &[Profile]) -> Vec<
         }
     }
     identities
+}
+
+/// A Slack id stands for one person: whoever presses a button there decides as them.
+fn contacts(section: &Section<'_>, profile: &Profile, others: &[Profile]) {
+    if let Some(address) = &profile.email {
+        check_address(section, "email", address);
+    }
+    if profile.slack.is_some() && others.iter().any(|other| other.slack == profile.slack) {
+        section.mistake("slack", "Another person has the same Slack id.", "Give each their own.");
+    }
 }
 
 /// Without any, everybody may look and ask.

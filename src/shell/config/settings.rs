@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::notify::Notifications;
 use super::oidc::Oidc;
 use super::secret::Secret;
 use super::sql_console::SqlConsole;
@@ -45,6 +46,7 @@ pub struct Settings {
     pub sql_console: SqlConsole,
     /// Patterns for new names.
     pub naming: BTreeMap<NameKind, String>,
+    pub notifications: Notifications,
 }
 
 impl Settings {
@@ -372,6 +374,7 @@ impl Default for Settings {
             oidc: None,
             sql_console: SqlConsole::default(),
             naming: BTreeMap::new(),
+            notifications: Notifications::default(),
         }
     }
 }

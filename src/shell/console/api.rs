@@ -4,10 +4,12 @@ mod about;
 mod doors;
 mod events;
 mod jobs;
+mod notify;
 mod openapi;
 mod rules;
 mod sessions;
 mod sign_in;
+mod slack;
 mod tickets;
 mod tokens;
 
@@ -38,6 +40,8 @@ use crate::kernel::review::Power;
 use crate::shell::audit::Audit;
 use crate::shell::cancel::Cancels;
 use crate::shell::jobs::Jobs;
+use crate::shell::notify::Notifier;
+use crate::shell::notify::slack::interaction::Seen;
 use doors::{Doors, gives};
 
 /// Largest body of a call, in bytes.
@@ -52,6 +56,7 @@ const NEWS_MAX: u32 = 100;
 pub struct ApiState {
     pub tickets: Tickets,
     pub jobs: Jobs,
+    pub notifier: Notifier,
     /// Empty: there is none.
     pub admin_token: String,
     pub reviewers: Vec<Reviewer>,
@@ -60,6 +65,8 @@ pub struct ApiState {
     pub sessions: Arc<Cancels>,
     /// How many may read the record's files at a time.
     pub reading: Arc<Semaphore>,
+    /// Calls of Slack that have been here.
+    pub slack_seen: Arc<Seen>,
 }
 
 /// Why the door does not open.
@@ -90,7 +97,7 @@ fn doors() -> Doors {
         .get("/v1/me", Power::Read, gives("Me", "Whose token this is, and what it can do"), me)
         .get("/v1/openapi.json", Power::Read, gives("OpenApi", "This document"), openapi::serve);
     let doors = rules::doors(about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors))))));
-    sessions::doors(sign_in::doors(doors))
+    slack::doors(notify::doors(sessions::doors(sign_in::doors(doors))))
 }
 
 /// The table of routes, for what walks over all of them.

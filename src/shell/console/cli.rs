@@ -3,6 +3,7 @@
 mod about;
 mod jobs;
 mod mcp;
+mod notify;
 mod review;
 mod sign_in;
 mod who;
@@ -22,6 +23,7 @@ use crate::shell::clock::now;
 pub use super::client::Connection;
 pub use about::{EndSessionArgs, ExplainArgs, TargetsArgs};
 pub use jobs::{JobsArgs, JobsCommand};
+pub use notify::{NotifyArgs, NotifyCommand};
 pub use review::{LabelArgs, SettleArgs, TokensArgs, TokensCommand, WaitArgs};
 pub use sign_in::SignInArgs;
 use who::person;
@@ -61,6 +63,8 @@ pub enum TicketCommand {
     /// Hand out, list and revoke tokens of people
     #[command(after_help = EXIT_CODES)]
     Tokens(TokensArgs),
+    /// Show and test the routes of notifications; list what was delivered and what was given up
+    Notify(NotifyArgs),
     /// Run an approved ticket now, without the one who asked for it; with --at, when its time has come
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
@@ -277,6 +281,7 @@ impl TicketCommand {
             Self::Settle(args) => &args.connection,
             Self::Wait(args) => &args.connection,
             Self::Tokens(args) => &args.connection,
+            Self::Notify(args) => &args.connection,
             Self::Run(args) => &args.connection,
             Self::Jobs(args) => &args.connection,
             Self::Reject(args) => &args.connection,
@@ -326,6 +331,7 @@ fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> 
         TicketCommand::Settle(args) => review::settle(client, args, out),
         TicketCommand::Wait(args) => review::wait(client, args, out),
         TicketCommand::Tokens(args) => review::tokens(client, args, out),
+        TicketCommand::Notify(args) => notify::notify(client, args, out),
         TicketCommand::Run(args) => match args.at {
             Some(at) => review::schedule(client, &args.who, at, out),
             None => jobs::run_ticket(client, args.who.id, out),

@@ -41,6 +41,8 @@ enum Who {
     /// The token that was printed at the first start.
     Operator,
     Someone(Profile),
+    /// Somebody of the configuration, on a chat service's word.
+    Chatting(Profile),
 }
 
 /// What tokens are checked against.
@@ -102,6 +104,11 @@ fn unlisted(name: &str) -> Profile {
 }
 
 impl Identity {
+    /// Somebody whom a signed call of a chat service names: they can do what they could with a token of theirs.
+    pub(super) fn chatting(profile: Profile) -> Self {
+        Self { who: Who::Chatting(profile), scopes: Power::ALL.to_vec(), token: None }
+    }
+
     /// Whether they have a power on any target.
     pub(super) fn has(&self, power: Power) -> bool {
         self.scopes.contains(&power)
@@ -109,8 +116,12 @@ impl Identity {
                 Who::Local { alone } => *alone || power != Power::Decide,
                 Who::Operator => Role::Operator.powers().contains(&power),
                 // Whatever is granted to it, a program decides nothing.
-                Who::Someone(profile) if power == Power::Decide && profile.kind != Kind::Person => false,
-                Who::Someone(profile) => profile.on(power).next().is_some(),
+                Who::Someone(profile) | Who::Chatting(profile)
+                    if power == Power::Decide && profile.kind != Kind::Person =>
+                {
+                    false
+                }
+                Who::Someone(profile) | Who::Chatting(profile) => profile.on(power).next().is_some(),
             }
     }
 
@@ -118,7 +129,9 @@ impl Identity {
         self.has(power)
             && match &self.who {
                 Who::Local { .. } | Who::Operator => true,
-                Who::Someone(profile) => profile.on(power).any(|pattern| pattern_matches(pattern, target)),
+                Who::Someone(profile) | Who::Chatting(profile) => {
+                    profile.on(power).any(|pattern| pattern_matches(pattern, target))
+                }
             }
     }
 
@@ -136,21 +149,21 @@ impl Identity {
                 "the local token decides nothing where people are configured: use a person's own token"
             }
             Who::Operator => "the operator's token is nobody's in particular",
-            Who::Someone(_) => "this token, or its owner's role here, does not include that",
+            Who::Someone(_) | Who::Chatting(_) => "this token, or its owner's role here, does not include that",
         };
         Problem::forbidden(&format!("{whose} (needed: {})", power.as_str()))
     }
 
     /// Patterns of the targets they see; empty: all.
     pub(super) fn visible(&self) -> Vec<String> {
-        let Who::Someone(profile) = &self.who else { return Vec::new() };
+        let (Who::Someone(profile) | Who::Chatting(profile)) = &self.who else { return Vec::new() };
         let patterns: Vec<String> = profile.on(Power::Read).map(str::to_owned).collect();
         if patterns.iter().any(|pattern| pattern == "*") { Vec::new() } else { patterns }
     }
 
     /// Whether their approval would count on a ticket that waits.
     pub(super) fn can_approve(&self, ticket: &Ticket) -> bool {
-        let Who::Someone(profile) = &self.who else { return self.has(Power::Decide) };
+        let (Who::Someone(profile) | Who::Chatting(profile)) = &self.who else { return self.has(Power::Decide) };
         let voter = profile.voter();
         voter.kind == Kind::Person
             && self.has_on(Power::Decide, &ticket.request.target)
@@ -168,7 +181,7 @@ impl Identity {
         let own = match &self.who {
             Who::Local { .. } => true,
             Who::Operator => false,
-            Who::Someone(profile) => ticket.is_asked_by(&profile.voter()),
+            Who::Someone(profile) | Who::Chatting(profile) => ticket.is_asked_by(&profile.voter()),
         };
         if own || others.iter().any(|power| self.has_on(*power, target)) {
             return Ok(());
@@ -181,7 +194,9 @@ impl Identity {
         match &self.who {
             Who::Local { .. } => true,
             Who::Operator => false,
-            Who::Someone(profile) => profile.roles.iter().any(|pattern| pattern_matches(pattern, login)),
+            Who::Someone(profile) | Who::Chatting(profile) => {
+                profile.roles.iter().any(|pattern| pattern_matches(pattern, login))
+            }
         }
     }
 
@@ -190,6 +205,7 @@ impl Identity {
         match self.who {
             Who::Local { .. } => Door::Local,
             Who::Operator | Who::Someone(_) => Door::Reviewer,
+            Who::Chatting(_) => Door::Chat,
         }
     }
 
@@ -198,7 +214,7 @@ impl Identity {
         match &self.who {
             Who::Local { .. } => None,
             Who::Operator => Some(OPERATOR),
-            Who::Someone(profile) => Some(&profile.name),
+            Who::Someone(profile) | Who::Chatting(profile) => Some(&profile.name),
         }
     }
 
@@ -234,7 +250,7 @@ impl Identity {
     pub(super) fn voter(&self, by: Option<String>) -> Result<Voter, Problem> {
         let name = self.person(by)?;
         Ok(match &self.who {
-            Who::Someone(profile) => profile.voter(),
+            Who::Someone(profile) | Who::Chatting(profile) => profile.voter(),
             Who::Local { .. } => Voter::named(name),
             Who::Operator => Voter { kind: Kind::Service, ..Voter::named(name) },
         })

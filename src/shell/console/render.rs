@@ -303,6 +303,7 @@ pub(super) fn happening(event: &Event) -> String {
     let through = match event.door {
         Door::Local => " (local token)",
         Door::Reviewer => " (own token)",
+        Door::Chat => " (from a chat)",
         Door::Gateway | Door::Session => "",
     };
     let by = |by: &str| format!("{name} by {}{through}", line(by));

@@ -8,8 +8,9 @@ use crate::kernel::rules::Response;
 use crate::shell::audit::SessionInfo;
 use crate::shell::audit::event::Line;
 use crate::shell::audit::past::SessionSeen;
+use crate::shell::config::{Route, Way};
 use crate::shell::jobs::TargetSeen;
-use crate::shell::store::{JobRecorded, JobSeen, Kin, Recorded, Run, Token};
+use crate::shell::store::{Delivery, JobRecorded, JobSeen, Kin, Recorded, Run, Token};
 
 /// Longest piece of a statement in a list, in characters.
 const TEXT_MAX: usize = 200;
@@ -75,6 +76,59 @@ pub struct Me {
     /// What it can do, somewhere.
     #[serde(default)]
     pub powers: Vec<Power>,
+}
+
+/// An answer of the list of routes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyPage {
+    pub routes: Vec<NotifyRoute>,
+}
+
+/// A route of notifications, without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyRoute {
+    pub name: String,
+    pub kind: String,
+    pub events: Vec<String>,
+    pub targets: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+}
+
+impl NotifyRoute {
+    /// What is said of a route.
+    #[must_use]
+    pub fn of(route: &Route) -> Self {
+        let kind = match route.way {
+            Way::Webhook(_) => "webhook",
+            Way::Slack(_) => "slack",
+            Way::Teams(_) => "teams",
+            Way::Email(_) => "email",
+        };
+        let of = &route.subscription;
+        Self {
+            name: route.name.clone(),
+            kind: kind.to_owned(),
+            events: of.events.clone(),
+            targets: of.targets.clone(),
+            labels: of.labels.clone(),
+        }
+    }
+}
+
+/// A message has arrived on a route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    pub route: String,
+}
+
+/// An answer of the list of deliveries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryPage {
+    pub deliveries: Vec<Delivery>,
+    /// `before` of the next page; nothing: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
 }
 
 /// An answer of the list of tokens.

@@ -14,6 +14,8 @@ pub enum StoreError {
     NoJob(JobId),
     #[error("there is no token {0}")]
     NoToken(i64),
+    #[error("there is no delivery {0} that was given up")]
+    NoDelivery(i64),
     #[error(transparent)]
     Rejected(#[from] Rejection),
     #[error(transparent)]
@@ -65,6 +67,7 @@ impl StoreError {
             Self::NotFound(_)
             | Self::NoJob(_)
             | Self::NoToken(_)
+            | Self::NoDelivery(_)
             | Self::Rejected(_)
             | Self::JobRejected(_)
             | Self::Conflict { .. } => Trouble::Moved,

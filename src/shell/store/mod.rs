@@ -7,6 +7,7 @@ mod error;
 mod jobs;
 mod journal;
 mod lock;
+mod outbox;
 #[cfg(test)]
 mod races;
 mod schema;
@@ -31,6 +32,7 @@ pub use error::{StoreError, Trouble};
 pub use jobs::{JobChanged, JobFilter, JobRecorded, JobSeen};
 pub use journal::{Backend, NewRun, Run, RunOutcome, StepOutcome, StepRecord};
 pub use lock::DataDirectory;
+pub use outbox::{Delivery, DeliveryFilter, DeliveryState, NewDelivery, Tried};
 pub use search::{Filter, Kin};
 pub use tickets::{Limits, Opened, Recorded};
 pub use tokens::{OPERATOR, Token};

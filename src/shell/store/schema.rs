@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 6] = [
+pub(super) const MIGRATIONS: [&str; 7] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -143,6 +143,36 @@ ALTER TABLE runs ADD COLUMN waiting TEXT;
 -- What an identity provider said of whom it let in.
 ALTER TABLE tokens ADD COLUMN vouched TEXT;
 CREATE INDEX tokens_by_end ON tokens (expires);
+",
+    "
+-- What has to be told outside, to whom, and whether it was.
+CREATE TABLE deliveries (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    route     TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    thread    TEXT NOT NULL,
+    event     TEXT NOT NULL,
+    state     TEXT NOT NULL,
+    tries     INTEGER NOT NULL,
+    created   INTEGER NOT NULL,
+    due       INTEGER NOT NULL,
+    ended     INTEGER,
+    problem   TEXT,
+    notice    TEXT NOT NULL,
+    UNIQUE (event, route, recipient)
+) STRICT;
+CREATE INDEX deliveries_waiting ON deliveries (route, thread, recipient, id) WHERE state = 'waiting';
+CREATE INDEX deliveries_ended ON deliveries (ended) WHERE ended IS NOT NULL;
+CREATE INDEX deliveries_of_thread ON deliveries (thread);
+
+-- By what a receiver knows a message that is changed as its thread goes on.
+CREATE TABLE messages (
+    route     TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    thread    TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    PRIMARY KEY (route, recipient, thread)
+) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -94,6 +94,20 @@ pub fn read_bytes(bytes: &[u8], encoding: TextEncoding) -> Result<(Reading, Cow<
 /// How the text is shown and kept: secrets replaced by `***`.
 pub use redact::{Shown, may_hold_secrets, shown, shown_with_values, unreadable};
 
+/// The text with every string literal replaced by `'***'`.
+#[must_use]
+pub fn without_literals(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for literals::Literal { span, .. } in literals::literals(text) {
+        out.push_str(text.get(from..span.start).unwrap_or_default());
+        out.push_str("'***'");
+        from = span.end;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
+}
+
 /// Whether two texts have the same trees: a text laid out anew may be shown instead of the other.
 #[must_use]
 pub fn same_meaning(one: &str, other: &str) -> bool {

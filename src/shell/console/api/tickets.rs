@@ -145,10 +145,10 @@ pub(in crate::shell::console) struct Proposal {
     pub(in crate::shell::console) justification: String,
 }
 
-type Sent<T> = Result<Json<T>, JsonRejection>;
+pub(super) type Sent<T> = Result<Json<T>, JsonRejection>;
 
 /// A ticket with its `ETag`.
-struct Tagged(Full);
+pub(super) struct Tagged(Full);
 
 impl IntoResponse for Tagged {
     fn into_response(self) -> Response {
@@ -277,7 +277,7 @@ pub(super) async fn news(api: &ApiState, who: &Identity, after: i64) -> Result<(
     Ok((events, last))
 }
 
-async fn approve(
+pub(super) async fn approve(
     State(api): Shared,
     who: Identity,
     id: Id,
@@ -304,7 +304,7 @@ async fn approve(
 /// A command with a body of the usual kind: who sends it, and what it says.
 macro_rules! verb {
     ($name:ident, $power:expr, |$who:ident, $body:ident, $ticket:ident| $command:expr) => {
-        async fn $name(
+        pub(super) async fn $name(
             State(api): Shared,
             $who: Identity,
             id: Id,

@@ -17,6 +17,7 @@ use crate::shell::console::identity::{self, Reviewer};
 use crate::shell::console::sign_in::SignIns;
 use crate::shell::console::view::Full;
 use crate::shell::jobs::Jobs;
+use crate::shell::notify::Notifier;
 use crate::shell::store::DataDirectory;
 
 pub(super) const TOKEN: &str = "local";
@@ -46,7 +47,8 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
     let token_sha256 = Sha256::digest(CAROL).iter().map(|byte| format!("{byte:02X}")).collect();
     let audit = Audit::open(&audit::Settings::new(directory.path().join("record"))).expect("opens");
     let (publish, settings) = tokio::sync::watch::channel(Arc::default());
-    let jobs = Jobs::new(tickets.clone(), audit.clone(), settings);
+    let jobs = Jobs::new(tickets.clone(), audit.clone(), settings.clone());
+    let notifier = Notifier::new(tickets.store.clone(), settings, address, "test".into()).await.expect("opens");
     publish.send_modify(|settings| {
         let settings = Arc::make_mut(settings);
         settings.people = Arc::new(people);
@@ -54,8 +56,10 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
     });
     let state = ApiState {
         jobs,
+        notifier,
         tickets: tickets.clone(),
         admin_token: TOKEN.into(),
+        slack_seen: Arc::default(),
         reviewers: vec![Reviewer { name: "carol".into(), token_sha256 }],
         sign_ins: SignIns::default(),
         audit,
