@@ -119,7 +119,8 @@ fn call(verb: &'static Verb, arguments: Vec<&FunctionArg>) -> Result<Call, Reply
     for (argument, at) in arguments.into_iter().zip(0_usize..) {
         let (place, value) = match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => (at, value),
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. }
+            | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), .. } => {
                 let wanted = name.value.to_lowercase();
                 let found = known.iter().position(|(name, ..)| *name == wanted);
                 (found.ok_or_else(|| usage(verb, &format!("there is no parameter {wanted}")))?, value)
