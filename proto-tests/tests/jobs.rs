@@ -352,7 +352,10 @@ fn an_approved_change_runs_once_whenever_its_gateway_is_killed() {
         case.gateway.run();
         until(&case.gateway, &job, "is done");
         assert_eq!(SERVER.sql(&case.database, "select length(note) from ledger"), [round.to_string()], "round {round}");
-        assert!(case.gateway.show(&round.to_string()).contains(&format!("Ticket {round} is done")));
+        // Its ticket hears of it after the job itself, also when the gateway was killed between the two.
+        wait_until("the ticket says so too", Duration::from_secs(10), || {
+            case.gateway.show(&round.to_string()).contains(&format!("Ticket {round} is done")).then_some(())
+        });
     }
     case.assert_well();
 }

@@ -4,6 +4,7 @@
 //! No storage and no clock here: the store appends what `decide` answers in the transaction it read in.
 
 mod progress;
+mod report;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use super::plan::throttle::Signal;
 use super::review::{Door, Instant, TicketId};
 
 pub use progress::{Progress, Rows};
+pub use report::{claim_of, report};
 pub use state::{State, StateName};
 
 /// First and longest pause before a lost connection is tried again, in milliseconds.

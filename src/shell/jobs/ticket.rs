@@ -13,7 +13,7 @@ use super::super::executor::Outcome;
 use super::super::store::StoreError;
 use super::run::Short;
 use super::{Jobs, explain};
-use crate::kernel::job::{Job, JobId, State};
+use crate::kernel::job::{self, Job, JobId, claim_of};
 use crate::kernel::policy::{self, Place, Verdict, Who};
 use crate::kernel::review::{self, Command, Request, Ticket, TicketId, approvers, objects_hash};
 use crate::kernel::sql::encoding::TextEncoding;
@@ -31,11 +31,6 @@ pub(super) fn text_hash(text: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 
-/// Unique: a ticket is claimed once.
-fn name(id: JobId) -> String {
-    format!("job-{id}")
-}
-
 fn refused(message: String) -> Short {
     Short::Fail { code: sqlstate::HELD.to_owned(), message }
 }
@@ -46,8 +41,8 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
     let store = jobs.store();
     let ticket = store.load(id).await?;
     match &ticket.state {
-        review::State::Running { claim, .. } if *claim == name(job.id) => return Ok(()),
-        review::State::Claimed { claim, .. } if *claim == name(job.id) => return start(jobs, id, job).await,
+        review::State::Running { claim, .. } if *claim == claim_of(job.id) => return Ok(()),
+        review::State::Claimed { claim, .. } if *claim == claim_of(job.id) => return start(jobs, id, job).await,
         _ => {}
     }
     let request = judged(jobs, stage, target, &ticket).await?;
@@ -67,7 +62,7 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
     };
     jobs.shared.audit.event_durable(Event::Intent(intent)).await.map_err(unrecorded)?;
     let command =
-        Command::Claim { claim: name(job.id), session: format!("job {}", job.id), request: Box::new(request) };
+        Command::Claim { claim: claim_of(job.id), session: format!("job {}", job.id), request: Box::new(request) };
     let terms = jobs.shared.tickets.settings.terms;
     match store.act(id, command, now(), terms).await {
         Ok(ticket) => match ticket.state {
@@ -84,7 +79,7 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
 /// Nothing goes to the database before this is written down.
 async fn start(jobs: &Jobs, id: TicketId, job: &Job) -> Result<(), Short> {
     let terms = jobs.shared.tickets.settings.terms;
-    jobs.store().act(id, Command::Start { claim: name(job.id) }, now(), terms).await?;
+    jobs.store().act(id, Command::Start { claim: claim_of(job.id) }, now(), terms).await?;
     Ok(())
 }
 
@@ -132,31 +127,11 @@ pub(super) const NOT_WHOLE: &str =
 /// Says on the ticket what became of it.
 pub(super) async fn report(jobs: &Jobs, job: &Job, outcome: Option<&Outcome>) {
     let Some(id) = job.order.ticket else { return };
-    let claim = name(job.id);
-    let command = match &job.state {
-        State::Done { ms, .. } => {
-            let ran = match outcome {
-                Some(Outcome::Done(report)) => report.tag.clone(),
-                _ => None,
-            };
-            Command::Finish { claim, ms: *ms, tag: ran.unwrap_or_else(|| job.order.plan.tag.clone()) }
-        }
-        State::Failed { code, message, .. } if code == sqlstate::RESOLUTION_UNKNOWN => {
-            Command::LoseOutcome { claim: Some(claim), why: message.clone() }
-        }
-        State::Failed { code, message, .. } => Command::Fail { claim, code: code.clone(), message: message.clone() },
-        State::Aborted { by, left, .. } => {
-            let message = format!("aborted by {by}: {left}");
-            Command::Fail { claim, code: sqlstate::QUERY_CANCELED.to_owned(), message }
-        }
-        State::Deferred
-        | State::Queued
-        | State::Running { .. }
-        | State::Paused { .. }
-        | State::Waiting
-        | State::Stopping { .. }
-        | State::Undone { .. } => return,
+    let ran = match outcome {
+        Some(Outcome::Done(report)) => report.tag.clone(),
+        _ => None,
     };
+    let Some(command) = job::report(job, ran) else { return };
     tell(jobs, id, command).await;
 }
 

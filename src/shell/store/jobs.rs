@@ -121,12 +121,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn job_of_ticket(&self, id: TicketId) -> Result<Option<Job>, StoreError> {
-        self.run(move |connection| {
-            let sql = "SELECT body, progress FROM jobs WHERE ticket = ?1 ORDER BY id DESC LIMIT 1";
-            let found = select(connection, sql, id.0)?;
-            Ok(found.into_iter().next().map(|seen| seen.job))
-        })
-        .await
+        self.run(move |connection| of_ticket(connection, id)).await
     }
 
     /// How far it has come: shown to people, and no event.
@@ -239,6 +234,11 @@ fn write(tx: &Transaction<'_>, job: &Job, event: &Event) -> Result<(), StoreErro
         serde_json::to_string(job)?
     ])?;
     Ok(())
+}
+
+pub(super) fn of_ticket(connection: &Connection, id: TicketId) -> Result<Option<Job>, StoreError> {
+    let found = select(connection, "SELECT body, progress FROM jobs WHERE ticket = ?1 ORDER BY id DESC LIMIT 1", id.0)?;
+    Ok(found.into_iter().next().map(|seen| seen.job))
 }
 
 fn load(connection: &Connection, id: JobId) -> Result<JobSeen, StoreError> {

@@ -4,7 +4,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::{Changed, StoreError, changed, search};
+use super::{Changed, StoreError, changed, jobs, search};
+use crate::kernel::job;
 use crate::kernel::review::{self, Command, Door, Event, Instant, Request, State, Terms, Ticket, TicketId};
 
 /// Largest stored request, in bytes of JSON: nobody can review more.
@@ -166,7 +167,37 @@ pub(super) fn recover(tx: &Transaction<'_>, now: Instant) -> Result<Vec<Ticket>,
                    WHERE j.ticket = t.id AND j.state IN ('queued', 'running', 'paused', 'waiting', 'stopping')) \
                    ORDER BY id";
     let running = select(tx, running, &[])?;
-    running.into_iter().map(|ticket| record(tx, cut_off(ticket), (now, Terms::default()))).collect()
+    let mut lost = Vec::new();
+    for ticket in running {
+        // A job that was over when the process went may not have said so yet.
+        let over = jobs::of_ticket(tx, ticket.id)?.and_then(|job| job::report(&job, None));
+        let told = over.filter(|command| claim(&ticket.state) == told_of(command));
+        match told.map(|command| record(tx, (ticket.clone(), command), (now, Terms::default()))) {
+            Some(Ok(_)) => {}
+            None | Some(Err(StoreError::Rejected(_))) => {
+                lost.push(record(tx, cut_off(ticket), (now, Terms::default()))?);
+            }
+            Some(Err(error)) => return Err(error),
+        }
+    }
+    Ok(lost)
+}
+
+/// Under which name a change is at work.
+fn claim(state: &State) -> Option<&str> {
+    match state {
+        State::Claimed { claim, .. } | State::Running { claim, .. } => Some(claim),
+        _ => None,
+    }
+}
+
+/// Of which run a command tells.
+fn told_of(command: &Command) -> Option<&str> {
+    match command {
+        Command::Finish { claim, .. } | Command::Fail { claim, .. } => Some(claim),
+        Command::LoseOutcome { claim, .. } => claim.as_deref(),
+        _ => None,
+    }
 }
 
 /// What a ticket has to be told whose process is gone.
