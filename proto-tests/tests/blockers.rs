@@ -68,6 +68,7 @@ fn a_blocker_is_named_until_the_lock_is_had() {
     let replies = client.until_ready();
     assert!(error_of(&replies).is_none(), "{replies:?}");
     assert!(!shown().contains("in the way:"), "{}", shown());
+    assert!(shown().contains("checked: column token holds no nulls holds"), "{}", shown());
     drop((client, blocker));
     case.assert_well();
 }
@@ -112,6 +113,11 @@ fn who_idles_in_the_way_is_ended_where_that_is_configured() {
     let replies = client.query("create index on orders (amount)");
     assert!(error_of(&replies).is_none(), "{replies:?}");
     assert!(texts(&replies).contains(&format!("in the way: process {pid}")), "{}", texts(&replies));
+    let shown = case.gateway.must(&["jobs", "show", "2"]);
+    for what in ["is valid", "is defined as was asked for"] {
+        assert!(shown.contains(&format!("checked: index orders_amount_idx {what} holds")), "{shown}");
+    }
+    assert!(shown.contains("checked: the planner uses index orders_amount_idx holds"), "{shown}");
     drop((client, blocker, old));
     case.assert_well();
 }

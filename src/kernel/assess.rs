@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::facts::Facts;
 use super::plan::estimate::{self};
 use super::plan::names::Names;
-use super::plan::{Plan, batches, concurrently, rename};
+use super::plan::{Plan, batches, concurrently, rename, verify};
 use super::rules::Finding;
 use super::rules::locks::Locked;
 use super::rules::subject::Earlier;
@@ -113,6 +113,7 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         assessed.on_request = assessed.safe.as_ref().is_some_and(batches) && !batches::asked_for(text);
         let plans = assessed.safe.iter_mut().chain(assessed.guarded.iter_mut().map(|(_, plan)| plan));
         plans.for_each(|plan| estimate::put(plan, &facts));
+        assessed.safe.iter_mut().chain(assessed.aside.as_mut()).for_each(|plan| verify::put(plan, &facts));
         findings.extend(told(found, &assessed, reading.exact_names));
         findings.extend(judged.definition(&names));
         changes.push(assessed);

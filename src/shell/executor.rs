@@ -20,6 +20,7 @@ mod steps;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::time::Duration;
 
@@ -251,25 +252,6 @@ impl<D: Database> Runner<'_, D> {
             Some(past) => yes(self.db, past).await,
             None => Ok(false),
         }
-    }
-
-    /// The end state, as the probes see it. A backfill has proved its own end, and its probe may be false
-    /// by now for rows the application has written meanwhile.
-    async fn verify(&mut self) -> Result<(), DatabaseError> {
-        let plan = self.plan;
-        self.verifying = true;
-        for (at, step) in plan.steps.iter().enumerate() {
-            if matches!(step.action, Action::Backfill(_)) {
-                continue;
-            }
-            let Some(probe) = &step.probe else { continue };
-            self.at = at;
-            if !self.is_past(step).await? && !yes(self.db, probe).await? {
-                let text = format!("after all steps ran, step \"{}\" turns out not to be in effect", step.name);
-                return Err(error("55000", &text));
-            }
-        }
-        Ok(())
     }
 
     fn check_cancelled(&self) -> Result<(), DatabaseError> {

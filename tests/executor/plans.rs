@@ -13,6 +13,7 @@ pub(crate) fn plan(table: &str, steps: Vec<Step>) -> Plan {
         relation: Some(name(table)),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     }
 }
 

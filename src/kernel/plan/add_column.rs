@@ -60,6 +60,7 @@ pub fn plan(table: &RelationFacts, column: &AddColumn, facts: &Facts, names: &mu
         relation: Some(table.qualified()),
         steps,
         undo_loses: Some(format!("every value of column {}", column.name)),
+        verify: Vec::new(),
     })
 }
 

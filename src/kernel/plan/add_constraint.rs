@@ -29,6 +29,7 @@ pub fn plan(table: &RelationFacts, constraint: &TableConstraint, names: &mut Nam
         relation: Some(table.qualified()),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 

@@ -37,6 +37,7 @@ pub fn plan(
         relation: Some(table.qualified()),
         steps,
         undo_loses: partitioned_index::lost(&taken_in),
+        verify: Vec::new(),
     })
 }
 
@@ -137,6 +138,7 @@ pub fn using(table: &RelationFacts, of: &Used<'_>, by: (u32, &mut Names<'_>)) ->
         relation: Some(table.qualified()),
         steps,
         undo_loses: Some(format!("index {}, which goes with the constraint", of.index)),
+        verify: Vec::new(),
     }
 }
 

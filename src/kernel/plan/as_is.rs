@@ -20,5 +20,6 @@ pub fn plan(text: &str, tag: String, relation: Option<RelationName>, run: (Mode,
         relation,
         steps: vec![Step::sql("run", text.to_owned(), mode, lock)],
         undo_loses: None,
+        verify: Vec::new(),
     }
 }

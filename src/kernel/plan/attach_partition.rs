@@ -74,6 +74,7 @@ pub fn plan(
         relation: Some(parent.qualified()),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 

@@ -75,6 +75,7 @@ pub fn plan(kind: MassWriteKind, write: Option<&ByRow>, table: &RelationFacts, f
         relation: Some(table.qualified()),
         steps: vec![step],
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 

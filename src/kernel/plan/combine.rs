@@ -54,6 +54,7 @@ pub fn plan(alter: &AlterTable, table: &RelationFacts, mut parts: Vec<(u8, Part)
         relation: Some(table.qualified()),
         steps,
         undo_loses,
+        verify: Vec::new(),
     }
 }
 

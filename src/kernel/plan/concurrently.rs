@@ -30,6 +30,7 @@ fn plan(tag: &str, relation: Option<RelationName>, step: Step) -> Plan {
         relation,
         steps: vec![step],
         undo_loses: None,
+        verify: Vec::new(),
     }
 }
 

@@ -32,6 +32,7 @@ pub fn plan(index: &CreateIndex, table: &RelationFacts, names: &mut Names<'_>) -
         relation: Some(table.qualified()),
         steps: vec![build(table, &name, index.unique, &index.body_sql)],
         undo_loses: None,
+        verify: Vec::new(),
     }
 }
 
@@ -68,6 +69,7 @@ pub fn on_partitioned(
         relation: Some(table.qualified()),
         steps,
         undo_loses: partitioned_index::lost(&taken_in),
+        verify: Vec::new(),
     })
 }
 

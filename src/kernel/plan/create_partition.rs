@@ -59,5 +59,6 @@ pub fn plan(
         relation: Some(parent.qualified()),
         steps,
         undo_loses: Some(format!("every row of {}", new.name)),
+        verify: Vec::new(),
     })
 }

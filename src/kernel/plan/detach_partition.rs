@@ -59,6 +59,7 @@ pub fn plan(parent: &RelationFacts, partition: &RelationFacts, names: &mut Names
         relation: Some(parent.qualified()),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 

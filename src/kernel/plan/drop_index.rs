@@ -19,6 +19,7 @@ pub fn plan<'a>(indexes: &[&RelationFacts], missing: impl Iterator<Item = &'a Re
         relation: indexes.first().and_then(|index| index.index_of.clone()),
         steps: missing.map(skipped).chain(indexes.iter().map(|index| step(index))).collect(),
         undo_loses: None,
+        verify: Vec::new(),
     }
 }
 

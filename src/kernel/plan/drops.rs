@@ -50,6 +50,7 @@ pub fn tables(tables: &[&RelationFacts], facts: &Facts, names: &mut Names<'_>) -
         relation: Some(first.qualified()),
         steps,
         undo_loses: Some(format!("all data of {}", names.join(", "))),
+        verify: Vec::new(),
     })
 }
 
@@ -82,6 +83,7 @@ pub fn column(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) ->
         relation: Some(table.qualified()),
         steps,
         undo_loses: Some(format!("all values of column {column} of {relation}")),
+        verify: Vec::new(),
     })
 }
 
@@ -124,6 +126,7 @@ pub fn table_aside(table: &RelationFacts) -> Option<Plan> {
         relation: Some(RelationName { schema: Some(aside.clone()), name: table.name.clone() }),
         steps: steps_later,
         undo_loses: Some(format!("all data of {relation}")),
+        verify: Vec::new(),
     }));
     Some(Plan {
         recipe: ASIDE.to_owned(),
@@ -135,6 +138,7 @@ pub fn table_aside(table: &RelationFacts) -> Option<Plan> {
         relation: Some(table.qualified()),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 
@@ -196,6 +200,7 @@ pub fn column_aside(table: &RelationFacts, column: &str, hangs: Option<&ColumnUs
         relation: Some(table.qualified()),
         steps: steps_later,
         undo_loses: Some(lost),
+        verify: Vec::new(),
     }));
     Some(Plan {
         recipe: ASIDE.to_owned(),
@@ -207,6 +212,7 @@ pub fn column_aside(table: &RelationFacts, column: &str, hangs: Option<&ColumnUs
         relation: Some(table.qualified()),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 

@@ -17,5 +17,6 @@ pub fn plan(text: &str, tag: String, relation: Option<RelationName>, lock: LockM
         relation,
         steps: vec![Step::brief("run", text.to_owned(), lock)],
         undo_loses: None,
+        verify: Vec::new(),
     }
 }

@@ -37,6 +37,7 @@ pub mod tag;
 pub mod throttle;
 pub mod tree;
 pub mod undo;
+pub mod verify;
 
 use std::borrow::Cow;
 
@@ -65,6 +66,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is lost when the end state is undone, if data is.
     pub undo_loses: Option<String>,
+    /// What must hold in the end. None: what the steps' probes say, see [`Plan::checks`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<verify::Check>,
 }
 
 impl Plan {
@@ -76,6 +80,9 @@ impl Plan {
     pub fn reads_back(&self) -> Result<(), Miswritten> {
         for step in &self.steps {
             step.texts().iter().try_for_each(|sql| write::reads_back(sql))?;
+        }
+        for check in &self.verify {
+            std::iter::once(&check.sql).chain(&check.past).try_for_each(|sql| write::reads_back(sql))?;
         }
         Ok(())
     }
@@ -358,6 +365,7 @@ mod tests {
             relation: None,
             steps: vec![step],
             undo_loses: None,
+            verify: Vec::new(),
         }
     }
 

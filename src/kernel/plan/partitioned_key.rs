@@ -41,6 +41,7 @@ pub fn plan(tree: &Tree<'_>, constraint: &TableConstraint, names: &mut Names<'_>
         relation: Some(root.qualified()),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 

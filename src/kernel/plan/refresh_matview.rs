@@ -31,5 +31,6 @@ pub fn plan(view: &RelationFacts) -> Result<Plan, String> {
         // What it did cannot be seen from outside, and done again it gives the same.
         steps: vec![Step { scans: true, ..Step::sql("refresh", sql, Mode::Scan, LockMode::Exclusive) }],
         undo_loses: None,
+        verify: Vec::new(),
     })
 }

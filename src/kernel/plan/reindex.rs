@@ -34,6 +34,7 @@ pub fn plan(relation: &RelationFacts, reindex: &Reindex, facts: &Facts) -> Resul
         relation: Some(relation.index_of.clone().unwrap_or_else(|| relation.qualified())),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 

@@ -58,6 +58,7 @@ pub fn table(of: (&RelationFacts, &Face), rename: &Rename, facts: &Facts) -> Res
         relation: Some(RelationName { schema: Some(table.schema.clone()), name: rename.to.clone() }),
         steps: vec![gone],
         undo_loses: None,
+        verify: Vec::new(),
     };
     let frozen = if asks_reader(face, facts) {
         ""
@@ -75,6 +76,7 @@ pub fn table(of: (&RelationFacts, &Face), rename: &Rename, facts: &Facts) -> Res
         relation: Some(table.qualified()),
         steps: vec![step, later(contract)],
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 

@@ -295,6 +295,7 @@ pub fn revalidate(table: &RelationFacts, by: (&Retype<'_>, &[String]), facts: &F
         relation: Some(table.qualified()),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 

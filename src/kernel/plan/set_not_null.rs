@@ -23,6 +23,7 @@ pub fn plan(table: &RelationFacts, column: &str, major: u32, names: &mut Names<'
         relation: Some(table.qualified()),
         steps: steps(table, column, None, (major, names)),
         undo_loses: None,
+        verify: Vec::new(),
     }
 }
 

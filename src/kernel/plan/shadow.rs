@@ -66,6 +66,7 @@ pub fn plan(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Result
         relation: Some(table.qualified()),
         steps,
         undo_loses: Some("nothing before the cut-over; after it the way back is another change of type".to_owned()),
+        verify: Vec::new(),
     })
 }
 

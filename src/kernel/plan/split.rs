@@ -61,6 +61,7 @@ mod tests {
             relation: None,
             steps,
             undo_loses: None,
+            verify: Vec::new(),
         }
     }
 

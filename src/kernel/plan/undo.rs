@@ -23,6 +23,7 @@ pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
         summary: format!("what was done is taken back: {}", names.join(", ")),
         relation: of.relation.clone(),
         undo_loses: None,
+        verify: Vec::new(),
         steps,
     })
 }
@@ -95,6 +96,7 @@ mod tests {
                 step("e", &["ALTER TABLE t DROP e"]),
             ],
             undo_loses: Some("the column".to_owned()),
+            verify: Vec::new(),
         };
         let back = plan(&forth, &[0, 1, 2, 3]).unwrap();
         let sql: Vec<String> = back.steps.iter().map(|step| step.action.sql().into_owned()).collect();

@@ -32,6 +32,7 @@ fn plan_for_test() -> Plan {
         relation: None,
         steps: vec![step],
         undo_loses: Some("the table".into()),
+        verify: Vec::new(),
     }
 }
 

@@ -56,5 +56,6 @@ pub(super) fn safe(alter: &AlterTable, table: &RelationFacts, name: &str) -> Pla
         relation: Some(table.qualified()),
         steps: vec![Step::scan("validate", sql).probed(validated)],
         undo_loses: None,
+        verify: Vec::new(),
     }
 }

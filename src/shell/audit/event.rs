@@ -15,7 +15,7 @@ use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::RuleId;
 use crate::kernel::sql::statement::LockMode;
 
-pub use affairs::{Admission, EndedIdle, JobEvent, SessionTerminated, TicketEvent};
+pub use affairs::{Admission, EndedIdle, JobEvent, SessionTerminated, TicketEvent, VerifiedEvent};
 
 /// The number of a session, counted from 1 since the gateway started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,6 +82,7 @@ pub enum Event {
     Ticket(TicketEvent),
     Job(JobEvent),
     EndedIdle(EndedIdle),
+    Verified(VerifiedEvent),
 }
 
 /// The record was opened.

@@ -35,7 +35,7 @@ use data_encoding::HEXLOWER;
 pub use event::{
     Admission, Arrival, Counts, Decision, DecisionRecord, EndReason, EndedIdle, Event, FindingLine, Intent, JobEvent,
     LockLine, LoginFailed, SessionInfo, SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent,
-    Transaction,
+    Transaction, VerifiedEvent,
 };
 pub use format::timestamp;
 pub use parameters::ParameterMode;

@@ -7,12 +7,13 @@ use tokio::sync::oneshot;
 
 use super::event::{
     Counts, Decision, DecisionRecord, EndReason, EndedIdle, Event, Intent, LogGap, SessionEnded, SessionNumber,
-    StatementRecord, Step,
+    StatementRecord, Step, VerifiedEvent,
 };
 use super::format::{cut, timestamp};
 use super::queue::{Fill, Item};
 use super::{Audit, OnFailure, RecordError};
 use crate::kernel::plan::queue::Blocker;
+use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::Instant;
 use crate::shell::clock::now;
 
@@ -118,6 +119,12 @@ impl SessionLog {
         decision.session = Some(self.number);
         decision.text = self.shown(&decision.text);
         self.event(Event::Decision(decision));
+    }
+
+    /// What was checked when all steps of a plan had run.
+    pub fn verified(&mut self, n: u64, checks: Vec<Checked>) {
+        let session = Some(self.number);
+        self.event(Event::Verified(VerifiedEvent { session, n: Some(n), job: None, checks }));
     }
 
     /// A session of somebody else that was ended.

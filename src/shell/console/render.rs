@@ -205,6 +205,12 @@ fn plan(out: &mut String, plan: &Plan) {
     for (index, one) in plan.steps.iter().enumerate() {
         step(out, index + 1, one);
     }
+    if !plan.verify.is_empty() {
+        out.push_str("  Then it is checked that\n");
+    }
+    for check in &plan.verify {
+        let _ = writeln!(out, "     - {}", line(&check.name));
+    }
     if plan.steps.iter().all(|step| step.undo.is_empty()) {
         out.push_str("  No way to undo it is known.\n");
     } else if let Some(lost) = &plan.undo_loses {
@@ -250,6 +256,10 @@ fn progress(out: &mut String, run: &Run) {
         };
         let detail = record.detail.as_deref().map(|detail| format!(": {}", line(detail))).unwrap_or_default();
         let _ = writeln!(out, "  step {}, attempt {}: {ended}{detail}", record.step + 1, record.attempt);
+    }
+    for check in &run.checks {
+        let why = check.why.as_deref().map(|why| format!(": {}", line(why))).unwrap_or_default();
+        let _ = writeln!(out, "  checked: {} {}{why}", line(&check.name), check.outcome.words());
     }
     if let Some(waiting) = &run.waiting {
         queue(out, waiting, run.ended.is_none());

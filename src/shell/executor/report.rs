@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::kernel::plan::queue::{Blocker, LockQueue};
+use crate::kernel::plan::verify::Checked;
 use crate::shell::database::{DatabaseError, ServerMessage};
 
 /// Told as it happens.
@@ -63,6 +64,8 @@ pub struct StepReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub steps: Vec<StepReport>,
+    /// What was checked when all steps had run.
+    pub checks: Vec<Checked>,
     /// Rows filled by backfills.
     pub rows: u64,
     /// The server's own command tag, when the plan is the client's one statement.
@@ -98,4 +101,16 @@ pub enum Outcome {
     /// The connection was lost meanwhile: the step may have happened or not. Running the plan again
     /// finds out by the probes.
     Unknown(Report, Box<Stopped>),
+}
+
+impl Outcome {
+    /// What was done, however it ended.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        match self {
+            Self::Done(report) | Self::Failed(report, _) | Self::Cancelled(report, _) | Self::Unknown(report, _) => {
+                report
+            }
+        }
+    }
 }

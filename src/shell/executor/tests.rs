@@ -87,6 +87,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         relation: None,
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     }
 }
 
@@ -265,4 +266,44 @@ async fn what_an_earlier_run_did_is_not_done_again_and_is_taken_back_when_stoppe
     let (outcome, _) = kept(&mut db, &plan, &past, &control).await;
     assert!(matches!(outcome, Outcome::Cancelled(..)), "{outcome:?}");
     assert_eq!((db.count("ADD a"), db.count("DROP a")), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_hold_in_the_end_fails_the_plan_by_name() {
+    use crate::kernel::plan::verify::{Check, Verified};
+    let check = |name: &str, sql: &str, uses: Option<&str>| Check {
+        name: name.to_owned(),
+        sql: sql.to_owned(),
+        past: None,
+        uses: uses.map(str::to_owned),
+    };
+    for (answer, holds) in [("t", true), ("f", false)] {
+        let mut db = Script::default()
+            .on("pg_settings", &[Ok(SETTINGS)])
+            .on("VALID", &[Ok(answer)])
+            .on("EXPLAIN 1", &[Ok("Limit\n  ->  Index Only Scan using i on t")])
+            .on("EXPLAIN 2", &[Ok("Seq Scan on t")])
+            .on("EXPLAIN 3", &[Err("42501")]);
+        let mut plan = plan(vec![step("run", "ALTER 1", Mode::Brief)]);
+        plan.verify = vec![
+            check("index i is valid", "VALID", None),
+            check("used", "EXPLAIN 1", Some("i")),
+            check("not used", "EXPLAIN 2", Some("i")),
+            check("not told", "EXPLAIN 3", Some("i")),
+        ];
+        let outcome = run(&mut db, &plan, &Limits::default(), &Control::default(), &mut |_: Progress| {}).await;
+        let found: Vec<Verified> = outcome.report().checks.iter().map(|one| one.outcome).collect();
+        let first = if holds { Verified::Holds } else { Verified::Fails };
+        assert_eq!(found, [first, Verified::Holds, Verified::Fails, Verified::Untold]);
+        match outcome {
+            Outcome::Done(_) => assert!(holds),
+            Outcome::Failed(_, stopped) => {
+                assert!(!holds);
+                assert_eq!(stopped.error.code(), Some("55000"));
+                assert!(stopped.error.to_string().contains("index i is valid"), "{}", stopped.error);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(!db.in_block);
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::super::audit::{EndedIdle, Event};
+use super::super::audit::{EndedIdle, Event, VerifiedEvent};
 use super::super::backstage::Backstage;
 use super::super::clock::now;
 use super::super::config::{Settings, Target, UpstreamLogin};
@@ -189,6 +189,7 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
     if matches!(outcome, Outcome::Done(_)) {
         jobs.order_later(job).await?;
     }
+    keep_checks(jobs, job.id, &name, &outcome).await?;
     end_run(jobs, &name, &outcome).await?;
     Ok((conclusion(jobs, job, &outcome, started).await?, outcome))
 }
@@ -219,6 +220,16 @@ async fn begin_run(jobs: &Jobs, job: &Job, runs: &[Run], backend: Backend) -> Re
     jobs.store().journal_begin(new, now()).await?;
     jobs.store().journal_backend(&run, backend).await?;
     Ok(run)
+}
+
+async fn keep_checks(jobs: &Jobs, id: JobId, run: &str, outcome: &Outcome) -> Result<(), Short> {
+    let checks = &outcome.report().checks;
+    if checks.is_empty() {
+        return Ok(());
+    }
+    let event = VerifiedEvent { session: None, n: None, job: Some(id), checks: checks.clone() };
+    jobs.shared.audit.event(Event::Verified(event));
+    Ok(jobs.store().journal_checks(run, checks.clone()).await?)
 }
 
 async fn end_run(jobs: &Jobs, run: &str, outcome: &Outcome) -> Result<(), Short> {

@@ -175,5 +175,6 @@ fn passing(recipe: &str) -> Plan {
         relation: None,
         steps: Vec::new(),
         undo_loses: None,
+        verify: Vec::new(),
     }
 }

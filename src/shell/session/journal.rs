@@ -4,6 +4,7 @@
 use tokio::sync::mpsc;
 
 use crate::kernel::plan::Plan;
+use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::TicketId;
 use crate::shell::clock::now;
 use crate::shell::executor::Progress;
@@ -21,6 +22,7 @@ pub(super) struct Journal {
 enum Line {
     Started(u32),
     Finished(u32, StepOutcome, Option<String>),
+    Checks(Vec<Checked>),
     End(RunOutcome),
 }
 
@@ -77,6 +79,13 @@ impl Journal {
         }
     }
 
+    /// What was checked when all steps had run.
+    pub(super) fn checked(&self, checks: &[Checked]) {
+        if !checks.is_empty() {
+            self.line(Line::Checks(checks.to_vec()));
+        }
+    }
+
     /// The end of the run, and at which step and why if it ended early. Waits until all is written.
     pub(super) async fn end(self, run: RunOutcome, stopped: Option<(usize, String)>) {
         if let Some((step, why)) = stopped {
@@ -105,6 +114,7 @@ async fn write(store: &Store, run: &str, line: Line) -> Result<(), StoreError> {
     match line {
         Line::Started(step) => store.journal_started(run, step, now()).await.map(drop),
         Line::Finished(step, outcome, detail) => store.journal_finished(run, step, (outcome, detail), now()).await,
+        Line::Checks(checks) => store.journal_checks(run, checks).await,
         Line::End(outcome) => store.journal_end(run, outcome, now()).await,
     }
 }

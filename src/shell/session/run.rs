@@ -52,7 +52,12 @@ impl Session {
             if let (Some((_, why)), true) = (&mut stopped, taken.known.hides()) {
                 words::SECRET.clone_into(why);
             }
+            journal.checked(&outcome.report().checks);
             journal.end(how, stopped).await;
+        }
+        let checks = &outcome.report().checks;
+        if !checks.is_empty() {
+            self.log.verified(self.log.next_n(), checks.clone());
         }
         self.relay.status = status;
         self.conclude(taken, plan, outcome, decided).await
@@ -73,7 +78,7 @@ impl Session {
             Ran::Failed { code, .. } => (String::new(), Some(code.clone())),
             Ran::Unknown { .. } => (String::new(), Some(sqlstate::CONNECTION_FAILURE.to_owned())),
         };
-        let rows = report(&outcome).rows;
+        let rows = outcome.report().rows;
         let answered = self.answer_outcome(taken, plan, outcome).await;
         self.record_own(&taken.known, (taken.path, taken.started), Own { tag, code, rows }, Some(decided));
         match answered {
@@ -193,15 +198,6 @@ impl Session {
             }
             Outcome::Unknown(_, stopped) => Err(self.server_lost(&stopped.error.to_string())),
         }
-    }
-}
-
-fn report(outcome: &Outcome) -> &executor::Report {
-    match outcome {
-        Outcome::Done(report)
-        | Outcome::Failed(report, _)
-        | Outcome::Cancelled(report, _)
-        | Outcome::Unknown(report, _) => report,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Store, StoreError, Waiting};
 use crate::kernel::job::JobId;
 use crate::kernel::plan::Plan;
+use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::{Instant, TicketId};
 
 /// A plan that is about to run.
@@ -56,6 +57,9 @@ pub struct Run {
     /// Absent: still running, or the process died.
     pub ended: Option<(Instant, RunOutcome)>,
     pub steps: Vec<StepRecord>,
+    /// What was checked when all steps had run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Checked>,
     /// Who keeps it waiting, or did when it gave up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
@@ -188,6 +192,20 @@ impl Store {
         .await
     }
 
+    /// What was checked at the end of a run, and how that came out.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn journal_checks(&self, run: &str, checks: Vec<Checked>) -> Result<(), StoreError> {
+        let run = run.to_owned();
+        self.write(move |tx| {
+            let text = serde_json::to_string(&checks)?;
+            tx.execute("UPDATE runs SET checks = ?2 WHERE run = ?1", params![run, text])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// The last run without a ticket whose name begins with these words and a colon.
     ///
     /// # Errors
@@ -251,17 +269,18 @@ fn finish_step(
 }
 
 fn load(connection: &Connection, name: &str) -> Result<Option<Run>, StoreError> {
-    let sql = "SELECT ticket, session, plan, started, ended, outcome, backend, waiting FROM runs WHERE run = ?1";
+    let sql =
+        "SELECT ticket, session, plan, started, ended, outcome, backend, waiting, checks FROM runs WHERE run = ?1";
     let found = connection
         .prepare_cached(sql)?
         .query_row([name], |row| {
             let plan: String = row.get(2)?;
             let ended = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<String>>(5)?);
             let whose = (row.get::<_, Option<i64>>(0)?, row.get(1)?, row.get::<_, Option<String>>(6)?);
-            Ok((whose, plan, (row.get(3)?, row.get::<_, Option<String>>(7)?), ended))
+            Ok((whose, plan, (row.get(3)?, row.get::<_, Option<String>>(7)?, row.get::<_, Option<String>>(8)?), ended))
         })
         .optional()?;
-    let Some(((ticket, session, backend), plan, (started, waiting), ended)) = found else { return Ok(None) };
+    let Some(((ticket, session, backend), plan, (started, waiting, checks), ended)) = found else { return Ok(None) };
     Ok(Some(Run {
         run: name.to_owned(),
         ticket: ticket.map(TicketId),
@@ -271,6 +290,7 @@ fn load(connection: &Connection, name: &str) -> Result<Option<Run>, StoreError> 
         started: Instant(started),
         ended: end(ended)?,
         steps: steps(connection, name)?,
+        checks: checks.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default(),
         waiting: waiting.map(|text| serde_json::from_str(&text)).transpose()?,
     }))
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 7] = [
+pub(super) const MIGRATIONS: [&str; 8] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -173,6 +173,10 @@ CREATE TABLE messages (
     reference TEXT NOT NULL,
     PRIMARY KEY (route, recipient, thread)
 ) STRICT, WITHOUT ROWID;
+",
+    "
+-- What was checked when all steps of a run were over.
+ALTER TABLE runs ADD COLUMN checks TEXT;
 ",
 ];
 

@@ -76,6 +76,7 @@ pub fn column(of: (&RelationFacts, &ColumnUse), rename: &Rename, facts: &Facts) 
         relation: Some(table.qualified()),
         steps,
         undo_loses: None,
+        verify: Vec::new(),
     })
 }
 
@@ -199,6 +200,7 @@ fn contract(shadow: &Shadow<'_>, rename: &Rename) -> Plan {
         relation: Some(table.qualified()),
         steps,
         undo_loses: Some(format!("nothing but the old name {}", rename.from)),
+        verify: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::SessionNumber;
 use crate::kernel::job::JobId;
 use crate::kernel::plan::queue::Blocker;
+use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::TicketId;
 
 /// Something happened to a ticket. After a crash the last ones may be told twice: `event_number` says so.
@@ -89,4 +90,17 @@ pub struct SessionTerminated {
     pub by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What was checked when all steps of a plan had run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedEvent {
+    /// Whose change it was: a session and the ordinal of its statement, or a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionNumber>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    pub checks: Vec<Checked>,
 }

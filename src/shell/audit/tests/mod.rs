@@ -38,6 +38,7 @@ fn intent(text: &str) -> Intent {
         relation: None,
         steps: Vec::new(),
         undo_loses: None,
+        verify: Vec::new(),
     };
     Intent {
         n: 1,

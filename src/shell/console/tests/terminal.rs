@@ -59,6 +59,7 @@ fn hostile_request() -> Request {
             step("backfill", Action::Backfill(fill), LockMode::RowExclusive, true),
         ],
         undo_loses: None,
+        verify: Vec::new(),
     };
     Request {
         shown: format!(

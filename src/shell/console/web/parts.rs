@@ -52,6 +52,16 @@ pub(super) fn plan(plan: &Plan, run: Option<&Run>) -> Markup {
         ol.steps {
             @for (index, one) in plan.steps.iter().enumerate() { (step(one, run.map(|run| reached(run, index)))) }
         }
+        @if !plan.verify.is_empty() {
+            details {
+                summary { "What is checked in the end" }
+                ul {
+                    @for check in &plan.verify {
+                        li { (line(&check.name)) (sql::block(&check.sql)) }
+                    }
+                }
+            }
+        }
         @if plan.steps.iter().all(|step| step.undo.is_empty()) {
             p.warn { "No way to undo it is known." }
         } @else if let Some(lost) = &plan.undo_loses {
@@ -128,6 +138,17 @@ pub(super) fn runs(runs: &[Run]) -> Markup {
                     }
                 }
             } }
+            @if !run.checks.is_empty() {
+                p { "Checked when all steps had run:" }
+                ul.checks {
+                    @for check in &run.checks {
+                        li {
+                            (line(&check.name)) " " (check.outcome.words())
+                            @if let Some(why) = &check.why { ": " (line(why)) }
+                        }
+                    }
+                }
+            }
         }
     }
 }

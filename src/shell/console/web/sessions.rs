@@ -182,6 +182,12 @@ fn told(one: &Line) -> Markup {
         Event::EndedIdle(one) => {
             said(html! { "ended another" }, html! { "it idled in the way: " (line(&one.ended.to_string())) })
         }
+        Event::Verified(one) => said(
+            html! { "checked" },
+            html! {
+                @for check in &one.checks { (line(&check.name)) " " (check.outcome.words()) br; }
+            },
+        ),
         Event::LogGap(gap) => {
             said(html! { "not recorded" }, html! { (gap.records) " statements have no line of their own" })
         }
