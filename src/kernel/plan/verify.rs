@@ -293,6 +293,9 @@ fn of_constraint(table: &RelationFacts, of: (&str, &TableConstraint), validated:
         let sql = quote::constraint_probe(table, name, kind, "c.convalidated");
         checks.push(check(format!("constraint {name} is validated"), sql));
     }
+    if validated && matches!(constraint.kind, ConstraintKind::NotNull) {
+        checks.extend(constraint.columns.iter().map(|column| without_nulls(table, column)));
+    }
     checks
 }
 
