@@ -204,6 +204,12 @@ impl Ticket {
         binding::hash(&(self.request.review_hash(), &self.justification, &self.run))
     }
 
+    /// Let through without a quorum, and nobody else has looked at it yet: the debt.
+    #[must_use]
+    pub fn owed(&self) -> Option<&Debt> {
+        self.debt.as_ref().filter(|debt| debt.reviewed.is_none())
+    }
+
     /// The votes that count so far.
     #[must_use]
     pub fn votes(&self) -> &[Vote] {

@@ -84,7 +84,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let cancels = Arc::new(Cancels::default());
     let (listener, address) = bind_admin(&publish.borrow().clone()).await?;
     let notifier = Notifier::new(tickets.store.clone(), shared.settings.clone(), address, door::random_hex()?).await?;
-    let state = api::ApiState {
+    let state = Arc::new(api::ApiState {
         tickets,
         jobs: jobs.clone(),
         notifier: notifier.clone(),
@@ -95,8 +95,8 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
         slack_seen: Arc::default(),
         sessions: cancels.clone(),
         reading: Arc::new(Semaphore::new(1)),
-    };
-    let console = sqlconsole::Shared::new(Inside::new(state.clone()));
+    });
+    let console = sqlconsole::Shared::new(Inside::new(Arc::clone(&state)));
     open_admin((listener, address), &directory, state).await?;
     let notifying = tokio::spawn(notifier.run(ended.clone()));
     let open = Arc::new(Open::new(&publish.borrow()));
@@ -345,7 +345,7 @@ async fn bind_admin(settings: &Settings) -> Result<(TcpListener, SocketAddr), Ap
 async fn open_admin(
     (listener, address): (TcpListener, SocketAddr),
     directory: &DataDirectory,
-    state: api::ApiState,
+    state: Arc<api::ApiState>,
 ) -> Result<(), AppError> {
     api::check_exposure(address, &state.reviewers, &state.sign_ins)?;
     door::write_address(directory, address)?;

@@ -147,7 +147,7 @@ fn break_glass(
 
 fn review_debt(ticket: &Ticket, by: Voter, note: String) -> Result<Happening, Rejection> {
     let by = person(by)?;
-    let owed = ticket.debt.as_ref().filter(|debt| debt.reviewed.is_none()).ok_or(Rejection::NoDebt)?;
+    let owed = ticket.owed().ok_or(Rejection::NoDebt)?;
     if by.is_called(&owed.by) {
         return Err(Rejection::OwnDebt { by: by.name });
     }

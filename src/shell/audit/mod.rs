@@ -40,6 +40,7 @@ pub use event::{
 pub use format::timestamp;
 pub use parameters::ParameterMode;
 pub use session::{SessionId, SessionLog};
+pub(crate) use show::duration;
 
 use event::{GatewayStarted, SessionStarted};
 use queue::{Item, Queue};

@@ -167,14 +167,7 @@ fn intended(intent: &Intent) -> String {
 }
 
 fn stepped(step: &Step) -> String {
-    let outcome = match step.outcome {
-        super::StepOutcome::Done => "done",
-        super::StepOutcome::AlreadyDone => "already done",
-        super::StepOutcome::Failed => "FAILED",
-        super::StepOutcome::Cancelled => "CANCELLED",
-        super::StepOutcome::Unknown => "outcome UNKNOWN",
-    };
-    let mut text = format!("{:>4}  step {} {}: {outcome}", step.n, step.step, for_terminal(&step.name));
+    let mut text = format!("{:>4}  step {} {}: {}", step.n, step.step, for_terminal(&step.name), step.outcome.word());
     if step.outcome == super::StepOutcome::Done {
         text += &format!(" in {}", duration(step.duration_us));
     }
@@ -182,6 +175,19 @@ fn stepped(step: &Step) -> String {
         text += &format!(": {}", for_terminal(error));
     }
     text
+}
+
+impl super::StepOutcome {
+    /// As people read it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::AlreadyDone => "was done already",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "outcome unknown",
+        }
+    }
 }
 
 fn closed(ended: &SessionEnded) -> String {
@@ -205,7 +211,8 @@ fn words(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default().trim_matches('"').replace('_', " ")
 }
 
-fn duration(us: u64) -> String {
+/// As long as a person wants to know.
+pub(crate) fn duration(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
         1_000..1_000_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),

@@ -123,13 +123,12 @@ pub fn check_exposure(address: SocketAddr, reviewers: &[Reviewer], sign_ins: &Si
 /// The address is exposed without reviewers, or the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    state: ApiState,
+    state: Arc<ApiState>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ApiError> {
     check_exposure(listener.local_addr()?, &state.reviewers, &state.sign_ins)?;
-    let state = Arc::new(state);
-    let api = router(Arc::clone(&state));
-    let service = api.clone().merge(super::web::router(api, state)).into_make_service_with_connect_info::<Peer>();
+    let service =
+        router(Arc::clone(&state)).merge(super::web::router(state)).into_make_service_with_connect_info::<Peer>();
     tokio::select! {
         served = IntoFuture::into_future(axum::serve(Bounded::new(listener), service)) => Ok(served?),
         () = stop => Ok(()),

@@ -32,27 +32,19 @@ pub enum Caller {
 #[derive(Clone)]
 pub(super) struct LetIn(pub(super) String);
 
-/// What the API said instead of doing it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// As of HTTP.
-    pub status: u16,
-    pub detail: String,
-}
-
 /// The routes of the API.
 #[derive(Clone)]
 pub struct Inside(Router);
 
 impl Inside {
     #[must_use]
-    pub fn new(state: ApiState) -> Self {
-        Self(api::router(Arc::new(state)))
+    pub fn new(state: Arc<ApiState>) -> Self {
+        Self(api::router(state))
     }
 
     /// # Errors
     /// What the API says against it.
-    pub async fn get<T: DeserializeOwned>(&self, who: (&Caller, IpAddr), path: &str) -> Result<T, Refused> {
+    pub async fn get<T: DeserializeOwned>(&self, who: (&Caller, IpAddr), path: &str) -> Result<T, Problem> {
         self.call(who, Method::GET, path, Body::empty()).await
     }
 
@@ -63,7 +55,7 @@ impl Inside {
         who: (&Caller, IpAddr),
         path: &str,
         body: &impl Serialize,
-    ) -> Result<T, Refused> {
+    ) -> Result<T, Problem> {
         let json = serde_json::to_vec(body).map_err(|error| unreadable(&error))?;
         self.call(who, Method::POST, path, Body::from(json)).await
     }
@@ -74,7 +66,7 @@ impl Inside {
         method: Method,
         path: &str,
         body: Body,
-    ) -> Result<T, Refused> {
+    ) -> Result<T, Problem> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -84,7 +76,7 @@ impl Inside {
         request.extensions_mut().insert(ConnectInfo(Peer(SocketAddr::new(address, 0))));
         match caller {
             Caller::Token(token) => {
-                let value = format!("Bearer {}", token.as_str()).try_into().map_err(|_| nobody())?;
+                let value = format!("Bearer {}", token.as_str()).try_into().map_err(|_| Problem::unauthorized())?;
                 request.headers_mut().insert(header::AUTHORIZATION, value);
             }
             Caller::Person(name) => {
@@ -100,17 +92,11 @@ impl Inside {
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| unreadable(&error));
         }
-        let detail = serde_json::from_slice::<Problem>(&bytes).map(|problem| problem.detail);
-        Err(Refused { status: status.as_u16(), detail: detail.unwrap_or_else(|_| status.to_string()) })
+        Err(serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Problem::new(status, "the gateway did not say what is wrong")))
     }
 }
 
-fn nobody() -> Refused {
-    let problem = Problem::unauthorized();
-    Refused { status: problem.status, detail: problem.detail }
-}
-
-fn unreadable(error: &dyn std::fmt::Display) -> Refused {
-    let status = StatusCode::INTERNAL_SERVER_ERROR.as_u16();
-    Refused { status, detail: format!("an answer of the gateway cannot be read: {error}") }
+fn unreadable(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, &format!("an answer of the gateway cannot be read: {error}"))
 }

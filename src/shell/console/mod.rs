@@ -24,4 +24,5 @@ mod web;
 mod tests;
 
 pub use identity::Reviewer;
-pub use inside::{Caller, Inside, Refused};
+pub use inside::{Caller, Inside};
+pub use problem::Problem;

@@ -9,10 +9,11 @@ use crate::shell::store::StoreError;
 
 /// What went wrong with one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Problem {
-    pub(super) title: String,
-    pub(super) status: u16,
-    pub(super) detail: String,
+pub struct Problem {
+    pub title: String,
+    /// As of HTTP.
+    pub status: u16,
+    pub detail: String,
 }
 
 impl Problem {

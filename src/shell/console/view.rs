@@ -217,7 +217,7 @@ impl Summary {
             database: request.database.clone(),
             rules,
             labels: ticket.labels.iter().cloned().collect(),
-            owed: ticket.debt.as_ref().is_some_and(|debt| debt.reviewed.is_none()),
+            owed: ticket.owed().is_some(),
             text: words.chars().take(TEXT_MAX).collect(),
         }
     }

@@ -2,7 +2,6 @@
 //! and do here is what the API lets their token see and do. Everything reads without scripts.
 
 mod about;
-mod call;
 mod forms;
 mod inbox;
 mod jobs;
@@ -24,22 +23,22 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use self::call::Api;
 use self::login::Sessions;
 use super::api::ApiState;
+use super::inside::Inside;
 
 /// What every page works with.
 #[derive(Clone)]
 struct Web {
-    api: Api,
+    api: Inside,
     sessions: Sessions,
     /// For those who sign in: they have no token to call the API with yet.
     state: Arc<ApiState>,
 }
 
 /// The pages, beside the API they are made of.
-pub(super) fn router(api: Router, state: Arc<ApiState>) -> Router {
-    let web = Web { api: Api::new(api), sessions: Sessions::default(), state };
+pub(super) fn router(state: Arc<ApiState>) -> Router {
+    let web = Web { api: Inside::new(Arc::clone(&state)), sessions: Sessions::default(), state };
     Router::new()
         .route("/", get(inbox::page))
         .route("/tickets/{id}", get(ticket::page))

@@ -17,7 +17,7 @@ use crate::shell::clock::now;
 use crate::shell::console::view::{
     Full, JobFull, JobPage, JobSummary, Page, RulePage, SessionPage, Summary, TargetPage,
 };
-use crate::shell::console::{Caller, Inside, Refused};
+use crate::shell::console::{Caller, Inside, Problem};
 use crate::shell::jobs::TargetSeen;
 
 /// Tickets that a list looks at, newest first, unless the query names them.
@@ -42,7 +42,7 @@ impl Door {
 }
 
 /// What the API said against it, as PostgreSQL would.
-pub(super) fn told(refused: Refused) -> Reply {
+pub(super) fn told(refused: Problem) -> Reply {
     let code = match refused.status {
         400 | 413 | 422 => "22023",
         401 => "28000",

@@ -37,7 +37,7 @@ use self::load::Door;
 use super::audit::{EndReason, SessionLog};
 use super::cancel::Registration;
 use super::console::view::{Me, Page};
-use super::console::{Caller, Inside, Refused};
+use super::console::{Caller, Inside, Problem};
 use super::side::Side;
 use crate::kernel::review::Power;
 use crate::kernel::wire::frame::{self, HEADER, client as tags};
@@ -68,7 +68,7 @@ impl Shared {
     ///
     /// # Errors
     /// What it says if not.
-    pub async fn knows(&self, caller: &Caller, address: IpAddr) -> Result<Me, Refused> {
+    pub async fn knows(&self, caller: &Caller, address: IpAddr) -> Result<Me, Problem> {
         self.api.get((caller, address), "/v1/me").await
     }
 }

@@ -160,7 +160,7 @@ pub(super) fn starting(connection: &Connection, now: Instant) -> Result<(Vec<Tic
 /// Brings what a ticket is found by up to its present version. `what` happened; nothing: everything is made anew.
 pub(super) fn index(tx: &Transaction<'_>, ticket: &Ticket, what: Option<&Happening>) -> Result<(), StoreError> {
     let request = &ticket.request;
-    let owed = ticket.debt.as_ref().is_some_and(|debt| debt.reviewed.is_none());
+    let owed = ticket.owed().is_some();
     let starts = match (&ticket.state, ticket.run) {
         (State::Approved { at, .. }, RunMode::Job | RunMode::At { .. }) => ticket.runs_from(*at),
         _ => None,

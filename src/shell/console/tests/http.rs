@@ -54,7 +54,7 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
         settings.people = Arc::new(people);
         settings.targets.iter_mut().for_each(|target| Arc::make_mut(target).name = "main".into());
     });
-    let state = ApiState {
+    let state = Arc::new(ApiState {
         jobs,
         notifier,
         tickets: tickets.clone(),
@@ -65,7 +65,7 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
         audit,
         sessions: Arc::default(),
         reading: Arc::new(tokio::sync::Semaphore::new(1)),
-    };
+    });
     let server = tokio::spawn(async move { serve(listener, state, std::future::pending()).await.expect("serves") });
     Gateway { _directory: directory, tickets, address, server }
 }

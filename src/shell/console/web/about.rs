@@ -14,7 +14,7 @@ use super::{Web, forms, parts};
 use crate::shell::jobs::{Explained, Question, TargetSeen};
 
 pub(super) async fn targets(State(web): State<Web>, viewer: Viewer) -> Response {
-    let page = match web.api.get::<TargetPage>(&viewer, "/v1/targets").await {
+    let page = match web.api.get::<TargetPage>(viewer.who(), "/v1/targets").await {
         Ok(page) => page,
         Err(problem) => return layout::wrong(&problem, "/"),
     };
@@ -79,7 +79,7 @@ pub(super) async fn explain(State(web): State<Web>, viewer: Viewer, Form(asked):
         application: asked.application.trim().to_owned(),
         in_transaction: asked.in_transaction,
     };
-    let answer = match web.api.post::<Explained>(&viewer, "/v1/explain", &question).await {
+    let answer = match web.api.post::<Explained>(viewer.who(), "/v1/explain", &question).await {
         Ok(explained) => Ok(explained),
         Err(problem) if problem.status == 401 => return layout::wrong(&problem, "/settings"),
         Err(problem) => Err(problem.detail),
@@ -88,7 +88,7 @@ pub(super) async fn explain(State(web): State<Web>, viewer: Viewer, Form(asked):
 }
 
 async fn render(web: &Web, viewer: &Viewer, asked: &Asked, answer: Option<Result<Explained, String>>) -> Response {
-    let settings = match web.api.get::<SettingsSeen>(viewer, "/v1/settings").await {
+    let settings = match web.api.get::<SettingsSeen>(viewer.who(), "/v1/settings").await {
         Ok(settings) => Ok(settings.lines),
         Err(problem) if problem.status == 401 => return layout::wrong(&problem, "/"),
         Err(problem) => Err(problem.detail),

@@ -62,18 +62,18 @@ pub(super) async fn ticket(
     let path = format!("/v1/tickets/{id}/{verb}");
     let problem = match verb.as_str() {
         "approve" | "reject" | "cancel" | "comment" | "request-changes" | "justify" | "break-glass" | "review-debt" => {
-            match web.api.post::<Full>(&viewer, &path, &body).await {
+            match web.api.post::<Full>(viewer.who(), &path, &body).await {
                 Ok(_) => return Redirect::to(&format!("{back}?done={verb}")).into_response(),
                 Err(problem) => problem,
             }
         }
-        "run" => match web.api.post::<JobFull>(&viewer, &path, &body).await {
+        "run" => match web.api.post::<JobFull>(viewer.who(), &path, &body).await {
             Ok(full) => return Redirect::to(&format!("/jobs/{}", full.job.job.id)).into_response(),
             Err(problem) => problem,
         },
         _ => Problem::new(StatusCode::NOT_FOUND, "there is no such thing to do with a ticket"),
     };
-    match web.api.get::<Full>(&viewer, &format!("/v1/tickets/{id}")).await {
+    match web.api.get::<Full>(viewer.who(), &format!("/v1/tickets/{id}")).await {
         Ok(full) => (problem.code(), ticket_page::render(&viewer, &full, "", Some(&problem.detail))).into_response(),
         Err(_) => layout::wrong(&problem, &back),
     }
@@ -94,7 +94,7 @@ pub(super) async fn job(
         Ok(_) => return Redirect::to(&format!("{back}?done={verb}")).into_response(),
         Err(problem) => problem,
     };
-    match web.api.get::<JobFull>(&viewer, &format!("/v1/jobs/{id}")).await {
+    match web.api.get::<JobFull>(viewer.who(), &format!("/v1/jobs/{id}")).await {
         Ok(full) => (problem.code(), jobs::render(&viewer, &full, "", Some(&problem.detail))).into_response(),
         Err(_) => layout::wrong(&problem, &back),
     }
@@ -117,5 +117,5 @@ async fn steer(web: &Web, viewer: &Viewer, (id, verb): (i64, &str), sent: Steeri
         yes: sent.yes,
         ..JobBody::default()
     };
-    web.api.post(viewer, &format!("/v1/jobs/{id}/{verb}"), &body).await
+    web.api.post(viewer.who(), &format!("/v1/jobs/{id}/{verb}"), &body).await
 }

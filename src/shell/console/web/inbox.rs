@@ -74,7 +74,7 @@ pub(super) async fn page(State(web): State<Web>, viewer: Viewer, Query(asked): Q
     if let Some(before) = asked.before {
         path.push_str(&format!("&before={before}"));
     }
-    match web.api.get::<Tickets>(&viewer, &path).await {
+    match web.api.get::<Tickets>(viewer.who(), &path).await {
         Ok(tickets) => render(&viewer, &asked, &tickets.tickets).into_response(),
         Err(problem) => layout::wrong(&problem, "/"),
     }

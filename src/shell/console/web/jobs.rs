@@ -3,10 +3,8 @@
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::super::render::jobs::{happening, headline, percent};
-use super::super::render::time;
 use super::super::text::{line, short};
 use super::super::view::{JobFull, JobPage, JobSummary};
 use super::layout::{self, Page, Part};
@@ -17,14 +15,8 @@ use crate::shell::clock::now;
 
 const TEXT_WIDTH: usize = 160;
 
-#[derive(Deserialize)]
-pub(super) struct Told {
-    #[serde(default)]
-    done: String,
-}
-
 pub(super) async fn list(State(web): State<Web>, viewer: Viewer) -> Response {
-    match web.api.get::<JobPage>(&viewer, "/v1/jobs").await {
+    match web.api.get::<JobPage>(viewer.who(), "/v1/jobs").await {
         Ok(jobs) => render_list(&viewer, &jobs.jobs).into_response(),
         Err(problem) => layout::wrong(&problem, "/"),
     }
@@ -81,9 +73,9 @@ pub(super) async fn page(
     State(web): State<Web>,
     viewer: Viewer,
     Path(id): Path<i64>,
-    Query(told): Query<Told>,
+    Query(told): Query<parts::Told>,
 ) -> Response {
-    match web.api.get::<JobFull>(&viewer, &format!("/v1/jobs/{id}")).await {
+    match web.api.get::<JobFull>(viewer.who(), &format!("/v1/jobs/{id}")).await {
         Ok(full) => render(&viewer, &full, &told.done, None).into_response(),
         Err(problem) => layout::wrong(&problem, "/jobs"),
     }
@@ -124,14 +116,7 @@ pub(super) fn render(viewer: &Viewer, full: &JobFull, done: &str, wrong: Option<
             section.card aria-labelledby="history" {
                 h2 #history { "History" }
                 div #events data-part="" {
-                    ol.timeline {
-                        @for event in &full.events {
-                            li class={ "is-" (event.event.what.name().replace(' ', "-")) } {
-                                p { (happening(&event.event)) }
-                                p.quiet { (time(event.event.at)) }
-                            }
-                        }
-                    }
+                    (parts::timeline(full.events.iter().map(|one| (one.event.what.name(), happening(&one.event), one.event.at))))
                     (parts::runs(&full.runs))
                 }
             }

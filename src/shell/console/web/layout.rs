@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::super::problem::Problem;
 use super::login::Viewer;
+use crate::kernel::review::Power;
 
 /// Which part of the site a page belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(super) fn page(viewer: &Viewer, page: &Page<'_>, body: Markup) -> Markup {
                 nav aria-label="Parts" {
                     (link(Part::Inbox, "/", "Tickets"))
                     (link(Part::Jobs, "/jobs", "Jobs"))
-                    (link(Part::Sessions, "/sessions", "Sessions"))
+                    @if viewer.can(Power::Audit) { (link(Part::Sessions, "/sessions", "Sessions")) }
                     (link(Part::Targets, "/targets", "Targets"))
                     (link(Part::Settings, "/settings", "Settings"))
                 }

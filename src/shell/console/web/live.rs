@@ -53,11 +53,11 @@ pub(super) async fn tickets(
         async move {
             let mut after = match position {
                 Some(after) => after,
-                None => api.get::<News>(&viewer, "/v1/tickets/watch").await?.next,
+                None => api.get::<News>(viewer.who(), "/v1/tickets/watch").await?.next,
             };
             loop {
                 let path = format!("/v1/tickets/watch?after={after}&timeout_s={WAIT_S}");
-                let news: News = api.get(&viewer, &path).await?;
+                let news: News = api.get(viewer.who(), &path).await?;
                 after = news.next;
                 if !news.events.is_empty() {
                     return Ok(Some(after));
@@ -78,12 +78,12 @@ pub(super) async fn ticket(
         async move {
             loop {
                 let path = format!("/v1/tickets/{id}/wait?version={version}&timeout_s={WAIT_S}");
-                let now: Full = api.get(&viewer, &format!("/v1/tickets/{id}")).await?;
+                let now: Full = api.get(viewer.who(), &format!("/v1/tickets/{id}")).await?;
                 if now.ticket.version <= version && now.ticket.state.name() == StateName::Running {
                     tokio::time::sleep(TICK).await;
                     return Ok(version);
                 }
-                let full: Full = api.get(&viewer, &path).await?;
+                let full: Full = api.get(viewer.who(), &path).await?;
                 if full.ticket.version > version {
                     return Ok(full.ticket.version);
                 }
@@ -100,7 +100,7 @@ pub(super) async fn jobs(
         let (api, viewer) = (web.api.clone(), viewer.clone());
         async move {
             loop {
-                let jobs: JobPage = api.get(&viewer, "/v1/jobs").await?;
+                let jobs: JobPage = api.get(viewer.who(), "/v1/jobs").await?;
                 if before.as_ref() != Some(&jobs) && before.is_some() {
                     return Ok(Some(jobs));
                 }
@@ -122,7 +122,7 @@ pub(super) async fn job(
         let (api, viewer) = (web.api.clone(), viewer.clone());
         async move {
             loop {
-                let full: JobFull = api.get(&viewer, &format!("/v1/jobs/{id}")).await?;
+                let full: JobFull = api.get(viewer.who(), &format!("/v1/jobs/{id}")).await?;
                 if before.as_ref() != Some(&full) {
                     return Ok(Some(full));
                 }
@@ -130,7 +130,7 @@ pub(super) async fn job(
                     return Err(Problem::new(StatusCode::GONE, "the job is over"));
                 }
                 let path = format!("/v1/jobs/{id}/wait?version={}&timeout_s={WAIT_S}", full.job.job.version);
-                api.get::<JobFull>(&viewer, &path).await?;
+                api.get::<JobFull>(viewer.who(), &path).await?;
             }
         }
     })

@@ -2,6 +2,7 @@
 //! checked by the API on every call, so a token that is taken away ends its sessions.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,12 @@ use zeroize::Zeroizing;
 
 use super::super::bounded::Peer;
 use super::super::door::random_hex;
+use super::super::inside::Caller;
 use super::super::problem::Problem;
 use super::super::text::encoded;
 use super::super::view::Me;
 use super::{Web, layout};
+use crate::kernel::review::Power;
 
 const COOKIE: &str = "lockkeeper";
 /// The same where browsers come by TLS: the prefix makes them see to it that it is from here, and for here only.
@@ -39,8 +42,8 @@ const ADDRESSES_MAX: usize = 10_000;
 /// Whoever a page is made for.
 #[derive(Clone)]
 pub(super) struct Viewer {
-    pub(super) token: Arc<Zeroizing<String>>,
-    pub(super) peer: Peer,
+    caller: Caller,
+    address: IpAddr,
     /// The person everything is recorded for.
     pub(super) name: String,
     /// Whether the API has to be told that name: the token is nobody's own.
@@ -48,7 +51,20 @@ pub(super) struct Viewer {
     /// In every form: what does not carry it was not sent by a page of ours.
     pub(super) seal: String,
     /// The token is this sign-in's own, and ends with it.
-    pub(super) signed_in: bool,
+    signed_in: bool,
+    /// What they can do somewhere.
+    powers: Vec<Power>,
+}
+
+impl Viewer {
+    /// As the API is told.
+    pub(super) fn who(&self) -> (&Caller, IpAddr) {
+        (&self.caller, self.address)
+    }
+
+    pub(super) fn can(&self, power: Power) -> bool {
+        self.powers.contains(&power)
+    }
 }
 
 struct Entry {
@@ -63,7 +79,7 @@ pub(super) struct Sessions(Arc<Mutex<Known>>);
 #[derive(Default)]
 struct Known {
     entries: HashMap<[u8; 32], Entry>,
-    tries: HashMap<std::net::IpAddr, (Instant, u32)>,
+    tries: HashMap<IpAddr, (Instant, u32)>,
 }
 
 impl Sessions {
@@ -167,7 +183,15 @@ impl FromRequestParts<Web> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         let known = Cookies::of(web, &parts.headers).session().and_then(|cookie| web.sessions.find(&cookie));
-        known.ok_or_else(|| Redirect::to(&login_for(&parts.uri)).into_response())
+        let nobody = || Redirect::to(&login_for(&parts.uri)).into_response();
+        let mut viewer = known.ok_or_else(nobody)?;
+        // A role can change at any time.
+        match web.api.get::<Me>(viewer.who(), "/v1/me").await {
+            Ok(me) => viewer.powers = me.powers,
+            Err(problem) if problem.status == 401 => return Err(nobody()),
+            Err(problem) => return Err(layout::wrong(&problem, "/")),
+        }
+        Ok(viewer)
     }
 }
 
@@ -271,14 +295,16 @@ async fn admit(web: &Web, peer: Peer, token: &str, by: &str) -> Result<String, P
 /// Whose token it is, as the API says; with nobody's own token, who they say they are.
 async fn viewer(web: &Web, peer: Peer, token: &str, by: &str) -> Result<Viewer, Problem> {
     let mut viewer = Viewer {
-        token: Arc::new(Zeroizing::new(token.to_owned())),
-        peer,
+        caller: Caller::Token(Arc::new(Zeroizing::new(token.to_owned()))),
+        address: peer.0.ip(),
         name: by.to_owned(),
         said: false,
         seal: random_hex()?,
         signed_in: false,
+        powers: Vec::new(),
     };
-    let me: Me = web.api.get(&viewer, "/v1/me").await?;
+    let me: Me = web.api.get(viewer.who(), "/v1/me").await?;
+    viewer.powers = me.powers;
     match me.reviewer {
         Some(name) => viewer.name = name,
         None if by.is_empty() => {
@@ -301,7 +327,7 @@ pub(super) async fn leave(State(web): State<Web>, headers: HeaderMap) -> Respons
     let cookies = Cookies::of(&web, &headers);
     let viewer = cookies.session().and_then(|cookie| web.sessions.forget(&cookie));
     if let Some(viewer) = viewer.filter(|viewer| viewer.signed_in)
-        && let Err(problem) = web.api.post::<Me>(&viewer, "/v1/sign-out", &serde_json::json!({})).await
+        && let Err(problem) = web.api.post::<Me>(viewer.who(), "/v1/sign-out", &serde_json::json!({})).await
     {
         tracing::warn!(
             problem = problem.detail,

@@ -1,6 +1,7 @@
 //! Pieces that several pages show.
 
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::super::render::{grouped, outcome, size, span, time};
 use super::super::text::line;
@@ -12,6 +13,27 @@ use crate::kernel::rules::Finding;
 use crate::kernel::sql::statement::LockMode;
 use crate::shell::clock::now;
 use crate::shell::store::{Run, StepOutcome, Waiting};
+
+/// What has just been done on a page, for the page that comes then.
+#[derive(Deserialize)]
+pub(super) struct Told {
+    #[serde(default)]
+    pub(super) done: String,
+}
+
+/// What happened, by name, in words and when, oldest first.
+pub(super) fn timeline(events: impl Iterator<Item = (&'static str, String, Instant)>) -> Markup {
+    html! {
+        ol.timeline {
+            @for (name, words, at) in events {
+                li class={ "is-" (name.replace(' ', "-")) } {
+                    p { (words) }
+                    p.quiet { (time(at)) }
+                }
+            }
+        }
+    }
+}
 
 /// A state, in its colour.
 pub(super) fn pill(state: &str) -> Markup {

@@ -11,10 +11,10 @@ use super::super::text::{encoded, line, short};
 use super::super::view::{SessionFull, SessionPage};
 use super::layout::{self, Page, Part};
 use super::login::Viewer;
-use super::{Web, forms, sql};
+use super::{Web, forms, parts, sql};
 use crate::shell::audit::event::{DecisionRecord, Event, Line, SessionTerminated, Statement, Step};
 use crate::shell::audit::past::SessionSeen;
-use crate::shell::audit::{Decision, StepOutcome};
+use crate::shell::audit::{Decision, duration};
 
 const TEXT_WIDTH: usize = 2_000;
 
@@ -31,7 +31,7 @@ pub(super) async fn list(State(web): State<Web>, viewer: Viewer, Query(asked): Q
     if !asked.user.is_empty() {
         path.push_str(&format!("&user={}", encoded(&asked.user)));
     }
-    match web.api.get::<SessionPage>(&viewer, &path).await {
+    match web.api.get::<SessionPage>(viewer.who(), &path).await {
         Ok(page) => render_list(&viewer, &asked, &page.sessions).into_response(),
         Err(problem) => layout::wrong(&problem, "/"),
     }
@@ -104,19 +104,13 @@ fn clock(at: &str) -> String {
     line(at.get(11..23).unwrap_or(at))
 }
 
-#[derive(Deserialize)]
-pub(super) struct Told {
-    #[serde(default)]
-    done: String,
-}
-
 pub(super) async fn page(
     State(web): State<Web>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Query(told): Query<Told>,
+    Query(told): Query<parts::Told>,
 ) -> Response {
-    match web.api.get::<SessionFull>(&viewer, &format!("/v1/sessions/{}", encoded(&id))).await {
+    match web.api.get::<SessionFull>(viewer.who(), &format!("/v1/sessions/{}", encoded(&id))).await {
         Ok(full) => render(&viewer, &full, &told.done).into_response(),
         Err(problem) => layout::wrong(&problem, "/sessions"),
     }
@@ -220,7 +214,7 @@ fn said_of(at: &str, statement: &Statement) -> Markup {
                 @if let Some(state) = &statement.sqlstate { " ERROR " code { (line(state)) } }
                 @if let Some(ticket) = statement.ticket { " " a href={ "/tickets/" (ticket) } { "ticket " (ticket) } }
             }
-            td.number { (took(statement.duration_us)) }
+            td.number { (duration(statement.duration_us)) }
             td.number { (grouped(statement.rows)) }
             td { (sql::inline(&short(&statement.text, TEXT_WIDTH))) @if !statement.rules.is_empty() { " " span.quiet { (line(&statement.rules.iter().map(|rule| rule.0.as_str()).collect::<Vec<_>>().join(", "))) } } }
         }
@@ -238,29 +232,14 @@ fn decided(decision: &DecisionRecord) -> Markup {
 }
 
 fn stepped(at: &str, step: &Step) -> Markup {
-    let outcome = match step.outcome {
-        StepOutcome::Done => "done",
-        StepOutcome::AlreadyDone => "was done already",
-        StepOutcome::Failed => "failed",
-        StepOutcome::Cancelled => "cancelled",
-        StepOutcome::Unknown => "outcome unknown",
-    };
     html! {
         tr {
             td { (at) }
             td { "step " (step.step) }
-            td.number { (took(step.duration_us)) }
+            td.number { (duration(step.duration_us)) }
             td {}
-            td { (line(&step.name)) " " (outcome) @if let Some(error) = &step.error { ": " (line(error)) } }
+            td { (line(&step.name)) " " (step.outcome.word()) @if let Some(error) = &step.error { ": " (line(error)) } }
         }
-    }
-}
-
-fn took(us: u64) -> String {
-    match us {
-        0..1_000 => format!("{us} µs"),
-        1_000..10_000_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
-        10_000_000.. => format!("{} s", us / 1_000_000),
     }
 }
 
@@ -283,7 +262,7 @@ pub(super) async fn terminate(
         return layout::wrong(&problem, &back);
     }
     let body = EndBody { by: viewer.said.then(|| viewer.name.clone()), reason: forms::some(sent.reason) };
-    match web.api.post::<SessionSeen>(&viewer, &format!("/v1{back}/terminate"), &body).await {
+    match web.api.post::<SessionSeen>(viewer.who(), &format!("/v1{back}/terminate"), &body).await {
         Ok(_) => Redirect::to(&format!("{back}?done=terminate")).into_response(),
         Err(problem) => layout::wrong(&problem, &back),
     }

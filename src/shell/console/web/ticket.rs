@@ -3,9 +3,8 @@
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
 
-use super::super::render::{grouped, happening, headline, span, time};
+use super::super::render::{grouped, happening, headline, span};
 use super::super::text::line;
 use super::super::view::Full;
 use super::layout::{self, Page, Part};
@@ -15,20 +14,13 @@ use crate::kernel::review::{Request, StateName};
 use crate::kernel::sql::agree::format_for_people;
 use crate::shell::clock::now;
 
-#[derive(Deserialize)]
-pub(super) struct Told {
-    /// What has just been done here.
-    #[serde(default)]
-    done: String,
-}
-
 pub(super) async fn page(
     State(web): State<Web>,
     viewer: Viewer,
     Path(id): Path<i64>,
-    Query(told): Query<Told>,
+    Query(told): Query<parts::Told>,
 ) -> Response {
-    match web.api.get::<Full>(&viewer, &format!("/v1/tickets/{id}")).await {
+    match web.api.get::<Full>(viewer.who(), &format!("/v1/tickets/{id}")).await {
         Ok(full) => render(&viewer, &full, &told.done, None).into_response(),
         Err(problem) => layout::wrong(&problem, "/"),
     }
@@ -41,7 +33,7 @@ pub(super) fn render(viewer: &Viewer, full: &Full, done: &str, wrong: Option<&st
     let state = ticket.state.name();
     let title = format!("Ticket {}", ticket.id);
     let live =
-        if is_over(state) { String::new() } else { format!("/live/tickets/{}?version={}", ticket.id, ticket.version) };
+        if state.is_over() { String::new() } else { format!("/live/tickets/{}?version={}", ticket.id, ticket.version) };
     layout::page(
         viewer,
         &Page { title: &title, part: Part::Inbox, live },
@@ -68,8 +60,8 @@ pub(super) fn render(viewer: &Viewer, full: &Full, done: &str, wrong: Option<&st
                     }
                     (objects(request))
                     (kin(full))
-                    div #decide-part data-part=[(is_over(state) && !owed(full)).then_some("")] {
-                        @if !is_over(state) || owed(full) { (decide(viewer, full)) }
+                    div #decide-part data-part=[(state.is_over() && full.ticket.owed().is_none()).then_some("")] {
+                        @if !state.is_over() || full.ticket.owed().is_some() { (decide(viewer, full)) }
                     }
                 }
                 section.card aria-labelledby="will-run" {
@@ -104,14 +96,7 @@ fn history(full: &Full) -> Markup {
         section.card aria-labelledby="history" {
             h2 #history { "History" }
             div #events data-part="" {
-                ol.timeline {
-                    @for event in &full.events {
-                        li class={ "is-" (event.event.what.name().replace(' ', "-")) } {
-                            p { (happening(&event.event)) }
-                            p.quiet { (time(event.event.at)) }
-                        }
-                    }
-                }
+                (parts::timeline(full.events.iter().map(|one| (one.event.what.name(), happening(&one.event), one.event.at))))
                 (parts::runs(&full.runs))
             }
         }
@@ -134,28 +119,6 @@ fn said(done: &str) -> Option<&'static str> {
         "comment" => Some("Your comment is in the history."),
         _ => None,
     }
-}
-
-fn is_over(state: StateName) -> bool {
-    match state {
-        StateName::Pending
-        | StateName::ChangesRequested
-        | StateName::Approved
-        | StateName::Claimed
-        | StateName::Running => false,
-        StateName::Done
-        | StateName::Failed
-        | StateName::Undone
-        | StateName::Unknown
-        | StateName::Rejected
-        | StateName::Cancelled
-        | StateName::Expired => true,
-    }
-}
-
-/// Let through without a quorum, and nobody else has looked at it yet.
-fn owed(full: &Full) -> bool {
-    full.ticket.debt.as_ref().is_some_and(|debt| debt.reviewed.is_none())
 }
 
 fn objects(request: &Request) -> Markup {
@@ -213,7 +176,7 @@ fn decide(viewer: &Viewer, full: &Full) -> Markup {
                 @if !full.missing.is_empty() && state == StateName::Pending {
                     p.warn { "Still needed: " (line(&full.missing.join(", "))) "." }
                 }
-                @if owed(full) { p.warn { "The glass was broken for it: somebody else has to look at it." } }
+                @if full.ticket.owed().is_some() { p.warn { "The glass was broken for it: somebody else has to look at it." } }
                 label for="note" { "Note or reason " span.quiet { "all but an approval need one" } }
                 textarea #note name="note" rows="2" maxlength="4096" {}
                 div.buttons {
@@ -230,7 +193,7 @@ fn decide(viewer: &Viewer, full: &Full) -> Markup {
                     @if state == StateName::Pending {
                         button type="submit" formaction={ "/tickets/" (id) "/request-changes" } { "Ask for changes" }
                     }
-                    @if owed(full) {
+                    @if full.ticket.owed().is_some() {
                         button.primary type="submit" formaction={ "/tickets/" (id) "/review-debt" } { "I have looked at it" }
                     }
                     button type="submit" { "Comment" }
