@@ -1,6 +1,7 @@
 //! The verbs of the review queue on the command line: they call the admin door and print what it says.
 
 mod about;
+mod changes;
 mod jobs;
 mod mcp;
 mod notify;
@@ -16,12 +17,13 @@ use super::api::Body;
 use super::client::{Client, DEFAULT_DATA_DIR};
 use super::render::{self, Program};
 use super::text;
-use super::view::{Full, News, Page};
+use super::view::{Full, Page};
 use crate::kernel::review::{Instant, StateName, is_invisible};
 use crate::shell::clock::now;
 
 pub use super::client::Connection;
 pub use about::{EndSessionArgs, ExplainArgs, TargetsArgs};
+pub use changes::ChangesArgs;
 pub use jobs::{JobsArgs, JobsCommand};
 pub use notify::{NotifyArgs, NotifyCommand};
 pub use review::{LabelArgs, SettleArgs, TokensArgs, TokensCommand, WaitArgs};
@@ -71,6 +73,9 @@ pub enum TicketCommand {
     /// List jobs (plans that outlive their clients), show one, steer or undo it
     #[command(after_help = EXIT_CODES)]
     Jobs(JobsArgs),
+    /// List what was done to the databases and what was turned down, search it, or export it
+    #[command(after_help = EXIT_CODES)]
+    Changes(ChangesArgs),
     /// Reject a ticket, or take an approval back that was not used yet
     #[command(after_help = EXIT_CODES)]
     Reject(RejectArgs),
@@ -284,6 +289,7 @@ impl TicketCommand {
             Self::Notify(args) => &args.connection,
             Self::Run(args) => &args.connection,
             Self::Jobs(args) => &args.connection,
+            Self::Changes(args) => &args.connection,
             Self::Reject(args) => &args.connection,
             Self::Cancel(args) => &args.connection,
             Self::Comment(args) => &args.connection,
@@ -337,10 +343,11 @@ fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> 
             None => jobs::run_ticket(client, args.who.id, out),
         },
         TicketCommand::Jobs(args) => jobs::jobs(client, args, out),
+        TicketCommand::Changes(args) => changes::changes(client, args, out),
         TicketCommand::Reject(args) => post(client, &args.who, ("reject", Some(args.reason.clone())), None, out),
         TicketCommand::Cancel(args) => post(client, &args.who, ("cancel", args.reason.clone()), None, out),
         TicketCommand::Comment(args) => post(client, &args.who, ("comment", Some(args.text.clone())), None, out),
-        TicketCommand::Watch(_) => watch(client, out),
+        TicketCommand::Watch(_) => review::watch(client, out),
         TicketCommand::Explain(args) => about::explain(client, args, out),
         TicketCommand::EndSession(args) => about::end_session(client, args, out),
         TicketCommand::Targets(args) => about::targets(client, args, out),
@@ -402,25 +409,6 @@ fn post(
     let body = Body { by: Some(by), note, seen_hash };
     let full: Full = client.post(&format!("/v1/tickets/{}/{verb}", who.id), &body)?;
     Ok(writeln!(out, "{}", render::headline(&full.ticket, now()))?)
-}
-
-fn watch(client: &Client, out: &mut dyn Write) -> Result<(), CliError> {
-    // The position first: what happens between the two calls is told twice rather than not at all.
-    let mut position = client.get::<News>("/v1/tickets/watch")?.next;
-    let waiting: Page = client.get("/v1/tickets?state=pending,approved,running")?;
-    if !waiting.tickets.is_empty() {
-        writeln!(out, "{}", render::list(&waiting.tickets, now()))?;
-    }
-    writeln!(out, "Watching. Ctrl-C ends it.")?;
-    out.flush()?;
-    loop {
-        let news: News = client.get(&format!("/v1/tickets/watch?after={position}&timeout_s=30"))?;
-        position = news.next;
-        for event in &news.events {
-            writeln!(out, "{}", render::news(event))?;
-        }
-        out.flush()?;
-    }
 }
 
 fn print_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), CliError> {

@@ -1,5 +1,6 @@
 //! The command line's side of the admin door.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -134,6 +135,18 @@ impl Client {
     pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         let call = self.agent.delete(format!("{}{path}", self.base)).header("Authorization", self.bearer()).call();
         self.answer(call)
+    }
+
+    /// An answer of any length, as it comes.
+    pub(super) fn copy(&self, path: &str, out: &mut dyn Write) -> Result<(), CliError> {
+        let call = self.agent.get(format!("{}{path}", self.base)).header("Authorization", self.bearer()).call();
+        match call {
+            Ok(mut response) if response.status().is_success() => {
+                std::io::copy(&mut response.body_mut().as_reader(), out)?;
+                Ok(())
+            }
+            other => self.answer(other),
+        }
     }
 
     fn bearer(&self) -> String {

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, StatusCode, header};
+use axum::response::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
@@ -60,13 +61,37 @@ impl Inside {
         self.call(who, Method::POST, path, Body::from(json)).await
     }
 
+    /// An answer that is a file, as it comes.
+    ///
+    /// # Errors
+    /// What the API says against it.
+    pub async fn file(&self, who: (&Caller, IpAddr), path: &str) -> Result<Response, Problem> {
+        let response = self.ask(who, Method::GET, path, Body::empty()).await?;
+        if response.status().is_success() { Ok(response) } else { Err(problem(response).await) }
+    }
+
     async fn call<T: DeserializeOwned>(
+        &self,
+        who: (&Caller, IpAddr),
+        method: Method,
+        path: &str,
+        body: Body,
+    ) -> Result<T, Problem> {
+        let response = self.ask(who, method, path, body).await?;
+        if !response.status().is_success() {
+            return Err(problem(response).await);
+        }
+        let bytes = to_bytes(response.into_body(), ANSWER_MAX).await.map_err(|error| unreadable(&error))?;
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))
+    }
+
+    async fn ask(
         &self,
         (caller, address): (&Caller, IpAddr),
         method: Method,
         path: &str,
         body: Body,
-    ) -> Result<T, Problem> {
+    ) -> Result<Response, Problem> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -83,17 +108,19 @@ impl Inside {
                 request.extensions_mut().insert(LetIn(name.clone()));
             }
         }
-        let response = match self.0.clone().oneshot(request).await {
-            Ok(response) => response,
+        match self.0.clone().oneshot(request).await {
+            Ok(response) => Ok(response),
             Err(never) => match never {},
-        };
-        let status = response.status();
-        let bytes = to_bytes(response.into_body(), ANSWER_MAX).await.map_err(|error| unreadable(&error))?;
-        if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|error| unreadable(&error));
         }
-        Err(serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Problem::new(status, "the gateway did not say what is wrong")))
+    }
+}
+
+async fn problem(response: Response) -> Problem {
+    let status = response.status();
+    let silent = || Problem::new(status, "the gateway did not say what is wrong");
+    match to_bytes(response.into_body(), ANSWER_MAX).await {
+        Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|_| silent()),
+        Err(_) => silent(),
     }
 }
 

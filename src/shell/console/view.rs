@@ -10,7 +10,7 @@ use crate::shell::audit::event::Line;
 use crate::shell::audit::past::SessionSeen;
 use crate::shell::config::{Route, Way};
 use crate::shell::jobs::TargetSeen;
-use crate::shell::store::{Delivery, JobRecorded, JobSeen, Kin, Recorded, Run, Token};
+use crate::shell::store::{Change, Delivery, JobRecorded, JobSeen, Kin, Recorded, Run, Token};
 
 /// Longest piece of a statement in a list, in characters.
 const TEXT_MAX: usize = 200;
@@ -143,6 +143,15 @@ pub struct TokenNew {
     pub token: Token,
     /// Told this once: only its hash is kept.
     pub secret: String,
+}
+
+/// An answer of the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangePage {
+    pub changes: Vec<Change>,
+    /// `before` of the next page; nothing: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
 }
 
 /// An answer of the list of targets.

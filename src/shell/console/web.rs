@@ -2,6 +2,7 @@
 //! and do here is what the API lets their token see and do. Everything reads without scripts.
 
 mod about;
+mod changes;
 mod forms;
 mod inbox;
 mod jobs;
@@ -46,6 +47,8 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::page))
         .route("/jobs/{id}/{verb}", post(forms::job))
+        .route("/changes", get(changes::page))
+        .route("/changes/export", get(changes::export))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", get(sessions::page))
         .route("/sessions/{id}/terminate", post(sessions::terminate))

@@ -216,6 +216,7 @@ async fn begin_run(jobs: &Jobs, job: &Job, runs: &[Run], backend: Backend) -> Re
         job: Some(job.id),
         session: format!("job {}", job.id),
         plan: job.order.plan.clone(),
+        of: None,
     };
     jobs.store().journal_begin(new, now()).await?;
     jobs.store().journal_backend(&run, backend).await?;

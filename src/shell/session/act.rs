@@ -47,7 +47,7 @@ impl Session {
                 if plan.later().is_some() {
                     return self.no_job_for_later(taken, decided).await;
                 }
-                let journal = self.keep_run(taken, &plan, &sameness).await;
+                let journal = self.keep_run(taken, (&plan, &assessment.facts, &decided), &sameness).await;
                 self.rewrite(taken, plan, Permit { clearance, decided, journal }).await
             }
             Verdict::Defer { plan, head, clearance, findings } => {

@@ -89,7 +89,7 @@ impl Session {
     /// The ticket itself says already that the change is running: without its steps it runs all the same.
     async fn journal(&self, claim: &Claim, plan: &Plan) -> Option<Journal> {
         let (store, session) = (self.shared.tickets.store.clone(), self.log.id().to_string());
-        let begun = Journal::begin(store, claim.name(), (Some(claim.ticket().id), session), plan).await;
+        let begun = Journal::begin(store, claim.name(), (Some(claim.ticket().id), None, session), plan).await;
         begun.inspect_err(|error| tracing::error!(%error, "the steps of a change are not written on its ticket")).ok()
     }
 

@@ -8,7 +8,7 @@ use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::TicketId;
 use crate::shell::clock::now;
 use crate::shell::executor::Progress;
-use crate::shell::store::{NewRun, Queue, RunOutcome, StepOutcome, Store, StoreError};
+use crate::shell::store::{NewRun, Queue, RunOf, RunOutcome, StepOutcome, Store, StoreError};
 
 /// One run. What is told is written in order by a task of its own: no step waits for it.
 #[derive(Debug)]
@@ -34,12 +34,11 @@ impl Journal {
     pub(super) async fn begin(
         store: Store,
         run: &str,
-        of: (Option<TicketId>, String),
+        (ticket, of, session): (Option<TicketId>, Option<RunOf>, String),
         plan: &Plan,
     ) -> Result<Self, StoreError> {
-        let (ticket, session) = of;
         let run = run.to_owned();
-        let new = NewRun { run: run.clone(), ticket, job: None, session, plan: plan.shown() };
+        let new = NewRun { run: run.clone(), ticket, job: None, session, plan: plan.shown(), of };
         store.journal_begin(new, now()).await?;
         let queue = Queue::of(store.clone(), run.clone());
         let (lines, mut told) = mpsc::unbounded_channel();

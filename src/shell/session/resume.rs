@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 use super::Session;
 use super::job::is_long;
 use super::journal::Journal;
+use super::record::Decided;
 use super::taken::Taken;
 use crate::kernel::facts::Facts;
 use crate::kernel::plan::{Plan, guarded};
-use crate::shell::store::{Run, RunOutcome};
+use crate::shell::store::{Run, RunOf, RunOutcome};
 
 /// How often, and after how long, is looked whether a run of this process is about to end.
 const ENDING_LOOKS: u32 = 10;
@@ -75,13 +76,29 @@ impl Session {
     }
 
     /// Where the run of a rewrite is written down. A plan with secrets is not kept whole, and so not gone on with.
-    pub(super) async fn keep_run(&self, taken: &Taken, plan: &Plan, sameness: &Sameness) -> Option<Journal> {
+    pub(super) async fn keep_run(
+        &self,
+        taken: &Taken,
+        (plan, facts, decided): (&Plan, &Facts, &Decided),
+        sameness: &Sameness,
+    ) -> Option<Journal> {
         if !is_long(plan) || self.relay.in_transaction() || taken.known.hides() {
             return None;
         }
         let name = format!("{}:{}-{}", sameness.0, self.log.id(), self.log.next_n());
         let store = self.shared.tickets.store.clone();
-        let begun = Journal::begin(store, &name, (None, self.log.id().to_string()), plan).await;
+        let (identity, people) = (&self.identity, self.settings().people.clone());
+        let of = RunOf {
+            target: identity.target.name.clone(),
+            database: identity.database.clone(),
+            requester: identity.user.clone(),
+            person: people.of_login(&identity.user, &identity.application).map(|one| one.name.clone()),
+            application: identity.application.clone(),
+            rules: decided.rules.iter().map(|rule| rule.0.clone()).collect(),
+            objects: facts.relations().map(|one| format!("{}.{}", one.schema, one.name)).collect(),
+            text: self.shown(&taken.known).to_string(),
+        };
+        let begun = Journal::begin(store, &name, (None, Some(of), self.log.id().to_string()), plan).await;
         begun.inspect_err(|error| tracing::error!(%error, "this rewrite could not go on if it were cut off")).ok()
     }
 }

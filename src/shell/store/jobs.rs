@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use super::{DataDirectory, Store, StoreError};
+use super::{DataDirectory, Store, StoreError, history};
 use crate::kernel::job::{self, Command, Event, Job, JobId, Order, Progress, StateName};
 use crate::kernel::review::{Door, Instant, TicketId};
 
@@ -233,7 +233,7 @@ fn write(tx: &Transaction<'_>, job: &Job, event: &Event) -> Result<(), StoreErro
         job.state.name().as_str(),
         serde_json::to_string(job)?
     ])?;
-    Ok(())
+    history::write::of_job(tx, job, event.at)
 }
 
 pub(super) fn of_ticket(connection: &Connection, id: TicketId) -> Result<Option<Job>, StoreError> {

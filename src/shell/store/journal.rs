@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError, Waiting};
+use super::{RunOf, Store, StoreError, Waiting, history};
 use crate::kernel::job::JobId;
 use crate::kernel::plan::Plan;
 use crate::kernel::plan::verify::Checked;
@@ -19,6 +19,8 @@ pub struct NewRun {
     pub job: Option<JobId>,
     pub session: String,
     pub plan: Plan,
+    /// Of a run with neither ticket nor job that belongs into the history.
+    pub of: Option<RunOf>,
 }
 
 /// How a step ended.
@@ -97,7 +99,10 @@ impl Store {
                 "INSERT INTO runs (run, ticket, session, plan, started, job) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![run.run, ticket, run.session, plan, now.0, run.job.map(|id| id.0)],
             )?;
-            Ok(())
+            match run.of {
+                Some(of) => history::write::run_began(tx, (&run.run, &run.session, &run.plan.recipe), of, now),
+                None => Ok(()),
+            }
         })
         .await
     }
@@ -185,7 +190,7 @@ impl Store {
         self.write(move |tx| {
             let sql = "UPDATE runs SET ended = ?2, outcome = ?3 WHERE run = ?1 AND ended IS NULL";
             match tx.execute(sql, params![run, now.0, word(&outcome)?])? {
-                1 => Ok(()),
+                1 => history::write::run_ended(tx, &run, outcome, now),
                 _ => Err(StoreError::Failed(format!("run {run} is not running"))),
             }
         })

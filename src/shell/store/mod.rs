@@ -4,6 +4,7 @@
 //! to hold: load, decide and append happen in one transaction, so that of two commands one comes second.
 
 mod error;
+mod history;
 mod jobs;
 mod journal;
 mod lock;
@@ -29,6 +30,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::kernel::review::{Command, Door, Event, Instant, Request, Terms, Ticket, TicketId};
 
 pub use error::{StoreError, Trouble};
+pub use history::{Change, ChangeFilter, ChangeOutcome, RunOf};
 pub use jobs::{JobChanged, JobFilter, JobRecorded, JobSeen};
 pub use journal::{Backend, NewRun, Run, RunOutcome, StepOutcome, StepRecord};
 pub use lock::DataDirectory;
@@ -230,7 +232,12 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub async fn recover(&self, _alone: &DataDirectory, now: Instant) -> Result<Vec<Ticket>, StoreError> {
-        let tickets = self.write(move |tx| tickets::recover(tx, now)).await?;
+        let tickets = self
+            .write(move |tx| {
+                history::write::runs_lost(tx, now)?;
+                tickets::recover(tx, now)
+            })
+            .await?;
         self.tell(tickets.iter().map(changed).collect());
         Ok(tickets)
     }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 8] = [
+pub(super) const MIGRATIONS: [&str; 9] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -178,10 +178,36 @@ CREATE TABLE messages (
 -- What was checked when all steps of a run were over.
 ALTER TABLE runs ADD COLUMN checks TEXT;
 ",
+    "
+-- What was done to the databases: made from tickets, from jobs, and from the runs of sessions. Few bytes a row, so
+-- that many of them are looked at quickly; the rest is in the bodies.
+CREATE TABLE changes (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind    TEXT NOT NULL,
+    ref     TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    target  TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    UNIQUE (kind, ref)
+) STRICT;
+CREATE INDEX changes_by_time ON changes (at, id);
+CREATE INDEX changes_by_target ON changes (target, id);
+CREATE INDEX changes_by_outcome ON changes (outcome, id);
+CREATE TABLE change_bodies (id INTEGER PRIMARY KEY REFERENCES changes (id), body TEXT NOT NULL) STRICT;
+-- Objects, people, rules.
+CREATE TABLE change_keys (
+    key    TEXT NOT NULL,
+    change INTEGER NOT NULL REFERENCES changes (id),
+    PRIMARY KEY (key, change)
+) STRICT, WITHOUT ROWID;
+CREATE VIRTUAL TABLE changes_text USING fts5(words, content='', contentless_delete=1);
+",
 ];
 
 /// The first version whose tickets have the columns they are found by.
 const INDEXED: usize = 3;
+/// The first version with a history.
+const WITH_HISTORY: usize = 9;
 
 /// Durable from the moment a commit returns; concurrent readers and one writer that waits for its turn.
 const SETTINGS: &str = "
@@ -210,6 +236,9 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     }
     if (1..INDEXED).contains(&found) {
         super::search::index_all(&tx)?;
+    }
+    if (1..WITH_HISTORY).contains(&found) {
+        super::history::write::index_all(&tx)?;
     }
     tx.pragma_update(None, "user_version", known)?;
     tx.commit()?;

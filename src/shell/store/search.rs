@@ -106,7 +106,7 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Ticke
 }
 
 /// Words as the index of words reads them: each in quotes, so that nothing in them is an operator.
-fn phrase(text: &str) -> String {
+pub(super) fn phrase(text: &str) -> String {
     let has_letters = |word: &&str| word.chars().any(char::is_alphanumeric);
     let words = text.split_whitespace().filter(has_letters).take(WORDS_MAX);
     words.map(|word| format!("\"{}\"*", word.replace('"', "\"\""))).collect::<Vec<_>>().join(" ")

@@ -28,6 +28,10 @@ pub(super) fn request(n: usize) -> Request {
     Request { text_hash: format!("{n:064x}"), ..request_for_test() }
 }
 
+fn a_run(run: &str) -> NewRun {
+    NewRun { run: run.into(), ticket: None, job: None, session: "s".into(), plan: request(1).plan, of: None }
+}
+
 pub(super) fn approve(by: &str) -> Command {
     Command::Approve { by: by.into(), note: None, seen_hash: None }
 }
@@ -174,13 +178,7 @@ async fn after_a_death_the_outcome_is_unknown() {
     let claimed = opened(&store, 3).await;
     store.act(claimed, approve("bob"), NOW, RULES.0).await.expect("approves");
     store.act(claimed, claim("s", 3), NOW, RULES.0).await.expect("claims");
-    let run = NewRun {
-        run: "s".into(),
-        ticket: Some(running),
-        job: None,
-        session: "s".into(),
-        plan: request_for_test().plan,
-    };
+    let run = NewRun { ticket: Some(running), ..a_run("s") };
     store.journal_begin(run, NOW).await.expect("writes");
     assert_eq!(store.journal_started("s", 0, NOW).await.expect("writes"), 1);
     drop(store);
@@ -199,7 +197,7 @@ async fn after_a_death_the_outcome_is_unknown() {
 #[tokio::test]
 async fn the_journal_keeps_every_attempt() {
     let (_directory, store) = store_for_test().await;
-    let run = NewRun { run: "r".into(), ticket: None, job: None, session: "s".into(), plan: request_for_test().plan };
+    let run = a_run("r");
     store.journal_begin(run, NOW).await.expect("writes");
     assert!(store.journal_started("nobody", 0, NOW).await.is_err());
     for (attempt, outcome) in [(1, StepOutcome::Failed), (2, StepOutcome::Done)] {
@@ -363,8 +361,7 @@ async fn what_was_said_to_be_recorded_is_there_after_a_kill() {
 async fn the_last_run_of_a_statement_is_found_by_the_beginning_of_its_name() {
     let (_directory, store) = store_for_test().await;
     for (name, at) in [("ab:1", 1), ("ab:2", 3), ("abc:3", 5), ("ab;4", 6)] {
-        let run = NewRun { run: name.into(), ticket: None, job: None, session: "b-1".into(), plan: request(1).plan };
-        store.journal_begin(run, NOW.plus_ms(at)).await.expect("writes");
+        store.journal_begin(a_run(name), NOW.plus_ms(at)).await.expect("writes");
     }
     let last = async |words: &str| store.journal_last(words).await.expect("reads").map(|run| run.run);
     assert_eq!(last("ab").await.as_deref(), Some("ab:2"));
@@ -410,6 +407,7 @@ async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
             job: Some(job.id),
             session: "job 1".into(),
             plan: request_for_test().plan,
+            of: None,
         };
         store.journal_begin(run, NOW).await.expect("begins");
         store.journal_backend("r", Backend { pid: 7, start: "8".into() }).await.expect("is kept");

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::{Changed, StoreError, changed, jobs, search};
+use super::{Changed, StoreError, changed, history, jobs, search};
 use crate::kernel::job;
 use crate::kernel::review::{self, Command, Door, Event, Instant, Request, State, Terms, Ticket, TicketId};
 
@@ -287,7 +287,8 @@ fn write(tx: &Transaction<'_>, ticket: &Ticket, event: &Event, expected: u32) ->
     if rows != 1 {
         return Err(StoreError::Conflict { id: ticket.id, expected, found: ticket.version });
     }
-    search::index(tx, ticket, Some(&event.what))
+    search::index(tx, ticket, Some(&event.what))?;
+    history::write::of_ticket(tx, ticket, event.at)
 }
 
 fn select(tx: &Transaction<'_>, sql: &str, values: &[i64]) -> Result<Vec<Ticket>, StoreError> {

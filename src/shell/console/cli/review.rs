@@ -6,7 +6,7 @@ use super::super::api::{LabelBody, RunBody, RunHow, SettleBody, TokenBody};
 use super::super::client::Client;
 use super::super::render;
 use super::super::text::line;
-use super::super::view::{Full, TokenNew, TokenPage};
+use super::super::view::{Full, News, Page, TokenNew, TokenPage};
 use super::{CliError, Connection, TicketsArgs, Who, parse_id, person, print_json};
 use crate::kernel::review::{Instant, StateName};
 use crate::shell::clock::now;
@@ -208,4 +208,23 @@ fn listed(tokens: &[Token], out: &mut dyn Write) -> Result<(), CliError> {
         writeln!(out, "{:>5}  {person:<20}  {ends}  {}  {label}", token.id, scopes.join(","))?;
     }
     Ok(())
+}
+
+pub(super) fn watch(client: &Client, out: &mut dyn Write) -> Result<(), CliError> {
+    // The position first: what happens between the two calls is told twice rather than not at all.
+    let mut position = client.get::<News>("/v1/tickets/watch")?.next;
+    let waiting: Page = client.get("/v1/tickets?state=pending,approved,running")?;
+    if !waiting.tickets.is_empty() {
+        writeln!(out, "{}", render::list(&waiting.tickets, now()))?;
+    }
+    writeln!(out, "Watching. Ctrl-C ends it.")?;
+    out.flush()?;
+    loop {
+        let news: News = client.get(&format!("/v1/tickets/watch?after={position}&timeout_s=30"))?;
+        position = news.next;
+        for event in &news.events {
+            writeln!(out, "{}", render::news(event))?;
+        }
+        out.flush()?;
+    }
 }

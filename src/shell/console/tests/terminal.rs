@@ -106,6 +106,7 @@ async fn what_a_reviewer_sees() {
         job: None,
         session: "42".into(),
         plan: hostile_request().plan,
+        of: None,
     };
     store.journal_begin(run, later).await.expect("writes");
     store.journal_started("c1", 0, later).await.expect("writes");

@@ -12,6 +12,7 @@ use crate::kernel::review::Power;
 pub(super) enum Part {
     Inbox,
     Jobs,
+    Changes,
     Sessions,
     Targets,
     Settings,
@@ -38,6 +39,7 @@ pub(super) fn page(viewer: &Viewer, page: &Page<'_>, body: Markup) -> Markup {
                 nav aria-label="Parts" {
                     (link(Part::Inbox, "/", "Tickets"))
                     (link(Part::Jobs, "/jobs", "Jobs"))
+                    (link(Part::Changes, "/changes", "Changes"))
                     @if viewer.can(Power::Audit) { (link(Part::Sessions, "/sessions", "Sessions")) }
                     (link(Part::Targets, "/targets", "Targets"))
                     (link(Part::Settings, "/settings", "Settings"))
