@@ -9,5 +9,6 @@ pub mod read;
 pub mod remember;
 mod shape;
 pub mod statement;
+pub mod usage;
 pub mod words;
 pub mod write;

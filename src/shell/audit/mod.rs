@@ -19,6 +19,7 @@ pub mod read;
 mod session;
 pub mod sessions;
 mod show;
+pub mod usage;
 pub mod verify;
 mod writer;
 

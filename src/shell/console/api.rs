@@ -4,6 +4,7 @@ mod about;
 mod changes;
 mod doors;
 mod events;
+mod impact;
 mod jobs;
 mod notify;
 mod openapi;
@@ -98,7 +99,7 @@ fn doors() -> Doors {
         .get("/v1/me", Power::Read, gives("Me", "Whose token this is, and what it can do"), me)
         .get("/v1/openapi.json", Power::Read, gives("OpenApi", "This document"), openapi::serve);
     let doors = rules::doors(about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors))))));
-    changes::doors(slack::doors(notify::doors(sessions::doors(sign_in::doors(doors)))))
+    impact::doors(changes::doors(slack::doors(notify::doors(sessions::doors(sign_in::doors(doors))))))
 }
 
 /// The table of routes, for what walks over all of them.

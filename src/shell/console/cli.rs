@@ -160,6 +160,16 @@ pub enum TicketsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Tell which applications and roles have used the tables and columns of a ticket lately
+    #[command(after_help = EXIT_CODES)]
+    Impact {
+        /// Number of the ticket
+        #[arg(value_name = "N", value_parser = parse_id)]
+        id: i64,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Which ticket, and in whose name.
@@ -324,7 +334,7 @@ fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> 
         // These are not among them.
         TicketCommand::Login(_) | TicketCommand::Logout(_) | TicketCommand::Mcp(_) => Ok(()),
         TicketCommand::Tickets(args) => tickets(client, args, out),
-        TicketCommand::Approve(args) => approve(client, args, out),
+        TicketCommand::Approve(args) => review::approve(client, args, out),
         TicketCommand::RequestChanges(args) => {
             post(client, &args.who, ("request-changes", Some(args.reason.clone())), None, out)
         }
@@ -362,6 +372,9 @@ fn tickets(client: &Client, args: &TicketsArgs, out: &mut dyn Write) -> Result<(
         }
         return Ok(out.write_all(render::full(&full, &program(&args.connection), now()).as_bytes())?);
     }
+    if let Some(TicketsCommand::Impact { id, json }) = &args.command {
+        return review::impact(client, *id, *json || args.json, out);
+    }
     let page: Page = client.get(&format!("/v1/tickets?{}", review::query(args)))?;
     if args.json {
         return print_json(&page.tickets, out);
@@ -386,16 +399,6 @@ fn program(connection: &Connection) -> Program {
         options += &format!(" --admin {}", quote(admin));
     }
     Program { name: quote(&name), options }
-}
-
-fn approve(client: &Client, args: &ApproveArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let full: Full = client.get(&format!("/v1/tickets/{}", args.who.id))?;
-    let seen = args.hash.as_deref().unwrap_or(&full.review_hash);
-    if seen.len() < 8 || !full.review_hash.starts_with(seen) {
-        return Err(CliError::Refused("the ticket has changed since it was looked at: look at it again".into()));
-    }
-    post(client, &args.who, ("approve", args.note.clone()), Some(full.review_hash), out)?;
-    if args.run { jobs::run_ticket(client, args.who.id, out) } else { Ok(()) }
 }
 
 fn post(

@@ -2,6 +2,7 @@
 //! it was written by whoever wants it approved, so it is escaped and cannot push anything out of sight.
 
 pub(super) mod explain;
+pub(super) mod impact;
 pub(super) mod jobs;
 
 pub(super) use explain::verdict;

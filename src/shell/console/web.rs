@@ -4,6 +4,7 @@
 mod about;
 mod changes;
 mod forms;
+mod impact;
 mod inbox;
 mod jobs;
 mod layout;
@@ -44,6 +45,7 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
         .route("/", get(inbox::page))
         .route("/tickets/{id}", get(ticket::page))
         .route("/tickets/{id}/{verb}", post(forms::ticket))
+        .route("/tickets/{id}/impact", get(impact::page))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::page))
         .route("/jobs/{id}/{verb}", post(forms::job))

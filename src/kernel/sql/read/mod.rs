@@ -22,6 +22,7 @@ pub mod outline;
 mod predicate;
 mod redact;
 mod settings;
+pub mod uses;
 mod using;
 mod walk;
 

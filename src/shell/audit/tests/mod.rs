@@ -2,6 +2,7 @@
 
 mod failure;
 mod sessions;
+mod usage;
 
 use std::fs;
 use std::io;

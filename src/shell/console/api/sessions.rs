@@ -153,7 +153,7 @@ fn seen(session: Connected) -> SessionSeen {
 }
 
 /// Files are read aside, one call at a time: a long record is not read by ten at once.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     api: &Arc<ApiState>,
     work: impl FnOnce(PathBuf) -> Result<T, SessionsError> + Send + 'static,
 ) -> Result<T, Problem> {

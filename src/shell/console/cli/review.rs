@@ -7,8 +7,9 @@ use super::super::client::Client;
 use super::super::render;
 use super::super::text::line;
 use super::super::view::{Full, News, Page, TokenNew, TokenPage};
-use super::{CliError, Connection, TicketsArgs, Who, parse_id, person, print_json};
+use super::{ApproveArgs, CliError, Connection, TicketsArgs, Who, jobs, parse_id, person, post, print_json};
 use crate::kernel::review::{Instant, StateName};
+use crate::shell::audit::usage::Impact;
 use crate::shell::clock::now;
 use crate::shell::store::Token;
 
@@ -227,4 +228,22 @@ pub(super) fn watch(client: &Client, out: &mut dyn Write) -> Result<(), CliError
         }
         out.flush()?;
     }
+}
+
+pub(super) fn impact(client: &Client, id: i64, json: bool, out: &mut dyn Write) -> Result<(), CliError> {
+    let impact: Impact = client.get(&format!("/v1/tickets/{id}/impact"))?;
+    if json {
+        return print_json(&impact, out);
+    }
+    Ok(out.write_all(render::impact::impact(&impact).as_bytes())?)
+}
+
+pub(super) fn approve(client: &Client, args: &ApproveArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let full: Full = client.get(&format!("/v1/tickets/{}", args.who.id))?;
+    let seen = args.hash.as_deref().unwrap_or(&full.review_hash);
+    if seen.len() < 8 || !full.review_hash.starts_with(seen) {
+        return Err(CliError::Refused("the ticket has changed since it was looked at: look at it again".into()));
+    }
+    post(client, &args.who, ("approve", args.note.clone()), Some(full.review_hash), out)?;
+    if args.run { jobs::run_ticket(client, args.who.id, out) } else { Ok(()) }
 }

@@ -50,6 +50,15 @@
   });
   start();
 
+  // What takes a while to find out comes when the rest is there.
+  for (const place of document.querySelectorAll("[data-fill]")) {
+    fetch(place.dataset.fill, { headers: { accept: "text/html" } })
+      .then((answer) => answer.ok && !answer.redirected ? answer.text() : "")
+      .then((text) => new DOMParser().parseFromString(text, "text/html").getElementById("found"))
+      .then((found) => { if (found) place.innerHTML = found.innerHTML; })
+      .catch(() => {});
+  }
+
   const move = (by) => {
     const rows = [...document.querySelectorAll("a.row")];
     if (rows.length === 0) return;

@@ -59,6 +59,7 @@ pub(super) fn render(viewer: &Viewer, full: &Full, done: &str, wrong: Option<&st
                         ul.findings { @for finding in &request.findings { (parts::finding(finding)) } }
                     }
                     (objects(request))
+                    (on_demand(ticket.id.0, "impact", ("Who uses it", "Look in the record")))
                     (kin(full))
                     div #decide-part data-part=[(state.is_over() && full.ticket.owed().is_none()).then_some("")] {
                         @if !state.is_over() || full.ticket.owed().is_some() { (decide(viewer, full)) }
@@ -137,6 +138,16 @@ fn objects(request: &Request) -> Markup {
                 } }
                 tbody { @for relation in relations { (parts::object(relation)) } }
             } }
+        }
+    }
+}
+
+/// What takes a while to find out: a script fills it in, without one a link leads there.
+fn on_demand(id: i64, what: &str, (title, link): (&str, &str)) -> Markup {
+    html! {
+        section.card aria-labelledby=(what) {
+            h2 id=(what) { (title) }
+            div data-fill={ "/tickets/" (id) "/" (what) } { p { a href={ "/tickets/" (id) "/" (what) } { (link) } } }
         }
     }
 }
