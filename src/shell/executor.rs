@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use self::control::Control;
-pub(super) use self::holders::quoted;
+pub(super) use self::holders::{quoted, who_holds};
 use self::ledger::Book;
 pub use self::ledger::{Entry, Ledger, Past, Written};
 pub use self::report::{Outcome, Progress, Report, StepReport, Stopped};

@@ -9,6 +9,7 @@ mod connect;
 mod deferred;
 mod explain;
 mod ledger;
+mod now;
 mod order;
 mod past;
 mod progress;
@@ -38,6 +39,7 @@ use crate::kernel::wire::reply::sqlstate;
 
 pub use deferred::{Fate, Held};
 pub use explain::{ExplainError, Explained, Question};
+pub use now::{FactsNow, Measured, TableNow};
 pub use order::OrderError;
 pub use propose::{Asking, ProposeError};
 pub use targets::TargetSeen;

@@ -10,6 +10,7 @@ mod jobs;
 mod layout;
 mod live;
 mod login;
+mod now;
 mod oidc;
 mod parts;
 mod sessions;
@@ -46,6 +47,7 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
         .route("/tickets/{id}", get(ticket::page))
         .route("/tickets/{id}/{verb}", post(forms::ticket))
         .route("/tickets/{id}/impact", get(impact::page))
+        .route("/tickets/{id}/now", get(now::page))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::page))
         .route("/jobs/{id}/{verb}", post(forms::job))

@@ -137,12 +137,10 @@ impl<D: Database> Runner<'_, D> {
     /// Remembers who is in the way now. What the server refuses to show is no reason to stop.
     pub(super) async fn look_for_blockers(&mut self, step: &Step) -> Result<(), DatabaseError> {
         let Some(relation) = step.on.as_ref().or(self.plan.relation.as_ref()) else { return Ok(()) };
-        let (relation, modes) = (quoted(relation), conflicting(step.lock));
-        match self.db.query(HOLDERS, &[Some(relation.as_str()), Some(modes)]).await {
-            Ok(rows) => {
-                let (hold, wait): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| text(row, 0) == "t");
-                self.blockers = hold.into_iter().map(blocker).collect();
-                self.waiting = wait.into_iter().map(blocker).collect();
+        match who_holds(self.db, &quoted(relation), step.lock).await {
+            Ok((hold, wait)) => {
+                self.blockers = hold;
+                self.waiting = wait;
                 Ok(())
             }
             Err(error @ DatabaseError::Lost(_)) => Err(error),
@@ -186,6 +184,17 @@ fn blocker(row: &Row) -> Blocker {
         // Somebody else's statement, and cut: what cannot be read is not shown.
         query: if may_hold_secrets(&query) { shown(&query) } else { query },
     }
+}
+
+/// Who holds a lock on a relation that is in the way of this one, and who waits for any.
+pub(crate) async fn who_holds<D: Database>(
+    db: &mut D,
+    relation: &str,
+    lock: LockMode,
+) -> Result<(Vec<Blocker>, Vec<Blocker>), DatabaseError> {
+    let rows = db.query(HOLDERS, &[Some(relation), Some(conflicting(lock))]).await?;
+    let (hold, wait): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| text(row, 0) == "t");
+    Ok((hold.into_iter().map(blocker).collect(), wait.into_iter().map(blocker).collect()))
 }
 
 pub(crate) fn quoted(relation: &RelationName) -> String {

@@ -75,6 +75,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("post", "/v1/jobs/{id}/rate", "...y."),
     ("post", "/v1/jobs/{id}/undo", "...y."),
     ("get", "/v1/tickets/{id}/impact", "yyyyy"),
+    ("get", "/v1/tickets/{id}/now", "yyyyy"),
     ("get", "/v1/changes", "yyyyy"),
     ("get", "/v1/sessions", "...yy"),
     ("get", "/v1/sessions/{id}", "...yy"),

@@ -50,13 +50,20 @@
   });
   start();
 
-  // What takes a while to find out comes when the rest is there.
-  for (const place of document.querySelectorAll("[data-fill]")) {
-    fetch(place.dataset.fill, { headers: { accept: "text/html" } })
-      .then((answer) => answer.ok && !answer.redirected ? answer.text() : "")
-      .then((text) => new DOMParser().parseFromString(text, "text/html").getElementById("found"))
-      .then((found) => { if (found) place.innerHTML = found.innerHTML; })
-      .catch(() => {});
+  // What takes a while to find out comes into its place instead of on a page of its own.
+  for (const place of document.querySelectorAll("[data-ask]")) {
+    place.addEventListener("click", (event) => {
+      const link = event.target.closest("a");
+      if (!link || link.pathname !== place.dataset.ask || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      place.setAttribute("aria-busy", "true");
+      status("Looking");
+      fetch(place.dataset.ask, { headers: { accept: "text/html" } })
+        .then((answer) => answer.ok && !answer.redirected ? answer.text() : Promise.reject())
+        .then((text) => new DOMParser().parseFromString(text, "text/html").getElementById("found"))
+        .then((found) => { place.innerHTML = found.innerHTML; place.removeAttribute("aria-busy"); status("Found"); })
+        .catch(() => { location.href = place.dataset.ask; });
+    });
   }
 
   const move = (by) => {

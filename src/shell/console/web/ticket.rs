@@ -60,6 +60,7 @@ pub(super) fn render(viewer: &Viewer, full: &Full, done: &str, wrong: Option<&st
                     }
                     (objects(request))
                     (on_demand(ticket.id.0, "impact", ("Who uses it", "Look in the record")))
+                    (on_demand(ticket.id.0, "now", ("Then and now", "Ask the server what is true of it now")))
                     (kin(full))
                     div #decide-part data-part=[(state.is_over() && full.ticket.owed().is_none()).then_some("")] {
                         @if !state.is_over() || full.ticket.owed().is_some() { (decide(viewer, full)) }
@@ -142,12 +143,12 @@ fn objects(request: &Request) -> Markup {
     }
 }
 
-/// What takes a while to find out: a script fills it in, without one a link leads there.
+/// What takes a while to find out: the link leads there, and with a script it comes here.
 fn on_demand(id: i64, what: &str, (title, link): (&str, &str)) -> Markup {
     html! {
         section.card aria-labelledby=(what) {
             h2 id=(what) { (title) }
-            div data-fill={ "/tickets/" (id) "/" (what) } { p { a href={ "/tickets/" (id) "/" (what) } { (link) } } }
+            div data-ask={ "/tickets/" (id) "/" (what) } { p { a href={ "/tickets/" (id) "/" (what) } { (link) } } }
         }
     }
 }
