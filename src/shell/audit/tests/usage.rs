@@ -5,7 +5,8 @@ use crate::shell::audit::usage::{Impact, Wanted, scan};
 
 fn told(bytes: u64) -> Impact {
     let directory = tempfile::tempdir().unwrap();
-    let audit = Audit::open(&settings(directory.path())).unwrap();
+    let settings = settings(directory.path());
+    let audit = Audit::open(&settings).unwrap();
     for (application, database) in [("shop", "main"), ("report", "main"), ("shop", "other")] {
         let mut log = audit.begin(SessionInfo {
             user: "app".into(),
@@ -30,7 +31,7 @@ fn told(bytes: u64) -> Impact {
     let tables = vec![("public".to_owned(), "orders".to_owned())];
     let (target, database) = ("main".to_owned(), "main".to_owned());
     let wanted = Wanted { target, database, tables, columns: ["total".to_owned()].into() };
-    scan(directory.path(), &wanted, Vec::new(), bytes).unwrap()
+    scan(&settings.directory, &wanted, Vec::new(), bytes).unwrap()
 }
 
 #[test]
