@@ -54,10 +54,10 @@ const ROWS: [Row; 5] = [
 
 fn one(table: &TableNow, asked: bool) -> Markup {
     html! {
-        h3 { (line(&table.name)) }
-        @if asked && table.now.is_none() { p.warn { "It is not there any more, or cannot be seen under that name." } }
+        @if asked && table.now.is_none() { p.warn { (line(&table.name)) ": it is not there any more, or cannot be seen under that name." } }
         div.wide tabindex="0" { table {
-            thead { tr { th scope="col" { "" } th.number scope="col" { "Then" } th.number scope="col" { "Now" } } }
+            caption { (line(&table.name)) }
+            thead { tr { th scope="col" { "What" } th.number scope="col" { "Then" } th.number scope="col" { "Now" } } }
             tbody {
                 @for (what, told) in ROWS {
                     @let (then, now) = (told(&table.then), table.now.as_ref().map(told));
