@@ -28,6 +28,7 @@ const KERNEL_CRATES: &[&str] = &[
     "pg_raw_parse",
     "pgwire",
     "regex_lite",
+    "schemars",
     "serde",
     "serde_json",
     "sha2",

@@ -82,6 +82,7 @@ fn smoke(driver: &str, command: &mut Command) {
     let (ok, text) = with_reviewer(driver, |gateway, database| {
         command.env("PGHOST", "127.0.0.1").env("PGPORT", gateway.address.port().to_string());
         command.env("PGUSER", "alice").env("PGDATABASE", database).env("PGSSLMODE", "disable");
+        command.env("LOCKKEEPER_DATA_DIR", &gateway.data);
         let log = tempfile::NamedTempFile::new().unwrap();
         command.stdin(std::process::Stdio::null());
         command.stdout(log.reopen().unwrap()).stderr(log.reopen().unwrap());
@@ -127,6 +128,11 @@ fn psycopg() {
 #[test]
 fn asyncpg() {
     smoke("asyncpg", &mut python("asyncpg_smoke.py"));
+}
+
+#[test]
+fn openapi() {
+    smoke("openapi", &mut python("openapi_smoke.py"));
 }
 
 #[test]

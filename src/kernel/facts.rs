@@ -7,6 +7,7 @@ mod uses;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{Callee, RelationName, TypeName};
@@ -39,7 +40,7 @@ impl Wanted {
 }
 
 /// The answers. A relation that is asked for and does not exist is present with `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Facts {
     /// `server_version_num`: 150018 for 15.18.
     pub server_version: u32,
@@ -171,7 +172,7 @@ fn key(name: &RelationName) -> String {
 }
 
 /// One relation, resolved in the session's own search path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RelationFacts {
     pub oid: u32,
     pub schema: String,
@@ -256,7 +257,7 @@ impl RelationFacts {
 }
 
 /// Triggers and rules of the application's own, enabled ones only.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reactions {
     pub triggers: Vec<Trigger>,
     /// A rule does something else or something more than the write.
@@ -264,7 +265,7 @@ pub struct Reactions {
 }
 
 /// `pg_trigger`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one trigger")]
 pub struct Trigger {
     pub name: String,
@@ -277,7 +278,7 @@ pub struct Trigger {
 }
 
 /// `pg_class.relkind`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RelationKind {
     Table,
@@ -293,7 +294,7 @@ pub enum RelationKind {
 }
 
 /// `pg_class.relpersistence`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Persistence {
     Permanent,
@@ -302,7 +303,7 @@ pub enum Persistence {
 }
 
 /// `pg_attribute` and what hangs on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnFacts {
     pub name: String,
     /// `format_type(atttypid, atttypmod)`.
@@ -316,7 +317,7 @@ pub struct ColumnFacts {
 }
 
 /// `pg_index`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IndexFacts {
     pub oid: u32,
     pub name: String,
@@ -341,7 +342,7 @@ pub struct IndexFacts {
 }
 
 /// `pg_constraint`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConstraintFacts {
     pub name: String,
     /// `contype`: c, f, p, u, x, n, t.
@@ -356,7 +357,7 @@ pub struct ConstraintFacts {
 }
 
 /// A type named in a statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TypeFacts {
     pub oid: u32,
     /// `format_type(oid, typmod)` of the type as written.

@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
@@ -28,7 +29,7 @@ const RETRY_MAX_MS: u64 = 30_000;
 const ROLLED_BACK: &str = "The transaction it belonged to was not committed: nothing was changed.";
 
 /// A job's number, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct JobId(pub i64);
 
@@ -39,7 +40,7 @@ impl std::fmt::Display for JobId {
 }
 
 /// A relation that a job works on: of two jobs on one of them the later waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Table {
     pub oid: u32,
     /// With its schema.
@@ -55,7 +56,7 @@ impl Table {
 }
 
 /// What is to be done, where and as whom. It never changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Order {
     pub target: String,
     pub database: String,
@@ -84,7 +85,7 @@ pub struct Order {
 }
 
 /// The transaction a job follows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct After {
     /// The number of the client's transaction, or of its subtransaction since the last savepoint: committed
     /// when, and only when, what was ordered in it counts.
@@ -94,14 +95,14 @@ pub struct After {
 }
 
 /// When a job begins that another has left for later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Later {
     pub job: JobId,
     pub at: Instant,
 }
 
 /// One job. `version` counts its events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     pub id: JobId,
     pub version: u32,
@@ -119,7 +120,7 @@ pub struct Job {
 }
 
 /// When a connection is tried again, and why it has to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Retry {
     pub why: String,
     pub at: Instant,
@@ -127,7 +128,7 @@ pub struct Retry {
 }
 
 /// How fast backfills go, where it is not as configured.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rate {
     pub batch_ms: Option<u32>,
     pub pause_percent: Option<u32>,
@@ -184,7 +185,7 @@ pub enum Command {
 }
 
 /// What happened to a job, when, and through which door.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     pub at: Instant,
     pub door: Door,
@@ -193,7 +194,7 @@ pub struct Event {
 }
 
 /// The closed list of what can happen to a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Happening {
     Ordered { by: String, shown: String },

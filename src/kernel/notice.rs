@@ -6,6 +6,7 @@ mod audience;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use audience::{Audience, audience};
@@ -20,7 +21,7 @@ use super::sql::read;
 pub const TEST: &str = "test";
 
 /// One thing that happened, as it is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
     /// The same on every route and at every try: by it a receiver knows what it has already.
     pub id: String,
@@ -43,7 +44,7 @@ pub struct Notice {
 }
 
 /// A ticket as a notice has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TicketLine {
     pub id: TicketId,
     pub version: u32,
@@ -76,21 +77,21 @@ pub struct TicketLine {
 }
 
 /// Why it is held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingLine {
     pub rule: String,
     pub message: String,
 }
 
 /// What would run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepLine {
     pub name: String,
     pub lock: String,
 }
 
 /// A job as a notice has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobLine {
     pub id: JobId,
     pub state: String,

@@ -18,6 +18,7 @@ mod walk;
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
@@ -38,7 +39,7 @@ pub use state::{State, StateName, approvers};
 pub const NOTE_MAX: usize = 4_096;
 
 /// A point in time: microseconds since the Unix epoch, UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Instant(pub i64);
 
@@ -89,7 +90,7 @@ impl Instant {
 }
 
 /// A ticket's number, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct TicketId(pub i64);
 
@@ -100,7 +101,7 @@ impl std::fmt::Display for TicketId {
 }
 
 /// What a ticket is about. It changes only when the ticket returns to review with new facts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
     /// The exact text (secrets redacted in `shown`, exact in `text_hash`).
     pub shown: String,
@@ -146,7 +147,7 @@ impl Default for Terms {
 }
 
 /// Who runs an approved change, and when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "how", rename_all = "snake_case")]
 pub enum RunMode {
     /// The requester's session: the one that waits, or the next that sends the statement again.
@@ -160,7 +161,7 @@ pub enum RunMode {
 }
 
 /// A change that was let through without its quorum: somebody else has to look at it afterwards.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Debt {
     pub by: String,
     pub reason: String,
@@ -170,7 +171,7 @@ pub struct Debt {
 }
 
 /// Who paid a debt, and what they found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reviewed {
     pub by: String,
     pub at: Instant,
@@ -178,7 +179,7 @@ pub struct Reviewed {
 }
 
 /// One held change. `version` counts its events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ticket {
     pub id: TicketId,
     pub version: u32,

@@ -1,11 +1,12 @@
 //! What a relation shows to those who use it by its name: what a view that stands in for it must show too.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Grant;
 
 /// Rights and comments of a relation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Face {
     /// Of others than its owner.
     pub grants: Vec<Grant>,
@@ -22,7 +23,7 @@ pub struct Face {
 }
 
 /// A privilege on one column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnGrant {
     pub column: String,
     #[serde(flatten)]
@@ -30,7 +31,7 @@ pub struct ColumnGrant {
 }
 
 /// A comment on one column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnComment {
     pub column: String,
     pub comment: String,

@@ -1,11 +1,13 @@
 //! Other relations that a change of one locks or reads with it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::sql::statement::RelationName;
 
 /// A relation that belongs to another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RelationKin")]
 pub struct Kin {
     pub relation: RelationName,
     pub how: KinHow,
@@ -16,7 +18,7 @@ pub struct Kin {
 }
 
 /// How it belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KinHow {
     /// A partition or inheritance child, at any depth.

@@ -1,5 +1,6 @@
 //! What is known of partitioned tables and indexes, and of what is below them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::RelationKind;
@@ -9,7 +10,7 @@ use crate::kernel::sql::statement::RelationName;
 pub const MEMBERS_MAX: usize = 1_000;
 
 /// How a table is partitioned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Partitioned {
     /// `pg_partitioned_table.partstrat`: r, l or h.
     pub strategy: char,
@@ -20,7 +21,7 @@ pub struct Partitioned {
 }
 
 /// A member of a tree of partitions (or of a partitioned index's indexes), by `pg_inherits`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Member {
     pub oid: u32,
     /// What it is attached to: another member, or the relation that was asked for.
@@ -49,7 +50,7 @@ impl Member {
 }
 
 /// A partition's place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PartitionOf {
     pub parent: RelationName,
     pub bound: Option<String>,

@@ -1,5 +1,6 @@
 //! What hangs on one column: all that a change of its type touches.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::sql::statement::{RelationName, TypeName};
@@ -14,7 +15,7 @@ pub struct WantedUse {
 }
 
 /// What depends on a column, and what the column is beyond its type.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnUse {
     /// `attnum`.
     pub position: i16,
@@ -118,7 +119,7 @@ impl ColumnUse {
 }
 
 /// One cast, from the type before to this one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one cast")]
 pub struct CastFacts {
     /// The type, qualified where that is needed to find it.
@@ -179,7 +180,7 @@ impl CastFacts {
 }
 
 /// One privilege of one role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Grant {
     pub privilege: String,
     /// Absent: PUBLIC.
@@ -190,7 +191,7 @@ pub struct Grant {
 }
 
 /// `pg_sequence`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SequenceUse {
     pub schema: String,
     pub name: String,
@@ -207,7 +208,7 @@ pub struct SequenceUse {
 }
 
 /// An index with the column in its key, its INCLUDE, an expression or its condition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one index")]
 pub struct IndexUse {
     pub name: String,
@@ -242,7 +243,7 @@ impl IndexUse {
 }
 
 /// A constraint on the column, or a foreign key that references it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one constraint")]
 pub struct ConstraintUse {
     pub name: String,
@@ -297,7 +298,7 @@ impl ConstraintUse {
 }
 
 /// `CREATE STATISTICS`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StatisticsUse {
     pub schema: String,
     pub name: String,

@@ -1,9 +1,10 @@
 //! How far a job has come.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How far a job has come: shown, never decided upon.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// The step at work, counted from 1, of how many, and its name.
     pub step: u32,
@@ -16,7 +17,7 @@ pub struct Progress {
 }
 
 /// Rows of a backfill.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rows {
     pub done: u64,
     pub estimate: u64,

@@ -1,13 +1,15 @@
 //! Where a job can stand.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::JobId;
 use crate::kernel::review::Instant;
 
 /// Where a job stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
+#[schemars(rename = "JobState")]
 pub enum State {
     /// The transaction it follows has not ended.
     Deferred,

@@ -1,6 +1,7 @@
 //! How long a step takes once it has its locks, and how much it writes: reckoned from sizes and from what machines do
 //! from a small one with slow disks to a large one with everything in memory.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Mode, Plan, Step};
@@ -8,7 +9,7 @@ use crate::kernel::facts::{Facts, RelationFacts};
 use crate::kernel::sql::statement::LockMode;
 
 /// Between these two, as far as sizes tell. Waiting for others is not in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     pub most_ms: u64,
     pub least_ms: u64,

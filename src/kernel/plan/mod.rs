@@ -41,6 +41,7 @@ pub mod verify;
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{LockMode, RelationName};
@@ -52,7 +53,7 @@ use names::helper;
 const GRACE: &str = "{grace}";
 
 /// What runs instead of one statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The recipe's name: `create-index`, `add-column`, `guarded`, …
     pub recipe: String,
@@ -134,7 +135,8 @@ impl Plan {
 }
 
 /// One step. Running it twice must equal running it once: the probe tells whether it is done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PlanStep")]
 pub struct Step {
     /// `expand`, `backfill`, `guard`, `validate`, `seal`, `tidy`, `build index`, …
     pub name: String,
@@ -167,7 +169,7 @@ pub struct Step {
 }
 
 /// An error of a step in the words the server has for the statement that the step stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reworded {
     /// The SQLSTATE it is for.
     pub code: String,
@@ -178,7 +180,7 @@ pub struct Reworded {
 }
 
 /// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     Sql {
@@ -227,7 +229,7 @@ impl Action {
 }
 
 /// How a statement is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Strong lock, catalog only: own transaction, short `lock_timeout`, bounded retries with back-off.
@@ -241,7 +243,7 @@ pub enum Mode {
 }
 
 /// Fills a column in batches steered by time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Backfill {
     pub relation: RelationName,
     /// Column and expression: `SET column = expression`.
@@ -257,7 +259,7 @@ pub struct Backfill {
 }
 
 /// A write of the client's that is done in batches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RowWrite {
     /// `a = 1, b = c`.

@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::sql::statement::LockMode;
 
 /// Somebody in the way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blocker {
     /// Absent: a prepared transaction, which no process holds.
     pub pid: Option<i32>,
@@ -103,7 +104,7 @@ pub fn in_the_way(blockers: &[Blocker]) -> String {
 }
 
 /// The queue at a lock that a step wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LockQueue {
     /// The step, counted from 0.
     pub step: usize,

@@ -2,12 +2,13 @@
 //!
 //! One person is one vote and fills one place, however many groups they are in.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Instant;
 
 /// Asked of those who approve. Several policies' entries join to the strictest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conditions {
     /// Distinct people, at least.
     pub people: u32,
@@ -29,13 +30,13 @@ impl Default for Conditions {
 }
 
 /// One place that somebody of any of these groups has to fill.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Need {
     pub groups: Vec<String>,
 }
 
 /// Somebody's approval, with the groups they were in when they gave it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Vote {
     pub by: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -46,7 +47,7 @@ pub struct Vote {
 }
 
 /// Hours of the week, in UTC. One that ends before it begins goes on past midnight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
     /// One bit for each day on which it begins; Monday is the lowest.
     pub days: u8,

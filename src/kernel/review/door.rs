@@ -1,11 +1,12 @@
 //! Where an event came from, and so how far the names in it can be trusted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Command;
 
 /// The way into the queue that an event took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Door {
     /// The gateway itself: time has run out, a process has died.

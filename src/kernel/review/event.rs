@@ -1,12 +1,13 @@
 //! What has happened to a ticket, and what its events add up to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::state::approvers;
 use super::{Debt, Door, Instant, Request, Reviewed, RunMode, State, StateName, Ticket, TicketId, Vote};
 
 /// What happened to a ticket, when, and through which door.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     pub at: Instant,
     pub door: Door,
@@ -15,7 +16,7 @@ pub struct Event {
 }
 
 /// The closed list of what can happen to a ticket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Happening {
     Opened {

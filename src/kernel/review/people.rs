@@ -3,6 +3,7 @@
 //! Whoever may be behind a login counts as its requester: what a client says of itself only helps to name
 //! the person, it never makes somebody a stranger to their own change.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::person::{check_name, pattern_matches, same_person};
@@ -30,7 +31,7 @@ pub enum Role {
 }
 
 /// What a call at a door needs, and what a token can be limited to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Power {
     /// See tickets and jobs.
@@ -141,7 +142,7 @@ pub struct People {
 }
 
 /// Somebody for whom an identity provider vouches.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Vouched {
     /// By the claim that the configuration names.
     pub name: String,

@@ -1,12 +1,14 @@
 //! Where a ticket can stand.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Instant, Vote};
 
 /// Where a ticket stands; every state owns its data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "snake_case")]
+#[schemars(rename = "TicketState")]
 pub enum State {
     /// Waits for a person. `returned` says why an earlier approval no longer counts.
     Pending {
@@ -136,7 +138,7 @@ impl State {
 }
 
 /// A state without its data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StateName {
     Pending,

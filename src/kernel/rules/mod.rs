@@ -49,13 +49,14 @@ pub mod watched;
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::sql::statement::{LockMode, RelationName};
 
 /// A rule's id as written in policies: `create-index`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RuleId(pub String);
 
@@ -66,7 +67,7 @@ impl std::fmt::Display for RuleId {
 }
 
 /// What a policy may answer to a finding, weakest first: joins take the strictest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
     /// Forwarded unchanged.
@@ -85,7 +86,7 @@ pub enum Response {
 }
 
 /// What one statement would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     pub rule: RuleId,
     /// Index of the statement in its message.

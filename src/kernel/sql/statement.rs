@@ -12,6 +12,7 @@ mod write;
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use alter::{AlterAction, AlterKind, AlterObject, AlterTable};
@@ -76,7 +77,7 @@ pub enum TransactionControl {
 }
 
 /// A relation's name as written, decoded by the grammar (quotes removed, case folded).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct RelationName {
     pub schema: Option<String>,
     pub name: String,
@@ -158,7 +159,7 @@ pub enum Change {
 }
 
 /// Lock modes, weakest first (PostgreSQL docs, 13.3.1 Table-Level Locks).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LockMode {
     AccessShare,

@@ -8,6 +8,7 @@ mod affairs;
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::plan::Plan;
@@ -18,12 +19,12 @@ use crate::kernel::sql::statement::LockMode;
 pub use affairs::{Admission, EndedIdle, JobEvent, SessionTerminated, TicketEvent, VerifiedEvent};
 
 /// The number of a session, counted from 1 since the gateway started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SessionNumber(pub u64);
 
 /// One line of the record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Line {
     /// Counted from 1 over all files and restarts; no number is ever missing.
     pub seq: u64,
@@ -38,7 +39,7 @@ pub struct Line {
 }
 
 /// Closes a batch: the lines written to the file together, of which it is the end of the last.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Seal {
     /// The seal before; zeros before the first.
     pub prev: String,
@@ -47,7 +48,7 @@ pub struct Seal {
 }
 
 /// Everything that is recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     GatewayStarted(GatewayStarted),
@@ -86,7 +87,7 @@ pub enum Event {
 }
 
 /// The record was opened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GatewayStarted {
     pub version: String,
     pub pid: u32,
@@ -95,7 +96,7 @@ pub struct GatewayStarted {
 }
 
 /// Statements that ran and got no line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogGap {
     pub session: SessionNumber,
     pub first_n: u64,
@@ -106,7 +107,7 @@ pub struct LogGap {
 }
 
 /// Somebody was not let in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LoginFailed {
     pub client: String,
     pub user: String,
@@ -117,7 +118,7 @@ pub struct LoginFailed {
 }
 
 /// Who a session is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionInfo {
     /// Address and port, or `[local]`.
     pub client: String,
@@ -137,7 +138,7 @@ pub struct SessionInfo {
 }
 
 /// Somebody was let in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionStarted {
     pub session: SessionNumber,
     #[serde(flatten)]
@@ -145,7 +146,7 @@ pub struct SessionStarted {
 }
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The client sent Terminate.
@@ -165,7 +166,7 @@ pub enum EndReason {
 }
 
 /// What a session did, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     pub statements: u64,
     pub changes: u64,
@@ -178,7 +179,7 @@ pub struct Counts {
     pub bytes_out: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionEnded {
     pub session: SessionNumber,
     pub reason: EndReason,
@@ -187,7 +188,7 @@ pub struct SessionEnded {
 }
 
 /// How a statement came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrival {
     /// A Query message.
@@ -210,7 +211,7 @@ impl Arrival {
 }
 
 /// What was done with a statement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     #[default]
@@ -241,7 +242,7 @@ impl Decision {
 }
 
 /// The transaction state after the statement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Transaction {
     #[default]
@@ -328,7 +329,7 @@ impl StatementRecord {
 }
 
 /// A statement as it is read back. Fields that say nothing are left out of the line.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Statement {
     pub session: SessionNumber,
     /// Ordinal within the session, from 1.
@@ -357,7 +358,7 @@ pub struct Statement {
 }
 
 /// What is about to be done to the database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Intent {
     /// Ordinal of the statement it belongs to.
     pub n: u64,
@@ -376,7 +377,7 @@ pub struct Intent {
 }
 
 /// Why a statement was not simply passed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DecisionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionNumber>,
@@ -398,7 +399,8 @@ pub struct DecisionRecord {
 }
 
 /// One finding, in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RecordedFinding")]
 pub struct FindingLine {
     pub rule: RuleId,
     /// `schema.table`, and the lock the statement itself takes on it.
@@ -410,14 +412,15 @@ pub struct FindingLine {
 }
 
 /// A lock that a statement takes on what others use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LockLine {
     pub relation: String,
     pub mode: LockMode,
 }
 
 /// What became of one step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RecordedStep")]
 pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionNumber>,
@@ -434,8 +437,9 @@ pub struct Step {
 }
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "RecordedStepOutcome")]
 pub enum StepOutcome {
     Done,
     /// Its probe said that nothing was left to do.

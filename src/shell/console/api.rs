@@ -27,6 +27,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -96,8 +97,8 @@ type Answer<T> = Result<Json<T>, Problem>;
 /// Every route there is.
 fn doors() -> Doors {
     let doors = Doors::default()
-        .get("/v1/me", Power::Read, gives("Me", "Whose token this is, and what it can do"), me)
-        .get("/v1/openapi.json", Power::Read, gives("OpenApi", "This document"), openapi::serve);
+        .get("/v1/me", Power::Read, gives::<Me>("Whose token this is, and what it can do"), me)
+        .get("/v1/openapi.json", Power::Read, gives::<openapi::OpenApi>("This document"), openapi::serve);
     let doors = rules::doors(about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors))))));
     impact::doors(changes::doors(slack::doors(notify::doors(sessions::doors(sign_in::doors(doors))))))
 }
@@ -188,18 +189,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WaitQuery {
+    /// The version that is known.
     version: u32,
+    /// At most 60, which is also what holds without it.
     timeout_s: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WatchQuery {
     /// Absent: answers at once with the present position.
     after: Option<i64>,
+    /// At most 60, which is also what holds without it.
     timeout_s: Option<u64>,
 }
 

@@ -1,5 +1,6 @@
 //! Tickets as the admin door shows them: the same values for programs and for the command line.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::job::{self, JobId, Progress};
@@ -16,7 +17,8 @@ use crate::shell::store::{Change, Delivery, JobRecorded, JobSeen, Kin, Recorded,
 const TEXT_MAX: usize = 200;
 
 /// One line of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TicketSummary")]
 pub struct Summary {
     pub id: TicketId,
     pub version: u32,
@@ -37,7 +39,8 @@ pub struct Summary {
 }
 
 /// A ticket with everything known about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TicketFull")]
 pub struct Full {
     pub ticket: Ticket,
     /// To be sent along with an approval: it then counts only for what was seen.
@@ -54,7 +57,8 @@ pub struct Full {
 }
 
 /// An answer of the list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TicketPage")]
 pub struct Page {
     pub tickets: Vec<Summary>,
     /// `before` of the next page; nothing: this was the last.
@@ -63,14 +67,14 @@ pub struct Page {
 }
 
 /// An answer of the watch: what happened after a position, and the position to ask from next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct News {
     pub next: i64,
     pub events: Vec<Recorded>,
 }
 
 /// Whose token it is: a reviewer's name, or none for the local token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Me {
     pub reviewer: Option<String>,
     /// What it can do, somewhere.
@@ -79,13 +83,13 @@ pub struct Me {
 }
 
 /// An answer of the list of routes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotifyPage {
     pub routes: Vec<NotifyRoute>,
 }
 
 /// A route of notifications, without its secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotifyRoute {
     pub name: String,
     pub kind: String,
@@ -117,13 +121,13 @@ impl NotifyRoute {
 }
 
 /// A message has arrived on a route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tested {
     pub route: String,
 }
 
 /// An answer of the list of deliveries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeliveryPage {
     pub deliveries: Vec<Delivery>,
     /// `before` of the next page; nothing: this was the last.
@@ -132,13 +136,13 @@ pub struct DeliveryPage {
 }
 
 /// An answer of the list of tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenPage {
     pub tokens: Vec<Token>,
 }
 
 /// A token that was handed out just now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenNew {
     pub token: Token,
     /// Told this once: only its hash is kept.
@@ -155,19 +159,19 @@ pub struct ChangePage {
 }
 
 /// An answer of the list of targets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetPage {
     pub targets: Vec<TargetSeen>,
 }
 
 /// An answer of the list of sessions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionPage {
     pub sessions: Vec<SessionSeen>,
 }
 
 /// One session with what it did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionFull {
     pub id: String,
     pub info: SessionInfo,
@@ -180,13 +184,13 @@ pub struct SessionFull {
 }
 
 /// What the configuration means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SettingsSeen {
     pub lines: Vec<String>,
 }
 
 /// A sign-in by device code that was begun just now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceCode {
     /// To wait for it with; told this once.
     pub handle: String,
@@ -200,7 +204,7 @@ pub struct DeviceCode {
 }
 
 /// What has become of a sign-in by device code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SignedIn {
     /// Nothing: the code was not entered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -233,7 +237,7 @@ impl Summary {
 }
 
 /// One line of a list of jobs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobSummary {
     pub id: JobId,
     pub version: u32,
@@ -252,7 +256,7 @@ pub struct JobSummary {
 }
 
 /// A job with everything known about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobFull {
     pub job: JobSeen,
     pub events: Vec<JobRecorded>,
@@ -261,7 +265,7 @@ pub struct JobFull {
 }
 
 /// One rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleView {
     pub id: String,
     pub hazard: String,
@@ -273,13 +277,13 @@ pub struct RuleView {
 }
 
 /// All rules.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RulePage {
     pub rules: Vec<RuleView>,
 }
 
 /// An answer of the list of jobs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobPage {
     pub jobs: Vec<JobSummary>,
 }

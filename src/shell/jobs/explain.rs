@@ -1,6 +1,7 @@
 //! What would become of a statement, without running it: read, looked up on a connection of our own that can only
 //! read, and judged as the session of whoever would send it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::backstage::Backstage;
@@ -28,7 +29,7 @@ const ASSUMED_ROWS: u64 = 1_000_000;
 const ASSUMED_VERSION: u32 = 150_000;
 
 /// Who would send what, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     pub database: String,
@@ -43,7 +44,7 @@ pub struct Question {
 }
 
 /// What would become of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Explained {
     pub target: String,
     pub policy: String,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::config::{Settings, Target, in_words, target_in_words};
@@ -12,7 +13,7 @@ use super::Jobs;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetSeen {
     pub name: String,
     pub policy: String,

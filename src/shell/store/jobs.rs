@@ -1,6 +1,7 @@
 //! Jobs and their events in SQL. As with tickets, the events are the truth and the row is what they add up to.
 
 use rusqlite::{Connection, Row, Transaction, params};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
@@ -30,7 +31,7 @@ pub struct JobFilter {
 }
 
 /// A job and how far it has come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobSeen {
     #[serde(flatten)]
     pub job: Job,
@@ -38,7 +39,7 @@ pub struct JobSeen {
 }
 
 /// An event as recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobRecorded {
     /// Position among the events of all jobs.
     pub seq: i64,

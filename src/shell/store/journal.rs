@@ -2,6 +2,7 @@
 //! it is known where to look. It proves nothing about the database; the step's probe does.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{RunOf, Store, StoreError, Waiting, history};
@@ -24,7 +25,7 @@ pub struct NewRun {
 }
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
     Done,
@@ -36,7 +37,7 @@ pub enum StepOutcome {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
     Done,
@@ -46,7 +47,7 @@ pub enum RunOutcome {
 }
 
 /// A run as recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     pub run: String,
     pub ticket: Option<TicketId>,
@@ -68,14 +69,14 @@ pub struct Run {
 }
 
 /// A server process: its id alone may come again, with its start it never does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Backend {
     pub pid: i32,
     pub start: String,
 }
 
 /// One try of one step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepRecord {
     pub step: u32,
     /// Counted from 1.

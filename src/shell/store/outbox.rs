@@ -2,6 +2,7 @@
 //! gets its deliveries in the same transaction in which the position moves past it, so none is lost or made twice.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tickets::{position_of, set_position_of};
@@ -27,7 +28,7 @@ pub struct NewDelivery {
 }
 
 /// What has become of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     Waiting,
@@ -37,7 +38,7 @@ pub enum DeliveryState {
 }
 
 /// A delivery and its story.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     pub id: i64,
     pub route: String,

@@ -2,6 +2,7 @@
 //! written in the same transaction.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Changed, StoreError, changed, history, jobs, search};
@@ -34,7 +35,7 @@ pub enum Opened {
 }
 
 /// An event as recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Recorded {
     /// Position among the events of all tickets.
     pub seq: i64,

@@ -1,13 +1,14 @@
 //! Tokens of the admin door: whose they are, for what, until when. Only their hashes are kept.
 
 use rusqlite::{OptionalExtension, Row, params};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
 use crate::kernel::review::{Instant, Power, Vouched};
 
 /// What is known of a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Token {
     pub id: i64,
     /// Whose it is: a name of the configuration, or [`OPERATOR`].

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,7 +18,7 @@ use crate::kernel::review::Instant;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A run in the queue at a lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Waiting {
     pub since: Instant,
     #[serde(flatten)]

@@ -1,5 +1,6 @@
 //! Columns and constraints, as a statement would add them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::RelationName;
@@ -92,7 +93,7 @@ pub enum UsingForm {
 }
 
 /// Something an expression calls.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Callee {
     Function { schema: Option<String>, name: String },
     Operator { schema: Option<String>, name: String },

@@ -1,5 +1,6 @@
 //! What happened to tickets and jobs: the store has it first, and the record follows.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SessionNumber;
@@ -9,7 +10,7 @@ use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::TicketId;
 
 /// Something happened to a ticket. After a crash the last ones may be told twice: `event_number` says so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TicketEvent {
     pub ticket: TicketId,
     /// Counted over all tickets, from 1.
@@ -30,7 +31,7 @@ pub struct TicketEvent {
 }
 
 /// Somebody came to the admin door, or was handed a key to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Admission {
     /// `signed in`, `signed out`, `turned away`, `token handed out`, `token revoked`.
     pub what: String,
@@ -50,7 +51,7 @@ pub struct Admission {
 }
 
 /// Something happened to a job. After a crash the last ones may be told twice: `event_number` says so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobEvent {
     pub job: JobId,
     /// Counted over all jobs, from 1.
@@ -70,7 +71,7 @@ pub struct JobEvent {
 }
 
 /// The gateway has ended a session that idled in a transaction in the way of a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EndedIdle {
     /// Whose change it was: a session and the ordinal of its statement, or a job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,7 +85,7 @@ pub struct EndedIdle {
 }
 
 /// Who ends a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionTerminated {
     pub session: SessionNumber,
     pub by: String,

@@ -16,14 +16,14 @@ pub(super) fn doors(doors: Doors) -> Doors {
         .get(
             "/v1/targets",
             Power::Read,
-            gives("TargetPage", "The servers behind the gateway, and whether they answer"),
+            gives::<TargetPage>("The servers behind the gateway, and whether they answer"),
             targets,
         )
-        .get("/v1/settings", Power::Read, gives("SettingsSeen", "What the configuration means, in words"), settings)
+        .get("/v1/settings", Power::Read, gives::<SettingsSeen>("What the configuration means, in words"), settings)
         .post(
             "/v1/explain",
             Power::Read,
-            takes("Question", "Explained", "What would become of a statement, without running it"),
+            takes::<Question, Explained>("What would become of a statement, without running it"),
             explain,
         )
 }

@@ -8,9 +8,13 @@ use axum::extract::Request;
 use axum::handler::Handler;
 use axum::middleware::{Next, from_fn};
 use axum::routing::{MethodRouter, delete, get, post};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{ApiState, Identity, Problem};
 use crate::kernel::review::Power;
+
+/// Media type of almost everything here.
+const JSON: &str = "application/json";
 
 /// One route.
 #[derive(Clone, Copy, Debug)]
@@ -26,22 +30,36 @@ pub(in crate::shell::console) struct Row {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct About {
     pub(super) summary: &'static str,
-    /// Name of the schema of its body; nothing: it has none.
-    pub(super) takes: Option<&'static str>,
-    /// Name of the schema of its answer.
-    pub(super) gives: &'static str,
-    /// Parameters of its query: name and meaning.
-    pub(super) query: &'static [(&'static str, &'static str)],
+    /// Its body, and the media type of it; nothing: it has none.
+    pub(super) takes: Option<(&'static str, Shape)>,
+    /// Its answer.
+    pub(super) gives: (&'static str, Shape),
+    /// Its query: an object with a property for each parameter.
+    pub(super) query: Option<Shape>,
+    /// A header it understands, and what it means.
+    pub(super) header: Option<(&'static str, &'static str)>,
 }
 
+/// Gives the schema of a type, and notes those of the types in it.
+pub(super) type Shape = fn(&mut SchemaGenerator) -> Schema;
+
 /// A route that is read.
-pub(super) const fn gives(gives: &'static str, summary: &'static str) -> About {
-    About { summary, takes: None, gives, query: &[] }
+pub(super) fn gives<T: JsonSchema>(summary: &'static str) -> About {
+    About { summary, takes: None, gives: (JSON, shape::<T>), query: None, header: None }
 }
 
 /// A route that is told something.
-pub(super) const fn takes(takes: &'static str, gives: &'static str, summary: &'static str) -> About {
-    About { summary, takes: Some(takes), gives, query: &[] }
+pub(super) fn takes<B: JsonSchema, T: JsonSchema>(summary: &'static str) -> About {
+    About { takes: Some((JSON, shape::<B>)), ..gives::<T>(summary) }
+}
+
+/// The same with parameters.
+pub(super) fn asked<Q: JsonSchema>(about: About) -> About {
+    About { query: Some(Q::json_schema), ..about }
+}
+
+fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
 }
 
 /// The routes so far.

@@ -9,24 +9,27 @@ use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures_util::stream::{Stream, unfold};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::broadcast::Receiver;
 
-use super::doors::{About, Doors, gives};
+use super::doors::{About, Doors, asked, gives};
 use super::{ApiState, Asked, Identity, Problem, Shared, tickets};
 use crate::kernel::review::Power;
 use crate::shell::store::{Changed, Recorded};
 
-const QUERY: &[(&str, &str)] = &[("after", "position to go on from; the header Last-Event-ID says the same")];
-
 pub(super) fn doors(doors: Doors) -> Doors {
-    let about = About { query: QUERY, ..gives("Recorded", "What happens to tickets, as server-sent events") };
+    let about = asked::<EventsQuery>(gives::<Recorded>("What happens to tickets, as server-sent events"));
+    let (_, shape) = about.gives;
+    let header = Some(("Last-Event-ID", "position to go on from, as `after`"));
+    let about = About { gives: ("text/event-stream", shape), header, ..about };
     doors.get("/v1/events", Power::Read, about, stream)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
+    /// Position to go on from; absent: from now on.
     after: Option<i64>,
 }
 

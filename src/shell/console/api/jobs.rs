@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::doors::{Doors, gives, takes};
+use super::doors::{Doors, asked, gives, takes};
 use super::{Answer, ApiState, Asked, Id, Identity, Problem, Shared, WaitQuery, deadline, tickets};
 use crate::kernel::job::{Command, JobId, Rate, StateName};
 use crate::kernel::plan::throttle::Signal;
@@ -16,31 +17,38 @@ use crate::shell::jobs::OrderError;
 use crate::shell::store::{JobFilter, StoreError};
 
 pub(super) fn doors(doors: Doors) -> Doors {
-    let full = |summary| takes("JobBody", "JobFull", summary);
+    let full = |summary| takes::<JobBody, JobFull>(summary);
     doors
-        .get("/v1/jobs", Power::Read, gives("JobPage", "List jobs, newest first"), list)
-        .get("/v1/jobs/{id}", Power::Read, gives("JobFull", "One job with all that is known of it"), show)
-        .get("/v1/jobs/{id}/wait", Power::Read, gives("JobFull", "Wait until a job has come further"), wait)
+        .get("/v1/jobs", Power::Read, asked::<ListQuery>(gives::<JobPage>("List jobs, newest first")), list)
+        .get("/v1/jobs/{id}", Power::Read, gives::<JobFull>("One job with all that is known of it"), show)
+        .get(
+            "/v1/jobs/{id}/wait",
+            Power::Read,
+            asked::<WaitQuery>(gives::<JobFull>("Wait until a job has come further")),
+            wait,
+        )
         .post("/v1/jobs/{id}/pause", Power::Operate, full("Pause before the next step or batch"), pause)
         .post("/v1/jobs/{id}/resume", Power::Operate, full("Go on"), resume)
         .post("/v1/jobs/{id}/abort", Power::Operate, full("Stop, and take back what was done"), abort)
         .post("/v1/jobs/{id}/rate", Power::Operate, full("How fast a backfill goes"), rate)
         .post("/v1/jobs/{id}/undo", Power::Operate, full("Take back a job that is over"), undo)
-        .post("/v1/tickets/{id}/run", Power::Operate, gives("JobFull", "Run an approved change now, as a job"), run)
+        .post("/v1/tickets/{id}/run", Power::Operate, gives::<JobFull>("Run an approved change now, as a job"), run)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "JobQuery")]
 struct ListQuery {
     /// Names of states with commas; absent: all.
     state: Option<String>,
     /// Jobs on a table of this name, with or without its schema.
     table: Option<String>,
+    /// At most this many.
     limit: Option<u32>,
 }
 
 /// What a command carries.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::shell::console) struct JobBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]

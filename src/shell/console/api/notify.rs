@@ -3,42 +3,40 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::doors::{About, Doors, gives};
+use super::doors::{Doors, asked, gives};
 use super::{Answer, Asked, Id, Identity, Problem, Shared};
 use crate::kernel::review::Power;
 use crate::shell::clock::now;
 use crate::shell::console::view::{DeliveryPage, NotifyPage, NotifyRoute, Tested};
 use crate::shell::store::{DeliveryFilter, DeliveryState};
 
-const FILTERS: &[(&str, &str)] = &[
-    ("state", "waiting, delivered or dead"),
-    ("route", "name of one route"),
-    ("before", "only deliveries with a smaller number: `next` of the page before"),
-    ("limit", "at most 200"),
-];
-
 pub(super) fn doors(doors: Doors) -> Doors {
-    let list = About { query: FILTERS, ..gives("DeliveryPage", "List notifications, newest first") };
+    let list = asked::<DeliveryQuery>(gives::<DeliveryPage>("List notifications, newest first"));
     doors
-        .get("/v1/notify", Power::Audit, gives("NotifyPage", "List the routes of notifications"), routes)
-        .post("/v1/notify/{name}/test", Power::Operate, gives("Tested", "Send a message on a route, now"), test)
+        .get("/v1/notify", Power::Audit, gives::<NotifyPage>("List the routes of notifications"), routes)
+        .post("/v1/notify/{name}/test", Power::Operate, gives::<Tested>("Send a message on a route, now"), test)
         .get("/v1/deliveries", Power::Audit, list, deliveries)
         .post(
             "/v1/deliveries/{id}/retry",
             Power::Operate,
-            gives("DeliveryPage", "Try a notification again that was given up"),
+            gives::<DeliveryPage>("Try a notification again that was given up"),
             retry,
         )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DeliveryQuery {
+    /// `waiting`, `delivered` or `dead`.
     state: Option<String>,
+    /// Name of one route.
     route: Option<String>,
+    /// Only deliveries with a smaller number: `next` of the page before.
     before: Option<i64>,
+    /// At most 200.
     limit: Option<u32>,
 }
 

@@ -9,7 +9,7 @@ use crate::kernel::rules;
 use crate::shell::console::view::{RulePage, RuleView};
 
 pub(super) fn doors(doors: Doors) -> Doors {
-    doors.get("/v1/rules", Power::Read, gives("RulePage", "What statements are judged by"), rules)
+    doors.get("/v1/rules", Power::Read, gives::<RulePage>("What statements are judged by"), rules)
 }
 
 async fn rules(_who: Identity) -> Answer<RulePage> {

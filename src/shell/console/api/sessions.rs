@@ -8,9 +8,10 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::doors::{About, Doors, gives, takes};
+use super::doors::{Doors, asked, gives, takes};
 use super::{Answer, ApiState, Asked, Identity, Problem, Shared};
 use crate::kernel::review::Power;
 use crate::shell::audit::event::{Line, SessionTerminated};
@@ -28,39 +29,32 @@ const LINES_MAX: usize = 2_000;
 /// Of a longer record only the newest so many bytes are searched for sessions.
 const RECORD_BYTES: u64 = 256 << 20;
 
-const FILTERS: &[(&str, &str)] = &[
-    ("live", "true: only those that are connected"),
-    ("user", "only those of this login"),
-    ("limit", "at most 100, the newest"),
-];
-
 pub(super) fn doors(doors: Doors) -> Doors {
     doors
-        .get(
-            "/v1/sessions",
-            Power::Audit,
-            About { query: FILTERS, ..gives("SessionPage", "Sessions, newest first") },
-            list,
-        )
-        .get("/v1/sessions/{id}", Power::Audit, gives("SessionFull", "What one session did, in order"), show)
+        .get("/v1/sessions", Power::Audit, asked::<ListQuery>(gives::<SessionPage>("Sessions, newest first")), list)
+        .get("/v1/sessions/{session}", Power::Audit, gives::<SessionFull>("What one session did, in order"), show)
         .post(
-            "/v1/sessions/{id}/terminate",
+            "/v1/sessions/{session}/terminate",
             Power::Operate,
-            takes("EndBody", "SessionSeen", "End a session: what it runs is cancelled first"),
+            takes::<EndBody, SessionSeen>("End a session: what it runs is cancelled first"),
             terminate,
         )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SessionQuery")]
 struct ListQuery {
+    /// True: only those that are connected.
     live: Option<bool>,
+    /// Only those of this login.
     user: Option<String>,
+    /// At most 100, the newest.
     limit: Option<usize>,
 }
 
 /// The end of a session.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::shell::console) struct EndBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]

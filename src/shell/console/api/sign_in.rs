@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::doors::{Doors, gives, takes};
@@ -21,15 +22,15 @@ pub(super) fn doors(doors: Doors) -> Doors {
     doors
         .open(
             "/v1/sign-in/device",
-            gives("DeviceCode", "Sign in by a code that is entered at the identity provider"),
+            gives::<DeviceCode>("Sign in by a code that is entered at the identity provider"),
             begin,
         )
-        .open("/v1/sign-in/device/wait", takes("DeviceWait", "SignedIn", "Wait until the code was entered"), wait)
-        .post("/v1/sign-out", Power::Read, gives("Me", "Revoke the token this is sent with"), out)
+        .open("/v1/sign-in/device/wait", takes::<DeviceWait, SignedIn>("Wait until the code was entered"), wait)
+        .post("/v1/sign-out", Power::Read, gives::<Me>("Revoke the token this is sent with"), out)
 }
 
 /// Which sign-in is waited for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::shell::console) struct DeviceWait {
     /// As it was told to whoever began.

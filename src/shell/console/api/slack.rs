@@ -6,10 +6,11 @@ use axum::body::Bytes;
 use axum::extract::{Form, FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::doors::{Doors, takes};
+use super::doors::{About, Doors, Shape, gives};
 use super::tickets::{self, Body};
 use super::{ApiState, Identity, Problem, Shared};
 use crate::kernel::review::Power;
@@ -18,11 +19,16 @@ use crate::shell::config::Route;
 use crate::shell::notify::slack::interaction::{Press, Refused, Wish, check, read};
 
 pub(super) fn doors(doors: Doors) -> Doors {
-    doors.open("/v1/slack/{name}", takes("SlackCall", "SlackAnswer", "Buttons and forms of Slack messages"), pressed)
+    let about = gives::<()>("Buttons and forms of Slack messages, signed by Slack");
+    let form: (_, Shape) = ("application/x-www-form-urlencoded", |generator| generator.subschema_for::<Call>());
+    doors.open("/v1/slack/{name}", About { takes: Some(form), ..about }, pressed)
 }
 
-#[derive(Deserialize)]
+/// What Slack sends.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SlackCall")]
 struct Call {
+    /// What was pressed, as JSON.
     payload: String,
 }
 

@@ -4,9 +4,10 @@ use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::rejection::JsonRejection};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::doors::{About, Doors, gives, takes};
+use super::doors::{About, Doors, asked, gives, takes};
 use super::{Answer, ApiState, Asked, Id, Identity, NEWS_MAX, Problem, Shared, WaitQuery, WatchQuery, deadline};
 use crate::kernel::review::{Command, Instant, Power, RunMode, StateName, Ticket, TicketId};
 use crate::shell::clock::now;
@@ -15,36 +16,28 @@ use crate::shell::console::view::{Full, News, Page, Summary};
 use crate::shell::jobs::{Asking, ExplainError, ProposeError, Question};
 use crate::shell::store::{Filter, Recorded, StoreError};
 
-const FILTERS: &[(&str, &str)] = &[
-    ("state", "names of states, with commas"),
-    ("requester", "login, or person behind it"),
-    ("target", "name of the target"),
-    ("label", "one label"),
-    ("q", "words to find in statements, tables, names, comments: all of them, each as a beginning"),
-    ("owed", "true: only those somebody has to look at afterwards"),
-    ("waiting_for_me", "true: only those that the caller can still approve"),
-    ("before", "only tickets with a smaller number: `next` of the page before"),
-    ("limit", "at most 200"),
-];
-const WAIT: &[(&str, &str)] =
-    &[("version", "the version that is known"), ("timeout_s", "at most 60, which is also what holds without it")];
-
 pub(super) fn doors(doors: Doors) -> Doors {
-    let full = |summary| takes("Body", "Full", summary);
+    let if_match = Some(("If-Match", "the ETag of what was looked at: it counts only if nothing has changed since"));
+    let full = |summary| About { header: if_match, ..takes::<Body, Full>(summary) };
     doors
-        .get("/v1/tickets", Power::Read, About { query: FILTERS, ..gives("Page", "List tickets, newest first") }, list)
+        .get("/v1/tickets", Power::Read, asked::<ListQuery>(gives::<Page>("List tickets, newest first")), list)
         .post(
             "/v1/tickets",
             Power::Request,
-            takes("Proposal", "Full", "Ask for a change that runs as a job once it is approved"),
+            takes::<Proposal, Full>("Ask for a change that runs as a job once it is approved"),
             propose,
         )
-        .get("/v1/tickets/watch", Power::Read, gives("News", "Wait for what happens to any ticket"), watch)
-        .get("/v1/tickets/{id}", Power::Read, gives("Full", "One ticket with all that is known of it"), show)
+        .get(
+            "/v1/tickets/watch",
+            Power::Read,
+            asked::<WatchQuery>(gives::<News>("Wait for what happens to any ticket")),
+            watch,
+        )
+        .get("/v1/tickets/{id}", Power::Read, gives::<Full>("One ticket with all that is known of it"), show)
         .get(
             "/v1/tickets/{id}/wait",
             Power::Read,
-            About { query: WAIT, ..gives("Full", "Wait until a ticket has another version") },
+            asked::<WaitQuery>(gives::<Full>("Wait until a ticket has another version")),
             wait,
         )
         .post("/v1/tickets/{id}/approve", Power::Decide, full("Approve what was seen"), approve)
@@ -55,28 +48,39 @@ pub(super) fn doors(doors: Doors) -> Doors {
         .post("/v1/tickets/{id}/cancel", Power::Request, full("Withdraw it"), cancel)
         .post("/v1/tickets/{id}/comment", Power::Request, full("Say something"), comment)
         .post("/v1/tickets/{id}/justify", Power::Request, full("Say why it is wanted"), justify)
-        .post("/v1/tickets/{id}/label", Power::Request, takes("LabelBody", "Full", "Put labels on or off"), label)
-        .post("/v1/tickets/{id}/schedule", Power::Request, takes("RunBody", "Full", "Who runs it, and when"), schedule)
-        .post("/v1/tickets/{id}/settle", Power::Operate, takes("SettleBody", "Full", "Say what became of it"), settle)
+        .post("/v1/tickets/{id}/label", Power::Request, takes::<LabelBody, Full>("Put labels on or off"), label)
+        .post("/v1/tickets/{id}/schedule", Power::Request, takes::<RunBody, Full>("Who runs it, and when"), schedule)
+        .post("/v1/tickets/{id}/settle", Power::Operate, takes::<SettleBody, Full>("Say what became of it"), settle)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TicketQuery")]
 struct ListQuery {
+    /// Names of states, with commas.
     state: Option<String>,
+    /// Login, or person behind it.
     requester: Option<String>,
+    /// Name of the target.
     target: Option<String>,
+    /// One label.
     label: Option<String>,
+    /// Words to find in statements, tables, names, comments: all of them, each as a beginning.
     q: Option<String>,
+    /// True: only those somebody has to look at afterwards.
     owed: Option<bool>,
+    /// True: only those that the caller can still approve.
     waiting_for_me: Option<bool>,
+    /// Only tickets with a smaller number: `next` of the page before.
     before: Option<i64>,
+    /// At most 200.
     limit: Option<u32>,
 }
 
 /// What a decision carries. `note` belongs to approvals and comments, `reason` to the others; either is taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TicketDecision")]
 pub(in crate::shell::console) struct Body {
     /// Only with the local token: in whose name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +93,7 @@ pub(in crate::shell::console) struct Body {
 }
 
 /// Labels to put on and to take off.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::shell::console) struct LabelBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +105,7 @@ pub(in crate::shell::console) struct LabelBody {
 }
 
 /// How an approved change runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::shell::console) struct RunBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,7 +118,7 @@ pub(in crate::shell::console) struct RunBody {
 }
 
 /// Who runs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::shell::console) enum RunHow {
     Session,
@@ -122,7 +126,7 @@ pub(in crate::shell::console) enum RunHow {
 }
 
 /// What an unknown outcome turned out to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::shell::console) struct SettleBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,7 +136,7 @@ pub(in crate::shell::console) struct SettleBody {
 }
 
 /// A change that somebody wants, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::shell::console) struct Proposal {
     /// Only with the local token: in whose name.

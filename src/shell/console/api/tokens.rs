@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Path, State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::doors::{Doors, gives, takes};
@@ -26,13 +27,13 @@ const LABEL_MAX: usize = 200;
 
 pub(super) fn doors(doors: Doors) -> Doors {
     doors
-        .get("/v1/tokens", Power::Audit, gives("TokenPage", "List all tokens, without what they are"), list)
-        .post("/v1/tokens", Power::Operate, takes("TokenBody", "TokenNew", "Hand out a token; told this once"), create)
-        .delete("/v1/tokens/{id}", Power::Operate, gives("TokenPage", "Revoke a token, at once"), revoke)
+        .get("/v1/tokens", Power::Audit, gives::<TokenPage>("List all tokens, without what they are"), list)
+        .post("/v1/tokens", Power::Operate, takes::<TokenBody, TokenNew>("Hand out a token; told this once"), create)
+        .delete("/v1/tokens/{id}", Power::Operate, gives::<TokenPage>("Revoke a token, at once"), revoke)
 }
 
 /// Whose a token will be, and for what.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::shell::console) struct TokenBody {
     /// A name of the configuration.
