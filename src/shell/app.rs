@@ -18,6 +18,7 @@ use super::cancel::Cancels;
 use super::config::{self, ListenAddress, Mistake, Parameters, Settings};
 use super::console::ask::{self, Tickets};
 use super::console::chronicle::Chronicle;
+use super::console::limits::Limits;
 use super::console::sign_in::SignIns;
 use super::console::{Inside, Reviewer, api, door};
 use super::jobs::Jobs;
@@ -93,6 +94,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
         sign_ins: SignIns::new(publish.borrow().oidc.clone().map(Provider::new)),
         audit: audit.clone(),
         slack_seen: Arc::default(),
+        limits: Limits::default(),
         sessions: cancels.clone(),
         reading: Arc::new(Semaphore::new(1)),
     });

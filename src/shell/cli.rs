@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 
 use super::app;
@@ -60,6 +61,14 @@ enum Verb {
         after_help = "Exit codes: 0 ended by Ctrl-C, or with --script: every promise was kept; 1 it failed, or a promise was not kept; 2 the command line is wrong."
     )]
     Demo(demo::Args),
+    /// Print what completes verbs and options in a shell
+    #[command(
+        after_help = "Examples: source <(lockkeeper completions bash); lockkeeper completions fish | source; lockkeeper completions zsh > \"${fpath[1]}/_lockkeeper\""
+    )]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
     /// Print the users-file line of a user whose password is read from standard input
     #[command(after_help = "Example: lockkeeper user alice < password.txt >> users.txt")]
     User {
@@ -108,6 +117,10 @@ pub fn run() -> ExitCode {
             Err(demo::DemoError::Interrupted) if !args.script => ExitCode::SUCCESS,
             ended => told(ended.map_err(|error| (1, error.to_string()))),
         },
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "lockkeeper", &mut out);
+            ExitCode::SUCCESS
+        }
         Verb::User { name } => user(&name, &mut out),
     }
 }

@@ -36,6 +36,7 @@ use super::ask::Tickets;
 use super::bounded::{Bounded, Peer};
 use super::identity::{self, Identity, Known, Reviewer};
 use super::inside::LetIn;
+use super::limits::Limits;
 use super::problem::Problem;
 use super::sign_in::SignIns;
 use super::view::Me;
@@ -70,6 +71,7 @@ pub struct ApiState {
     pub reading: Arc<Semaphore>,
     /// Calls of Slack that have been here.
     pub slack_seen: Arc<Seen>,
+    pub limits: Limits,
 }
 
 /// Why the door does not open.
@@ -162,6 +164,7 @@ async fn authenticate(
     // Nothing that comes from outside can carry one: extensions are not part of a request's bytes.
     if let Some(LetIn(name)) = request.extensions().get() {
         let identity = identity::somebody(name, &state.jobs.people())?;
+        state.limits.call(name)?;
         request.extensions_mut().insert(identity);
         return Ok(next.run(request).await);
     }
@@ -171,14 +174,22 @@ async fn authenticate(
     let people = state.jobs.people();
     let token = token.trim();
     let known = Known { admin_token: &state.admin_token, reviewers: &state.reviewers, people: &people };
-    let identity = match identity::check(token, &known, peer.ip()) {
-        Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
-            identity::look_up(token, &state.tickets.store, &people).await?
-        }
-        checked => checked?,
-    };
+    let mut checked = identity::check(token, &known, peer.ip());
+    if unknown(&checked) {
+        checked = identity::look_up(token, &state.tickets.store, &people).await;
+    }
+    if unknown(&checked) {
+        state.limits.stranger(peer.ip())?;
+        state.turned_away("token", None, peer, "no such token, or it has expired or was revoked");
+    }
+    let identity = checked?;
+    state.limits.call(identity.name().unwrap_or_default())?;
     request.extensions_mut().insert(identity);
     Ok(next.run(request).await)
+}
+
+fn unknown(checked: &Result<Identity, Problem>) -> bool {
+    matches!(checked, Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Identity {

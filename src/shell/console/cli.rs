@@ -7,6 +7,7 @@ mod mcp;
 mod notify;
 mod review;
 mod sign_in;
+mod watch;
 mod who;
 
 use std::io::Write;
@@ -94,7 +95,7 @@ pub enum TicketCommand {
     /// Serve AI agents the Model Context Protocol on standard input and output: they ask and read, and decide nothing
     #[command(after_help = EXIT_CODES)]
     Mcp(SignInArgs),
-    /// Print new tickets and what becomes of them, until Ctrl-C
+    /// Show open tickets and jobs as a table that is kept up to date, until Ctrl-C; where nobody looks, a line for each event
     #[command(after_help = EXIT_CODES)]
     Watch(WatchArgs),
     /// Say what would become of a statement, without running it
@@ -357,7 +358,7 @@ fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> 
         TicketCommand::Reject(args) => post(client, &args.who, ("reject", Some(args.reason.clone())), None, out),
         TicketCommand::Cancel(args) => post(client, &args.who, ("cancel", args.reason.clone()), None, out),
         TicketCommand::Comment(args) => post(client, &args.who, ("comment", Some(args.text.clone())), None, out),
-        TicketCommand::Watch(_) => review::watch(client, out),
+        TicketCommand::Watch(_) => watch::queue(client, out),
         TicketCommand::Explain(args) => about::explain(client, args, out),
         TicketCommand::EndSession(args) => about::end_session(client, args, out),
         TicketCommand::Targets(args) => about::targets(client, args, out),

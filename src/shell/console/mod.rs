@@ -13,6 +13,7 @@ pub mod door;
 mod identity;
 mod inside;
 mod keyring;
+pub mod limits;
 mod problem;
 mod render;
 pub mod sign_in;

@@ -1,5 +1,7 @@
 //! Errors of the admin door, as RFC 9457 problem documents.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -15,12 +17,15 @@ pub struct Problem {
     /// As of HTTP.
     pub status: u16,
     pub detail: String,
+    /// Of 429: to come again after so long, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: &str) -> Self {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
-        Self { title, status: status.as_u16(), detail: detail.to_owned() }
+        Self { title, status: status.as_u16(), detail: detail.to_owned(), retry_after_s: None }
     }
 
     pub(super) fn code(&self) -> StatusCode {
@@ -33,6 +38,12 @@ impl Problem {
 
     pub(super) fn forbidden(detail: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    pub(super) fn too_often(what: &str, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(1);
+        let detail = format!("too many {what}: come again in {seconds} s");
+        Self { retry_after_s: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, &detail) }
     }
 
     pub(super) fn unauthorized() -> Self {
@@ -48,6 +59,9 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, problem);
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

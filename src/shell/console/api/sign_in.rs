@@ -39,7 +39,8 @@ pub(in crate::shell::console) struct DeviceWait {
     pub(in crate::shell::console) timeout_s: Option<u64>,
 }
 
-async fn begin(State(api): Shared) -> Answer<DeviceCode> {
+async fn begin(State(api): Shared, ConnectInfo(Peer(peer)): ConnectInfo<Peer>) -> Answer<DeviceCode> {
+    api.limits.stranger(peer.ip())?;
     Ok(Json(api.sign_ins.device().await?))
 }
 

@@ -7,7 +7,7 @@ use super::super::client::Client;
 use super::super::render::jobs as render;
 use super::super::text::encoded;
 use super::super::view::{JobFull, JobPage};
-use super::{CliError, Connection, EXIT_CODES, person, print_json};
+use super::{CliError, Connection, EXIT_CODES, person, print_json, watch};
 use crate::kernel::job::StateName;
 use crate::kernel::plan::throttle::Signal;
 use crate::shell::clock::now;
@@ -90,7 +90,7 @@ pub enum JobsCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Follow a job until it is over
+    /// Follow a job until it is over: on a terminal with a bar
     #[command(
         after_help = "Exit codes: 0 the job is done; 1 it ended otherwise, or the call failed; 2 the command line is wrong; 3 the gateway cannot be reached."
     )]
@@ -122,7 +122,7 @@ pub(super) fn jobs(client: &Client, args: &JobsArgs, out: &mut dyn Write) -> Res
                 Ok(out.write_all(render::full(&full, now()).as_bytes())?)
             };
         }
-        Some(JobsCommand::Watch { which }) => return watch(client, which.id, out),
+        Some(JobsCommand::Watch { which }) => return watch::job(client, which.id, out),
         Some(JobsCommand::Pause { which }) => (which.id, "pause", body(None)?),
         Some(JobsCommand::Resume { which }) => (which.id, "resume", body(None)?),
         Some(JobsCommand::Abort { which, reason }) => (which.id, "abort", body(reason.clone())?),
@@ -158,30 +158,6 @@ fn list(client: &Client, args: &JobsArgs, out: &mut dyn Write) -> Result<(), Cli
         return print_json(&page.jobs, out);
     }
     Ok(out.write_all(render::list(&page.jobs, now()).as_bytes())?)
-}
-
-fn watch(client: &Client, id: i64, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut full: JobFull = client.get(&format!("/v1/jobs/{id}"))?;
-    let mut last = String::new();
-    loop {
-        let line = render::headline(&full.job, now());
-        if line != last {
-            writeln!(out, "{line}")?;
-            out.flush()?;
-            last = line;
-        }
-        match full.job.job.state.name() {
-            StateName::Done | StateName::Undone => return Ok(()),
-            StateName::Failed | StateName::Aborted => return Err(CliError::Refused(last)),
-            StateName::Deferred
-            | StateName::Queued
-            | StateName::Running
-            | StateName::Paused
-            | StateName::Waiting
-            | StateName::Stopping => {}
-        }
-        full = client.get(&format!("/v1/jobs/{id}/wait?version={}&timeout_s=30", full.job.job.version))?;
-    }
 }
 
 fn parse_state(word: &str) -> Result<StateName, String> {

@@ -211,25 +211,6 @@ fn listed(tokens: &[Token], out: &mut dyn Write) -> Result<(), CliError> {
     Ok(())
 }
 
-pub(super) fn watch(client: &Client, out: &mut dyn Write) -> Result<(), CliError> {
-    // The position first: what happens between the two calls is told twice rather than not at all.
-    let mut position = client.get::<News>("/v1/tickets/watch")?.next;
-    let waiting: Page = client.get("/v1/tickets?state=pending,approved,running")?;
-    if !waiting.tickets.is_empty() {
-        writeln!(out, "{}", render::list(&waiting.tickets, now()))?;
-    }
-    writeln!(out, "Watching. Ctrl-C ends it.")?;
-    out.flush()?;
-    loop {
-        let news: News = client.get(&format!("/v1/tickets/watch?after={position}&timeout_s=30"))?;
-        position = news.next;
-        for event in &news.events {
-            writeln!(out, "{}", render::news(event))?;
-        }
-        out.flush()?;
-    }
-}
-
 pub(super) fn impact(client: &Client, id: i64, json: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let impact: Impact = client.get(&format!("/v1/tickets/{id}/impact"))?;
     if json {

@@ -14,24 +14,33 @@ pub(in crate::shell::console) fn list(jobs: &[JobSummary], now: Instant) -> Stri
     if jobs.is_empty() {
         return "No jobs.\n".into();
     }
-    let mut out = format!(
-        "{:>6}  {:<9}  {:>8}  {:<16}  {:<24}  {:<20}  STATEMENT\n",
-        "JOB", "STATE", "AGE", "FOR", "TABLES", "PROGRESS"
-    );
+    let mut out = format!("{}\n", head());
     for job in jobs {
-        let _ = writeln!(
-            out,
-            "{:>6}  {:<9}  {:>8}  {:<16}  {:<24}  {:<20}  {}",
-            job.id.0,
-            job.state.name().as_str(),
-            span(now.ms_since(job.created)),
-            short(&job.requester, 16),
-            short(&job.tables.join(","), 24),
-            short(&brief(job.state.name(), &job.progress), 20),
-            short(&job.text, LIST_WIDTH)
-        );
+        let _ = writeln!(out, "{}", row(job, now));
     }
     out
+}
+
+/// The head of a list.
+pub(in crate::shell::console) fn head() -> String {
+    format!(
+        "{:>6}  {:<9}  {:>8}  {:<16}  {:<24}  {:<20}  STATEMENT",
+        "JOB", "STATE", "AGE", "FOR", "TABLES", "PROGRESS"
+    )
+}
+
+/// One line of it.
+pub(in crate::shell::console) fn row(job: &JobSummary, now: Instant) -> String {
+    format!(
+        "{:>6}  {:<9}  {:>8}  {:<16}  {:<24}  {:<20}  {}",
+        job.id.0,
+        job.state.name().as_str(),
+        span(now.ms_since(job.created)),
+        short(&job.requester, 16),
+        short(&job.tables.join(","), 24),
+        short(&brief(job.state.name(), &job.progress), 20),
+        short(&job.text, LIST_WIDTH)
+    )
 }
 
 fn brief(state: StateName, progress: &Progress) -> String {

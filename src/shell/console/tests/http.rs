@@ -14,6 +14,7 @@ use crate::shell::console::ask::Tickets;
 use crate::shell::console::cli::{CliError, Connection, TicketCommand, run};
 use crate::shell::console::door;
 use crate::shell::console::identity::{self, Reviewer};
+use crate::shell::console::limits::Limits;
 use crate::shell::console::sign_in::SignIns;
 use crate::shell::console::view::Full;
 use crate::shell::jobs::Jobs;
@@ -60,6 +61,7 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
         tickets: tickets.clone(),
         admin_token: TOKEN.into(),
         slack_seen: Arc::default(),
+        limits: Limits::default(),
         reviewers: vec![Reviewer { name: "carol".into(), token_sha256 }],
         sign_ins: SignIns::default(),
         audit,

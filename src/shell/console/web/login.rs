@@ -33,11 +33,6 @@ const WAY_COOKIE: &str = "lockkeeper_sign_in";
 const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// Browsers let in at a time; of more, whoever came first has to come again.
 const SESSIONS_MAX: usize = 1_000;
-/// Wrong tokens from one address within [`TRIES_WITHIN`].
-const TRIES_MAX: u32 = 10;
-const TRIES_WITHIN: Duration = Duration::from_secs(60);
-/// Addresses whose tries are counted.
-const ADDRESSES_MAX: usize = 10_000;
 
 /// Whoever a page is made for.
 #[derive(Clone)]
@@ -74,55 +69,32 @@ struct Entry {
 
 /// Browsers that were let in, by the hash of their cookie.
 #[derive(Clone, Default)]
-pub(super) struct Sessions(Arc<Mutex<Known>>);
-
-#[derive(Default)]
-struct Known {
-    entries: HashMap<[u8; 32], Entry>,
-    tries: HashMap<IpAddr, (Instant, u32)>,
-}
+pub(super) struct Sessions(Arc<Mutex<HashMap<[u8; 32], Entry>>>);
 
 impl Sessions {
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, cookie: &str) -> Option<Viewer> {
         let known = self.known();
-        let entry = known.entries.get(&key(cookie)).filter(|entry| entry.until > Instant::now())?;
+        let entry = known.get(&key(cookie)).filter(|entry| entry.until > Instant::now())?;
         Some(entry.viewer.clone())
     }
 
     fn put(&self, cookie: &str, viewer: Viewer, lifetime: Duration) {
         let mut known = self.known();
         let now = Instant::now();
-        known.entries.retain(|_, entry| entry.until > now);
-        if known.entries.len() >= SESSIONS_MAX {
-            let oldest = known.entries.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| *key);
-            oldest.and_then(|key| known.entries.remove(&key));
+        known.retain(|_, entry| entry.until > now);
+        if known.len() >= SESSIONS_MAX {
+            let oldest = known.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| *key);
+            oldest.and_then(|key| known.remove(&key));
         }
-        known.entries.insert(key(cookie), Entry { viewer, until: now + lifetime });
+        known.insert(key(cookie), Entry { viewer, until: now + lifetime });
     }
 
     pub(super) fn forget(&self, cookie: &str) -> Option<Viewer> {
-        self.known().entries.remove(&key(cookie)).map(|entry| entry.viewer)
-    }
-
-    /// Counts a try, and says whether it is one too many.
-    fn tries_too_often(&self, peer: Peer) -> bool {
-        let mut known = self.known();
-        let now = Instant::now();
-        known.tries.retain(|_, (since, _)| now.duration_since(*since) < TRIES_WITHIN);
-        if known.tries.len() >= ADDRESSES_MAX {
-            return true;
-        }
-        let (_, tries) = known.tries.entry(peer.0.ip()).or_insert((now, 0));
-        *tries = tries.saturating_add(1);
-        *tries > TRIES_MAX
-    }
-
-    fn tried_well(&self, peer: Peer) {
-        self.known().tries.remove(&peer.0.ip());
+        self.known().remove(&key(cookie)).map(|entry| entry.viewer)
     }
 }
 
@@ -269,12 +241,8 @@ pub(super) async fn enter(
 ) -> Response {
     let (to, by) = (inside(&entering.to).to_owned(), entering.by.trim().to_owned());
     let refuse = |status: StatusCode, why: &str| (status, page(&web, &to, &by, Some(why))).into_response();
-    if web.sessions.tries_too_often(peer) {
-        return refuse(StatusCode::TOO_MANY_REQUESTS, "Too many tries from your address: wait a minute.");
-    }
     match admit(&web, peer, entering.token.trim(), &by).await {
         Ok(cookie) => {
-            web.sessions.tried_well(peer);
             let cookies = Cookies::of(&web, &headers);
             // What it replaces may have been planted.
             cookies.session().and_then(|old| web.sessions.forget(&old));
