@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Plan, Step, guarded, quote};
@@ -14,7 +15,7 @@ use crate::kernel::sql::statement::{
 };
 
 /// One thing that must hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// `index orders_amount_idx is valid`.
     pub name: String,
@@ -29,7 +30,7 @@ pub struct Check {
 }
 
 /// How a check came out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Checked {
     pub name: String,
     pub outcome: Verified,
@@ -39,7 +40,7 @@ pub struct Checked {
 }
 
 /// Whether it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verified {
     Holds,

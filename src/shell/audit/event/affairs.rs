@@ -94,7 +94,7 @@ pub struct SessionTerminated {
 }
 
 /// What was checked when all steps of a plan had run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerifiedEvent {
     /// Whose change it was: a session and the ordinal of its statement, or a job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
