@@ -16,7 +16,9 @@ use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::RuleId;
 use crate::kernel::sql::statement::LockMode;
 
-pub use affairs::{Admission, EndedIdle, JobEvent, SessionTerminated, TicketEvent, VerifiedEvent};
+pub use affairs::{
+    Admission, EndedIdle, GatewayStarted, JobEvent, LogGap, SessionTerminated, TicketEvent, VerifiedEvent,
+};
 
 /// The number of a session, counted from 1 since the gateway started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -84,26 +86,6 @@ pub enum Event {
     Job(JobEvent),
     EndedIdle(EndedIdle),
     Verified(VerifiedEvent),
-}
-
-/// The record was opened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GatewayStarted {
-    pub version: String,
-    pub pid: u32,
-    /// Bytes of an unfinished line that the previous run left at the end of its file.
-    pub torn_bytes: u64,
-}
-
-/// Statements that ran and got no line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LogGap {
-    pub session: SessionNumber,
-    pub first_n: u64,
-    pub last_n: u64,
-    pub records: u64,
-    pub from: String,
-    pub to: String,
 }
 
 /// Somebody was not let in.

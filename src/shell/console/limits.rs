@@ -30,15 +30,20 @@ struct Counted {
 
 impl Default for Limits {
     fn default() -> Self {
-        let calls = Quota::per_second(CALLS_PER_S).allow_burst(CALLS_AT_ONCE);
-        Self(Arc::new(Counted {
-            calls: DefaultKeyedRateLimiter::keyed(calls),
-            tries: DefaultKeyedRateLimiter::keyed(Quota::per_minute(TRIES)),
-        }))
+        Self::of(TRIES)
     }
 }
 
 impl Limits {
+    /// With so many tries at once and a minute.
+    pub(super) fn of(tries: NonZeroU32) -> Self {
+        let calls = Quota::per_second(CALLS_PER_S).allow_burst(CALLS_AT_ONCE);
+        Self(Arc::new(Counted {
+            calls: DefaultKeyedRateLimiter::keyed(calls),
+            tries: DefaultKeyedRateLimiter::keyed(Quota::per_minute(tries)),
+        }))
+    }
+
     /// Counts a call of somebody who is known.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What happened to tickets and jobs: the store has it first, and the record follows.
+//! What happened beside sessions: to tickets, to jobs, at the admin door, to the record itself.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,26 @@ use crate::kernel::job::JobId;
 use crate::kernel::plan::queue::Blocker;
 use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::TicketId;
+
+/// The record was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GatewayStarted {
+    pub version: String,
+    pub pid: u32,
+    /// Bytes of an unfinished line that the previous run left at the end of its file.
+    pub torn_bytes: u64,
+}
+
+/// Statements that ran and got no line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogGap {
+    pub session: SessionNumber,
+    pub first_n: u64,
+    pub last_n: u64,
+    pub records: u64,
+    pub from: String,
+    pub to: String,
+}
 
 /// Something happened to a ticket. After a crash the last ones may be told twice: `event_number` says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

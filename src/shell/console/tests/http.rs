@@ -41,7 +41,12 @@ pub(super) async fn gateway_for_test() -> Gateway {
     gateway_with(People::default()).await
 }
 
+/// Many tests come with wrong tokens, more often than anybody may.
 pub(super) async fn gateway_with(people: People) -> Gateway {
+    gateway_limited(people, Limits::of(std::num::NonZeroU32::MAX)).await
+}
+
+pub(super) async fn gateway_limited(people: People, limits: Limits) -> Gateway {
     let (directory, tickets) = tickets_for_test(Terms::default()).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has one");
@@ -61,7 +66,7 @@ pub(super) async fn gateway_with(people: People) -> Gateway {
         tickets: tickets.clone(),
         admin_token: TOKEN.into(),
         slack_seen: Arc::default(),
-        limits: Limits::default(),
+        limits,
         reviewers: vec![Reviewer { name: "carol".into(), token_sha256 }],
         sign_ins: SignIns::default(),
         audit,
