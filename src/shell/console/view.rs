@@ -150,7 +150,7 @@ pub struct TokenNew {
 }
 
 /// An answer of the history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangePage {
     pub changes: Vec<Change>,
     /// `before` of the next page; nothing: this was the last.

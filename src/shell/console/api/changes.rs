@@ -6,9 +6,10 @@ use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::try_unfold;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::doors::{About, Doors, gives};
+use super::doors::{Doors, asked, gives};
 use super::{Asked, Identity, Problem, Shared};
 use crate::kernel::review::{Instant, Power};
 use crate::shell::console::render::time;
@@ -18,42 +19,40 @@ use crate::shell::store::{Change, ChangeFilter, ChangeOutcome, Store};
 /// Changes of a page, unless fewer are asked for.
 const LIMIT: u32 = 200;
 
-const FILTERS: &[(&str, &str)] = &[
-    ("q", "words to find in statements, tables, names, rules, reasons: all of them, each as a beginning"),
-    ("object", "a table, with or without its schema"),
-    ("person", "login or person who asked, approved or ended it"),
-    ("rule", "a rule that held it"),
-    ("target", "name of the target"),
-    ("outcome", "running, done, failed, undone, unknown, aborted, rejected, cancelled, expired; with commas"),
-    ("from", "begun on this day or at this time, or later: 2026-11-22 or 2026-11-22T08:00:00Z"),
-    ("to", "begun on this day or before; a time is excluded itself"),
-    ("before", "only smaller numbers: `next` of the page before"),
-    ("limit", "at most 200"),
-    ("format", "csv or jsonl: all that is found, as one file"),
-];
-
 pub(super) fn doors(doors: Doors) -> Doors {
-    let about = gives("ChangePage", "What was done to the databases, and what was turned down; newest first");
-    doors.get("/v1/changes", Power::Read, About { query: FILTERS, ..about }, list)
+    let about = gives::<ChangePage>("What was done to the databases, and what was turned down; newest first");
+    doors.get("/v1/changes", Power::Read, asked::<ListQuery>(about), list)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ChangeQuery")]
 struct ListQuery {
+    /// Words to find in statements, tables, names, rules, reasons: all of them, each as a beginning.
     q: Option<String>,
+    /// A table, with or without its schema.
     object: Option<String>,
+    /// Login or person who asked, approved or ended it.
     person: Option<String>,
+    /// A rule that held it.
     rule: Option<String>,
+    /// Name of the target.
     target: Option<String>,
+    /// `running`, `done`, `failed`, `undone`, `unknown`, `aborted`, `rejected`, `cancelled`, `expired`; with commas.
     outcome: Option<String>,
+    /// Begun on this day or at this time, or later: 2026-11-22 or 2026-11-22T08:00:00Z.
     from: Option<String>,
+    /// Begun on this day or before; a time is excluded itself.
     to: Option<String>,
+    /// Only smaller numbers: `next` of the page before.
     before: Option<i64>,
+    /// At most 200.
     limit: Option<u32>,
+    /// All that is found, as one file.
     format: Option<Format>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     Csv,

@@ -14,8 +14,8 @@ use crate::shell::jobs::FactsNow;
 const RECORD_BYTES: u64 = 64 << 20;
 
 pub(super) fn doors(doors: Doors) -> Doors {
-    let about = gives("Impact", "Which applications and roles have used its tables and columns lately");
-    let then_and_now = gives("FactsNow", "What it is about, when it was made and now: its server is asked");
+    let about = gives::<Impact>("Which applications and roles have used its tables and columns lately");
+    let then_and_now = gives::<FactsNow>("What it is about, when it was made and now: its server is asked");
     doors.get("/v1/tickets/{id}/impact", Power::Read, about, show).get(
         "/v1/tickets/{id}/now",
         Power::Read,

@@ -6,7 +6,7 @@ use super::super::api::{LabelBody, RunBody, RunHow, SettleBody, TokenBody};
 use super::super::client::Client;
 use super::super::render;
 use super::super::text::line;
-use super::super::view::{Full, News, Page, TokenNew, TokenPage};
+use super::super::view::{Full, TokenNew, TokenPage};
 use super::{ApproveArgs, CliError, Connection, TicketsArgs, Who, jobs, parse_id, person, post, print_json};
 use crate::kernel::review::{Instant, StateName};
 use crate::shell::audit::usage::Impact;
