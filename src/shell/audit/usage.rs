@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use memchr::memmem;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Line, SessionInfo};
@@ -39,7 +40,7 @@ pub struct Wanted {
 }
 
 /// Who uses some tables, as far as the record tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Impact {
     pub tables: Vec<String>,
     /// The columns that are changed; none: the tables as a whole.
@@ -66,7 +67,7 @@ pub struct Impact {
 }
 
 /// An application under a role.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
     pub application: String,
     pub role: String,
@@ -83,7 +84,7 @@ pub struct User {
 }
 
 /// A statement without its values.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Used {
     pub text: String,
     pub count: u64,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::backstage::Backstage;
@@ -47,7 +48,7 @@ SELECT (SELECT pg_catalog.floor(pg_catalog.max(pg_catalog.date_part('epoch', pg_
     OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8 FROM pg_catalog.pg_stat_replication r)";
 
 /// How large a table is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
     /// Nothing: never counted.
     pub rows: Option<u64>,
@@ -58,7 +59,7 @@ pub struct Measured {
 }
 
 /// A table then and now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TableNow {
     pub name: String,
     pub then: Measured,
@@ -71,7 +72,7 @@ pub struct TableNow {
 }
 
 /// What a ticket is about, then and now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FactsNow {
     /// Why nothing is known of now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
