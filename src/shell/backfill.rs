@@ -6,6 +6,9 @@
 //! meets a locked row is done again without the locked ones, and those get their turn in a later pass. It is
 //! complete when a last look finds nothing to do. A value the application sets to NULL while it runs is
 //! filled as well.
+//!
+//! How far the first walk has come is told every few seconds, once that is durable on the server; a later run goes
+//! on from there.
 
 mod load;
 mod pace;
@@ -17,10 +20,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::pace::Pace;
-use self::pages::{Left, Pages, Slice};
+use self::pages::{Left, Pages, Part, Place, Slice};
 use self::slicing::Slicing;
 use super::database::{Database, DatabaseError, Row};
-use super::executor::{Control, Progress, begin, cancelled, end, error, is_contention, query_within};
+use super::executor::{Control, Progress, begin, cancelled, end, error, is_contention, query_within, transaction};
 use crate::kernel::plan::throttle::Pressure;
 use crate::kernel::plan::{Backfill, Limits};
 
@@ -29,6 +32,11 @@ const PASSES_MAX: u32 = 12;
 const BATCH_STATEMENT_MS: u64 = 30_000;
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Between two places that are told.
+const MARK_EVERY: Duration = Duration::from_secs(2);
+/// Makes everything durable that was committed before: a commit with something in it, which waits for the disk.
+const FLUSH: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'local', true), \
+    pg_catalog.pg_logical_emit_message(true, 'lockkeeper', 'backfill')";
 
 /// What a backfill may take.
 #[derive(Clone, Debug)]
@@ -38,6 +46,8 @@ pub struct Bounds<'a> {
     pub lock_timeout_ms: u64,
     /// The query that sets the timeouts of a long read.
     pub long_read: String,
+    /// The place that an earlier run has told last.
+    pub from: Option<&'a str>,
 }
 
 /// Fills the column and adds to `written` how many it wrote, also where it fails. Not cancel safe; stops between batches when
@@ -52,7 +62,14 @@ pub async fn fill<D: Database>(
     tell: &mut (dyn FnMut(Progress) + Send),
     written: &mut u64,
 ) -> Result<(), DatabaseError> {
-    let pages = Pages::look_up(db, job).await?;
+    let mut pages = Pages::look_up(db, job).await?;
+    if let Some(place) = bounds.from.and_then(Place::read) {
+        pages.skip_to(place);
+        let (before, all) = (pages.skipped(), pages.total());
+        tell(Progress::Note(format!("an earlier run has walked {before} of {all} pages: this one goes on after them")));
+        // Also for the run after this one.
+        tell(Progress::Walked(place.to_string()));
+    }
     let now = Instant::now();
     let mut filler = Filler {
         db,
@@ -63,12 +80,15 @@ pub async fn fill<D: Database>(
         pace: Pace::new(bounds.limits.batch),
         slicing: Slicing::new(),
         rows: 0,
-        pages: 0,
+        pages: pages.skipped(),
+        pages_before: pages.skipped(),
         pages_in_all: pages.total(),
         began: now,
         told: now,
         looked: None,
         wal: None,
+        marked: None,
+        is_first: true,
     };
     let ended = filler.run(pages).await;
     *written += filler.rows;
@@ -92,14 +112,18 @@ struct Filler<'a, D> {
     slicing: Slicing,
     /// Rows written.
     rows: u64,
-    /// Pages walked over, and how many there are in all.
+    /// Pages walked over, how many of them by earlier runs, and how many there are in all.
     pages: u64,
+    pages_before: u64,
     pages_in_all: u64,
     began: Instant,
     told: Instant,
     /// When the throttle was last asked, and from where WAL is counted.
     looked: Option<Instant>,
     wal: Option<load::Mark>,
+    /// When a place was last told: of the first walk, as later ones begin anew.
+    marked: Option<Instant>,
+    is_first: bool,
 }
 
 impl<D: Database> Filler<'_, D> {
@@ -117,6 +141,7 @@ impl<D: Database> Filler<'_, D> {
                 Left::Few(on) => self.few(on).await?,
                 Left::Many => self.pass(&pages).await?,
             };
+            self.is_first = false;
             let Some(found) = self.look().await? else { return Ok(()) };
             left = found;
             if self.rows > before {
@@ -145,7 +170,7 @@ impl<D: Database> Filler<'_, D> {
     async fn pass(&mut self, pages: &Pages) -> Result<bool, DatabaseError> {
         let mut skipped = false;
         for part in pages.parts() {
-            let mut from = 0;
+            let mut from = part.from;
             while from < part.pages {
                 let of = self.slicing.slices();
                 let to = (from + self.pace.pages() * of).min(part.pages);
@@ -162,9 +187,21 @@ impl<D: Database> Filler<'_, D> {
                 self.slicing.took(to - from, all);
                 self.pages += to - from;
                 from = to;
+                self.mark(part, from).await?;
             }
         }
         Ok(skipped)
+    }
+
+    /// Tells now and then where the walk has come to, when what lies before is on the server's disk.
+    async fn mark(&mut self, part: &Part, page: u64) -> Result<(), DatabaseError> {
+        if !self.is_first || self.marked.is_some_and(|at| at.elapsed() < MARK_EVERY) {
+            return Ok(());
+        }
+        self.marked = Some(Instant::now());
+        transaction(self.db, FLUSH, &[]).await?;
+        (self.tell)(Progress::Walked(part.place(page).to_string()));
+        Ok(())
     }
 
     /// The same for single pages.
@@ -308,9 +345,11 @@ impl<D: Database> Filler<'_, D> {
         let all = self.pages_in_all.max(1);
         let walked = self.pages.min(all);
         let estimate = self.job.rows_estimate;
-        let done = u64::try_from(u128::from(estimate) * u128::from(walked) / u128::from(all)).unwrap_or(estimate);
-        let left = (walked > 0).then(|| Duration::from_millis(ms.saturating_mul(all - walked) / walked));
-        Progress::Backfill { done, estimate, rows_per_second: done.saturating_mul(1000) / ms, left }
+        let rows =
+            |pages: u64| u64::try_from(u128::from(estimate) * u128::from(pages) / u128::from(all)).unwrap_or(estimate);
+        let own = walked.saturating_sub(self.pages_before);
+        let left = (own > 0).then(|| Duration::from_millis(ms.saturating_mul(all - walked) / own));
+        Progress::Backfill { done: rows(walked), estimate, rows_per_second: rows(own).saturating_mul(1000) / ms, left }
     }
 
     async fn sleep(&mut self, pause: Duration) -> Result<(), DatabaseError> {

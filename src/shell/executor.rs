@@ -32,7 +32,7 @@ use self::ledger::Book;
 pub use self::ledger::{Entry, Ledger, Past, Written};
 pub use self::report::{Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
-pub(super) use self::steps::{begin, end, query_within};
+pub(super) use self::steps::{begin, end, query_within, transaction};
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::queue::Blocker;
@@ -40,16 +40,16 @@ use crate::kernel::plan::{Action, Mode, Plan, Step, undo};
 
 pub(super) const CANCELED: &str = "57014";
 
-/// Runs `plan` to its end, or says where and why it stopped. Not cancel safe: to stop it, cancel
+/// Runs `plan` to its end from where earlier runs came to, or says where and why it stopped. Not cancel safe: to stop it, cancel
 /// `control` and send the server a CancelRequest, then await the end.
 pub async fn run<D: Database>(
     db: &mut D,
-    plan: &Plan,
+    (plan, past): (&Plan, &Past),
     limits: &Limits,
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Outcome {
-    run_with(db, (plan, limits), control, tell, Book { past: &Past::default(), ledger: None }).await
+    run_with(db, (plan, limits), control, tell, Book { past, ledger: None }).await
 }
 
 /// As [`run`], for a plan that outlives its process: every step is written down before and after it, and what
@@ -238,6 +238,8 @@ impl<D: Database> Runner<'_, D> {
         let Some(probe) = &step.probe else { return Ok(self.book.past.done.contains(&self.at)) };
         match &step.action {
             // Reads the whole table if nothing is left to do, so the session's timeouts are not for it.
+            // One that was cut off is not, and its probe would read all that was walked.
+            Action::Backfill(_) if self.book.past.places.contains_key(&self.at) => Ok(false),
             Action::Backfill(_) => self.long_probe(probe).await,
             Action::Sql { .. }
             | Action::Together { .. }

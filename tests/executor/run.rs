@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lockkeeper::kernel::plan::{Mode, Plan};
 use lockkeeper::shell::database::{Database, TransactionStatus};
-use lockkeeper::shell::executor::{Control, Limits, Outcome, Progress, Report, Stopped, run};
+use lockkeeper::shell::executor::{Control, Limits, Outcome, Past, Progress, Report, Stopped, run};
 
 use crate::cluster::Cluster;
 use crate::plans::{add_check, add_column, fill, index, plan, probed, sql};
@@ -41,7 +41,7 @@ pub(crate) fn limits() -> Limits {
 }
 
 async fn go_with(db: &mut Wire, plan: &Plan, limits: &Limits, tell: &mut (dyn FnMut(Progress) + Send)) -> Outcome {
-    run(db, plan, limits, &Control::default(), tell).await
+    run(db, (plan, &Past::default()), limits, &Control::default(), tell).await
 }
 
 #[track_caller]
@@ -348,7 +348,7 @@ async fn cancelled_anywhere(cluster: &Cluster) {
                 Wire::cancel(&socket, &key).await;
             }
         });
-        let outcome = run(&mut db, &plan, &limits(), &control, &mut |_| {}).await;
+        let outcome = run(&mut db, (&plan, &Past::default()), &limits(), &control, &mut |_| {}).await;
         canceller.await.unwrap();
         // A cancel that comes too late hits whatever runs next.
         while db.execute("SELECT pg_sleep(0.05)").await.is_err() {}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lockkeeper::kernel::plan::Plan;
-use lockkeeper::shell::executor::{Control, Limits, Outcome, Progress, run};
+use lockkeeper::shell::executor::{Control, Limits, Outcome, Past, Progress, run};
 
 use crate::cluster::Cluster;
 use crate::plans::{add_check, add_column, index};
@@ -66,7 +66,7 @@ async fn measure(cluster: &Cluster, db: &mut Wire, name: &str, plan: Option<Plan
                     last = Some(progress);
                 }
             };
-            let outcome = run(db, &plan, &Limits::default(), &Control::default(), &mut tell).await;
+            let outcome = run(db, (&plan, &Past::default()), &Limits::default(), &Control::default(), &mut tell).await;
             let Outcome::Done(report) = outcome else { panic!("{outcome:?}") };
             let steps: Vec<String> = report.steps.iter().map(|s| format!("{} {} ms", s.name, s.ms)).collect();
             println!("  {name}: {}; {last:?}", steps.join(", "));

@@ -230,7 +230,7 @@ async fn deletes_only_what_was_there(cluster: &Cluster) {
     assert_eq!(done(outcome, "delete").tag.as_deref(), Some("DELETE 19999"));
     assert_eq!(db.one("SELECT count(*) || ' ' || count(*) FILTER (WHERE n = 77) FROM t").await, "101 1");
     assert!(ledger.0.iter().any(|entry| entry.contains("Transaction")), "{:?}", ledger.0);
-    done(run(&mut db, &plan, &limits, &control, &mut |_| {}).await, "delete again");
+    done(run(&mut db, (&plan, &Past::default()), &limits, &control, &mut |_| {}).await, "delete again");
     assert_eq!(db.one("SELECT count(*) FROM t").await, "0");
 }
 

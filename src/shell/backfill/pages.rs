@@ -4,13 +4,19 @@
 //! A stretch of pages may be filled in slices, each with a share of every page's rows: what one slice leaves
 //! behind on a page makes room there for the next one's rows, and a row that stays on its page needs no new
 //! index entries (PostgreSQL docs, 73.7 Heap-Only Tuples).
+//!
+//! Where a walk has come to is a place that outlives it: a later run begins there. That spares it work and proves
+//! nothing: whether all is done, a last look at the whole table says.
+
+use std::cmp::Ordering;
+use std::fmt;
 
 use super::super::executor::quoted;
 use super::Locked;
 use crate::kernel::plan::Backfill;
 use crate::shell::database::{Database, DatabaseError, Row};
 
-/// $1 the table. Its parts with rows of their own, and how many pages each has.
+/// $1 the table. Its parts with rows of their own, how many pages each has, and by what it is known.
 const PARTS: &str = "\
 WITH RECURSIVE tree (oid) AS (
   SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
@@ -19,7 +25,8 @@ WITH RECURSIVE tree (oid) AS (
 )
 SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text) OPERATOR(pg_catalog.||) '.'
     OPERATOR(pg_catalog.||) pg_catalog.quote_ident(c.relname::pg_catalog.text),
-  pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8
+  pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8,
+  c.oid, pg_catalog.pg_relation_filenode(c.oid)
 FROM tree t JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog.\"char\" ORDER BY c.oid";
@@ -36,6 +43,44 @@ pub(super) struct Pages {
 pub(super) struct Part {
     pub(super) name: String,
     pub(super) pages: u64,
+    /// The first page that is still to be walked.
+    pub(super) from: u64,
+    oid: u32,
+    /// Another one has other rows on its pages.
+    file: u32,
+}
+
+/// All pages before this one have been walked, and those of all earlier parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    oid: u32,
+    file: u32,
+    page: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.oid, self.file, self.page)
+    }
+}
+
+impl Place {
+    /// Absent for what this version did not write.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split('/');
+        let place = Self {
+            oid: parts.next()?.parse().ok()?,
+            file: parts.next()?.parse().ok()?,
+            page: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(place)
+    }
+}
+
+impl Part {
+    pub(super) fn place(&self, page: u64) -> Place {
+        Place { oid: self.oid, file: self.file, page }
+    }
 }
 
 /// What a look has found still to be done.
@@ -62,7 +107,13 @@ impl Pages {
         let relation = quoted(&job.relation);
         let rows = db.query(PARTS, &[Some(relation.as_str())]).await?;
         let part = |row: Vec<Option<String>>| match row.as_slice() {
-            [Some(name), Some(pages)] => Some(Part { name: name.clone(), pages: pages.parse().ok()? }),
+            [Some(name), Some(pages), Some(oid), Some(file)] => Some(Part {
+                name: name.clone(),
+                pages: pages.parse().ok()?,
+                from: 0,
+                oid: oid.parse().ok()?,
+                file: file.parse().ok()?,
+            }),
             _ => None,
         };
         Ok(Self { parts: rows.into_iter().filter_map(part).collect() })
@@ -70,6 +121,22 @@ impl Pages {
 
     pub(super) fn parts(&self) -> &[Part] {
         &self.parts
+    }
+
+    /// Leaves out what was walked before. A part whose rows have other places by now is walked anew.
+    pub(super) fn skip_to(&mut self, place: Place) {
+        for part in &mut self.parts {
+            part.from = match part.oid.cmp(&place.oid) {
+                Ordering::Less => part.pages,
+                Ordering::Equal if part.file == place.file => place.page.min(part.pages),
+                Ordering::Equal | Ordering::Greater => 0,
+            };
+        }
+    }
+
+    /// How many pages are left out.
+    pub(super) fn skipped(&self) -> u64 {
+        self.parts.iter().map(|part| part.from).sum()
     }
 
     pub(super) fn total(&self) -> u64 {
@@ -150,4 +217,36 @@ pub(super) fn lock_one(job: &Backfill) -> String {
 pub(super) fn fill_one(job: &Backfill, part: &str, place: &str) -> String {
     let row = format!("ctid OPERATOR(pg_catalog.=) '{place}'::pg_catalog.tid AND ({})", job.pending_sql);
     job.statement(&format!("ONLY {part}"), &row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(oid: u32, file: u32, pages: u64) -> Part {
+        Part { name: format!("t{oid}"), pages, from: 0, oid, file }
+    }
+
+    #[test]
+    fn a_place_is_read_as_it_is_written() {
+        let place = part(16_400, 16_500, 9).place(7);
+        assert_eq!(place.to_string(), "16400/16500/7");
+        assert_eq!(Place::read("16400/16500/7"), Some(place));
+        for text in ["", "1/2", "1/2/3/4", "a/2/3", "1/2/-3"] {
+            assert_eq!(Place::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_walk_begins_where_another_came_to_unless_the_rows_have_moved() {
+        let from = |place: &str| {
+            let mut pages = Pages { parts: vec![part(1, 1, 10), part(2, 20, 10), part(3, 3, 10)] };
+            pages.skip_to(Place::read(place).expect("a place"));
+            (pages.parts().iter().map(|part| part.from).collect::<Vec<_>>(), pages.skipped())
+        };
+        assert_eq!(from("2/20/4"), (vec![10, 4, 0], 14));
+        assert_eq!(from("2/20/99"), (vec![10, 10, 0], 20));
+        assert_eq!(from("2/21/4"), (vec![10, 0, 0], 10));
+        assert_eq!(from("3/3/10"), (vec![10, 10, 10], 30));
+    }
 }

@@ -38,6 +38,8 @@ pub struct Past {
     pub begun: BTreeSet<usize>,
     /// Where a step is about the rows of an earlier time only: the first transaction after that.
     pub since: BTreeMap<usize, String>,
+    /// Where the walk of a step that was cut off had come to: see [`super::Progress::Walked`].
+    pub places: BTreeMap<usize, String>,
 }
 
 /// A run without a ledger, or with one.

@@ -35,6 +35,8 @@ pub enum Progress {
         rows_per_second: u64,
         left: Option<Duration>,
     },
+    /// The place to which a backfill has come, durably: a later run may begin there.
+    Walked(String),
     /// A backfill waits because others would suffer.
     Throttled {
         why: String,

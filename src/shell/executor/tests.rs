@@ -92,7 +92,7 @@ fn plan(steps: Vec<Step>) -> Plan {
 }
 
 async fn go(db: &mut Script, steps: Vec<Step>) -> Outcome {
-    run(db, &plan(steps), &Limits::default(), &Control::default(), &mut |_: Progress| {}).await
+    run(db, (&plan(steps), &Past::default()), &Limits::default(), &Control::default(), &mut |_: Progress| {}).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +190,7 @@ async fn a_cancel_wakes_the_back_off_at_once() {
     let mut db = Script::default().on("pg_settings", &[Ok(SETTINGS)]).on("ALTER", &[Err("55P03")]);
     let started = Instant::now();
     let steps = plan(vec![step("run", "ALTER 1", Mode::Brief)]);
-    let outcome = run(&mut db, &steps, &Limits::default(), &control, &mut |_: Progress| {}).await;
+    let outcome = run(&mut db, (&steps, &Past::default()), &Limits::default(), &control, &mut |_: Progress| {}).await;
     let Outcome::Cancelled(_, stopped) = outcome else { panic!("{outcome:?}") };
     assert_eq!(stopped.error.code(), Some("57014"));
     assert_eq!(started.elapsed().as_secs(), 60);
@@ -291,7 +291,7 @@ async fn what_does_not_hold_in_the_end_fails_the_plan_by_name() {
             check("not used", "EXPLAIN 2", Some("i")),
             check("not told", "EXPLAIN 3", Some("i")),
         ];
-        let outcome = run(&mut db, &plan, &Limits::default(), &Control::default(), &mut |_: Progress| {}).await;
+        let outcome = run(&mut db, (&plan, &Past::default()), &Limits::default(), &Control::default(), &mut |_: Progress| {}).await;
         let found: Vec<Verified> = outcome.report().checks.iter().map(|one| one.outcome).collect();
         let first = if holds { Verified::Holds } else { Verified::Fails };
         assert_eq!(found, [first, Verified::Holds, Verified::Fails, Verified::Untold]);

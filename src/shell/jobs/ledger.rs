@@ -1,5 +1,9 @@
 //! A run's journal: durable, entry by entry, before the run goes on.
 
+use std::convert::Infallible;
+
+use tokio::sync::mpsc;
+
 use super::super::clock::now;
 use super::super::executor::{Entry, Ledger, Written};
 use super::super::store::{StepOutcome, Store};
@@ -8,6 +12,17 @@ use super::super::store::{StepOutcome, Store};
 pub(super) struct Journal {
     pub(super) store: Store,
     pub(super) run: String,
+}
+
+/// Writes down the places that a backfill has come to, as they are told. Nothing waits for it: a place that is lost is
+/// walked to once more.
+pub(super) async fn follow(store: &Store, run: &str, mut places: mpsc::UnboundedReceiver<String>) -> Infallible {
+    while let Some(place) = places.recv().await {
+        if let Err(error) = store.journal_walked(run, place).await {
+            tracing::warn!(run, %error, "how far a backfill has come is not written down");
+        }
+    }
+    std::future::pending().await
 }
 
 /// In the place of a transaction's number: there was none.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::clock::now;
 use super::super::database::{Database, DatabaseError};
 use super::super::executor::{Control, Past};
-use super::super::store::{Backend, Run, RunOutcome, StepOutcome, StepRecord, Store, StoreError};
+use super::super::store::{Backend, Run, RunOutcome, StepOutcome, StepRecord, Store, StoreError, places};
 use super::ledger::NO_TRANSACTION;
 use crate::kernel::plan::{Action, Mode, Plan};
 
@@ -50,7 +50,7 @@ pub(super) async fn of<D: Database>(
             store.journal_end(&run.run, RunOutcome::Unknown, now()).await?;
         }
     }
-    let mut past = Past::default();
+    let mut past = Past { places: places(runs), ..Past::default() };
     for record in runs.iter().flat_map(|run| &run.steps) {
         let at = usize::try_from(record.step).unwrap_or(usize::MAX);
         let outcome = record.ended.as_ref().map(|(_, outcome)| *outcome);

@@ -76,7 +76,7 @@ fn take(progress: &mut Progress, told: &Told) {
             progress.name.clone_from(name);
             progress.rows = None;
         }
-        Told::StepDone { .. } | Told::AlreadyDone { .. } => {}
+        Told::StepDone { .. } | Told::AlreadyDone { .. } | Told::Walked(_) => {}
         Told::Retrying { wait_ms, queue, .. } => {
             let who = in_the_way(&queue.holders);
             progress.why = Some(format!("waits for a lock, next try in {wait_ms} ms: held by {who}"));

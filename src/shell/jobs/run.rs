@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use tokio::sync::mpsc;
+
 use super::super::audit::{EndedIdle, Event, VerifiedEvent};
 use super::super::backstage::Backstage;
 use super::super::clock::now;
@@ -11,7 +13,7 @@ use super::super::executor::{self, Control, Outcome, Past, Progress, Stopped};
 use super::super::store::{Backend, JobSeen, NewRun, Queue, Run, RunOutcome, StepOutcome, StoreError};
 use super::connect::{self, Connection, NotConnected};
 use super::deferred;
-use super::ledger::Journal;
+use super::ledger::{self, Journal};
 use super::past::{self, PastError};
 use super::progress::Tracker;
 use super::{Jobs, Live, steer, ticket};
@@ -284,6 +286,7 @@ impl Work<'_> {
         let id = self.job.id;
         let mut journal = Journal { store: self.jobs.store().clone(), run: run.to_owned() };
         let queue = Queue::of(self.jobs.store().clone(), run.to_owned());
+        let (walked, places) = mpsc::unbounded_channel();
         let mut tell = |told: Progress| {
             self.tracker.take(&told);
             match &told {
@@ -295,12 +298,17 @@ impl Work<'_> {
                     let ended = EndedIdle { session: None, n: None, job: Some(id), ended: blocker.clone() };
                     self.jobs.shared.audit.event(Event::EndedIdle(ended));
                 }
+                // The receiver lives as long as this function.
+                Progress::Walked(place) => drop(walked.send(place.clone())),
                 Progress::StepStarted { .. } | Progress::Throttled { .. } | Progress::Note(_) => {}
             }
             self.jobs.tell(id, told);
         };
         let what = (&self.job.order.plan, self.limits);
-        let outcome = executor::go_on(stage, what, self.control, &mut tell, (past, &mut journal)).await;
+        let outcome = tokio::select! {
+            outcome = executor::go_on(stage, what, self.control, &mut tell, (past, &mut journal)) => outcome,
+            never = ledger::follow(self.jobs.store(), run, places) => match never {},
+        };
         queue.end().await;
         outcome
     }

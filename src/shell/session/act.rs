@@ -13,6 +13,7 @@ use crate::kernel::rules::{Finding, is_definition};
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, Severity, sqlstate};
 use crate::shell::audit::{Decision, Intent, RecordError};
+use crate::shell::executor::Past;
 use crate::shell::store::RunOutcome;
 
 impl Session {
@@ -31,13 +32,13 @@ impl Session {
                     let decided = Decided::new(Decision::Rewrite, &findings);
                     return self.join_job(taken, &plan, attached, decided).await;
                 }
-                let plan = match self.cut_off(taken, &plan, &sameness).await {
+                let (plan, past) = match self.cut_off(taken, &plan, &sameness).await {
                     Some(cut_off) => {
                         Reply::notice("an earlier run of this statement was cut off: it goes on where it stopped")
                             .put(&mut self.client.out);
                         cut_off
                     }
-                    None => *plan,
+                    None => (*plan, Past::default()),
                 };
                 let decided = Decided::new(Decision::Rewrite, &findings).locking(&assessment);
                 self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
@@ -48,7 +49,7 @@ impl Session {
                     return self.no_job_for_later(taken, decided).await;
                 }
                 let journal = self.keep_run(taken, (&plan, &assessment.facts, &decided), &sameness).await;
-                self.rewrite(taken, plan, Permit { clearance, decided, journal }).await
+                self.rewrite(taken, plan, Permit { clearance, decided, journal, past }).await
             }
             Verdict::Defer { plan, head, clearance, findings } => {
                 self.defer(taken, &assessment, (*plan, head), (clearance, findings)).await
@@ -123,7 +124,8 @@ impl Session {
             if !warnings.is_empty() {
                 self.record_decision(&taken.known, &decided, &warnings, Some(&plan.recipe));
             }
-            return self.rewrite(taken, plan, Permit { clearance, decided, journal: None }).await;
+            let permit = Permit { clearance, decided, journal: None, past: Past::default() };
+            return self.rewrite(taken, plan, permit).await;
         }
         self.bound_lock_timeout().await?;
         self.pass(taken, clearance, warnings).await

@@ -15,7 +15,7 @@ use crate::kernel::review::Ticket;
 use crate::kernel::sql::statement::LockMode;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::console::ask::{Claim, Claimed};
-use crate::shell::executor::Progress;
+use crate::shell::executor::{Past, Progress};
 use crate::shell::store::{RunOutcome, StoreError};
 
 impl Session {
@@ -67,7 +67,7 @@ impl Session {
             return self.answer_held_with(taken, reply, decided).await;
         }
         let journal = self.journal(&claim, &plan).await;
-        let permit = Permit { clearance: Clearance::of_plan(&plan), decided, journal };
+        let permit = Permit { clearance: Clearance::of_plan(&plan), decided, journal, past: Past::default() };
         let ran = if plan.forwards_message() {
             self.run_as_it_is(taken, &plan, permit).await?
         } else {
@@ -95,7 +95,7 @@ impl Session {
 
     /// The client's own message, with its parameters and its result set, under a bounded lock timeout.
     async fn run_as_it_is(&mut self, taken: &Taken, plan: &Plan, permit: Permit) -> Result<Ran, Ended> {
-        let Permit { clearance, decided, journal } = permit;
+        let Permit { clearance, decided, journal, past: _ } = permit;
         // Who waits for a row makes nobody queue for the table.
         let rows_only = |step: &Step| matches!(step.lock, LockMode::RowShare | LockMode::RowExclusive);
         if !plan.steps.iter().all(rows_only) {

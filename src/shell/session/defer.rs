@@ -19,7 +19,7 @@ use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::Decision;
 use crate::shell::backstage::{Backstage, End};
 use crate::shell::database::{Database, DatabaseError};
-use crate::shell::executor::Outcome;
+use crate::shell::executor::{Outcome, Past};
 use crate::shell::jobs::{Fate, Held};
 
 /// Gives the subtransaction a number, even where nothing has been written in it.
@@ -78,7 +78,7 @@ impl Session {
         Reply::notice(plan.summary.clone()).detail(words::split(&plan, head)).put(&mut self.client.out);
         if head > 0 {
             let first = plan.first(head);
-            let (outcome, status) = self.execute(&first, None).await?;
+            let (outcome, status) = self.execute((&first, &Past::default()), None).await?;
             self.relay.status = status;
             if !matches!(outcome, Outcome::Done(_)) {
                 self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));

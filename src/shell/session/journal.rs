@@ -22,6 +22,7 @@ pub(super) struct Journal {
 enum Line {
     Started(u32),
     Finished(u32, StepOutcome, Option<String>),
+    Walked(String),
     Checks(Vec<Checked>),
     End(RunOutcome),
 }
@@ -61,6 +62,7 @@ impl Journal {
                 self.queue.goes_on();
             }
             Progress::StepStarted { .. }
+            | Progress::Walked(_)
             | Progress::Throttled { .. }
             | Progress::EndedIdle { .. }
             | Progress::Note(_) => {}
@@ -69,6 +71,7 @@ impl Journal {
             Progress::StepStarted { step, .. } => self.line(Line::Started(number(*step))),
             Progress::StepDone { step, .. } => self.line(Line::Finished(number(*step), StepOutcome::Done, None)),
             Progress::AlreadyDone { step, .. } => self.line(Line::Finished(number(*step), StepOutcome::Skipped, None)),
+            Progress::Walked(place) => self.line(Line::Walked(place.clone())),
             Progress::Retrying { .. }
             | Progress::Backfill { .. }
             | Progress::Throttled { .. }
@@ -113,6 +116,7 @@ async fn write(store: &Store, run: &str, line: Line) -> Result<(), StoreError> {
     match line {
         Line::Started(step) => store.journal_started(run, step, now()).await.map(drop),
         Line::Finished(step, outcome, detail) => store.journal_finished(run, step, (outcome, detail), now()).await,
+        Line::Walked(place) => store.journal_walked(run, place).await,
         Line::Checks(checks) => store.journal_checks(run, checks).await,
         Line::End(outcome) => store.journal_end(run, outcome, now()).await,
     }

@@ -187,6 +187,7 @@ pub(super) fn step(log: &mut SessionLog, (n, plan): (u64, &Plan), progress: &Pro
         Progress::StepStarted { .. }
         | Progress::Retrying { .. }
         | Progress::Backfill { .. }
+        | Progress::Walked(_)
         | Progress::Throttled { .. }
         | Progress::WaitingForSnapshots { .. }
         | Progress::EndedIdle { .. }

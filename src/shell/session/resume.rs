@@ -14,7 +14,8 @@ use super::record::Decided;
 use super::taken::Taken;
 use crate::kernel::facts::Facts;
 use crate::kernel::plan::{Plan, guarded};
-use crate::shell::store::{Run, RunOf, RunOutcome};
+use crate::shell::executor::Past;
+use crate::shell::store::{Run, RunOf, RunOutcome, places};
 
 /// How often, and after how long, is looked whether a run of this process is about to end.
 const ENDING_LOOKS: u32 = 10;
@@ -50,8 +51,8 @@ impl Session {
 
     /// The plan of the same statement's last run, if that was cut off. What it left may let the statement be judged
     /// otherwise now, or give it other names. Of a run that ended by itself only what it kept matters: there, nothing
-    /// would be rewritten now, and `plan` is the statement as it is.
-    pub(super) async fn cut_off(&self, taken: &Taken, plan: &Plan, sameness: &Sameness) -> Option<Plan> {
+    /// would be rewritten now, and `plan` is the statement as it is. With it, where its walks had come to.
+    pub(super) async fn cut_off(&self, taken: &Taken, plan: &Plan, sameness: &Sameness) -> Option<(Plan, Past)> {
         if self.relay.in_transaction() || taken.known.hides() {
             return None;
         }
@@ -67,7 +68,8 @@ impl Session {
         // It comes from a file: no text of it runs unless it is still one statement to the parser of record.
         let boot = &self.log.id().boot;
         let goes_on = was_cut_off(&last, boot) || plan.recipe == guarded::RECIPE && was_stopped(&last);
-        (goes_on && last.plan.reads_back().is_ok()).then_some(last.plan)
+        let past = Past { places: places(std::slice::from_ref(&last)), ..Past::default() };
+        (goes_on && last.plan.reads_back().is_ok()).then_some((last.plan, past))
     }
 
     async fn last_run(&self, sameness: &Sameness) -> Option<Run> {

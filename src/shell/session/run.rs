@@ -18,7 +18,7 @@ use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::backstage::{Aside, Backstage, End};
 use crate::shell::database::DatabaseError;
-use crate::shell::executor::{self, Control, Outcome, Progress, Stopped};
+use crate::shell::executor::{self, Control, Outcome, Past, Progress, Stopped};
 use crate::shell::store::RunOutcome;
 
 /// How a change that ran came out, for its ticket.
@@ -37,16 +37,18 @@ pub(super) struct Permit {
     pub decided: Decided,
     /// Where its steps are written down, if a ticket is for it.
     pub journal: Option<Journal>,
+    /// What is known of an earlier run that was cut off.
+    pub past: Past,
 }
 
 impl Session {
     /// Runs a plan in the client's place and gives the client its result.
     pub(super) async fn run_plan(&mut self, taken: &Taken, plan: &Plan, permit: Permit) -> Result<Ran, Ended> {
-        let Permit { clearance: _, decided, journal } = permit;
+        let Permit { clearance: _, decided, journal, past } = permit;
         if plan.rewrites() {
             Reply::notice(plan.summary.clone()).detail(words::steps(plan)).put(&mut self.client.out);
         }
-        let (outcome, status) = self.execute(plan, journal.as_ref()).await?;
+        let (outcome, status) = self.execute((plan, &past), journal.as_ref()).await?;
         if let Some(journal) = journal {
             let (how, mut stopped) = ended(&outcome);
             if let (Some((_, why)), true) = (&mut stopped, taken.known.hides()) {
@@ -92,7 +94,11 @@ impl Session {
     }
 
     /// Runs a plan on the client's server connection.
-    pub(super) async fn execute(&mut self, plan: &Plan, journal: Option<&Journal>) -> Result<(Outcome, Status), Ended> {
+    pub(super) async fn execute(
+        &mut self,
+        (plan, past): (&Plan, &Past),
+        journal: Option<&Journal>,
+    ) -> Result<(Outcome, Status), Ended> {
         let limits = self.settings().limits_of(&self.identity.target);
         let control = Control::default();
         let mut cancels = self.cancel.listen();
@@ -114,7 +120,7 @@ impl Session {
                 // The receiver lives as long as this function.
                 let _ = progress.send(Aside::Progress(one));
             };
-            let mut run = pin!(executor::run(&mut stage, plan, &limits, &control, &mut tell));
+            let mut run = pin!(executor::run(&mut stage, (plan, past), &limits, &control, &mut tell));
             let mut gone = false;
             loop {
                 tokio::select! {

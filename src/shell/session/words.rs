@@ -56,7 +56,10 @@ fn lines(plan: &Plan) -> Vec<String> {
 pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
     let text = match progress {
         // The summary at the end has them all.
-        Progress::StepStarted { .. } | Progress::StepDone { .. } | Progress::AlreadyDone { .. } => return,
+        Progress::StepStarted { .. }
+        | Progress::StepDone { .. }
+        | Progress::AlreadyDone { .. }
+        | Progress::Walked(_) => return,
         Progress::Retrying { attempt, wait_ms, queue } => {
             let who = in_the_way(&queue.holders);
             format!("waiting for a lock without blocking others (try {attempt}, next in {wait_ms} ms): held by {who}")

@@ -1,6 +1,8 @@
 //! What a running plan has done so far: written before and after every step, so that after a crash
 //! it is known where to look. It proves nothing about the database; the step's probe does.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,6 +89,9 @@ pub struct StepRecord {
     /// The transaction it was last tried in, where its outcome could not be told otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xid: Option<String>,
+    /// Where its walk over the table had come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 impl Store {
@@ -134,6 +139,19 @@ impl Store {
                 1 => Ok(()),
                 _ => Err(StoreError::Failed(format!("step {step} of run {run} was not begun"))),
             }
+        })
+        .await
+    }
+
+    /// Where the step at work has come to in its walk over the table.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn journal_walked(&self, run: &str, place: String) -> Result<(), StoreError> {
+        let run = run.to_owned();
+        self.write(move |tx| {
+            tx.execute("UPDATE run_steps SET place = ?2 WHERE run = ?1 AND finished IS NULL", params![run, place])?;
+            Ok(())
         })
         .await
     }
@@ -302,16 +320,16 @@ fn load(connection: &Connection, name: &str) -> Result<Option<Run>, StoreError> 
 }
 
 fn steps(connection: &Connection, name: &str) -> Result<Vec<StepRecord>, StoreError> {
-    let sql = "SELECT step, attempt, started, finished, outcome, detail, xid FROM run_steps \
+    let sql = "SELECT step, attempt, started, finished, outcome, detail, xid, place FROM run_steps \
                WHERE run = ?1 ORDER BY started, step, attempt";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([name], |row| {
         let ended = (row.get::<_, Option<i64>>(3)?, row.get::<_, Option<String>>(4)?);
-        Ok(((row.get(0)?, row.get(1)?), row.get(2)?, ended, row.get(5)?, row.get(6)?))
+        Ok(((row.get(0)?, row.get(1)?), row.get(2)?, ended, row.get(5)?, (row.get(6)?, row.get(7)?)))
     })?;
     rows.map(|row| {
-        let ((step, attempt), started, ended, detail, xid) = row?;
-        Ok(StepRecord { step, attempt, started: Instant(started), ended: end(ended)?, detail, xid })
+        let ((step, attempt), started, ended, detail, (xid, place)) = row?;
+        Ok(StepRecord { step, attempt, started: Instant(started), ended: end(ended)?, detail, xid, place })
     })
     .collect()
 }
@@ -329,4 +347,20 @@ fn word(outcome: &impl Serialize) -> Result<String, StoreError> {
         serde_json::Value::String(word) => Ok(word),
         other => Err(StoreError::Failed(format!("{other} is no word"))),
     }
+}
+
+/// Where the steps had come to that were cut off at a walk, by their runs in order.
+#[must_use]
+pub fn places(runs: &[Run]) -> BTreeMap<usize, String> {
+    let mut places = BTreeMap::new();
+    for record in runs.iter().flat_map(|run| &run.steps) {
+        let at = usize::try_from(record.step).unwrap_or(usize::MAX);
+        match (&record.ended, &record.place) {
+            (None | Some((_, StepOutcome::Unknown)), Some(place)) => drop(places.insert(at, place.clone())),
+            (None | Some((_, StepOutcome::Unknown)), None) => {}
+            // What it had done may have been taken back.
+            (Some(_), _) => drop(places.remove(&at)),
+        }
+    }
+    places
 }

@@ -32,7 +32,7 @@ use crate::kernel::review::{Command, Door, Event, Instant, Request, Terms, Ticke
 pub use error::{StoreError, Trouble};
 pub use history::{Change, ChangeFilter, ChangeOutcome, RunOf};
 pub use jobs::{JobChanged, JobFilter, JobRecorded, JobSeen};
-pub use journal::{Backend, NewRun, Run, RunOutcome, StepOutcome, StepRecord};
+pub use journal::{Backend, NewRun, Run, RunOutcome, StepOutcome, StepRecord, places};
 pub use lock::DataDirectory;
 pub use outbox::{Delivery, DeliveryFilter, DeliveryState, NewDelivery, Tried};
 pub use search::{Filter, Kin};

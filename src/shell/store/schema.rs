@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 9] = [
+pub(super) const MIGRATIONS: [&str; 10] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -201,6 +201,10 @@ CREATE TABLE change_keys (
     PRIMARY KEY (key, change)
 ) STRICT, WITHOUT ROWID;
 CREATE VIRTUAL TABLE changes_text USING fts5(words, content='', contentless_delete=1);
+",
+    "
+-- Where the walk of a step had come to.
+ALTER TABLE run_steps ADD COLUMN place TEXT;
 ",
 ];
 
