@@ -256,10 +256,13 @@ impl RelationFacts {
     }
 }
 
-/// Triggers and rules of the application's own, enabled ones only.
+/// Triggers and rules of the application's own, of the table and of its parts: those that act in an ordinary session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reactions {
     pub triggers: Vec<Trigger>,
+    /// Rules that do something else or something more than an UPDATE.
+    #[serde(default)]
+    pub update_rules: Vec<String>,
     /// A rule does something else or something more than the write.
     pub rules: bool,
 }
@@ -275,6 +278,16 @@ pub struct Trigger {
     pub on_insert: bool,
     pub on_update: bool,
     pub on_delete: bool,
+    /// `UPDATE OF`; none: an UPDATE of any column.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+impl Trigger {
+    /// Whether an UPDATE of these columns fires it.
+    pub fn fires_on<'a>(&self, mut columns: impl Iterator<Item = &'a str>) -> bool {
+        self.on_update && (self.columns.is_empty() || columns.any(|name| self.columns.iter().any(|of| of == name)))
+    }
 }
 
 /// `pg_class.relkind`.

@@ -30,7 +30,7 @@ use crate::kernel::sql::statement::{
 
 /// What the cases know: `orders` and `customers` are large, `small`, `empty`, `temporary` and `fresh` (new in
 /// this transaction) are what they are called, `parts` is partitioned with `part_1` and a default
-/// partition, `ranges` with `range_1` and `range_2`.
+/// partition, `ranges` with `range_1` and `range_2`; `touched` has triggers.
 pub(crate) fn catalog(version: u32) -> Facts {
     let mut facts = Facts::default();
     facts.server_version = version * 10_000;
@@ -44,6 +44,7 @@ pub(crate) fn catalog(version: u32) -> Facts {
     put(&mut facts, table("empty", (0, 0)));
     put(&mut facts, RelationFacts { constraints: Vec::new(), ..keyless(large) });
     put(&mut facts, table("watched", large));
+    put(&mut facts, hangs::touched(table("touched", large)));
     put(&mut facts, RelationFacts { persistence: Persistence::Temporary, ..table("temporary", large) });
     put(&mut facts, RelationFacts { new_in_transaction: true, ..table("fresh", large) });
     put(&mut facts, tied::tied(large));

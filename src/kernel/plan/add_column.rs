@@ -36,6 +36,9 @@ pub fn plan(table: &RelationFacts, column: &AddColumn, facts: &Facts, names: &mu
     let type_facts = facts.type_facts(&column.type_name).ok_or("its type could not be looked up")?;
     possible(table, column, type_facts, facts)?;
     let is_volatile = volatile(column, facts);
+    if let Some(rule) = table.reacts.update_rules.first().filter(|_| is_volatile) {
+        return Err(format!("rule {rule} would change what fills old rows"));
+    }
     let mut steps = if is_volatile {
         filled(table, column, (type_facts, facts), names)?
     } else {

@@ -71,7 +71,7 @@ pub fn plan(kind: MassWriteKind, write: Option<&ByRow>, table: &RelationFacts, f
             MassWriteKind::Update => "UPDATE".to_owned(),
             MassWriteKind::Delete => "DELETE".to_owned(),
         },
-        summary: summary(kind, verb, table),
+        summary: summary((kind, verb), write, table),
         relation: Some(table.qualified()),
         steps: vec![step],
         undo_loses: None,
@@ -79,7 +79,7 @@ pub fn plan(kind: MassWriteKind, write: Option<&ByRow>, table: &RelationFacts, f
     })
 }
 
-fn summary(kind: MassWriteKind, verb: &str, table: &RelationFacts) -> String {
+fn summary((kind, verb): (MassWriteKind, &str), write: &ByRow, table: &RelationFacts) -> String {
     let meanwhile = match kind {
         MassWriteKind::Update => {
             "Rows written meanwhile are updated too, and rows that have the new values already are left out"
@@ -91,7 +91,7 @@ fn summary(kind: MassWriteKind, verb: &str, table: &RelationFacts) -> String {
          be taken back. {meanwhile}.",
         table.schema, table.name
     );
-    let fires: Vec<&str> = triggers(kind, table).map(|trigger| trigger.name.as_str()).collect();
+    let fires: Vec<&str> = triggers(kind, write, table).map(|trigger| trigger.name.as_str()).collect();
     if !fires.is_empty() {
         summary.push_str(&format!(" Triggers fire for each row, a batch at a time: {}.", fires.join(", ")));
     }
@@ -104,9 +104,9 @@ fn summary(kind: MassWriteKind, verb: &str, table: &RelationFacts) -> String {
     summary
 }
 
-fn triggers(kind: MassWriteKind, table: &RelationFacts) -> impl Iterator<Item = &Trigger> {
+fn triggers<'a>(kind: MassWriteKind, write: &ByRow, table: &'a RelationFacts) -> impl Iterator<Item = &'a Trigger> {
     table.reacts.triggers.iter().filter(move |trigger| match kind {
-        MassWriteKind::Update => trigger.on_update,
+        MassWriteKind::Update => trigger.fires_on(write.set.iter().map(|one| one.column.as_str())),
         MassWriteKind::Delete => trigger.on_delete,
     })
 }
@@ -124,7 +124,8 @@ fn possible(kind: MassWriteKind, write: &ByRow, table: &RelationFacts, facts: &F
     if table.reacts.rules {
         return Err("rules of the table turn the write into another one".to_owned());
     }
-    if let Some(once) = triggers(kind, table).find(|trigger| !trigger.for_each_row || trigger.transition_tables) {
+    if let Some(once) = triggers(kind, write, table).find(|trigger| !trigger.for_each_row || trigger.transition_tables)
+    {
         return Err(format!("its trigger {} is for the statement as a whole and would fire for each batch", once.name));
     }
     if let Some(unknown) = write.reads.iter().find(|name| table.column(name).is_none()) {

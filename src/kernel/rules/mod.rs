@@ -24,6 +24,7 @@ pub mod drop_index;
 pub mod drop_object;
 pub mod drop_schema;
 pub mod drop_table;
+pub mod fires_triggers;
 pub mod lock_table;
 pub mod locks;
 pub mod mass_delete;
@@ -173,6 +174,7 @@ pub const RULES: &[&Rule] = &[
     &drop_object::RULE,
     &drop_schema::RULE,
     &drop_table::RULE,
+    &fires_triggers::RULE,
     &lock_table::RULE,
     &mass_delete::RULE,
     &mass_update::RULE,

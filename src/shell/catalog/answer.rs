@@ -64,6 +64,13 @@ struct Listed {
     detach_pending: bool,
 }
 
+/// Partitions have the triggers of their parents as well.
+fn distinct(mut reacts: Reactions) -> Reactions {
+    reacts.triggers.dedup();
+    reacts.update_rules.dedup();
+    reacts
+}
+
 /// The facts of the first query, whose relations come in the order they were asked for.
 pub(super) fn facts(asked: &[RelationName], rows: &[Row]) -> Result<Facts, String> {
     let [row] = rows else { return Err(format!("{} rows instead of one", rows.len())) };
@@ -170,7 +177,7 @@ impl Relation {
             partitioned: self.partitioned,
             members: self.members.into_iter().map(Listed::into_facts).collect::<Result<_, _>>()?,
             partition_of: self.partition_of,
-            reacts: self.reacts,
+            reacts: distinct(self.reacts),
             populated: self.populated,
         })
     }

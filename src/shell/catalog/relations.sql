@@ -92,15 +92,25 @@ SELECT pg_catalog.json_build_object(
     -- Bits of tgtype (pg_trigger.h): 0 row, 2 insert, 3 delete, 4 update.
     'reacts', pg_catalog.json_build_object(
       'rules', c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog."char"[]),
+      'update_rules', COALESCE((SELECT pg_catalog.json_agg(r.rulename ORDER BY r.rulename)
+        FROM pg_catalog.pg_rewrite r JOIN tree b ON b.oid OPERATOR(pg_catalog.=) r.ev_class
+        WHERE b.root OPERATOR(pg_catalog.=) c.oid AND r.ev_type OPERATOR(pg_catalog.=) '2'::pg_catalog."char"
+          AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog."char"[])
+          AND r.ev_enabled OPERATOR(pg_catalog.=) ANY ('{O,A}'::pg_catalog."char"[])), '[]'::pg_catalog.json),
+      -- Of its parts as well: theirs fire for its rows.
       'triggers', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
           'name', t.tgname, 'for_each_row', pg_catalog.int2and(t.tgtype, 1::pg_catalog.int2) OPERATOR(pg_catalog.>) 0::pg_catalog.int2,
           'transition_tables', t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL,
           'on_insert', pg_catalog.int2and(t.tgtype, 4::pg_catalog.int2) OPERATOR(pg_catalog.>) 0::pg_catalog.int2,
           'on_delete', pg_catalog.int2and(t.tgtype, 8::pg_catalog.int2) OPERATOR(pg_catalog.>) 0::pg_catalog.int2,
-          'on_update', pg_catalog.int2and(t.tgtype, 16::pg_catalog.int2) OPERATOR(pg_catalog.>) 0::pg_catalog.int2)
-          ORDER BY t.tgname)
-        FROM pg_catalog.pg_trigger t WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT t.tgisinternal
-          AND t.tgenabled OPERATOR(pg_catalog.<>) 'D'::pg_catalog."char"), '[]'::pg_catalog.json)),
+          'on_update', pg_catalog.int2and(t.tgtype, 16::pg_catalog.int2) OPERATOR(pg_catalog.>) 0::pg_catalog.int2,
+          'columns', COALESCE((SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid OPERATOR(pg_catalog.=) t.tgrelid
+              AND a.attnum OPERATOR(pg_catalog.=) ANY (t.tgattr::pg_catalog.int2[])), '[]'::pg_catalog.json))
+          ORDER BY t.tgname, t.tgrelid)
+        FROM pg_catalog.pg_trigger t JOIN tree b ON b.oid OPERATOR(pg_catalog.=) t.tgrelid
+        WHERE b.root OPERATOR(pg_catalog.=) c.oid AND NOT t.tgisinternal
+          AND t.tgenabled OPERATOR(pg_catalog.=) ANY ('{O,A}'::pg_catalog."char"[])), '[]'::pg_catalog.json)),
     'is_partition', c.relispartition,
     'has_children', EXISTS (SELECT FROM pg_catalog.pg_inherits i
       WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid),

@@ -1,6 +1,6 @@
 //! What would be found to hang on a column of the cases' tables.
 
-use crate::kernel::facts::{CastFacts, ColumnUse, Facts, WantedUse};
+use crate::kernel::facts::{CastFacts, ColumnUse, Facts, Reactions, RelationFacts, Trigger, WantedUse};
 
 /// What hangs on a column of [`super::catalog`]'s tables; `seen` is in a view, `watched` tables have a trigger, and
 /// strings become nothing else without USING.
@@ -19,4 +19,24 @@ pub(super) fn hangs_on(facts: &Facts, asked: &WantedUse) -> Option<ColumnUse> {
         });
     }
     Some(found)
+}
+
+/// A table with triggers, one of which fires for one column only, and without rules.
+pub(super) fn touched(table: RelationFacts) -> RelationFacts {
+    let trigger = |name: &str, (insert, update): (bool, bool), columns: &[&str]| Trigger {
+        name: name.to_owned(),
+        for_each_row: true,
+        transition_tables: false,
+        on_insert: insert,
+        on_update: update,
+        on_delete: false,
+        columns: columns.iter().map(|&column| column.to_owned()).collect(),
+    };
+    let triggers = vec![
+        trigger("audit", (true, true), &[]),
+        trigger("of_a", (false, true), &["a"]),
+        trigger("on_insert", (true, false), &[]),
+        trigger("touch", (false, true), &[]),
+    ];
+    RelationFacts { reacts: Reactions { triggers, ..Reactions::default() }, ..table }
 }

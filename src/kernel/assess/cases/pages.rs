@@ -58,8 +58,8 @@ fn index() -> String {
         let _ = writeln!(page, "| [{0}]({0}.md) | {1} | {standard} | {strict} |", rule.id, rule.hazard);
     }
     page.push_str(
-        "\n## Facts of the examples\n\nPostgreSQL 15 unless another version is named. `orders`, `customers`, `keyless` and\n\
-        `watched` have 5 million rows in 1 GB, `small` 100, `empty` none; `parts` and `ranges` are partitioned; `temporary` is\n\
+        "\n## Facts of the examples\n\nPostgreSQL 15 unless another version is named. `orders`, `customers`, `keyless`,\n\
+        `touched` (with triggers) and `watched` have 5 million rows in 1 GB, `small` 100, `empty` none; `parts` and `ranges` are partitioned; `temporary` is\n\
         a temporary table, `fresh` was made by the open transaction.\n",
     );
     page
