@@ -162,6 +162,9 @@ impl<D: Database> Runner<'_, D> {
                 continue;
             }
             self.at = at;
+            if let (Action::Reindex { leftovers, .. }, true) = (&step.action, self.control.is_cancelled()) {
+                self.drop_unfinished(leftovers, true).await?;
+            }
             // One that is past was done, and is there again when the later step is taken back.
             if self.is_done(step).await? {
                 self.applied.push(at);
@@ -171,8 +174,6 @@ impl<D: Database> Runner<'_, D> {
                 && !self.drop_concurrently(cleanup, true).await?
             {
                 self.leftover = Some(cleanup.clone());
-            } else if let (Action::Reindex { leftovers, .. }, true) = (&step.action, self.control.is_cancelled()) {
-                self.drop_unfinished(leftovers, true).await?;
             }
         }
         Ok(())
@@ -186,6 +187,10 @@ impl<D: Database> Runner<'_, D> {
         let started = Instant::now();
         let already_done = self.is_done(step).await?;
         let attempts = if already_done {
+            if let Action::Reindex { leftovers, .. } = &step.action {
+                // One that was cut off after the new index was in place.
+                self.drop_unfinished(leftovers, false).await?;
+            }
             self.book.write(self.at, Entry::Skipped).await?;
             0
         } else {

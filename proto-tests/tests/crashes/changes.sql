@@ -39,3 +39,4 @@ alter table orders alter at type timestamptz using at at time zone 'Europe/Berli
 alter table part attach partition part_3 for values in (3, 4)
 alter table part detach partition part_1
 create table event_2 partition of event for values from ('2024-06-01') to ('2024-07-01')
+reindex index orders_pair

@@ -291,7 +291,9 @@ async fn what_does_not_hold_in_the_end_fails_the_plan_by_name() {
             check("not used", "EXPLAIN 2", Some("i")),
             check("not told", "EXPLAIN 3", Some("i")),
         ];
-        let outcome = run(&mut db, (&plan, &Past::default()), &Limits::default(), &Control::default(), &mut |_: Progress| {}).await;
+        let outcome =
+            run(&mut db, (&plan, &Past::default()), &Limits::default(), &Control::default(), &mut |_: Progress| {})
+                .await;
         let found: Vec<Verified> = outcome.report().checks.iter().map(|one| one.outcome).collect();
         let first = if holds { Verified::Holds } else { Verified::Fails };
         assert_eq!(found, [first, Verified::Holds, Verified::Fails, Verified::Untold]);
@@ -305,5 +307,28 @@ async fn what_does_not_hold_in_the_end_fails_the_plan_by_name() {
             other => panic!("{other:?}"),
         }
         assert!(!db.in_block);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reindex_that_was_cut_off_after_its_index_was_in_place_leaves_no_old_one() {
+    let action =
+        Action::Reindex { sql: "REINDEX INDEX CONCURRENTLY i".to_owned(), leftovers: "SELECT unfinished".to_owned() };
+    let step = Step { action, probe: Some("SELECT rebuilt".to_owned()), ..step("rebuild", "", Mode::NoTransaction) };
+    let plan = plan(vec![step]);
+    let past = Past { begun: [0].into(), ..Past::default() };
+    for stopped in [false, true] {
+        let control = Control::default();
+        if stopped {
+            control.cancel();
+        }
+        let mut db = Script::default()
+            .on("pg_settings", &[Ok(SETTINGS)])
+            .on("SELECT rebuilt", &[Ok("t")])
+            .on("SELECT unfinished", &[Ok("i_ccold"), Ok("")]);
+        let (outcome, _) = kept(&mut db, &plan, &past, &control).await;
+        assert_eq!(matches!(outcome, Outcome::Done(_)), !stopped, "{outcome:?}");
+        let count = (db.count("REINDEX"), db.count("DROP INDEX CONCURRENTLY IF EXISTS i_ccold"));
+        assert_eq!(count, (0, 1), "{stopped}");
     }
 }
