@@ -354,6 +354,49 @@ fn what_cannot_be_deferred_is_refused_with_the_reason() {
     over(twins);
 }
 
+/// A text of several statements, and a pipeline, are transactions that no COMMIT ends.
+#[test]
+fn implicit_transactions_are_not_split_and_leave_nothing() {
+    each(|twins| {
+        let mut client = twins.connect();
+        let rows = "select count(*) from customer where id > 20000";
+        for text in [
+            "insert into customer values (20001, 'a'); create index on orders (amount)",
+            "create index on orders (amount); insert into customer values (20001, 'a')",
+            "begin; insert into customer values (20001, 'a'); create index on orders (amount); commit",
+        ] {
+            let replies = client.query(text);
+            let error = error_of(&replies).unwrap_or_else(|| panic!("{text}: {replies:?}"));
+            assert_eq!((error.field('C').as_deref(), status_of(&replies)), (Some("LK002"), Some('I')), "{text}");
+            assert!(error.render().contains("Send BEGIN, each statement, and COMMIT"), "{text}: {error:?}");
+            assert_eq!(client.rows(rows), ["0"], "{text}");
+        }
+        let execute = |sql: &str| {
+            [wire::parse(b"", sql.as_bytes(), &[]), wire::bind(b"", b"", &[], false), wire::execute(b"", 0)].concat()
+        };
+        let sync = || wire::framed(b'S', b"");
+        let (insert, index) = (execute("insert into customer values (20001, 'a')"), "create index on orders (amount)");
+        client.send(&[insert.clone(), execute(index), insert.clone(), sync()].concat()).unwrap();
+        let replies = client.until_ready();
+        let code = error_of(&replies).and_then(|error| error.field('C'));
+        assert_eq!((code.as_deref(), status_of(&replies)), (Some("LK002"), Some('I')), "{replies:?}");
+        assert_eq!(client.rows(rows), ["0"], "what ran before it is rolled back");
+        assert_eq!(indexes(twins), ["orders_pkey"]);
+        // What comes first stands alone, and stays.
+        let fails = execute("insert into customer values (1, 'there already')");
+        client.send(&[execute(index), fails, sync()].concat()).unwrap();
+        let replies = client.until_ready();
+        let code = error_of(&replies).and_then(|error| error.field('C'));
+        assert_eq!((code.as_deref(), status_of(&replies)), (Some("23505"), Some('I')), "{replies:?}");
+        assert_eq!(indexes(twins), ["orders_amount_idx", "orders_pkey"]);
+        // Brief as it is: with its company, or not at all.
+        let both = "alter table orders add column x int; insert into customer values (1, 'there already')";
+        assert_eq!(error_of(&client.query(both)).and_then(|error| error.field('C')).as_deref(), Some("23505"));
+        let columns = "select count(*) from pg_attribute where attrelid = 'orders'::regclass and attname = 'x'";
+        assert_eq!(client.rows(columns), ["0"]);
+    });
+}
+
 #[test]
 fn pipelines_are_answered_in_order() {
     each(|twins| {

@@ -243,7 +243,14 @@ fn defer(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findings
     {
         return Verdict::Defer { plan: Box::new(plan.clone()), head, clearance: Clearance(()), findings };
     }
-    rewrite(place, assessment, answers, findings)
+    let splits = |change: &Assessed| change.safe.as_ref().is_some_and(|plan| plan.head().is_some());
+    match rewrite(place, assessment, answers, findings) {
+        // An implicit transaction has no COMMIT that the rest could follow.
+        Verdict::Refuse(refusal) if !place.parameters && assessment.changes.iter().any(splits) => {
+            Verdict::Refuse(Box::new(wayout::one_by_one(*refusal)))
+        }
+        verdict => verdict,
+    }
 }
 
 fn rewrite(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findings: Vec<Finding>) -> Verdict {

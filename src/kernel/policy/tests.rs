@@ -186,6 +186,22 @@ fn a_transaction_block_gets_the_first_part_of_a_plan() {
 }
 
 #[test]
+fn what_would_be_split_elsewhere_says_where() {
+    let hint = |policy: &Policy, place: Place, text: &str| match verdict(policy, place, text) {
+        Verdict::Refuse(refusal) => refusal.hint,
+        other => panic!("not refused: {other:?}"),
+    };
+    let (both, way) = ("CREATE INDEX ON orders (a); SELECT 1", "Send BEGIN, each statement, and COMMIT");
+    for place in [ALONE, IN_TRANSACTION, IN_PIPELINE, SEVERAL] {
+        let hint = hint(&Policy::defer(), place, both);
+        assert!(hint.contains(way) && hint.contains("it is then run in its safe form"), "{hint}");
+    }
+    assert!(!hint(&Policy::standard(), ALONE, both).contains(way));
+    let parameters = Place { parameters: true, ..IN_TRANSACTION };
+    assert!(!hint(&Policy::defer(), parameters, "CREATE INDEX ON orders (a)").contains(way));
+}
+
+#[test]
 fn the_strictest_answer_counts_and_rewrite_is_stricter_than_defer() {
     let mut policy = Policy::defer();
     policy.entries[0].responses.insert(RuleId("add-unique".to_owned()), Response::Rewrite);

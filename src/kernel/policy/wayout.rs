@@ -39,6 +39,13 @@ pub(super) fn not_here<'a>(place: Place, findings: impl Iterator<Item = &'a Find
     }
 }
 
+/// It would be split, if it stood alone in its message and its transaction had a COMMIT.
+pub(super) fn one_by_one(refusal: Refusal) -> Refusal {
+    let way = "Send BEGIN, each statement, and COMMIT in messages of their own: then this one is split, and its rest \
+               follows COMMIT";
+    Refusal { hint: format!("{way}. Or: {}", refusal.hint), ..refusal }
+}
+
 /// It would be split, but its rest cannot become a job.
 #[must_use]
 pub fn not_deferred(tag: &str, why: &str, findings: &[Finding]) -> Refusal {
