@@ -83,7 +83,8 @@ async fn a_file_without_a_history_gets_one() {
     act(&store, id, Command::Reject { by: "carol".into(), reason: "no".into() }, 5).await;
     drop((store, request(1)));
     let file = Connection::open(&path).expect("opens");
-    let tables = "DROP TABLE changes_text; DROP TABLE change_keys; DROP TABLE change_bodies; DROP TABLE changes;";
+    let tables = "DROP TABLE changes_text; DROP TABLE change_keys; DROP TABLE change_bodies; DROP TABLE changes; \
+                  ALTER TABLE run_steps DROP COLUMN place;";
     file.execute_batch(tables).expect("drops");
     file.pragma_update(None, "user_version", 8).expect("sets");
     drop(file);
