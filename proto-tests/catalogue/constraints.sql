@@ -127,6 +127,10 @@ alter table orders add primary key (quantity)
 alter table customers drop constraint customers_pkey cascade, add primary key (id)
 -- harm: loss
 
+-- setup: create table swap(id int primary key, big bigint); insert into swap select g, g from generate_series(1, 1000) g
+-- harm: loss
+alter table swap drop constraint swap_pkey, add primary key (big)
+
 -- setup: create table swap(id int primary key, big bigint not null); insert into swap select g, g from generate_series(1, 1000) g; create unique index swap_big on swap (big)
 -- harm: loss
 alter table swap drop constraint swap_pkey, add constraint swap_pkey primary key using index swap_big
@@ -156,6 +160,35 @@ alter table waiting validate constraint later
 -- from: 18
 -- setup: create table waiting(a int); insert into waiting select g from generate_series(1, 1000) g; alter table waiting add constraint later not null a not valid
 alter table waiting alter column a set not null
+
+-- from: 18
+-- setup: create table spans(id int4range, during int4range not null); insert into spans select int4range(g, g + 1), int4range(g, g + 1) from generate_series(1, 300) g
+alter table spans add primary key (id, during without overlaps)
+
+-- from: 18
+-- setup: create table spans(id int4range, during int4range not null); insert into spans select int4range(g, g + 1), int4range(g, g + 1) from generate_series(1, 300) g
+alter table spans add constraint apart unique (id, during without overlaps)
+
+-- from: 18
+-- setup: create table spans(id int4range, during int4range, primary key (id, during without overlaps)); insert into spans select int4range(g, g + 1), int4range(g, g + 1) from generate_series(1, 300) g; create table part_of(span int4range, during int4range); insert into part_of select * from spans
+alter table part_of add constraint within foreign key (span, period during) references spans (id, period during)
+
+-- from: 18
+-- setup: create table spans(id int4range, during int4range, primary key (id, during without overlaps)); insert into spans select int4range(g, g + 1), int4range(g, g + 1) from generate_series(1, 300) g; create table part_of(span int4range, during int4range); insert into part_of select * from spans
+alter table part_of add constraint within foreign key (span, period during) references spans (id, period during) not enforced
+
+-- from: 18
+-- setup: create table spans(id int4range, during int4range, constraint apart primary key (id, during without overlaps)); insert into spans select int4range(g, g + 1), int4range(g, g + 1) from generate_series(1, 300) g
+-- harm: loss
+alter table spans drop constraint apart
+
+-- from: 18
+-- setup: create table spans(id int4range, during int4range not null); insert into spans select int4range(g, g + 1), int4range(g, g + 1) from generate_series(1, 300) g
+alter table spans add not null id
+
+-- from: 18
+-- fails: 42809
+alter table orders alter constraint not_yet not enforced
 
 -- from: 18
 -- setup: create table span(id int, during int4range not null); insert into span select g, int4range(g, g + 1) from generate_series(1, 300) g

@@ -402,6 +402,13 @@ alter database template1 rename to template3
 -- alarm: limits of a database are everybody's
 alter database template1 connection limit 50
 
+-- harm: breaks
+alter database template1 allow_connections false
+
+-- from: 15
+-- harm: guards
+alter database template1 refresh collation version
+
 -- alarm: a tablespace is everybody's
 alter tablespace pg_default set (random_page_cost = 2)
 

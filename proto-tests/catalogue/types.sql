@@ -274,6 +274,14 @@ alter type pair add attribute third int
 alter type row_of add attribute c int cascade
 
 -- setup: create type row_of as (a int, b text); create table rows_of of row_of; insert into rows_of select g, g from generate_series(1, 1000) g
+-- more: tables of the type
+alter type row_of alter attribute a type bigint cascade
+
+-- setup: create type row_of as (a int, b text); create table rows_of of row_of; insert into rows_of select g, g from generate_series(1, 1000) g
+-- fails: 2BP01
+alter type row_of alter attribute a type bigint
+
+-- setup: create type row_of as (a int, b text); create table rows_of of row_of; insert into rows_of select g, g from generate_series(1, 1000) g
 -- harm: loss
 -- more: tables of the type
 alter type row_of drop attribute b cascade

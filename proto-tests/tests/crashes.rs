@@ -25,8 +25,8 @@ const TABLES: [&str; 7] = ["orders", "line", "keyless", "part", "event", "hashed
 
 /// Rewrites whatever has a safe form, also on small tables, and steers backfills as jobs elsewhere.
 const CONFIG: &str = "policy = \"own\"\n[targets.jobs]\n[[targets.jobs.logins]]\nroles = [\"*\"]\n\
-    [[policy.own.rules]]\nsmall_rows = 0\nsmall_bytes = 0\n\
-    responses = { change-type = \"rewrite\", drop-index = \"rewrite\", reindex = \"rewrite\" }\n";
+    [[policy.own.rules]]\nsmall_rows = 0\nsmall_bytes = 0\nrename_grace_s = 1\n\
+    responses = { change-type = \"rewrite\", rename = \"rewrite\", drop-object = \"rewrite\", drop-index = \"rewrite\", reindex = \"rewrite\" }\n";
 
 /// What goes away.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -156,9 +156,24 @@ impl Rig {
     }
 
     fn compare(&self, database: &str, (wanted, wanted_rows): &Left) -> Result<(), String> {
+        self.wait_for_old_names(database);
         let mut lines = catalog::difference(wanted, &schema(&self.server, database));
         lines.extend(catalog::difference(wanted_rows, &rows(&self.server, database)));
         if lines.is_empty() { Ok(()) } else { Err(lines.join("\n      ")) }
+    }
+
+    /// What an old name is kept by goes with a job of its own, a little later.
+    fn wait_for_old_names(&self, database: &str) {
+        let deadline = Instant::now() + LONG;
+        while self.has_old_names(database) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn has_old_names(&self, database: &str) -> bool {
+        let kept = "select from pg_trigger where tgname like 'zzz_lockkeeper%' \
+                    union all select from pg_class where relkind = 'v' and relnamespace = 'public'::regnamespace";
+        !self.server.sql(database, kept).is_empty()
     }
 
     /// One fault in one run, and what is wrong with its end.
@@ -173,7 +188,7 @@ impl Rig {
         let (mut client, job) = self.begin(way, &database, sql);
         let reached = match way {
             Way::Again => self.gate.wait(|| is_answered(&mut client)),
-            Way::On | Way::Back => self.gate.wait(|| is_over(&self.state(&job))),
+            Way::On | Way::Back => self.gate.wait(|| is_over(&self.state(&job)) && !self.has_old_names(&database)),
         };
         if reached {
             let holder = self.within(&database, place);
@@ -342,6 +357,10 @@ fn change(rig: &mut Rig, sql: &str, (number, seed): (usize, u64), failures: &Mut
     let fail = |text: String| failures.lock().unwrap().push(format!("{sql}: {text}"));
     let mut tried = 0;
     for (ways, part) in [(&[Way::On, Way::Back][..], number.div_ceil(2)), (&[Way::Again][..], number / 2)] {
+        // Without jobs no old name is kept; and a key swapped once more for itself is asked about.
+        if ways == [Way::Again] && (sql.contains(" rename ") || sql.contains("_pkey, add ")) {
+            continue;
+        }
         let statements = match rig.statements(ways[0], sql, &naive) {
             Ok(statements) => statements,
             Err(text) => return fail(format!("without a fault: {text}")),

@@ -285,6 +285,15 @@ fn what_cannot_be_kept_is_asked_about_and_a_comment_asks_for_it() {
     }
     assert!(gateway.show("2").contains("kept in step"), "{}", gateway.show("2"));
     assert!(gateway.show("3").contains("kept in step"), "{}", gateway.show("3"));
+    // Nor is one of them dropped or changed without the other: every write would fail.
+    for sql in ["drop amount", "drop column price", "alter amount type bigint"] {
+        let replies = client.query(&format!("alter table orders {sql}"));
+        let error = error_of(&replies).unwrap();
+        let told = format!("{:?} {:?} {:?}", error.field('M'), error.field('D'), error.field('H'));
+        assert_eq!(error.field('C').as_deref(), Some("LK002"), "{sql}: {told}");
+        assert!(told.contains("lockkeeper jobs undo"), "{sql}: {told}");
+    }
+    client.rows("insert into orders (id, code, price) values (300000, 'after', 5)");
     drop(client);
     let gateway = Gateway::with(server, &GatewayOptions::jobs("continue", 0));
     let mut client = gateway.connect("alice", &database);

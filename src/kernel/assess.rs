@@ -197,6 +197,7 @@ fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
         Change::Rename(_)
         | Change::Setting(_)
         | Change::Opaque(_)
+        | Change::AlterDatabase { .. }
         | Change::Other { .. }
         | Change::Privilege(_)
         | Change::Unreadable { .. } => earlier.blurred = true,

@@ -352,6 +352,18 @@ pub struct IndexFacts {
     /// The partitioned index it is attached to.
     #[serde(default)]
     pub parent: Option<u32>,
+    #[serde(default)]
+    pub marks: IndexMarks,
+}
+
+/// What is said of an index beside its definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexMarks {
+    pub replica_identity: bool,
+    pub clustered: bool,
+    pub comment: Option<String>,
+    /// Statistics targets of its columns, by their numbers.
+    pub statistics: Vec<(i16, i32)>,
 }
 
 /// `pg_constraint`.
@@ -367,6 +379,8 @@ pub struct ConstraintFacts {
     /// It comes from a parent.
     #[serde(default)]
     pub inherited: bool,
+    #[serde(default)]
+    pub comment: Option<String>,
 }
 
 /// A type named in a statement.

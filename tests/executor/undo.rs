@@ -59,6 +59,20 @@ const SHOP: &[&str] = &[
     "CREATE INDEX tied_up ON tied (up)",
     "CREATE INDEX tied_said ON tied (order_id)",
     "COMMENT ON INDEX tied_said IS 'kept to the end'",
+    "ALTER TABLE tied ADD CONSTRAINT tied_note UNIQUE (order_id, note) DEFERRABLE INITIALLY DEFERRED",
+    "COMMENT ON CONSTRAINT tied_note ON tied IS 'once'",
+    "CREATE UNIQUE INDEX marked ON orders (id, (amount + 1))",
+    "CREATE UNIQUE INDEX marked_too ON orders (id)",
+    "ALTER TABLE orders CLUSTER ON marked, REPLICA IDENTITY USING INDEX marked_too",
+    "ALTER INDEX marked ALTER COLUMN 2 SET STATISTICS 77",
+    "COMMENT ON INDEX marked IS 'marked'",
+    "ALTER TABLE tied ADD CONSTRAINT up_sane CHECK (up > 0)",
+    "COMMENT ON CONSTRAINT up_sane ON tied IS 'sane'",
+    "CREATE TABLE swapped (id int PRIMARY KEY, other bigint, note text)",
+    "INSERT INTO swapped SELECT n, n, 'note' FROM generate_series(1, 500) n",
+    "COMMENT ON CONSTRAINT swapped_pkey ON swapped IS 'key'",
+    "COMMENT ON INDEX swapped_pkey IS 'index'",
+    "ALTER TABLE swapped CLUSTER ON swapped_pkey, REPLICA IDENTITY USING INDEX swapped_pkey",
     "CREATE VIEW notes AS SELECT note FROM tied WHERE false",
     "CREATE TABLE untied (id int PRIMARY KEY, customer_id int REFERENCES customer, tied_id int REFERENCES tied)",
 ];
@@ -90,12 +104,21 @@ const AS_IS: &[&str] = &[
     "ALTER TABLE tied DROP id",
     "ALTER TABLE part DROP note",
     "ALTER TABLE orders DROP amount, DROP status",
+    "ALTER TABLE customer DROP CONSTRAINT customer_pkey, ADD PRIMARY KEY (email)",
 ];
 
 /// Statements of which every prefix of the plan is taken back.
 const STATEMENTS: &[&str] = &[
     "CREATE INDEX ON orders (amount)",
     "DROP INDEX orders_old",
+    "DROP INDEX marked, marked_too",
+    "ALTER TABLE tied DROP CONSTRAINT tied_note",
+    "ALTER TABLE tied DROP CONSTRAINT tied_id_fkey",
+    "ALTER TABLE tied DROP CONSTRAINT later",
+    "ALTER TABLE tied DROP CONSTRAINT up_sane",
+    "ALTER TABLE untied DROP CONSTRAINT untied_pkey",
+    "ALTER TABLE swapped DROP CONSTRAINT swapped_pkey, ADD PRIMARY KEY (other, note)",
+    "ALTER TABLE swapped ADD CONSTRAINT k PRIMARY KEY (other) INCLUDE (note) DEFERRABLE, DROP CONSTRAINT swapped_pkey",
     "ALTER TABLE orders ADD UNIQUE (id, amount)",
     "ALTER TABLE orders ALTER COLUMN status SET NOT NULL",
     "ALTER TABLE orders ADD CHECK (amount >= 0), ADD FOREIGN KEY (customer_id) REFERENCES customer",
@@ -126,6 +149,12 @@ UNION ALL SELECT 'constraint ' || conname || ' on ' || conrelid::regclass || ' '
   FROM pg_constraint WHERE connamespace = 'public'::regnamespace
 UNION ALL SELECT 'index ' || pg_get_indexdef(indexrelid) || indisvalid || indisready || indisprimary
   FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE c.relnamespace = 'public'::regnamespace
+UNION ALL SELECT 'marks ' || indexrelid::regclass || indisreplident || indisclustered || coalesce(obj_description(indexrelid), '')
+    || coalesce((SELECT string_agg(attnum || '=' || attstattarget, ',') FROM pg_attribute WHERE attrelid = indexrelid
+      AND attstattarget >= 0), '')
+  FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE c.relnamespace = 'public'::regnamespace
+UNION ALL SELECT 'said ' || obj_description(oid, 'pg_constraint') || conname FROM pg_constraint
+  WHERE obj_description(oid, 'pg_constraint') IS NOT NULL
 UNION ALL SELECT 'place ' || inhrelid::regclass || ' below ' || inhparent::regclass || inhdetachpending
     || coalesce(pg_get_expr(c.relpartbound, c.oid), '')
   FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
@@ -344,11 +373,14 @@ async fn assessed(db: &mut Wire, sql: &str) -> assess::Assessed {
 }
 
 async fn take_back(db: &mut Wire, statements: &[String]) -> Result<(), String> {
-    let single = matches!(statements, [only] if only.contains(" CONCURRENTLY "));
-    let mut all: Vec<&str> = statements.iter().map(String::as_str).collect();
-    if !single && !all.is_empty() {
+    let parts = lockkeeper::kernel::plan::undo::parts(statements);
+    let mut all: Vec<&str> = parts.brief.iter().chain(parts.proof).map(String::as_str).collect();
+    if !all.is_empty() {
         all.insert(0, "BEGIN");
         all.push("COMMIT");
+    }
+    if let Some(first) = parts.concurrent {
+        all.insert(0, first);
     }
     for sql in all {
         if let Err(error) = db.execute(sql).await {

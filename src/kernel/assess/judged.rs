@@ -8,7 +8,9 @@ use super::super::plan::combine::{self, Part};
 use super::super::plan::estimate::{self, Estimate};
 use super::super::plan::names::Names;
 use super::super::plan::retype::{self, Retype, Work};
-use super::super::plan::{Mode, Plan, as_is, concurrently, create_partition, drops, guarded, tag};
+use super::super::plan::{
+    Mode, Plan, as_is, concurrently, create_partition, drop_constraint, drops, guarded, swap_primary_key, tag,
+};
 use super::super::rules::rename as keep_name;
 use super::super::rules::subject::{Earlier, Hazard, Subject};
 use super::super::rules::{Finding, RULES, Rule, brief_lock, definition, locks, watched};
@@ -111,7 +113,10 @@ impl<'a> Judged<'a> {
             Some(Some(table)) if possible && !findings.is_empty() => table,
             _ => return (findings, None),
         };
-        let mut plan = combine::plan(alter, table, parts);
+        // Both halves of a swap have the plan of the whole.
+        let mut swap = findings.iter().filter_map(|finding| finding.plan.as_ref());
+        let swap = swap.find(|plan| plan.recipe == swap_primary_key::RECIPE).cloned();
+        let mut plan = swap.unwrap_or_else(|| combine::plan(alter, table, parts));
         plan.tag = tag::of(self.change);
         (findings, Some(plan))
     }
@@ -175,6 +180,7 @@ impl<'a> Judged<'a> {
             | AlterKind::ReplicaIdentityDefault
             | AlterKind::RestartIdentity { .. }
             | AlterKind::Enforce { .. }
+            | AlterKind::RowType(_)
             | AlterKind::Other { .. } => false,
         })
     }
@@ -230,7 +236,9 @@ impl<'a> Judged<'a> {
     /// What hurts only by its place in the queue (and by what is lost): DROP, and a new partition beside which no
     /// default one is read.
     fn brief_as_written(&self, findings: &[Finding]) -> bool {
-        let unread = |plan: &Plan| plan.recipe == create_partition::RECIPE && plan.steps.len() == 1;
+        let unread = |plan: &Plan| {
+            plan.recipe == create_partition::RECIPE && plan.steps.len() == 1 || plan.recipe == drop_constraint::RECIPE
+        };
         findings
             .iter()
             .all(|finding| BRIEF.contains(&finding.rule.0.as_str()) || finding.plan.as_ref().is_some_and(unread))
@@ -284,6 +292,7 @@ fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
         | Change::Publication(_)
         | Change::LockTable { .. }
         | Change::Brief { .. }
+        | Change::AlterDatabase { .. }
         | Change::Other { .. }
         | Change::Unreadable { .. } => false,
     };

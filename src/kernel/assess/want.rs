@@ -65,6 +65,7 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         | Change::RestartSequence { .. }
         | Change::LockTable { .. }
         | Change::Brief { .. }
+        | Change::AlterDatabase { .. }
         | Change::Other { .. }
         | Change::Unreadable { .. } => {}
     }
@@ -128,6 +129,7 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             | AlterKind::ReplicaIdentityDefault
             | AlterKind::RestartIdentity { .. }
             | AlterKind::Enforce { .. }
+            | AlterKind::RowType(_)
             | AlterKind::Other { .. } => {}
         }
     }

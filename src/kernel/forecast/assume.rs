@@ -195,6 +195,7 @@ fn needed_by_alter(alter: &AlterTable, facts: &mut RelationFacts) {
             | AlterKind::Security { .. }
             | AlterKind::Weakens { .. }
             | AlterKind::ReplicaIdentityDefault
+            | AlterKind::RowType(_)
             | AlterKind::Other { .. } => {}
         }
     }
@@ -211,6 +212,7 @@ fn need_column(alter: &AlterTable, facts: &mut RelationFacts, name: &str) {
 fn need_constraint(facts: &mut RelationFacts, name: &str, validated: bool) {
     if facts.constraint(name).is_none() {
         facts.constraints.push(ConstraintFacts {
+            comment: None,
             name: name.to_owned(),
             kind: 'c',
             validated,
@@ -237,6 +239,7 @@ pub(super) fn column(name: &str, type_sql: String) -> ColumnFacts {
 /// An index of its own, unique because only such a one is asked for by name.
 pub(super) fn index(name: &str) -> IndexFacts {
     IndexFacts {
+        marks: crate::kernel::facts::IndexMarks::default(),
         oid: 0,
         name: name.to_owned(),
         valid: true,

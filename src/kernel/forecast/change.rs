@@ -56,6 +56,7 @@ impl Forecast {
             | AlterKind::ReplicaIdentityDefault
             | AlterKind::RestartIdentity { .. }
             | AlterKind::Enforce { .. }
+            | AlterKind::RowType(_)
             | AlterKind::Other { .. } => {}
         }
     }
@@ -180,6 +181,7 @@ impl Forecast {
         }
         self.facts_of(table, |of| {
             of.constraints.push(ConstraintFacts {
+                comment: None,
                 name: name.clone(),
                 kind,
                 validated: !constraint.not_valid && !constraint.not_enforced,
@@ -196,6 +198,7 @@ impl Forecast {
                 _ => String::new(),
             };
             let index = IndexFacts {
+                marks: crate::kernel::facts::IndexMarks::default(),
                 definition,
                 primary: kind == 'p',
                 unique: kind != 'x',
@@ -219,6 +222,7 @@ impl Forecast {
                 columns.clone_from(&found.columns);
             }
             of.constraints.push(ConstraintFacts {
+                comment: None,
                 name: name.to_owned(),
                 kind: if primary { 'p' } else { 'u' },
                 validated: true,

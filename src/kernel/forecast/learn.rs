@@ -94,6 +94,7 @@ impl Forecast {
             | Change::Publication(_)
             | Change::RestartSequence { .. }
             | Change::LockTable { .. }
+            | Change::AlterDatabase { .. }
             | Change::Other { .. }
             | Change::Unreadable { .. } => {}
         }
@@ -175,6 +176,7 @@ impl Forecast {
         self.put_index(
             &table,
             IndexFacts {
+                marks: crate::kernel::facts::IndexMarks::default(),
                 unique: create.unique,
                 expression_or_partial: columns.len() < create.elements.len() || create.body_sql.contains(" WHERE "),
                 columns,

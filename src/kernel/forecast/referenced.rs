@@ -61,6 +61,7 @@ fn of(change: &Change) -> Vec<(&RelationName, RelationKind)> {
         | Change::Publication(_)
         | Change::LockTable { .. }
         | Change::Brief { .. }
+        | Change::AlterDatabase { .. }
         | Change::Other { .. }
         | Change::Unreadable { .. } => {}
     }

@@ -126,6 +126,7 @@ pub fn pass(kind: &AlterKind) -> u8 {
         | AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
         | AlterKind::Enforce { .. }
+        | AlterKind::RowType(_)
         | AlterKind::Other { .. } => 10,
     }
 }

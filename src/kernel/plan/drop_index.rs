@@ -1,7 +1,7 @@
 //! DROP INDEX as DROP INDEX CONCURRENTLY, one step an index.
 
 use super::{Mode, Plan, Step, quote};
-use crate::kernel::facts::RelationFacts;
+use crate::kernel::facts::{IndexMarks, RelationFacts};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 
 /// The safe form of dropping indexes that nothing owns. What is missing under IF EXISTS gets its NOTICE.
@@ -44,7 +44,32 @@ pub fn step(index: &RelationFacts) -> Step {
     let definition = index.index(&index.name).map(|listed| listed.definition.as_str()).unwrap_or_default();
     let again = definition.split_once(" INDEX ").map(|(create, rest)| format!("{create} INDEX CONCURRENTLY {rest}"));
     match again {
-        Some(again) => step.undone_by(again),
+        Some(again) => marks(index).into_iter().fold(step.undone_by(again), Step::undone_by),
         None => step,
     }
+}
+
+/// What was said of the index, said again.
+fn marks(index: &RelationFacts) -> Vec<String> {
+    let Some(listed) = index.index(&index.name) else { return Vec::new() };
+    let table = index.index_of.as_ref().map(|of| match &of.schema {
+        Some(schema) => quote::qualified(schema, &of.name),
+        None => quote::identifier(&of.name),
+    });
+    put_back(&listed.marks, &quote::table(index), (table, &index.name))
+}
+
+/// The same for one of these marks and this name.
+pub(super) fn put_back(marks: &IndexMarks, index: &str, of: (Option<String>, &str)) -> Vec<String> {
+    let (table, name) = of;
+    let name = quote::identifier(name);
+    let mut all = Vec::new();
+    if let Some(table) = table {
+        all.extend(marks.replica_identity.then(|| format!("ALTER TABLE {table} REPLICA IDENTITY USING INDEX {name}")));
+        all.extend(marks.clustered.then(|| format!("ALTER TABLE {table} CLUSTER ON {name}")));
+    }
+    let targets = marks.statistics.iter();
+    all.extend(targets.map(|(at, target)| format!("ALTER INDEX {index} ALTER COLUMN {at} SET STATISTICS {target}")));
+    all.extend(marks.comment.iter().map(|text| format!("COMMENT ON INDEX {index} IS {}", quote::literal(text))));
+    all
 }

@@ -4,6 +4,7 @@
 //! changed. Steps know their table by its oid: a later table of the same name is none of theirs.
 
 use super::names::{Names, helper};
+use super::shadow::kept_in_step;
 use super::{Action, GRACE, Mode, Plan, Step, detach_partition, quote};
 use crate::kernel::facts::{ColumnUse, ConstraintUse, Facts, IndexUse, KinHow, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{LockMode, RelationName};
@@ -58,7 +59,7 @@ pub fn tables(tables: &[&RelationFacts], facts: &Facts, names: &mut Names<'_>) -
 /// Nothing where the drop is brief as it is, or where what hangs on the column cannot be told.
 #[must_use]
 pub fn column(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) -> Option<Plan> {
-    let hangs = hangs.filter(|hangs| droppable(table, hangs))?;
+    let hangs = hangs.filter(|hangs| droppable(table, hangs) && kept_in_step(table, column).is_empty())?;
     let is_gone = no_column(table, hangs.position);
     let mut steps = Vec::new();
     for key in hangs.constraints.iter().filter(|constraint| ties(table, constraint)) {
@@ -145,7 +146,7 @@ pub fn table_aside(table: &RelationFacts) -> Option<Plan> {
 /// DROP COLUMN of a column that is first set aside: renamed, and no longer NOT NULL for those who leave it out.
 #[must_use]
 pub fn column_aside(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) -> Option<Plan> {
-    let hangs = hangs.filter(|hangs| droppable(table, hangs))?;
+    let hangs = hangs.filter(|hangs| droppable(table, hangs) && kept_in_step(table, column).is_empty())?;
     let facts = table.column(column)?;
     let needed =
         |constraint: &&ConstraintUse| constraint.kind == 'p' || constraint.definition.contains("NULLS NOT DISTINCT");
@@ -230,10 +231,10 @@ pub fn shared_indexes(table: &RelationFacts, column: &str) -> Vec<String> {
 }
 
 /// A constraint as it is made again.
-struct Named<'a> {
-    name: &'a str,
-    definition: &'a str,
-    comment: Option<&'a str>,
+pub(super) struct Named<'a> {
+    pub(super) name: &'a str,
+    pub(super) definition: &'a str,
+    pub(super) comment: Option<&'a str>,
 }
 
 /// Foreign keys to other tables: one to itself takes no other lock.
@@ -243,7 +244,7 @@ fn keys(table: &RelationFacts) -> impl Iterator<Item = Named<'_>> {
         let other = table.kin_by(KinHow::References).find(|kin| kin.constraint.as_ref() == Some(&key.name));
         other.is_some_and(|kin| kin.relation != table.qualified())
     });
-    others.map(|key| Named { name: &key.name, definition: &key.definition, comment: None })
+    others.map(|key| Named { name: &key.name, definition: &key.definition, comment: key.comment.as_deref() })
 }
 
 /// A plain table, and nothing that the drop would be refused for.
@@ -260,7 +261,7 @@ pub(super) fn rehearsal(drop: &str) -> Step {
 }
 
 /// A foreign key goes alone: that locks its two tables and no third.
-fn unlink(table: &RelationFacts, key: &Named<'_>, past: &str) -> Step {
+pub(super) fn unlink(table: &RelationFacts, key: &Named<'_>, past: &str) -> Step {
     let (relation, name) = (quote::table(table), quote::identifier(key.name));
     let probe = format!(
         "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid OPERATOR(pg_catalog.=) \

@@ -70,6 +70,31 @@ pub fn plan(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Result
     })
 }
 
+/// The columns that a trigger of ours keeps in step with this one, for a change of type or for a rename whose old name
+/// still works.
+#[must_use]
+pub fn kept_in_step(table: &RelationFacts, column: &str) -> Vec<String> {
+    if !table.reacts.triggers.iter().any(|trigger| trigger.name.starts_with(TRIGGER)) {
+        return Vec::new();
+    }
+    let (proof, copy) = (helper("same", ""), helper("new", ""));
+    let proofs = table.constraints.iter().filter(|constraint| constraint.name.starts_with(&proof));
+    let proven = proofs.filter(|constraint| constraint.columns.iter().any(|name| name == column));
+    let mut others: Vec<String> = proven.flat_map(|constraint| constraint.columns.iter().cloned()).collect();
+    // What is not proven yet is told by the copy's name.
+    others.push(column.strip_prefix(&copy).map_or_else(|| helper("new", column), str::to_owned));
+    others.sort();
+    others.dedup();
+    others.retain(|name| name != column && table.column(name).is_some());
+    others
+}
+
+/// Whether a change of type of this column, or its rename, has begun and is not done.
+#[must_use]
+pub fn is_on_its_way(table: &RelationFacts, column: &str) -> bool {
+    table.column(&helper("new", column)).is_some()
+}
+
 impl Shadow<'_> {
     fn relation(&self) -> String {
         quote::table(self.table)

@@ -32,6 +32,7 @@ pub fn of(change: &Change) -> String {
         Change::CreateRule { .. } => "CREATE RULE".to_owned(),
         Change::Publication(publication) => publication.command.to_owned(),
         Change::RestartSequence { .. } => "ALTER SEQUENCE".to_owned(),
+        Change::AlterDatabase { .. } => "ALTER DATABASE".to_owned(),
         Change::Brief { command, .. } | Change::Other { command } => (*command).to_owned(),
         Change::Unreadable { .. } => String::new(),
     }

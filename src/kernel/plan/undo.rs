@@ -1,6 +1,8 @@
 //! The way back as a plan of its own: what each done step names as its undo, last step first.
 
-use super::{Action, Mode, Plan, Step};
+use super::{Action, Mode, Plan, Step, quote};
+use crate::kernel::sql::read::read;
+use crate::kernel::sql::statement::{Change, LockMode, Statement};
 
 /// The recipe's name.
 pub const RECIPE: &str = "undo";
@@ -37,24 +39,48 @@ pub fn is_final(of: &Plan, at: usize) -> bool {
     ends && step.probe.is_some() && of.steps.iter().take(at).any(|earlier| earlier.past == step.probe)
 }
 
-/// What is brief of an undo, and what reads the table to prove a constraint again: that has a transaction of its own,
-/// in which no strong lock is held.
+/// What an undo is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// What refuses a transaction block: an index that is built or dropped.
+    pub concurrent: Option<&'a String>,
+    /// All or nothing.
+    pub brief: &'a [String],
+    /// What reads the table to prove a constraint again: that has a transaction of its own, in which no strong lock is
+    /// held.
+    pub proof: Option<&'a String>,
+}
+
+/// Its parts, in order.
 #[must_use]
-pub fn halves(undo: &[String]) -> (&[String], Option<&String>) {
-    match undo.split_last() {
-        Some((last, brief)) if last.contains(" VALIDATE CONSTRAINT ") => (brief, Some(last)),
-        Some(_) | None => (undo, None),
+pub fn parts(undo: &[String]) -> Parts<'_> {
+    let (concurrent, rest) = match undo.split_first() {
+        Some((first, rest)) if first.contains(" CONCURRENTLY ") => (Some(first), rest),
+        Some(_) | None => (None, undo),
+    };
+    match rest.split_last() {
+        Some((last, brief)) if last.contains(" VALIDATE CONSTRAINT ") => Parts { concurrent, brief, proof: Some(last) },
+        Some(_) | None => Parts { concurrent, brief: rest, proof: None },
     }
 }
 
 /// One step back. It is done when the step's own probe no longer finds it done.
 fn back(step: &Step) -> Vec<Step> {
-    let (brief, proof) = halves(&step.undo);
-    let action = match brief {
-        [only] if only.contains(" CONCURRENTLY ") => Action::Sql { sql: only.clone(), mode: Mode::NoTransaction },
+    let Parts { concurrent, brief, proof } = parts(&step.undo);
+    let whole = |statements: &[String]| match statements {
         [only] => Action::Sql { sql: only.clone(), mode: Mode::Brief },
         several => Action::Together { statements: several.to_vec() },
     };
+    let action = match concurrent {
+        Some(sql) => Action::Sql { sql: sql.clone(), mode: Mode::NoTransaction },
+        None => whole(brief),
+    };
+    // What belongs to an index that was built again; done or not, the number of its transaction tells.
+    let after = concurrent.filter(|_| !brief.is_empty()).map(|_| Step {
+        action: whole(brief),
+        on: step.on.clone(),
+        ..Step::brief("put back", String::new(), LockMode::AccessExclusive)
+    });
     let back = Step {
         name: format!("undo {}", step.name),
         action,
@@ -66,8 +92,39 @@ fn back(step: &Step) -> Vec<Step> {
         estimate: None,
         ..step.clone()
     };
+    let back = concurrent.and_then(|sql| again(sql, &back)).unwrap_or(back);
     let proof = proof.map(|sql| Step { on: step.on.clone(), ..Step::scan("prove again", sql.clone()) });
-    std::iter::once(back).chain(proof).collect()
+    std::iter::once(back).chain(after).chain(proof).collect()
+}
+
+/// An index that is built again, whatever a try before this has left of it. It is past when what belongs to it has
+/// been done too, which may have given it another name.
+fn again(sql: &str, back: &Step) -> Option<Step> {
+    let reading = read(sql).ok()?;
+    let [parsed] = reading.statements.as_slice() else { return None };
+    let Statement::Change(Change::CreateIndex(index)) = &parsed.statement else { return None };
+    let index = quote::qualified(index.relation.schema.as_ref()?, index.name.as_ref()?);
+    let is_there = |more: &str| {
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid OPERATOR(pg_catalog.=) \
+             pg_catalog.to_regclass({})::pg_catalog.oid AND {more})",
+            quote::literal(&index)
+        )
+    };
+    let leftover = is_there("NOT i.indisvalid");
+    let past = back.probe.as_ref().map(|undone| format!("SELECT ({undone}) AND NOT {leftover}"));
+    Some(Step {
+        action: Action::BuildIndex {
+            sql: sql.to_owned(),
+            leftover: format!("SELECT {leftover}"),
+            cleanup: format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"),
+        },
+        lock: LockMode::ShareUpdateExclusive,
+        scans: true,
+        probe: Some(format!("SELECT {}", is_there("i.indisvalid AND i.indisready"))),
+        past,
+        ..back.clone()
+    })
 }
 
 #[cfg(test)]
@@ -75,7 +132,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 
     use super::*;
-    use crate::kernel::sql::statement::LockMode;
 
     #[test]
     fn goes_back_in_reverse_order_over_what_was_done() {

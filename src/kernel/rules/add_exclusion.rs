@@ -7,11 +7,11 @@ use crate::kernel::sql::statement::{AlterKind, ConstraintKind, LockMode};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "add-exclusion",
-    hazard: "Adding an EXCLUDE constraint builds its index while nobody may use the table.",
+    hazard: "Adding an EXCLUDE constraint, or a key WITHOUT OVERLAPS, builds its index while nobody may use the table.",
     lock: Some(LockMode::AccessExclusive),
     default: Response::Hold,
     doc: Doc {
-        what: "ADD CONSTRAINT … EXCLUDE.",
+        what: "ADD CONSTRAINT … EXCLUDE, and UNIQUE or PRIMARY KEY … WITHOUT OVERLAPS, which is the same beneath.",
         why: "The index is built under ACCESS EXCLUSIVE, and it can neither be built concurrently nor be NOT VALID.",
         instead: "Plan a quiet moment, or a new table with the constraint that takes over the rows.",
         versions: "All supported versions; on a partitioned table from 17, WITHOUT OVERLAPS from 18.",
@@ -26,6 +26,8 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         return Vec::new();
     }
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
-    let message = format!("ADD EXCLUDE builds an index over {} while nobody may use it", target.described());
+    let what =
+        if constraint.definition_sql.contains("WITHOUT OVERLAPS") { "a key WITHOUT OVERLAPS" } else { "ADD EXCLUDE" };
+    let message = format!("{what} builds an index over {} while nobody may use it", target.described());
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message)]
 }

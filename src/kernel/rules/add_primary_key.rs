@@ -3,7 +3,7 @@
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule, add_unique, set_not_null};
 use crate::kernel::facts::{RelationFacts, RelationKind};
-use crate::kernel::plan::add_index_constraint;
+use crate::kernel::plan::{add_index_constraint, swap_primary_key};
 use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, LockMode};
 
 /// The rule.
@@ -15,9 +15,9 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "ADD PRIMARY KEY that is not made of an index which exists already, or is made of columns that may be null.",
         why: "The table is locked ACCESS EXCLUSIVE until its rows are sorted: nobody can read or write.",
-        instead: "CREATE UNIQUE INDEX CONCURRENTLY under the constraint’s name, then ADD CONSTRAINT … PRIMARY KEY USING INDEX. Make its columns NOT NULL first by way of a validated CHECK.",
+        instead: "CREATE UNIQUE INDEX CONCURRENTLY under the constraint’s name, then ADD CONSTRAINT … PRIMARY KEY USING INDEX. Make its columns NOT NULL first by way of a validated CHECK. In place of another: DROP CONSTRAINT of that one in the same ALTER TABLE, after the foreign keys that reference it.",
         versions: "All supported versions. On the parent of partitions: ALTER TABLE ONLY … ADD PRIMARY KEY, then the same for each partition, and ALTER INDEX … ATTACH PARTITION.",
-        undo: "DROP CONSTRAINT, for a moment; its index goes with it. The columns stay NOT NULL: that is DROP NOT NULL for each. Half-way only an index is there: DROP INDEX CONCURRENTLY.",
+        undo: "DROP CONSTRAINT, for a moment; its index goes with it. A swapped one is swapped back, with the old key’s index built again. The columns stay NOT NULL: that is DROP NOT NULL for each. Half-way only an index is there: DROP INDEX CONCURRENTLY.",
     },
     check,
 };
@@ -32,6 +32,14 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     };
     let ConstraintKind::PrimaryKey { .. } = constraint.kind else { return Vec::new() };
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
+    if let (Some((dropped, _)), Some(table)) = (swap_primary_key::of(alter), target.facts)
+        && table.indexes.iter().any(|index| index.primary && index.constraint.as_deref() == Some(dropped))
+    {
+        let message =
+            format!("another PRIMARY KEY builds an index over {} while nobody may use it", target.described());
+        let plan = swap_primary_key::plan(table, alter, subject.facts);
+        return vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(plan)];
+    }
     if target.facts.is_some_and(|table| has_primary_key(table) || refused(table, &constraint.columns)) {
         return Vec::new();
     }

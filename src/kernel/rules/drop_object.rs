@@ -3,6 +3,7 @@
 use super::subject::{Hazard, Subject, written};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationFacts;
+use crate::kernel::plan::{drop_constraint, swap_primary_key};
 use crate::kernel::sql::statement::{AlterKind, Change, DropKind, LockMode};
 
 /// The rule.
@@ -16,7 +17,7 @@ pub const RULE: Rule = Rule {
         why: "Whatever still names it fails, and a constraint that is gone lets wrong rows in.",
         instead: "Stop using it first. To replace a function or a view, CREATE OR REPLACE it.",
         versions: "All supported versions; NOT ENFORCED from 18.",
-        undo: "Create it again from its definition (pg_dump --schema-only, taken before). A constraint: add it NOT VALID, correct what has come in, validate it.",
+        undo: "Create it again from its definition (pg_dump --schema-only, taken before). A constraint of a plain table comes back with lockkeeper jobs undo, or: add it NOT VALID, correct what has come in, validate it; a key from an index built concurrently.",
     },
     check,
 };
@@ -30,7 +31,13 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
                 return Vec::new();
             }
             let message = format!("constraint {name} of {} no longer holds", target.described());
-            vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+            // Beside others: if one of them failed, it would be gone all the same.
+            let alone = !cascade && alter.actions.len() == 1;
+            let plan = target.facts.filter(|_| alone).and_then(|table| drop_constraint::plan(table, name));
+            // The primary key that the same statement adds says why there is no plan.
+            let swapped = target.facts.filter(|_| swap_primary_key::of(alter).is_some());
+            let swap = swapped.and_then(|table| swap_primary_key::plan(table, alter, subject.facts).ok());
+            vec![Hazard { plan: plan.or(swap), ..Hazard::loss(&target, LockMode::AccessExclusive, message) }]
         }
         (_, Some((alter, AlterKind::Enforce { name, enforced: false }))) => {
             let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };

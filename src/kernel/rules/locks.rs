@@ -207,6 +207,7 @@ fn recursion(kind: &AlterKind, facts: &RelationFacts, major: u32) -> Option<Lock
         | AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
         | AlterKind::Enforce { .. }
+        | AlterKind::RowType(_)
         | AlterKind::Other { .. } => None,
     }
 }
@@ -254,6 +255,7 @@ pub fn locks(change: &Change) -> Vec<(&RelationName, LockMode)> {
         Change::CheckDomain { .. }
         | Change::Setting(_)
         | Change::Opaque(_)
+        | Change::AlterDatabase { .. }
         | Change::Other { .. }
         | Change::Unreadable { .. } => Vec::new(),
     }
@@ -308,6 +310,7 @@ pub fn action_lock(kind: &AlterKind) -> LockMode {
         | AlterKind::DetachPartition { .. }
         | AlterKind::Rewrites { .. }
         | AlterKind::Security { .. }
+        | AlterKind::RowType(_)
         | AlterKind::Other { .. } => LockMode::AccessExclusive,
     }
 }
@@ -337,6 +340,7 @@ fn others(kind: &AlterKind) -> Vec<(&RelationName, LockMode)> {
         | AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
         | AlterKind::Enforce { .. }
+        | AlterKind::RowType(_)
         | AlterKind::Other { .. } => Vec::new(),
     }
 }

@@ -9,6 +9,8 @@ pub mod add_exclusion;
 pub mod add_foreign_key;
 pub mod add_primary_key;
 pub mod add_unique;
+pub mod alter_database;
+pub mod alter_row_type;
 pub mod attach_partition;
 pub mod brief_lock;
 pub mod change_type;
@@ -25,6 +27,7 @@ pub mod drop_object;
 pub mod drop_schema;
 pub mod drop_table;
 pub mod fires_triggers;
+pub mod kept_in_step;
 pub mod lock_table;
 pub mod locks;
 pub mod mass_delete;
@@ -160,6 +163,8 @@ pub const RULES: &[&Rule] = &[
     &add_foreign_key::RULE,
     &add_primary_key::RULE,
     &add_unique::RULE,
+    &alter_database::RULE,
+    &alter_row_type::RULE,
     &attach_partition::RULE,
     &brief_lock::RULE,
     &change_type::RULE,
@@ -175,6 +180,7 @@ pub const RULES: &[&Rule] = &[
     &drop_schema::RULE,
     &drop_table::RULE,
     &fires_triggers::RULE,
+    &kept_in_step::RULE,
     &lock_table::RULE,
     &mass_delete::RULE,
     &mass_update::RULE,

@@ -60,6 +60,7 @@ pub fn agreement(text: &str, change: &Change) -> Agreement {
         | Change::RestartSequence { .. }
         | Change::LockTable { .. }
         | Change::Brief { .. }
+        | Change::AlterDatabase { .. }
         | Change::Other { .. }
         | Change::Unreadable { .. } => Agreement::CannotRead,
     }

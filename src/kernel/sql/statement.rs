@@ -15,7 +15,7 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use alter::{AlterAction, AlterKind, AlterObject, AlterTable};
+pub use alter::{AlterAction, AlterKind, AlterObject, AlterTable, RowTypeChange};
 pub use bound::{Edge, PartitionBound};
 pub use column::{
     AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, NotNull, Serial, TableConstraint, TypeName, Using,
@@ -23,8 +23,8 @@ pub use column::{
 };
 pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
 pub use object::{
-    CreateTable, Drop, DropKind, Opaque, OpaqueKind, Privilege, Publication, PublicationEffect, Rename, Setting,
-    TableOutline,
+    CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, Privilege, Publication, PublicationEffect, Rename,
+    Setting, TableOutline,
 };
 pub use write::{Assignment, ByRow, MassWriteKind};
 
@@ -147,6 +147,11 @@ pub enum Change {
     Brief {
         command: &'static str,
         relation: Option<RelationName>,
+    },
+    /// ALTER DATABASE … SET TABLESPACE, its limits, REFRESH COLLATION VERSION.
+    AlterDatabase {
+        database: String,
+        effect: DatabaseEffect,
     },
     /// Known to be a change, not modelled: the policy's `other-ddl` decides, closed by default.
     Other {

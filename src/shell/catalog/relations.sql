@@ -146,7 +146,13 @@ SELECT pg_catalog.json_build_object(
         'parts', (SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
           WHERE a.attrelid OPERATOR(pg_catalog.=) x.oid),
         'parent', (SELECT h.inhparent::pg_catalog.int8 FROM pg_catalog.pg_inherits h
-          WHERE h.inhrelid OPERATOR(pg_catalog.=) x.oid LIMIT 1)) ORDER BY x.relname)
+          WHERE h.inhrelid OPERATOR(pg_catalog.=) x.oid LIMIT 1),
+        'marks', pg_catalog.json_build_object('replica_identity', i.indisreplident, 'clustered', i.indisclustered,
+          'comment', pg_catalog.obj_description(x.oid, 'pg_class'),
+          'statistics', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attstattarget)
+            ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) x.oid
+            AND a.attstattarget::pg_catalog.int4 OPERATOR(pg_catalog.>=) 0), '[]'::pg_catalog.json)))
+        ORDER BY x.relname)
       FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid
       WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid OR i.indexrelid OPERATOR(pg_catalog.=) c.oid),
       '[]'::pg_catalog.json),
@@ -158,7 +164,8 @@ SELECT pg_catalog.json_build_object(
             AND a.attnum OPERATOR(pg_catalog.=) k.attnum), '[]'::pg_catalog.json),
         'definition', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_get_constraintdef(o.oid) ELSE '' END,
         'inherited', o.coninhcount::pg_catalog.int4 OPERATOR(pg_catalog.>) 0
-          OR o.conparentid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid)
+          OR o.conparentid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid,
+        'comment', pg_catalog.obj_description(o.oid, 'pg_constraint'))
         ORDER BY o.conname)
       FROM pg_catalog.pg_constraint o WHERE o.conrelid OPERATOR(pg_catalog.=) c.oid), '[]'::pg_catalog.json),
     'dependents', COALESCE((SELECT pg_catalog.json_agg(u.what ORDER BY u.what) FROM (

@@ -159,13 +159,13 @@ impl<D: Database> Runner<'_, D> {
 
     /// Takes one step back within the clean-up budget, also when cancelled. False: it is left.
     async fn undo(&mut self, statements: &[String]) -> Result<bool, DatabaseError> {
-        if let [only] = statements
-            && only.contains(" CONCURRENTLY ")
+        let undo::Parts { concurrent, brief, proof } = undo::parts(statements);
+        if let Some(only) = concurrent
+            && !self.drop_concurrently(only, true).await?
         {
-            return self.drop_concurrently(only, true).await;
+            return Ok(false);
         }
-        let (brief, proof) = undo::halves(statements);
-        if !self.undo_brief(brief).await? {
+        if !brief.is_empty() && !self.undo_brief(brief).await? {
             return Ok(false);
         }
         let Some(proof) = proof else { return Ok(true) };

@@ -10,6 +10,9 @@ use super::super::store::{Backend, Run, RunOutcome, StepOutcome, StepRecord, Sto
 use super::ledger::NO_TRANSACTION;
 use crate::kernel::plan::{Action, Mode, Plan};
 
+/// SQLSTATE of a transaction's number that the server has not given out yet.
+const IN_THE_FUTURE: &str = "22023";
+
 const POLL: Duration = Duration::from_millis(250);
 
 /// $1 its id, $2 its start in microseconds. Whose start we may not see may be it.
@@ -81,7 +84,11 @@ pub(super) async fn of<D: Database>(
 /// Whether the transaction was committed; absent if the server has forgotten.
 async fn committed<D: Database>(db: &mut D, xid: &str) -> Result<Option<bool>, PastError> {
     let sql = "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8)";
-    let rows = db.query(sql, &[Some(xid)]).await?;
+    let rows = match db.query(sql, &[Some(xid)]).await {
+        // The server crashed before anything of that transaction was on its disk: nothing of it is there.
+        Err(error) if error.code() == Some(IN_THE_FUTURE) => return Ok(Some(false)),
+        other => other?,
+    };
     match rows.concat().into_iter().next().flatten().as_deref() {
         Some("committed") => Ok(Some(true)),
         Some("aborted") => Ok(Some(false)),

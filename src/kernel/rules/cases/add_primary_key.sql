@@ -8,3 +8,7 @@ ALTER TABLE orders ADD PRIMARY KEY (a);
 ALTER TABLE keyless ADD PRIMARY KEY USING INDEX keyless_a_idx;
 -- good
 ALTER TABLE orders ADD PRIMARY KEY USING INDEX orders_a_idx;
+-- bad: drop-object
+ALTER TABLE orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (a);
+-- bad: drop-object
+ALTER TABLE orders ADD CONSTRAINT orders_key PRIMARY KEY (b) INCLUDE (a), DROP CONSTRAINT orders_pkey;

@@ -5,7 +5,9 @@ CREATE DATABASE other;
 -- good
 CREATE DATABASE other TEMPLATE template0 OWNER owner;
 -- bad
-ALTER DATABASE shop CONNECTION LIMIT 10;
+ALTER TABLESPACE fast SET (random_page_cost = 1);
+-- bad
+ALTER TYPE odd SET (STORAGE = extended);
 -- bad
 CREATE DEFAULT CONVERSION c FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
 -- good

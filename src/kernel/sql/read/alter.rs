@@ -3,7 +3,9 @@
 use pg_raw_parse::raw::{AlterTableType as At, ConstrType, DropBehavior, ObjectType};
 use pg_raw_parse::{Node, nodes};
 
-use super::super::statement::{AlterAction, AlterKind, AlterObject, AlterTable, Change, LockMode, RelationName, Using};
+use super::super::statement::{
+    AlterAction, AlterKind, AlterObject, AlterTable, Change, LockMode, RelationName, RowTypeChange, Using,
+};
 use super::Unreadable;
 use super::classify::Found;
 use super::{bound, column, fragment, objects, using, walk};
@@ -31,9 +33,7 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
         let sql = fragment::action(statement, command)?;
         let kind = match object {
             // It goes on to tables of the type, which nothing here names.
-            AlterObject::Type if command.behavior == DropBehavior::DROP_CASCADE => {
-                AlterKind::Other { command: "ALTER TYPE … CASCADE" }
-            }
+            AlterObject::Type if command.behavior == DropBehavior::DROP_CASCADE => row_type(command),
             _ => kind(command)?,
         };
         actions.push(AlterAction { kind, sql });
@@ -116,6 +116,22 @@ fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
         At::AT_AttachPartition | At::AT_DetachPartition | At::AT_DetachPartitionFinalize => partition(command)?,
         other => by_lock(other),
     })
+}
+
+fn row_type(command: &nodes::AlterTableCmd) -> AlterKind {
+    let name = || command.name().unwrap_or_default().to_owned();
+    match command.subtype {
+        At::AT_AddColumn => {
+            let name = match command.def() {
+                Node::ColumnDef(definition) => definition.colname().unwrap_or_default().to_owned(),
+                _ => String::new(),
+            };
+            AlterKind::RowType(RowTypeChange::AddAttribute(name))
+        }
+        At::AT_DropColumn => AlterKind::RowType(RowTypeChange::DropAttribute(name())),
+        At::AT_AlterColumnType => AlterKind::RowType(RowTypeChange::AlterAttribute(name())),
+        _ => AlterKind::Other { command: "ALTER TYPE … CASCADE" },
+    }
 }
 
 fn alter_type(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {

@@ -52,6 +52,7 @@ fn change_word(change: &Change) -> String {
         Change::RefreshMatview { relation, .. } => format!("refresh {}", relation.name),
         Change::LockTable { mode, .. } => format!("lock {mode:?}").to_lowercase(),
         Change::Brief { command, .. } => format!("brief {}", command.to_lowercase()),
+        Change::AlterDatabase { effect, .. } => format!("alter database {effect:?}").to_lowercase(),
         Change::Other { command } => format!("other {}", command.to_lowercase()),
         Change::CheckDomain { domain } => format!("check domain {domain}"),
         Change::CreateRule { relation } => format!("create rule {}", relation.name),

@@ -6,7 +6,7 @@ use pg_raw_parse::{Node, nodes};
 
 use super::super::statement::{Change, Opaque, OpaqueKind, Privilege, Statement, TransactionControl};
 use super::objects::{self, relation};
-use super::{Unreadable, alter, calls, create, index, settings, walk};
+use super::{Unreadable, alter, calls, create, database, index, settings, walk};
 
 /// What was found in one statement so far. Nothing found means ordinary.
 #[derive(Default)]
@@ -59,7 +59,7 @@ fn weight(statement: &Statement) -> u8 {
             Change::Unreadable { .. } => 0,
             Change::Opaque(_) => 1,
             Change::Setting(_) | Change::Privilege(_) => 2,
-            Change::Other { .. } => 3,
+            Change::AlterDatabase { .. } | Change::Other { .. } => 3,
             Change::MassWrite { .. } | Change::Drop(_) | Change::Truncate { .. } => 4,
             Change::AlterTable(_)
             | Change::CreateIndex(_)
@@ -399,8 +399,8 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::CreatePublicationStmt(publication) => objects::create_publication(publication, found),
         Node::AlterPublicationStmt(publication) => objects::alter_publication(publication, found),
         Node::CreatedbStmt(create) => objects::create_database(create, found),
-        Node::AlterDatabaseStmt(_) => found.other("ALTER DATABASE"),
-        Node::AlterDatabaseRefreshCollStmt(_) => found.other("ALTER DATABASE REFRESH COLLATION VERSION"),
+        Node::AlterDatabaseStmt(change) => database::alter(change, found),
+        Node::AlterDatabaseRefreshCollStmt(refresh) => database::refresh_collation(refresh, found),
         Node::AlterTableSpaceOptionsStmt(_) => found.other("ALTER TABLESPACE"),
         Node::AlterTableMoveAllStmt(_) => {
             found.add(Change::RewriteTable { command: "ALTER … ALL IN TABLESPACE", relation: None });

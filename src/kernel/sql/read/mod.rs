@@ -12,6 +12,7 @@ mod calls;
 mod classify;
 mod column;
 mod create;
+mod database;
 mod fragment;
 mod index;
 mod literals;

@@ -119,8 +119,19 @@ pub enum AlterKind {
     RestartIdentity {
         column: String,
     },
+    /// ALTER TYPE … CASCADE: also of every table that is made of the type.
+    RowType(RowTypeChange),
     /// Known, not modelled.
     Other {
         command: &'static str,
     },
+}
+
+/// What becomes of the tables that are made of a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowTypeChange {
+    AddAttribute(String),
+    DropAttribute(String),
+    /// ALTER ATTRIBUTE … TYPE: every row is written anew.
+    AlterAttribute(String),
 }

@@ -129,3 +129,14 @@ pub enum OpaqueKind {
     /// A built-in that runs text or reaches another server.
     Function,
 }
+
+/// What ALTER DATABASE does to those who use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseEffect {
+    /// SET TABLESPACE: all its files are copied, while nobody may be connected.
+    Moves,
+    /// ALLOW_CONNECTIONS, CONNECTION LIMIT, IS_TEMPLATE: who is let in, and who may copy it.
+    Admits,
+    /// REFRESH COLLATION VERSION: the server no longer says that indexes may be in another order.
+    ForgetsCollation,
+}

@@ -1,0 +1,8 @@
+-- bad
+ALTER TYPE orders ADD ATTRIBUTE x int CASCADE;
+-- bad
+ALTER TYPE orders DROP ATTRIBUTE a CASCADE;
+-- bad
+ALTER TYPE orders ALTER ATTRIBUTE a TYPE bigint CASCADE;
+-- good
+ALTER TYPE orders ADD ATTRIBUTE x int;
