@@ -357,7 +357,7 @@ pub struct IndexFacts {
 }
 
 /// What is said of an index beside its definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IndexMarks {
     pub replica_identity: bool,
     pub clustered: bool,
