@@ -32,6 +32,7 @@ pub(super) fn renamed(size: (u64, u64)) -> RelationFacts {
         on_insert: true,
         on_update: true,
         on_delete: false,
+        columns: Vec::new(),
     };
     RelationFacts { reacts: Reactions { triggers: vec![trigger], ..Reactions::default() }, ..renamed }
 }
