@@ -118,8 +118,9 @@ pub fn run() -> ExitCode {
             ended => told(ended.map_err(|error| (1, error.to_string()))),
         },
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "lockkeeper", &mut out);
-            ExitCode::SUCCESS
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lockkeeper", &mut text);
+            printed(out.write_all(&text))
         }
         Verb::User { name } => user(&name, &mut out),
     }
@@ -132,6 +133,14 @@ fn told(result: Result<(), (u8, String)>) -> ExitCode {
             complain(&what);
             ExitCode::from(code)
         }
+    }
+}
+
+/// A reader that has gone is no failure.
+fn printed(result: io::Result<()>) -> ExitCode {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => told(Err((1, error.to_string()))),
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
 }
 

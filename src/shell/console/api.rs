@@ -8,6 +8,7 @@ mod impact;
 mod jobs;
 mod notify;
 mod openapi;
+mod queue;
 mod rules;
 mod sessions;
 mod sign_in;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 10] = [
+pub(super) const MIGRATIONS: [&str; 11] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -205,6 +205,14 @@ CREATE VIRTUAL TABLE changes_text USING fts5(words, content='', contentless_dele
     "
 -- Where the walk of a step had come to.
 ALTER TABLE run_steps ADD COLUMN place TEXT;
+",
+    "
+-- What lists are filtered by, in few bytes and in their order: a search that finds nothing has looked at all of it.
+CREATE INDEX tickets_brief ON tickets (id, state, target, requester, person, owed);
+DROP INDEX tickets_by_requester;
+DROP INDEX tickets_by_person;
+DROP INDEX tickets_by_target;
+DROP INDEX tickets_owed;
 ",
 ];
 

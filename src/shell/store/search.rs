@@ -10,7 +10,7 @@ use super::StoreError;
 use crate::kernel::review::{Event, Happening, Instant, RunMode, State, StateName, Ticket, TicketId};
 
 /// Most tickets in one page.
-const PAGE_MAX: u32 = 200;
+pub const PAGE_MAX: u32 = 200;
 /// Bytes of a statement that can be searched.
 const TEXT_MAX: usize = 64 << 10;
 /// Words of a search that count.
@@ -59,49 +59,55 @@ pub struct Kin {
 }
 
 pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Ticket>, StoreError> {
-    let mut sql = String::from("SELECT t.body FROM tickets AS t");
+    // The index is named: it has all that is asked for, and the rows themselves are long.
+    let mut inner = String::from("SELECT t.id FROM tickets AS t INDEXED BY tickets_brief");
     let mut values: Vec<Value> = Vec::new();
     let words = filter.text.as_deref().map(phrase).filter(|words| !words.is_empty());
     let by_words = words.is_some();
     if let Some(words) = words {
         // From the words to the tickets: the index of words is in the order of the numbers as well.
-        sql = String::from("SELECT t.body FROM tickets_text AS w CROSS JOIN tickets AS t ON t.id = w.rowid");
-        sql.push_str(" WHERE tickets_text MATCH ?");
+        inner = String::from(
+            "SELECT t.id FROM tickets_text AS w \
+             CROSS JOIN tickets AS t INDEXED BY tickets_brief ON t.id = w.rowid WHERE tickets_text MATCH ?",
+        );
         values.push(Value::Text(words));
     } else {
-        sql.push_str(" WHERE true");
+        inner.push_str(" WHERE true");
     }
     let id = if by_words { "w.rowid" } else { "t.id" };
     if let Some(before) = filter.before {
-        sql.push_str(&format!(" AND {id} < ?"));
+        inner.push_str(&format!(" AND {id} < ?"));
         values.push(Value::Integer(before.0));
     }
     if !filter.states.is_empty() {
         // Only our own words get into the text.
         let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-        sql.push_str(&format!(" AND t.state IN ('{}')", states.join("', '")));
+        inner.push_str(&format!(" AND t.state IN ('{}')", states.join("', '")));
     }
     if let Some(requester) = &filter.requester {
-        sql.push_str(" AND (t.requester = ? OR t.person = ?)");
+        inner.push_str(" AND (t.requester = ? OR t.person = ?)");
         values.extend([Value::Text(requester.clone()), Value::Text(requester.clone())]);
     }
     if let Some(target) = &filter.target {
-        sql.push_str(" AND t.target = ?");
+        inner.push_str(" AND t.target = ?");
         values.push(Value::Text(target.clone()));
     }
     if !filter.visible.is_empty() {
-        sql.push_str(&format!(" AND ({})", vec!["t.target GLOB ?"; filter.visible.len()].join(" OR ")));
+        inner.push_str(&format!(" AND ({})", vec!["t.target GLOB ?"; filter.visible.len()].join(" OR ")));
         values.extend(filter.visible.iter().map(|pattern| Value::Text(pattern.replace('[', "[[]"))));
     }
     if let Some(label) = &filter.label {
-        sql.push_str(" AND EXISTS (SELECT 1 FROM ticket_labels AS l WHERE l.label = ? AND l.ticket = t.id)");
+        inner.push_str(" AND EXISTS (SELECT 1 FROM ticket_labels AS l WHERE l.label = ? AND l.ticket = t.id)");
         values.push(Value::Text(label.clone()));
     }
     if filter.owed {
-        sql.push_str(" AND t.owed = 1");
+        inner.push_str(" AND t.owed = 1");
     }
     let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
-    sql.push_str(&format!(" ORDER BY {id} DESC LIMIT {limit}"));
+    let sql = format!(
+        "SELECT b.body FROM ({inner} ORDER BY {id} DESC LIMIT {limit}) AS f \
+         CROSS JOIN tickets AS b ON b.id = f.id ORDER BY f.id DESC"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), body)?;
     rows.map(|text| Ok(serde_json::from_str(&text?)?)).collect()

@@ -8,19 +8,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::doors::{About, Doors, asked, gives, takes};
-use super::{Answer, ApiState, Asked, Id, Identity, NEWS_MAX, Problem, Shared, WaitQuery, WatchQuery, deadline};
+use super::{Answer, ApiState, Asked, Id, Identity, NEWS_MAX, Problem, Shared, WaitQuery, WatchQuery, deadline, queue};
 use crate::kernel::review::{Command, Instant, Power, RunMode, StateName, Ticket, TicketId};
 use crate::shell::clock::now;
 use crate::shell::console::bounded::Peer;
-use crate::shell::console::view::{Full, News, Page, Summary};
+use crate::shell::console::view::{Full, News, Page};
 use crate::shell::jobs::{Asking, ExplainError, ProposeError, Question};
-use crate::shell::store::{Filter, Recorded, StoreError};
+use crate::shell::store::{Recorded, StoreError};
 
 pub(super) fn doors(doors: Doors) -> Doors {
     let if_match = Some(("If-Match", "the ETag of what was looked at: it counts only if nothing has changed since"));
     let full = |summary| About { header: if_match, ..takes::<Body, Full>(summary) };
     doors
-        .get("/v1/tickets", Power::Read, asked::<ListQuery>(gives::<Page>("List tickets, newest first")), list)
+        .get(
+            "/v1/tickets",
+            Power::Read,
+            asked::<queue::Wanted>(gives::<Page>("List tickets, newest first")),
+            queue::list,
+        )
         .post(
             "/v1/tickets",
             Power::Request,
@@ -51,30 +56,6 @@ pub(super) fn doors(doors: Doors) -> Doors {
         .post("/v1/tickets/{id}/label", Power::Request, takes::<LabelBody, Full>("Put labels on or off"), label)
         .post("/v1/tickets/{id}/schedule", Power::Request, takes::<RunBody, Full>("Who runs it, and when"), schedule)
         .post("/v1/tickets/{id}/settle", Power::Operate, takes::<SettleBody, Full>("Say what became of it"), settle)
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "TicketQuery")]
-struct ListQuery {
-    /// Names of states, with commas.
-    state: Option<String>,
-    /// Login, or person behind it.
-    requester: Option<String>,
-    /// Name of the target.
-    target: Option<String>,
-    /// One label.
-    label: Option<String>,
-    /// Words to find in statements, tables, names, comments: all of them, each as a beginning.
-    q: Option<String>,
-    /// True: only those somebody has to look at afterwards.
-    owed: Option<bool>,
-    /// True: only those that the caller can still approve.
-    waiting_for_me: Option<bool>,
-    /// Only tickets with a smaller number: `next` of the page before.
-    before: Option<i64>,
-    /// At most 200.
-    limit: Option<u32>,
 }
 
 /// What a decision carries. `note` belongs to approvals and comments, `reason` to the others; either is taken.
@@ -163,34 +144,6 @@ impl IntoResponse for Tagged {
         }
         response
     }
-}
-
-async fn list(State(api): Shared, who: Identity, query: Asked<ListQuery>) -> Answer<Page> {
-    let Query(query) = query?;
-    let mut states = Vec::new();
-    for word in query.state.iter().flat_map(|words| words.split(',')) {
-        let unknown = || Problem::bad_request(&format!("there is no state {word:?}"));
-        states.push(StateName::parse(word).ok_or_else(unknown)?);
-    }
-    let waiting = query.waiting_for_me.unwrap_or(false);
-    let filter = Filter {
-        states: if waiting { vec![StateName::Pending] } else { states },
-        requester: query.requester,
-        target: query.target,
-        label: query.label,
-        text: query.q,
-        owed: query.owed.unwrap_or(false),
-        visible: who.visible(),
-        before: query.before.map(TicketId),
-        limit: query.limit.unwrap_or(0),
-    };
-    let mut tickets = api.tickets.store.list(filter).await?;
-    // Of the page as it was found: one that shows less is not the last.
-    let next = tickets.last().map(|ticket| ticket.id);
-    if waiting {
-        tickets.retain(|ticket| who.can_approve(ticket));
-    }
-    Ok(Json(Page { tickets: tickets.iter().map(Summary::of).collect(), next }))
 }
 
 async fn propose(

@@ -1,5 +1,6 @@
 //! What gets into the history, and how it is found.
 
+use super::super::schema::MIGRATIONS;
 use super::super::tests::{NOW, RULES, approve, claim, opened, request, store_for_test};
 use super::*;
 use crate::kernel::plan::verify::{Checked, Verified};
@@ -82,13 +83,16 @@ async fn a_file_without_a_history_gets_one() {
     let id = opened(&store, 1).await;
     act(&store, id, Command::Reject { by: "carol".into(), reason: "no".into() }, 5).await;
     drop((store, request(1)));
-    let file = Connection::open(&path).expect("opens");
-    let tables = "DROP TABLE changes_text; DROP TABLE change_keys; DROP TABLE change_bodies; DROP TABLE changes; \
-                  ALTER TABLE run_steps DROP COLUMN place;";
-    file.execute_batch(tables).expect("drops");
+    let old = path.with_extension("old");
+    let file = Connection::open(&old).expect("opens");
+    MIGRATIONS[..8].iter().try_for_each(|migration| file.execute_batch(migration)).expect("makes an old file");
+    file.execute("ATTACH ?1 AS made", [path.to_str().expect("text")]).expect("attaches");
+    let rows =
+        "INSERT INTO tickets SELECT * FROM made.tickets; INSERT INTO ticket_events SELECT * FROM made.ticket_events";
+    file.execute_batch(rows).expect("copies");
     file.pragma_update(None, "user_version", 8).expect("sets");
     drop(file);
-    let store = Store::open(&path).await.expect("opens");
+    let store = Store::open(&old).await.expect("opens");
     let changes = store.changes(ChangeFilter { person: Some("carol".into()), ..ChangeFilter::default() }).await;
     let changes = changes.expect("reads");
     assert_eq!((changes.len(), changes[0].began, changes[0].ticket), (1, NOW.plus_ms(5), Some(id)));
