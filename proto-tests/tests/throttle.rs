@@ -51,7 +51,8 @@ fn a_replica_that_stops_replaying_makes_it_wait() {
     server.sql("postgres", "grant pg_monitor to alice");
     let standby = server.standby("east");
     standby.sql("postgres", "select pg_wal_replay_pause()");
-    let gateway = Gateway::with(&server, &options("replica_behind_mib = 1"));
+    // Of how far behind by time nothing is asked: that depends on how long ago the pause began.
+    let gateway = Gateway::with(&server, &options("replica_behind_mib = 1\nreplica_lag_ms = 0"));
     let mut client = gateway.connect("alice", "fixture");
     let job = begun(&mut client);
     client.until("holding back: replica east has ");
