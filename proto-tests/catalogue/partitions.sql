@@ -88,7 +88,8 @@ alter table logs owner to alice
 
 -- from: 17
 alter table logs set access method heap
--- alarm: the access method a table has is not in the facts
+
+alter table logs set tablespace pg_default
 
 -- outside
 vacuum full logs_1

@@ -68,8 +68,9 @@ alter table scratch set unlogged
 
 alter table unlogged set logged
 
--- alarm: whether a table is logged already is not compared
 alter table scratch set logged
+
+alter table unlogged set unlogged
 
 -- alarm: the tablespace a table is in is not in the facts
 alter table orders set tablespace pg_default
@@ -292,6 +293,9 @@ vacuum full keyless
 
 -- outside
 vacuum (full, analyze) keyless
+
+-- outside
+/* lockkeeper: compact */ vacuum full keyless
 
 -- outside
 -- fine: there is nothing to write, and it runs in no transaction in which it could be given a lock timeout

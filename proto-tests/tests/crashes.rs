@@ -21,12 +21,13 @@ const SHOP: &str = include_str!("crashes/shop.sql");
 /// Statements that run as plans of several steps, or as one long one.
 const CHANGES: &str = include_str!("crashes/changes.sql");
 
-const TABLES: [&str; 7] = ["orders", "line", "keyless", "part", "event", "hashed", "parent"];
+const TABLES: [&str; 8] = ["orders", "line", "keyless", "part", "event", "hashed", "parent", "bloated"];
 
 /// Rewrites whatever has a safe form, also on small tables, and steers backfills as jobs elsewhere.
 const CONFIG: &str = "policy = \"own\"\n[targets.jobs]\n[[targets.jobs.logins]]\nroles = [\"*\"]\n\
     [[policy.own.rules]]\nsmall_rows = 0\nsmall_bytes = 0\nrename_grace_s = 1\n\
-    responses = { change-type = \"rewrite\", rename = \"rewrite\", drop-object = \"rewrite\", drop-index = \"rewrite\", reindex = \"rewrite\" }\n";
+    responses = { change-type = \"rewrite\", rename = \"rewrite\", drop-object = \"rewrite\", drop-index = \"rewrite\", reindex = \"rewrite\", \
+      rewrite-table = \"rewrite\" }\n";
 
 /// What goes away.
 #[derive(Clone, Copy, Debug, PartialEq)]

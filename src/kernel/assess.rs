@@ -109,8 +109,7 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         {
             assessed.aside = None;
         }
-        let batches = |plan: &Plan| plan.recipe == batches::RECIPE;
-        assessed.on_request = assessed.safe.as_ref().is_some_and(batches) && !batches::asked_for(text);
+        assessed.on_request = assessed.safe.as_ref().is_some_and(|plan| batches::is_unasked(plan, text));
         let plans = assessed.safe.iter_mut().chain(assessed.guarded.iter_mut().map(|(_, plan)| plan));
         plans.for_each(|plan| estimate::put(plan, &facts));
         assessed.safe.iter_mut().chain(assessed.aside.as_mut()).for_each(|plan| verify::put(plan, &facts));

@@ -10,6 +10,7 @@
 //! How far the first walk has come is told every few seconds, once that is durable on the server; a later run goes
 //! on from there.
 
+mod compact;
 mod load;
 mod pace;
 mod pages;
@@ -90,7 +91,7 @@ pub async fn fill<D: Database>(
         marked: None,
         is_first: true,
     };
-    let ended = filler.run(pages).await;
+    let ended = if job.moves() { filler.compact().await } else { filler.run(pages).await };
     *written += filler.rows;
     ended
 }
@@ -252,7 +253,7 @@ impl<D: Database> Filler<'_, D> {
             if !self.control.may_go_on().await {
                 return Err(cancelled());
             }
-            let settings = settings(self.bounds.lock_timeout_ms, BATCH_STATEMENT_MS, self.job.write.is_some());
+            let settings = settings(self.bounds.lock_timeout_ms, BATCH_STATEMENT_MS, self.job.is_clients_own());
             match query_within(self.db, &settings, &batch(locked)).await {
                 Ok(rows) => {
                     self.rows += number(&rows);

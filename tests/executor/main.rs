@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod cluster;
+mod compact;
 mod look_up;
 mod plans;
 mod run;
@@ -46,6 +47,16 @@ fn a_write_in_batches_ends_as_one_statement_would() {
     for cluster in cluster::all() {
         println!("PostgreSQL {}", cluster.major);
         runtime.block_on(writes::all(&cluster));
+    }
+}
+
+/// On every server there is.
+#[test]
+fn a_compaction_in_place_ends_as_vacuum_full_would() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for cluster in cluster::all() {
+        println!("PostgreSQL {}", cluster.major);
+        runtime.block_on(compact::all(&cluster));
     }
 }
 

@@ -40,6 +40,8 @@ alter table part attach partition part_3 for values in (3, 4)
 alter table part detach partition part_1
 create table event_2 partition of event for values from ('2024-06-01') to ('2024-07-01')
 reindex index orders_pair
+reindex table orders
+vacuum (full, analyze) bloated
 alter table customer rename to buyer
 alter table line rename order_id to bought_id
 alter table orders rename id to number

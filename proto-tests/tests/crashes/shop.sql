@@ -36,5 +36,8 @@ create table parent(a int);
 create table child(b int) inherits (parent);
 insert into parent select g from generate_series(1, 2000) g;
 insert into child select g, g from generate_series(1, 2000) g;
+create table bloated(id int primary key, customer_id int references customer (id), note text);
+insert into bloated select g, 1 + g % 200, 'note ' || g from generate_series(1, 10000) g;
+delete from bloated where hashint4(id) % 5 <> 0;
 create function stamp() returns text language sql volatile as 'select clock_timestamp()::text';
 analyze

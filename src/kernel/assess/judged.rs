@@ -9,7 +9,7 @@ use super::super::plan::estimate::{self, Estimate};
 use super::super::plan::names::Names;
 use super::super::plan::retype::{self, Retype, Work};
 use super::super::plan::{
-    Mode, Plan, as_is, concurrently, create_partition, drop_constraint, drops, guarded, swap_primary_key, tag,
+    Mode, Plan, as_is, batches, concurrently, create_partition, drop_constraint, drops, guarded, swap_primary_key, tag,
 };
 use super::super::rules::rename as keep_name;
 use super::super::rules::subject::{Earlier, Hazard, Subject};
@@ -212,7 +212,9 @@ impl<'a> Judged<'a> {
             hazard.plan = None;
             hazard = hazard.with(Err(why));
         }
-        if let (None, true, Some(lock)) = (&hazard.plan, hazard.only_lock, hazard.lock)
+        // Approved, it runs as it is unless it asks for the other form.
+        let may_be_as_is = hazard.plan.as_ref().is_none_or(|plan| batches::is_unasked(plan, self.place.text));
+        if let (true, true, Some(lock)) = (may_be_as_is, hazard.only_lock, hazard.lock)
             && let Some(stall) = reckoned(rule.id, hazard.bytes).and_then(|estimate| estimate.stall(lock))
         {
             hazard.message.push_str(&format!("; as it is, it {stall}"));

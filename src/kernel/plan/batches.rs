@@ -1,7 +1,7 @@
 //! A write of all rows in batches: each is a transaction of its own, so that no row stays locked for long and the
 //! room of old rows can be used again meanwhile. All or nothing is given up for that, so it is done on request only.
 
-use super::{Action, Backfill, Plan, RowWrite, Step, quote};
+use super::{Action, Backfill, Plan, RowWrite, Step, compact, quote};
 use crate::kernel::facts::{Facts, RelationFacts, RelationKind, Trigger};
 use crate::kernel::sql::statement::{Assignment, ByRow, Callee, LockMode, MassWriteKind};
 
@@ -21,6 +21,16 @@ const MOMENTS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
 #[must_use]
 pub fn asked_for(text: &str) -> bool {
     says(text, REQUEST)
+}
+
+/// Whether a form is one that an approval alone does not choose, and the text does not ask for.
+#[must_use]
+pub fn is_unasked(plan: &Plan, text: &str) -> bool {
+    match plan.recipe.as_str() {
+        RECIPE => !asked_for(text),
+        compact::RECIPE => !says(text, compact::REQUEST),
+        _ => false,
+    }
 }
 
 /// Whether a text says this in a comment of its own.

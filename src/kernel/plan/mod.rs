@@ -8,6 +8,7 @@ pub mod as_is;
 pub mod attach_partition;
 pub mod batches;
 pub mod combine;
+pub mod compact;
 pub mod concurrently;
 pub mod create_index;
 pub mod create_partition;
@@ -255,12 +256,12 @@ pub struct Backfill {
     pub pending_sql: String,
     /// Rows at most, for progress.
     pub rows_estimate: u64,
-    /// The client's own write, which is done in place of `column = expression`.
+    /// What else it is for: the client's own write, which is done in place of `column = expression`, say.
     #[serde(default)]
     pub write: Option<RowWrite>,
 }
 
-/// A write of the client's that is done in batches.
+/// A write that is done in batches, and fills no column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RowWrite {
@@ -268,9 +269,23 @@ pub enum RowWrite {
     Update { set_sql: String },
     /// Of rows that were there when it began: those written later stay.
     Delete,
+    /// Of nobody's: rows of the last pages are written as they are, so that they move to room further ahead.
+    Move,
 }
 
 impl Backfill {
+    /// A write that the client has asked for, row by row.
+    #[must_use]
+    pub fn is_clients_own(&self) -> bool {
+        matches!(self.write, Some(RowWrite::Update { .. } | RowWrite::Delete))
+    }
+
+    /// Rows are moved, and nothing in them changes.
+    #[must_use]
+    pub fn moves(&self) -> bool {
+        matches!(self.write, Some(RowWrite::Move))
+    }
+
     /// The whole of it in one statement: what the batches do together.
     fn update_sql(&self) -> String {
         let schema = self.relation.schema.as_deref().map(|schema| format!("{}.", write::quote_ident(schema)));
@@ -281,7 +296,7 @@ impl Backfill {
     #[must_use]
     pub fn statement(&self, table: &str, rows: &str) -> String {
         match &self.write {
-            None => {
+            None | Some(RowWrite::Move) => {
                 let column = write::quote_ident(&self.column);
                 format!("UPDATE {table} SET {column} = {} WHERE {rows}", self.expression_sql)
             }

@@ -29,6 +29,10 @@ fn hide(sql: &mut String) {
 
 /// Whether a value is secret is seen by the column it goes to.
 fn hide_value(fill: &mut Backfill) {
+    // A column set to itself tells nothing.
+    if fill.moves() {
+        return;
+    }
     if let Some(RowWrite::Update { set_sql }) = &mut fill.write {
         let before = "UPDATE t SET ";
         let whole = format!("{before}{set_sql}");

@@ -39,7 +39,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 /// What the server does not run in a transaction block cannot be given a lock timeout of its own there.
 fn refuses_transaction(change: &Change) -> bool {
     let detaches = |kind: &AlterKind| matches!(kind, AlterKind::DetachPartition { concurrently: true, .. });
-    if let Change::RewriteTable { command, relation } = change {
+    if let Change::RewriteTable { command, relation, .. } = change {
         return command.starts_with("VACUUM") || relation.is_none();
     }
     if let Change::AlterTable(alter) = change {

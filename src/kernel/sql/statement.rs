@@ -24,7 +24,7 @@ pub use column::{
 pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
 pub use object::{
     CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, Privilege, Publication, PublicationEffect, Rename,
-    Setting, TableOutline,
+    Setting, Shrinks, TableOutline,
 };
 pub use write::{Assignment, ByRow, MassWriteKind};
 
@@ -117,6 +117,8 @@ pub enum Change {
     RewriteTable {
         command: &'static str,
         relation: Option<RelationName>,
+        /// VACUUM FULL that asks for a small table, and for nothing a compaction in place would not do.
+        shrinks: Option<Shrinks>,
     },
     /// REFRESH MATERIALIZED VIEW without CONCURRENTLY.
     RefreshMatview {

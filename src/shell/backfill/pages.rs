@@ -144,9 +144,29 @@ impl Pages {
     }
 }
 
+/// The place before the first row of a page.
+pub(super) fn tid(page: u64) -> String {
+    format!("'({page},0)'::pg_catalog.tid")
+}
+
+/// Rows from the first page to before the second.
+pub(super) fn between(ctid: &str, (from, to): (u64, u64)) -> String {
+    format!("{ctid} OPERATOR(pg_catalog.>=) {} AND {ctid} OPERATOR(pg_catalog.<) {}", tid(from), tid(to))
+}
+
+/// The same rows, without those that others have locked if so wished.
+pub(super) fn unlocked(name: &str, within: &str, locked: Locked) -> String {
+    match locked {
+        Locked::Wait => within.to_owned(),
+        Locked::Skip => format!(
+            "{name}.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT {name}.ctid FROM ONLY {name} WHERE {within} \
+             FOR NO KEY UPDATE SKIP LOCKED)) AND {within}"
+        ),
+    }
+}
+
 /// Fills one slice of one part and counts its rows.
 pub(super) fn batch(job: &Backfill, name: &str, slice: Slice, locked: Locked) -> String {
-    let tid = |page: u64| format!("'({page},0)'::pg_catalog.tid");
     let share = match slice.of {
         ..=1 => String::new(),
         of => format!(
@@ -155,19 +175,9 @@ pub(super) fn batch(job: &Backfill, name: &str, slice: Slice, locked: Locked) ->
             slice.share
         ),
     };
-    let within = format!(
-        "{name}.ctid OPERATOR(pg_catalog.>=) {} AND {name}.ctid OPERATOR(pg_catalog.<) {}{share} AND ({})",
-        tid(slice.pages.0),
-        tid(slice.pages.1),
-        job.pending_sql
-    );
-    let rows = match locked {
-        Locked::Wait => within,
-        Locked::Skip => format!(
-            "{name}.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT {name}.ctid FROM ONLY {name} WHERE {within} \
-             FOR NO KEY UPDATE SKIP LOCKED)) AND {within}"
-        ),
-    };
+    let place = between(&format!("{name}.ctid"), slice.pages);
+    let within = format!("{place}{share} AND ({})", job.pending_sql);
+    let rows = unlocked(name, &within, locked);
     let write = job.statement(&format!("ONLY {name}"), &rows);
     format!("WITH done AS ({write} RETURNING 1) SELECT pg_catalog.count(*) FROM done")
 }

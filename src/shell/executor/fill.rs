@@ -19,13 +19,20 @@ impl<D: Database> Runner<'_, D> {
         };
         let bounded = match &job.write {
             Some(RowWrite::Delete) => Some(self.of_old_rows(job).await?),
-            Some(RowWrite::Update { .. }) | None => None,
+            Some(RowWrite::Update { .. } | RowWrite::Move) | None => None,
         };
         let mut written = 0;
         let job = bounded.as_ref().unwrap_or(job);
+        // VACUUM is no part of a transaction with timeouts of its own.
+        if job.moves() {
+            self.session.lift(self.db).await?;
+        }
         let filled = backfill::fill((self.db, job), &bounds, self.control, self.tell, &mut written).await;
+        if job.moves() && !matches!(filled, Err(DatabaseError::Lost(_))) {
+            self.session.put_back(self.db).await?;
+        }
         self.report.rows += written;
-        if job.write.is_some() {
+        if job.is_clients_own() {
             self.report.tag = Some(format!("{} {written}", self.plan.tag));
         }
         filled.map(|()| 1)
@@ -55,7 +62,7 @@ impl<D: Database> Runner<'_, D> {
 
     /// Rows of the client's own write that are done, if the step at work is one.
     pub(super) fn written_rows(&self) -> Option<u64> {
-        let is_write = |step: &Step| matches!(&step.action, super::Action::Backfill(job) if job.write.is_some());
+        let is_write = |step: &Step| matches!(&step.action, super::Action::Backfill(job) if job.is_clients_own());
         self.plan.steps.get(self.at).filter(|step| is_write(step)).map(|_| self.report.rows).filter(|rows| *rows > 0)
     }
 }

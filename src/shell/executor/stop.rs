@@ -19,7 +19,13 @@ impl<D: Database> Runner<'_, D> {
         }
         let cancelled = self.control.is_cancelled() && error.code() == Some(CANCELED);
         let in_block = self.db.transaction_status() != TransactionStatus::Idle;
-        let (state, way_on) = if let Some(rows) = self.written_rows() {
+        let (state, way_on) = if self.has_moved_rows() {
+            (
+                "No row has changed: some stand further ahead in the table, and what room was given back stays so."
+                    .to_owned(),
+                "To go on, run the same statement again.".to_owned(),
+            )
+        } else if let Some(rows) = self.written_rows() {
             (
                 format!("It was stopped half way: {rows} rows are done and stay so, the others are as they were."),
                 "To go on, run the same statement again.".to_owned(),
@@ -46,6 +52,11 @@ impl<D: Database> Runner<'_, D> {
         };
         let stopped = self.stopped(error, state, way_on);
         if cancelled { Outcome::Cancelled(self.report, stopped) } else { Outcome::Failed(self.report, stopped) }
+    }
+
+    fn has_moved_rows(&self) -> bool {
+        let step = self.plan.steps.get(self.at);
+        self.report.rows > 0 && step.is_some_and(|step| matches!(&step.action, Action::Backfill(job) if job.moves()))
     }
 
     fn unknown(mut self, error: DatabaseError) -> Outcome {
@@ -139,7 +150,7 @@ impl<D: Database> Runner<'_, D> {
         for (at, step) in plan.steps.iter().enumerate() {
             let done = self.applied.contains(&at) || past.done.contains(&at);
             let begun = done || past.begun.contains(&at);
-            if !begun || !step.undo.is_empty() || matches!(step.action, Action::Backfill(_)) {
+            if !begun || !step.undo.is_empty() || matches!(&step.action, Action::Backfill(job) if !job.moves()) {
                 continue;
             }
             let Some(probe) = &step.probe else {

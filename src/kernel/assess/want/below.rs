@@ -21,6 +21,9 @@ pub fn wanted_below(reading: &Reading, facts: &Facts) -> Wanted {
             Change::Reindex(reindex) if !reindex.concurrently => {
                 reindex.target().into_iter().for_each(|target| below(target, None, facts, &mut relations));
             }
+            Change::RewriteTable { relation: Some(table), shrinks: Some(_), .. } => {
+                below(table, None, facts, &mut relations);
+            }
             Change::AlterTable(alter) => alter_table(alter, facts, &mut relations),
             Change::Drop(drop) if drop.kind == DropKind::Table => {
                 let places = drop.relations.iter().filter_map(|name| found(name, facts)?.partition_of.as_ref());

@@ -179,7 +179,8 @@ fn utility(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::LockStmt(lock) => objects::lock(lock, found),
         Node::VacuumStmt(vacuum) => objects::vacuum(vacuum, found),
         Node::ClusterStmt(cluster) => {
-            found.add(Change::RewriteTable { command: "CLUSTER", relation: cluster.relation().map(relation) });
+            let relation = cluster.relation().map(relation);
+            found.add(Change::RewriteTable { command: "CLUSTER", relation, shrinks: None });
         }
         Node::ReindexStmt(reindex) => objects::reindex(reindex, found),
         _ => found.other("utility"),
@@ -403,7 +404,8 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::AlterDatabaseRefreshCollStmt(refresh) => database::refresh_collation(refresh, found),
         Node::AlterTableSpaceOptionsStmt(_) => found.other("ALTER TABLESPACE"),
         Node::AlterTableMoveAllStmt(_) => {
-            found.add(Change::RewriteTable { command: "ALTER … ALL IN TABLESPACE", relation: None });
+            let command = "ALTER … ALL IN TABLESPACE";
+            found.add(Change::RewriteTable { command, relation: None, shrinks: None });
         }
         Node::CallStmt(_) => found.opaque(calls::CALL, OpaqueKind::Code),
         // Also what the tree's own types leave out: CREATE FOREIGN TABLE.

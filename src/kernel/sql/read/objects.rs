@@ -4,7 +4,7 @@ use pg_raw_parse::raw::{AlterPublicationAction, DropBehavior, ObjectType, Reinde
 use pg_raw_parse::{ConstValue, Node, list::NodeList, nodes};
 
 use super::super::statement::{
-    Change, Drop, DropKind, LockMode, Publication, PublicationEffect, Reindex, ReindexOf, RelationName, Rename,
+    Change, Drop, DropKind, LockMode, Publication, PublicationEffect, Reindex, ReindexOf, RelationName, Rename, Shrinks,
 };
 use super::super::write::quote_ident;
 use super::Unreadable;
@@ -270,15 +270,19 @@ pub(super) fn lock(statement: &nodes::LockStmt, found: &mut Found) {
 }
 
 pub(super) fn vacuum(statement: &nodes::VacuumStmt, found: &mut Found) {
-    let full = statement.options().iter().any(|option| option.defname() == Some("full") && may_be_true(option));
-    if !full {
+    let says = |name: &str| statement.options().iter().any(|of| of.defname() == Some(name) && may_be_true(of));
+    if !says("full") {
         return;
     }
+    let known = |of: &nodes::DefElem| matches!(of.defname(), Some("full" | "analyze" | "verbose" | "freeze"));
+    let is_plain = statement.options().iter().all(known);
     for on in statement.rels() {
-        found.add(Change::RewriteTable { command: "VACUUM FULL", relation: on.relation().map(relation) });
+        let shrinks = (is_plain && on.va_cols().is_empty()).then(|| Shrinks { analyze: says("analyze") });
+        let relation = on.relation().map(relation);
+        found.add(Change::RewriteTable { command: "VACUUM FULL", relation, shrinks });
     }
     if statement.rels().is_empty() {
-        found.add(Change::RewriteTable { command: "VACUUM FULL", relation: None });
+        found.add(Change::RewriteTable { command: "VACUUM FULL", relation: None, shrinks: None });
     }
 }
 

@@ -140,3 +140,9 @@ pub enum DatabaseEffect {
     /// REFRESH COLLATION VERSION: the server no longer says that indexes may be in another order.
     ForgetsCollation,
 }
+
+/// VACUUM FULL of one table, and what else it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shrinks {
+    pub analyze: bool,
+}
