@@ -1,11 +1,11 @@
 //! The history of what was done to the databases: one entry for every change that ran or was turned down, by a ticket,
 //! as a job, or in a session of its own accord. Entries of tickets and jobs could be made again from them.
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::query::{Query, page};
 use super::search::phrase;
 use super::{Store, StoreError};
 use crate::kernel::job::JobId;
@@ -185,57 +185,48 @@ impl Store {
 }
 
 fn list(connection: &Connection, filter: &ChangeFilter) -> Result<Vec<Change>, StoreError> {
-    let mut values: Vec<Value> = Vec::new();
     let mut keys: Vec<String> = [('o', &filter.object), ('p', &filter.person), ('r', &filter.rule)]
         .into_iter()
         .filter_map(|(kind, name)| name.as_ref().map(|name| format!("{kind}:{name}")))
         .collect();
     // From what is rarest to the entries: each of these is in the order of the numbers as well.
     let words = filter.text.as_deref().map(phrase).filter(|words| !words.is_empty());
-    let (from, id) = if let Some(words) = words {
-        values.push(Value::Text(words));
-        ("changes_text AS w CROSS JOIN changes AS c ON c.id = w.rowid WHERE changes_text MATCH ?", "w.rowid")
+    let (from, id, first) = if let Some(words) = words {
+        let from = "changes_text AS w CROSS JOIN changes AS c ON c.id = w.rowid";
+        (from, "w.rowid", Some(("changes_text MATCH ?", words)))
     } else if let Some(key) = keys.pop() {
-        values.push(Value::Text(key));
-        ("change_keys AS k CROSS JOIN changes AS c ON c.id = k.change WHERE k.key = ?", "k.change")
+        ("change_keys AS k CROSS JOIN changes AS c ON c.id = k.change", "k.change", Some(("k.key = ?", key)))
     } else {
-        ("changes AS c WHERE true", "c.id")
+        ("changes AS c", "c.id", None)
     };
-    let mut inner = format!("SELECT {id} AS id FROM {from}");
+    let mut query = Query::new(&format!("SELECT {id} AS id FROM {from} WHERE true"));
+    if let Some((condition, value)) = first {
+        query.and(condition, [value.into()]);
+    }
     for key in keys {
-        inner.push_str(" AND EXISTS (SELECT 1 FROM change_keys AS k WHERE k.key = ? AND k.change = c.id)");
-        values.push(Value::Text(key));
+        query.and("EXISTS (SELECT 1 FROM change_keys AS k WHERE k.key = ? AND k.change = c.id)", [key.into()]);
     }
     if let Some(before) = filter.before {
-        inner.push_str(&format!(" AND {id} < ?"));
-        values.push(Value::Integer(before));
+        query.and(&format!("{id} < ?"), [before.into()]);
     }
     if let Some(target) = &filter.target {
-        inner.push_str(" AND c.target = ?");
-        values.push(Value::Text(target.clone()));
+        query.and("c.target = ?", [target.clone().into()]);
     }
-    if !filter.visible.is_empty() {
-        inner.push_str(&format!(" AND ({})", vec!["c.target GLOB ?"; filter.visible.len()].join(" OR ")));
-        values.extend(filter.visible.iter().map(|pattern| Value::Text(pattern.replace('[', "[[]"))));
-    }
-    if !filter.outcomes.is_empty() {
-        // Only our own words get into the text.
-        let outcomes: Vec<&str> = filter.outcomes.iter().map(|outcome| outcome.as_str()).collect();
-        inner.push_str(&format!(" AND c.outcome IN ('{}')", outcomes.join("', '")));
-    }
-    for (bound, at) in [(">=", filter.from), ("<", filter.to)] {
+    query.matches("c.target", &filter.visible);
+    let outcomes: Vec<_> = filter.outcomes.iter().map(|outcome| outcome.as_str()).collect();
+    query.one_of("c.outcome", &outcomes);
+    for (condition, at) in [("c.at >= ?", filter.from), ("c.at < ?", filter.to)] {
         if let Some(at) = at {
-            inner.push_str(&format!(" AND c.at {bound} ?"));
-            values.push(Value::Integer(at.0));
+            query.and(condition, [at.0.into()]);
         }
     }
-    let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
+    let (inner, limit) = (&query.text, page(filter.limit, PAGE_MAX));
     let sql = format!(
         "SELECT b.id, b.body FROM ({inner} ORDER BY {id} DESC LIMIT {limit}) AS f \
          CROSS JOIN change_bodies AS b ON b.id = f.id ORDER BY f.id DESC"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), entry)?;
+    let rows = statement.query_map(params_from_iter(query.values), entry)?;
     rows.map(|row| read(&row?)).collect()
 }
 

@@ -9,6 +9,7 @@ mod jobs;
 mod journal;
 mod lock;
 mod outbox;
+mod query;
 #[cfg(test)]
 mod races;
 mod schema;

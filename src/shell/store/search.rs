@@ -1,12 +1,12 @@
 //! How tickets are found: by what they are, by words, by their likes. All of it is made from their bodies and
 //! their events, and could be made again.
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use super::query::{Query, page};
 use crate::kernel::review::{Event, Happening, Instant, RunMode, State, StateName, Ticket, TicketId};
 
 /// Most tickets in one page.
@@ -59,57 +59,45 @@ pub struct Kin {
 }
 
 pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Ticket>, StoreError> {
-    // The index is named: it has all that is asked for, and the rows themselves are long.
-    let mut inner = String::from("SELECT t.id FROM tickets AS t INDEXED BY tickets_brief");
-    let mut values: Vec<Value> = Vec::new();
     let words = filter.text.as_deref().map(phrase).filter(|words| !words.is_empty());
-    let by_words = words.is_some();
-    if let Some(words) = words {
+    // The index is named: it has all that is asked for, and the rows themselves are long.
+    let (id, mut query) = match words {
         // From the words to the tickets: the index of words is in the order of the numbers as well.
-        inner = String::from(
-            "SELECT t.id FROM tickets_text AS w \
-             CROSS JOIN tickets AS t INDEXED BY tickets_brief ON t.id = w.rowid WHERE tickets_text MATCH ?",
-        );
-        values.push(Value::Text(words));
-    } else {
-        inner.push_str(" WHERE true");
-    }
-    let id = if by_words { "w.rowid" } else { "t.id" };
+        Some(words) => {
+            let from = "SELECT t.id FROM tickets_text AS w \
+                        CROSS JOIN tickets AS t INDEXED BY tickets_brief ON t.id = w.rowid WHERE true";
+            let mut query = Query::new(from);
+            query.and("tickets_text MATCH ?", [words.into()]);
+            ("w.rowid", query)
+        }
+        None => ("t.id", Query::new("SELECT t.id FROM tickets AS t INDEXED BY tickets_brief WHERE true")),
+    };
     if let Some(before) = filter.before {
-        inner.push_str(&format!(" AND {id} < ?"));
-        values.push(Value::Integer(before.0));
+        query.and(&format!("{id} < ?"), [before.0.into()]);
     }
-    if !filter.states.is_empty() {
-        // Only our own words get into the text.
-        let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-        inner.push_str(&format!(" AND t.state IN ('{}')", states.join("', '")));
-    }
+    let states: Vec<_> = filter.states.iter().map(|state| state.as_str()).collect();
+    query.one_of("t.state", &states);
     if let Some(requester) = &filter.requester {
-        inner.push_str(" AND (t.requester = ? OR t.person = ?)");
-        values.extend([Value::Text(requester.clone()), Value::Text(requester.clone())]);
+        query.and("(t.requester = ? OR t.person = ?)", [requester.clone().into(), requester.clone().into()]);
     }
     if let Some(target) = &filter.target {
-        inner.push_str(" AND t.target = ?");
-        values.push(Value::Text(target.clone()));
+        query.and("t.target = ?", [target.clone().into()]);
     }
-    if !filter.visible.is_empty() {
-        inner.push_str(&format!(" AND ({})", vec!["t.target GLOB ?"; filter.visible.len()].join(" OR ")));
-        values.extend(filter.visible.iter().map(|pattern| Value::Text(pattern.replace('[', "[[]"))));
-    }
+    query.matches("t.target", &filter.visible);
     if let Some(label) = &filter.label {
-        inner.push_str(" AND EXISTS (SELECT 1 FROM ticket_labels AS l WHERE l.label = ? AND l.ticket = t.id)");
-        values.push(Value::Text(label.clone()));
+        let labelled = "EXISTS (SELECT 1 FROM ticket_labels AS l WHERE l.label = ? AND l.ticket = t.id)";
+        query.and(labelled, [label.clone().into()]);
     }
     if filter.owed {
-        inner.push_str(" AND t.owed = 1");
+        query.and("t.owed = 1", []);
     }
-    let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
+    let (inner, limit) = (&query.text, page(filter.limit, PAGE_MAX));
     let sql = format!(
         "SELECT b.body FROM ({inner} ORDER BY {id} DESC LIMIT {limit}) AS f \
          CROSS JOIN tickets AS b ON b.id = f.id ORDER BY f.id DESC"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), body)?;
+    let rows = statement.query_map(params_from_iter(query.values), body)?;
     rows.map(|text| Ok(serde_json::from_str(&text?)?)).collect()
 }
 
