@@ -107,6 +107,7 @@ reindex index orders_pkey
 reindex (verbose) table orders
 
 -- outside
+-- more: its partitions one after the other; the parent only until they are listed
 reindex table events
 
 -- outside
