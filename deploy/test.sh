@@ -68,7 +68,7 @@ step "tests of the benchmarks" cargo test --locked --package bench
 step "build" cargo build --locked --package lockkeeper
 step "Postgres servers of other versions" .ci/fetch-postgres 14 18
 step "drivers" proto-tests/drivers/install
-step "tests on real servers" cargo test --locked --package proto-tests
+step "tests on real servers" cargo test --locked --package proto-tests --no-fail-fast
 step "deployment files" sh deploy/lint.sh
 step "dependencies" dependencies
 
