@@ -24,8 +24,8 @@ impl Values {
 
     /// What followed the names of the Bind.
     #[must_use]
-    pub fn raw(self) -> Arc<[u8]> {
-        self.0
+    pub fn raw(&self) -> &[u8] {
+        &self.0
     }
 
     /// The values in order. What is not shaped like values has none: the server refuses it.

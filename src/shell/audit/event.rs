@@ -1,13 +1,10 @@
 //! What the record can say: one closed set of events, the same value for writing and for reading back.
 //!
-//! Nothing here formats or stores. Statements arrive on the hot path as a [`StatementRecord`], which is
-//! compact and shares its text; read back they are a [`Statement`].
+//! Nothing here formats or stores. Statements are told on the hot path by a [`StatementRecord`], which owns nothing;
+//! read back they are a [`Statement`].
 
 mod affairs;
 
-use std::sync::Arc;
-
-use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +14,7 @@ use crate::kernel::rules::RuleId;
 use crate::kernel::sql::statement::LockMode;
 
 pub use affairs::{
-    Admission, EndedIdle, GatewayStarted, JobEvent, LogGap, SessionTerminated, TicketEvent, VerifiedEvent,
+    Admission, EndedIdle, GatewayStarted, JobEvent, LogGap, SessionTerminated, TicketEvent, VerifiedEvent, WhoseChange,
 };
 
 /// The number of a session, counted from 1 since the gateway started.
@@ -260,14 +257,14 @@ impl SqlState {
     }
 }
 
-/// A statement as the session hands it over: no copy of the text, nothing formatted.
-#[derive(Clone, Debug)]
-pub struct StatementRecord {
+/// A statement as the session tells it: nothing is kept of it but its line.
+#[derive(Clone, Copy, Debug)]
+pub struct StatementRecord<'a> {
     /// When the gateway had read it.
     pub at: Instant,
     pub duration_us: u64,
-    /// The text as it may be shown: without passwords and secrets. Shared with the statement cache.
-    pub text: Arc<str>,
+    /// The text as it may be shown: without passwords and secrets.
+    pub text: &'a str,
     /// Length of the exact text in bytes; 0 when `text` is complete.
     pub text_bytes: u64,
     pub path: Arrival,
@@ -278,18 +275,18 @@ pub struct StatementRecord {
     pub rows: u64,
     /// Bytes of the answer.
     pub bytes: u64,
-    pub tag: CompactString,
+    pub tag: &'a str,
     pub sqlstate: Option<SqlState>,
-    pub rules: Option<Arc<[RuleId]>>,
+    pub rules: &'a [RuleId],
     pub ticket: Option<TicketId>,
     /// What follows the names of its Bind; the settings say what of it is recorded.
-    pub bound: Option<Arc<[u8]>>,
+    pub bound: Option<&'a [u8]>,
 }
 
-impl StatementRecord {
+impl<'a> StatementRecord<'a> {
     /// An ordinary statement that passed; the caller fills in the rest.
     #[must_use]
-    pub fn new(at: Instant, text: Arc<str>) -> Self {
+    pub fn new(at: Instant, text: &'a str) -> Self {
         Self {
             at,
             duration_us: 0,
@@ -301,9 +298,9 @@ impl StatementRecord {
             transaction: Transaction::Idle,
             rows: 0,
             bytes: 0,
-            tag: CompactString::const_new(""),
+            tag: "",
             sqlstate: None,
-            rules: None,
+            rules: &[],
             ticket: None,
             bound: None,
         }

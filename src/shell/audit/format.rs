@@ -1,4 +1,4 @@
-//! Events into lines, and the seals that chain them. Runs in the writer's thread only.
+//! Events into lines, in the sessions' threads; and what chains them in the writer's: numbers, times and seals.
 //!
 //! Statements are by far the most lines, so theirs are written by hand; everything else goes through
 //! serde. A test holds both to the same form.
@@ -20,36 +20,24 @@ pub(super) struct Chain {
     seal: [u8; 32],
     boot: String,
     stamp: Stamp,
-    text_limit: usize,
-    parameters: Parameters,
 }
 
 impl Chain {
-    pub(super) fn new(boot: &str, last: (u64, [u8; 32]), text_limit: usize, parameters: Parameters) -> Self {
-        Self { seq: last.0, seal: last.1, boot: boot.to_owned(), stamp: Stamp::default(), text_limit, parameters }
+    pub(super) fn new(boot: &str, last: (u64, [u8; 32])) -> Self {
+        Self { seq: last.0, seal: last.1, boot: boot.to_owned(), stamp: Stamp::default() }
     }
 
-    /// Appends the line of a statement.
-    pub(super) fn statement(&mut self, out: &mut Vec<u8>, who: (SessionNumber, u64), record: &StatementRecord) {
-        self.head(out, record.at);
-        statement(out, who, record, (self.text_limit, &self.parameters));
+    /// Appends a line: its number, when it happened, and what [`statement`] or [`event`] made.
+    pub(super) fn line(&mut self, out: &mut Vec<u8>, at: Instant, fields: &[u8]) {
         self.seq += 1;
-    }
-
-    /// Appends the line of any other event. An event that cannot be written leaves nothing behind.
-    pub(super) fn event(&mut self, out: &mut Vec<u8>, at: Instant, event: &Event) -> io::Result<()> {
-        let start = out.len();
-        self.head(out, at);
-        let mut fields = Vec::with_capacity(512);
-        let mut serializer = serde_json::Serializer::with_formatter(&mut fields, Harmless);
-        if let Err(error) = event.serialize(&mut serializer) {
-            out.truncate(start);
-            return Err(error.into());
-        }
-        out.extend_from_slice(fields.strip_prefix(b"{").unwrap_or(&fields));
-        out.push(b'\n');
-        self.seq += 1;
-        Ok(())
+        out.extend_from_slice(b"{\"seq\":");
+        number(out, self.seq);
+        out.extend_from_slice(b",\"boot\":\"");
+        out.extend_from_slice(self.boot.as_bytes());
+        out.extend_from_slice(b"\",\"at\":\"");
+        self.stamp.write(out, at);
+        out.extend_from_slice(b"\",");
+        out.extend_from_slice(fields);
     }
 
     /// Closes the batch that starts at `from`: its last line gets the seal of them all.
@@ -63,16 +51,17 @@ impl Chain {
         out.push(b'"');
         out.extend_from_slice(LINE_END);
     }
+}
 
-    fn head(&mut self, out: &mut Vec<u8>, at: Instant) {
-        out.extend_from_slice(b"{\"seq\":");
-        number(out, self.seq + 1);
-        out.extend_from_slice(b",\"boot\":\"");
-        out.extend_from_slice(self.boot.as_bytes());
-        out.extend_from_slice(b"\",\"at\":\"");
-        self.stamp.write(out, at);
-        out.extend_from_slice(b"\",");
+/// The fields of any event but a statement, to the end of its line.
+pub(super) fn event(event: &Event) -> io::Result<Vec<u8>> {
+    let mut fields = Vec::with_capacity(512);
+    event.serialize(&mut serde_json::Serializer::with_formatter(&mut fields, Harmless))?;
+    if fields.starts_with(b"{") {
+        fields.remove(0);
     }
+    fields.push(b'\n');
+    Ok(fields)
 }
 
 /// How every line ends.
@@ -84,10 +73,11 @@ fn hex(out: &mut Vec<u8>, bytes: &[u8; 32]) {
     out.extend_from_slice(&digits);
 }
 
-fn statement(
+/// Appends the fields of a statement, to the end of its line. Texts are cut at `limit` bytes.
+pub(super) fn statement(
     out: &mut Vec<u8>,
     who: (SessionNumber, u64),
-    record: &StatementRecord,
+    record: &StatementRecord<'_>,
     (limit, parameters): (usize, &Parameters),
 ) {
     out.extend_from_slice(b"\"event\":\"statement\",\"session\":");
@@ -96,7 +86,7 @@ fn statement(
     number(out, who.1);
     word(out, b",\"path\":\"", record.path.word());
     out.extend_from_slice(b",\"text\":\"");
-    let shown = cut(&record.text, limit);
+    let shown = cut(record.text, limit);
     json_fragment(out, shown);
     out.push(b'"');
     let full = record.text_bytes.max(record.text.len() as u64);
@@ -104,15 +94,15 @@ fn statement(
         out.extend_from_slice(b",\"text_bytes\":");
         number(out, full);
     }
-    if let Some(bound) = &record.bound {
+    if let Some(bound) = record.bound {
         parameters.write(out, bound);
     }
     word(out, b",\"decision\":\"", record.decision.word());
     if record.change {
         out.extend_from_slice(b",\"change\":true");
     }
-    if let Some(rules) = record.rules.as_deref().filter(|rules| !rules.is_empty()) {
-        list(out, b",\"rules\":[", rules.iter().map(|rule| rule.0.as_str()));
+    if !record.rules.is_empty() {
+        list(out, b",\"rules\":[", record.rules.iter().map(|rule| rule.0.as_str()));
     }
     if let Some(ticket) = record.ticket {
         out.extend_from_slice(b",\"ticket\":");
@@ -122,7 +112,7 @@ fn statement(
     out.extend_from_slice(LINE_END);
 }
 
-fn outcome(out: &mut Vec<u8>, record: &StatementRecord) {
+fn outcome(out: &mut Vec<u8>, record: &StatementRecord<'_>) {
     word(out, b",\"tx\":\"", record.transaction.word());
     out.extend_from_slice(b",\"rows\":");
     number(out, record.rows);
@@ -131,7 +121,7 @@ fn outcome(out: &mut Vec<u8>, record: &StatementRecord) {
     out.extend_from_slice(b",\"duration_us\":");
     number(out, record.duration_us);
     out.extend_from_slice(b",\"tag\":\"");
-    json_fragment(out, &record.tag);
+    json_fragment(out, record.tag);
     out.push(b'"');
     if let Some(state) = &record.sqlstate {
         out.extend_from_slice(b",\"sqlstate\":\"");
@@ -224,16 +214,16 @@ impl serde_json::ser::Formatter for Harmless {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::event::{Arrival, Decision, Line, Seal, SqlState, Statement, Transaction};
     use super::super::parameters::{ParameterMode, bound};
     use super::*;
     use crate::kernel::review::TicketId;
     use crate::kernel::rules::RuleId;
 
-    fn rich() -> StatementRecord {
-        StatementRecord {
+    fn rich(test: impl FnOnce(&StatementRecord<'_>)) {
+        let rules = [RuleId("create-index".into()), RuleId("a\"b".into())];
+        let bound = bound(&[(None, true), (Some("x\n\u{202e}".as_bytes()), true)]);
+        test(&StatementRecord {
             duration_us: 1500,
             path: Arrival::Execute,
             decision: Decision::Rewrite,
@@ -241,48 +231,51 @@ mod tests {
             transaction: Transaction::Block,
             rows: u64::MAX,
             bytes: 10,
-            tag: "ALTER TABLE".into(),
+            tag: "ALTER TABLE",
             sqlstate: SqlState::new("42P01"),
-            rules: Some(Arc::from(vec![RuleId("create-index".into()), RuleId("a\"b".into())])),
+            rules: &rules,
             ticket: Some(TicketId(7)),
-            bound: Some(bound(&[(None, true), (Some("x\n\u{202e}".as_bytes()), true)]).into()),
-            ..StatementRecord::new(Instant(1_763_736_497_000_123), Arc::from("alter \"t\"\n\u{2028}é"))
-        }
+            bound: Some(&bound),
+            ..StatementRecord::new(Instant(1_763_736_497_000_123), "alter \"t\"\n\u{2028}é")
+        });
     }
 
-    fn chain(limit: usize) -> Chain {
-        Chain::new("b00t", (41, [0xab; 32]), limit, Parameters::new(ParameterMode::Text, limit))
+    fn chain() -> Chain {
+        Chain::new("b00t", (41, [0xab; 32]))
     }
 
-    fn written(record: &StatementRecord, limit: usize) -> String {
-        let mut out = Vec::new();
-        chain(limit).statement(&mut out, (SessionNumber(3), 9), record);
+    fn written(record: &StatementRecord<'_>, limit: usize) -> String {
+        let (mut fields, mut out) = (Vec::new(), Vec::new());
+        let parameters = Parameters::new(ParameterMode::Text, limit);
+        statement(&mut fields, (SessionNumber(3), 9), record, (limit, &parameters));
+        chain().line(&mut out, record.at, &fields);
         String::from_utf8(out).unwrap()
+    }
+
+    fn same(record: &StatementRecord<'_>) {
+        let by_hand = written(record, 1000);
+        let line: Line = serde_json::from_str(&by_hand).unwrap();
+        let mut by_serde = Vec::new();
+        chain().line(&mut by_serde, record.at, &event(&line.event).unwrap());
+        assert_eq!(by_hand, String::from_utf8(by_serde).unwrap());
+        assert_eq!((line.seq, line.boot.as_str()), (42, "b00t"));
     }
 
     #[test]
     fn by_hand_and_by_serde_are_the_same() {
-        for record in [rich(), StatementRecord::new(Instant(-1), Arc::from(""))] {
-            let by_hand = written(&record, 1000);
-            let line: Line = serde_json::from_str(&by_hand).unwrap();
-            let mut by_serde = Vec::new();
-            chain(1000).event(&mut by_serde, record.at, &line.event).unwrap();
-            assert_eq!(by_hand, String::from_utf8(by_serde).unwrap());
-            assert_eq!((line.seq, line.boot.as_str()), (42, "b00t"));
-        }
+        rich(same);
+        same(&StatementRecord::new(Instant(-1), ""));
     }
 
     #[test]
     fn a_line_is_as_documented() {
-        let record =
-            StatementRecord { tag: "SELECT 1".into(), rows: 1, ..StatementRecord::new(Instant(0), "select 1".into()) };
+        let record = StatementRecord { tag: "SELECT 1", rows: 1, ..StatementRecord::new(Instant(0), "select 1") };
         insta::assert_snapshot!(written(&record, 1000).trim_end(), @r#"{"seq":42,"boot":"b00t","at":"1970-01-01T00:00:00.000000Z","event":"statement","session":3,"n":9,"path":"simple","text":"select 1","decision":"pass","tx":"idle","rows":1,"bytes":0,"duration_us":0,"tag":"SELECT 1"}"#);
     }
 
     #[test]
     fn long_text_is_cut_between_characters() {
-        let record = StatementRecord::new(Instant(0), Arc::from("ab漢字"));
-        let line: Line = serde_json::from_str(&written(&record, 4)).unwrap();
+        let line: Line = serde_json::from_str(&written(&StatementRecord::new(Instant(0), "ab漢字"), 4)).unwrap();
         let Event::Statement(Statement { text, text_bytes, .. }) = line.event else { panic!() };
         assert_eq!((text.as_str(), text_bytes), ("ab", Some(8)));
     }
@@ -290,11 +283,11 @@ mod tests {
     #[test]
     fn a_seal_covers_its_batch_and_names_the_one_before() {
         let mut out = Vec::new();
-        let mut chain = chain(100);
+        let mut chain = chain();
         let mut before = "ab".repeat(32);
         for _ in 0..2 {
             let from = out.len();
-            (1..4).for_each(|n| chain.statement(&mut out, (SessionNumber(1), n), &rich()));
+            (1..4).for_each(|n| chain.line(&mut out, Instant(n), b"\"event\":\"gateway_stopped\",\"reason\":\"x\"}\n"));
             chain.seal(&mut out, from);
             let batch = std::str::from_utf8(&out[from..]).unwrap();
             assert_eq!(batch.lines().count(), 3);

@@ -1,8 +1,7 @@
 //! The record: every session and every statement, one line of JSON each. Lines are written
 //! in batches, and each batch ends with a seal: a hash of it and of the seal before.
 //!
-//! Sessions hand compact values to a bounded queue; one thread formats them, writes them, and syncs them
-//! to disk. Nothing is dropped in silence: a full queue makes sessions wait, a record that cannot be
+//! Sessions hand lines to a bounded queue; one thread numbers, seals and writes them, and syncs them to disk. Nothing is dropped in silence: a full queue makes sessions wait, a record that cannot be
 //! written makes [`Audit::is_healthy`] false at once, and what ran without a line leaves an exact gap line.
 //!
 //! Not to be confused with the log (tracing). Secrets must be out of a text before it comes here. What
@@ -36,7 +35,7 @@ use data_encoding::HEXLOWER;
 pub use event::{
     Admission, Arrival, Counts, Decision, DecisionRecord, EndReason, EndedIdle, Event, FindingLine, Intent, JobEvent,
     LockLine, LoginFailed, SessionInfo, SessionNumber, SqlState, StatementRecord, Step, StepOutcome, TicketEvent,
-    Transaction, VerifiedEvent,
+    Transaction, VerifiedEvent, WhoseChange,
 };
 pub use format::timestamp;
 pub use parameters::ParameterMode;
@@ -44,7 +43,8 @@ pub use session::{SessionId, SessionLog};
 pub(crate) use show::duration;
 
 use event::{GatewayStarted, SessionStarted};
-use queue::{Item, Queue};
+use parameters::Parameters;
+use queue::{Fill, Queue};
 
 use super::clock::now;
 
@@ -141,6 +141,7 @@ struct Shared {
     failure: Mutex<String>,
     on_failure: OnFailure,
     text_limit: usize,
+    parameters: Parameters,
     intent_timeout: Duration,
 }
 
@@ -193,10 +194,10 @@ impl Audit {
             failure: Mutex::new(String::new()),
             on_failure: settings.on_failure,
             text_limit: settings.text_limit,
+            parameters: Parameters::new(settings.parameters, settings.text_limit),
             intent_timeout: settings.intent_timeout,
         });
-        let parameters = parameters::Parameters::new(settings.parameters, settings.text_limit);
-        let chain = format::Chain::new(&boot, (last.seq, last.seal), settings.text_limit, parameters);
+        let chain = format::Chain::new(&boot, (last.seq, last.seal));
         let writer = writer::Writer::new(Arc::clone(&shared), directory, chain, settings.stdout)?;
         let thread = std::thread::Builder::new().name("record".into());
         let handle = thread.spawn(move || writer.run()).map_err(OpenError::Thread)?;
@@ -215,7 +216,7 @@ impl Audit {
     #[must_use]
     pub fn begin(&self, info: SessionInfo) -> SessionLog {
         let session = SessionNumber(self.shared.sessions.fetch_add(1, Ordering::Relaxed) + 1);
-        self.push_event(session.0, Event::SessionStarted(SessionStarted { session, info }));
+        self.push_event(session.0, &Event::SessionStarted(SessionStarted { session, info }));
         SessionLog::new(self.clone(), session)
     }
 
@@ -233,7 +234,7 @@ impl Audit {
 
     /// Records an event that belongs to no session: login failed, reloaded, something happened to a ticket.
     pub fn event(&self, event: Event) {
-        self.push_event(0, event);
+        self.push_event(0, &event);
     }
 
     /// Records an event and returns when it is on disk. Cancelling it leaves the event in the record.
@@ -266,8 +267,15 @@ impl Audit {
         if self.thread.stop() { Ok(()) } else { Err(self.shared.failure()) }
     }
 
-    fn push_event(&self, key: u64, event: Event) {
-        self.shared.queue.push(key, Item::Event { at: now(), event: Box::new(event) });
+    /// How full the shard is then; nothing: the event has no line.
+    fn push_event(&self, key: u64, event: &Event) -> Option<Fill> {
+        match format::event(event) {
+            Ok(line) => Some(self.shared.queue.push(key, now(), None, |out| out.extend_from_slice(&line))),
+            Err(error) => {
+                tracing::error!(%error, "an event cannot be formatted");
+                None
+            }
+        }
     }
 }
 

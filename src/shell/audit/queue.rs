@@ -1,8 +1,9 @@
 //! From the sessions to the writer: bounded memory, nothing dropped in silence, and no system call per record.
 //!
-//! A session always uses the same shard, which keeps its records in order; a push is one uncontended
-//! lock. The writer comes by on its own; it is woken when it was asleep for want of work, when a shard is
-//! half full, and when somebody waits for durability.
+//! A session always uses the same shard, which keeps its lines in order; a push is one uncontended lock and writes
+//! the line into the shard's own buffer: nothing is allocated on one thread and freed on another. The writer comes by
+//! on its own; it is woken when it was asleep for want of work, when a shard is half full, and when somebody waits
+//! for durability.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,46 +12,62 @@ use std::thread::Thread;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::RecordError;
-use super::event::{Event, SessionNumber, StatementRecord};
 use crate::kernel::review::Instant;
 
 /// A power of two; enough that sessions on different cores seldom meet.
 const SHARDS: usize = 64;
 
-/// What a session hands over.
-pub(super) enum Item {
-    Statement {
-        session: SessionNumber,
-        n: u64,
-        record: StatementRecord,
-    },
-    Event {
-        at: Instant,
-        event: Box<Event>,
-    },
-    /// Answered when it, and everything before it in its shard, is durable.
-    Durable {
-        at: Instant,
-        event: Box<Event>,
-        done: oneshot::Sender<Result<(), RecordError>>,
-    },
+/// Answers whoever waits for something to be on disk.
+pub(super) type Done = oneshot::Sender<Result<(), RecordError>>;
+
+/// What sessions have handed over, oldest first.
+#[derive(Default)]
+pub(super) struct Batch {
+    /// For each line when it happened, how long it is, and the line without what the chain puts before it.
+    entries: Vec<u8>,
+    /// Answered when these lines, and everything before them in their shard, are durable.
+    pub(super) waiting: Vec<Done>,
 }
 
-impl Item {
-    fn bytes(&self) -> usize {
-        let more = match self {
-            Self::Statement { record, .. } => record.text.len() + record.bound.as_ref().map_or(0, |bound| bound.len()),
-            Self::Event { .. } | Self::Durable { .. } => 1024,
-        };
-        size_of::<Self>() + more
+/// Bytes before a line: microseconds since 1970, and its length.
+const AT: usize = size_of::<i64>();
+const HEAD: usize = AT + size_of::<u32>();
+
+impl Batch {
+    fn push(&mut self, at: Instant, line: impl FnOnce(&mut Vec<u8>)) {
+        let from = self.entries.len();
+        self.entries.extend_from_slice(&at.0.to_ne_bytes());
+        self.entries.extend_from_slice(&[0; HEAD - AT]);
+        line(&mut self.entries);
+        // Texts and values are cut long before this.
+        let length = u32::try_from(self.entries.len() - from - HEAD).unwrap_or(u32::MAX);
+        if let Some(place) = self.entries.get_mut(from + AT..from + HEAD) {
+            place.copy_from_slice(&length.to_ne_bytes());
+        }
+    }
+
+    /// Its lines, and when they happened.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (Instant, &[u8])> {
+        let mut rest = self.entries.as_slice();
+        std::iter::from_fn(move || {
+            let (at, after) = rest.split_first_chunk::<AT>()?;
+            let (length, after) = after.split_first_chunk::<{ HEAD - AT }>()?;
+            let length = usize::try_from(u32::from_ne_bytes(*length)).ok()?;
+            let (line, after) = after.split_at_checked(length)?;
+            rest = after;
+            Some((Instant(i64::from_ne_bytes(*at)), line))
+        })
+    }
+
+    /// Ready to take lines again.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.entries.shrink_to(SPARE_BYTES);
     }
 }
 
-#[derive(Default)]
-struct Batch {
-    items: Vec<Item>,
-    bytes: usize,
-}
+/// An empty buffer larger than this is given back.
+const SPARE_BYTES: usize = 128 << 10;
 
 /// Alone on its cache lines, so that sessions on other shards are not slowed down.
 #[derive(Default)]
@@ -105,25 +122,26 @@ impl Queue {
         &self.shards[index]
     }
 
-    /// Adds a record, however full it is: the caller keeps the bound by asking before the next statement.
-    pub(super) fn push(&self, key: u64, item: Item) -> Fill {
-        let bytes = item.bytes();
-        let durable = matches!(item, Item::Durable { .. });
-        let before;
+    /// Adds a line, however full it is: the caller keeps the bound by asking before the next statement. `done` is
+    /// answered when it is durable.
+    pub(super) fn push(&self, key: u64, at: Instant, done: Option<Done>, line: impl FnOnce(&mut Vec<u8>)) -> Fill {
+        let durable = done.is_some();
+        let (before, after);
         {
             let mut batch = self.shard(key).lock();
-            before = batch.bytes;
-            batch.bytes += bytes;
-            batch.items.push(item);
+            before = batch.entries.len();
+            batch.push(at, line);
+            after = batch.entries.len();
+            batch.waiting.extend(done);
         }
         let half = self.shard_bytes / 2;
-        if durable || (before < half && before + bytes >= half) {
+        if durable || (before < half && after >= half) {
             self.urgent.store(true, Ordering::Release);
             self.wake();
         } else if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
             self.wake();
         }
-        if before + bytes < self.shard_bytes { Fill::Room } else { Fill::Full }
+        if after < self.shard_bytes { Fill::Room } else { Fill::Full }
     }
 
     /// Whether the shard holds twice what it may: then not even a refused statement gets a record.
@@ -132,7 +150,7 @@ impl Queue {
     }
 
     fn fill_bytes(&self, key: u64) -> usize {
-        self.shard(key).lock().bytes
+        self.shard(key).lock().entries.len()
     }
 
     pub(super) fn fill(&self, key: u64) -> Fill {
@@ -202,22 +220,21 @@ impl Queue {
     }
 
     /// Takes what a shard has, leaving `spare` in its place, and lets waiting sessions go on.
-    pub(super) fn take(&self, key: u64, spare: &mut Vec<Item>) -> bool {
+    pub(super) fn take(&self, key: u64, spare: &mut Batch) -> bool {
         let shard = self.shard(key);
         {
             let mut batch = shard.lock();
-            if batch.items.is_empty() {
+            if batch.entries.is_empty() {
                 return false;
             }
-            std::mem::swap(&mut batch.items, spare);
-            batch.bytes = 0;
+            std::mem::swap(&mut *batch, spare);
         }
         shard.room.notify_waiters();
         true
     }
 
     fn is_empty(&self) -> bool {
-        self.shards.iter().all(|shard| shard.lock().items.is_empty())
+        self.shards.iter().all(|shard| shard.lock().entries.is_empty())
     }
 
     /// Tells pushers to wake the writer, unless there is something to do already.

@@ -7,10 +7,10 @@ use tokio::sync::oneshot;
 
 use super::event::{
     Counts, Decision, DecisionRecord, EndReason, EndedIdle, Event, Intent, LogGap, SessionEnded, SessionNumber,
-    StatementRecord, Step, VerifiedEvent,
+    StatementRecord, Step, VerifiedEvent, WhoseChange,
 };
-use super::format::{cut, timestamp};
-use super::queue::{Fill, Item};
+use super::format::{self, cut, timestamp};
+use super::queue::Fill;
 use super::{Audit, OnFailure, RecordError};
 use crate::kernel::plan::queue::Blocker;
 use crate::kernel::plan::verify::Checked;
@@ -101,10 +101,14 @@ impl SessionLog {
     }
 
     /// Records a statement that has run or was answered, and returns its ordinal. No I/O, no waiting.
-    pub fn statement(&mut self, record: StatementRecord) -> u64 {
+    pub fn statement(&mut self, record: &StatementRecord<'_>) -> u64 {
         self.n += 1;
-        self.count(&record);
-        self.push(record);
+        self.count(record);
+        if self.fill == Fill::Room && self.missed.is_none() {
+            self.push(record);
+        } else {
+            self.push_when_full(record);
+        }
         self.n
     }
 
@@ -123,14 +127,12 @@ impl SessionLog {
 
     /// What was checked when all steps of a plan had run.
     pub fn verified(&mut self, n: u64, checks: Vec<Checked>) {
-        let session = Some(self.number);
-        self.event(Event::Verified(VerifiedEvent { session, n: Some(n), job: None, checks }));
+        self.event(Event::Verified(VerifiedEvent { of: WhoseChange::statement(self.number, n), checks }));
     }
 
     /// A session of somebody else that was ended.
     pub fn ended_idle(&mut self, n: u64, ended: Blocker) {
-        let session = Some(self.number);
-        self.event(Event::EndedIdle(EndedIdle { session, n: Some(n), job: None, ended }));
+        self.event(Event::EndedIdle(EndedIdle { of: WhoseChange::statement(self.number, n), ended }));
     }
 
     /// What became of a step of a plan.
@@ -156,7 +158,7 @@ impl SessionLog {
         cut(text, self.audit.shared.text_limit).to_owned()
     }
 
-    fn count(&mut self, record: &StatementRecord) {
+    fn count(&mut self, record: &StatementRecord<'_>) {
         self.counts.statements += 1;
         self.counts.rows += record.rows;
         self.counts.errors += u64::from(record.sqlstate.is_some());
@@ -168,34 +170,26 @@ impl SessionLog {
         }
     }
 
-    fn push(&mut self, mut record: StatementRecord) {
-        let limit = self.audit.shared.text_limit;
-        if record.text.len() > limit {
-            record.text_bytes = record.text_bytes.max(record.text.len() as u64);
-            record.text = Arc::from(cut(&record.text, limit));
-        }
-        let at = record.at;
-        if self.fill == Fill::Room && self.missed.is_none() {
-            let item = Item::Statement { session: self.number, n: self.n, record };
-            self.fill = self.audit.shared.queue.push(self.number.0, item);
-            return;
-        }
-        self.push_when_full(at, record);
+    fn push(&mut self, record: &StatementRecord<'_>) {
+        let shared = &self.audit.shared;
+        let who = (self.number, self.n);
+        self.fill = shared.queue.push(self.number.0, record.at, None, |out| {
+            format::statement(out, who, record, (shared.text_limit, &shared.parameters));
+        });
     }
 
     #[cold]
-    fn push_when_full(&mut self, at: Instant, record: StatementRecord) {
+    fn push_when_full(&mut self, record: &StatementRecord<'_>) {
         if self.missed.is_some() {
             if self.audit.shared.queue.fill(self.number.0) == Fill::Full {
-                return self.miss(at);
+                return self.miss(record.at);
             }
             self.tell_missed();
         }
         if self.audit.shared.queue.is_overfull(self.number.0) {
-            return self.miss(at);
+            return self.miss(record.at);
         }
-        let item = Item::Statement { session: self.number, n: self.n, record };
-        self.fill = self.audit.shared.queue.push(self.number.0, item);
+        self.push(record);
     }
 
     fn miss(&mut self, at: Instant) {
@@ -223,8 +217,9 @@ impl SessionLog {
     }
 
     fn event(&mut self, event: Event) {
-        let item = Item::Event { at: now(), event: Box::new(event) };
-        self.fill = self.audit.shared.queue.push(self.number.0, item);
+        if let Some(fill) = self.audit.push_event(self.number.0, &event) {
+            self.fill = fill;
+        }
     }
 }
 
@@ -248,7 +243,8 @@ impl Audit {
     /// As [`Self::durable`], but the event is in the record sooner or later whatever is answered.
     pub(super) async fn settled(&self, key: u64, event: Event) -> Result<(), RecordError> {
         let (done, written) = oneshot::channel();
-        self.shared.queue.push(key, Item::Durable { at: now(), event: Box::new(event), done });
+        let line = format::event(&event).map_err(|error| RecordError::Failed(error.to_string()))?;
+        self.shared.queue.push(key, now(), Some(done), |out| out.extend_from_slice(&line));
         let answer = async {
             tokio::select! {
                 biased;

@@ -31,14 +31,14 @@ fn print(text: &[u8], json: bool, out: &mut dyn Write) -> io::Result<()> {
         Event::Intent(intent) => writeln!(out, "{at}  {}", intended(intent)),
         Event::Step(step) => writeln!(out, "{at}  {}", stepped(step)),
         Event::Verified(one) => {
-            let n = one.n.unwrap_or_default();
+            let n = one.of.n.unwrap_or_default();
             for check in &one.checks {
                 writeln!(out, "{at}  {n:>4}  {}: {}", for_terminal(&check.name), check.outcome.words())?;
             }
             Ok(())
         }
         Event::EndedIdle(one) => {
-            let (n, who) = (one.n.unwrap_or_default(), for_terminal(&one.ended.to_string()));
+            let (n, who) = (one.of.n.unwrap_or_default(), for_terminal(&one.ended.to_string()));
             writeln!(out, "{at}  {n:>4}  ended a session that idled in the way: {who}")
         }
         Event::LogGap(gap) => {

@@ -1,16 +1,14 @@
-//! The one thread that formats, writes and syncs. It must not be waited for except by [`Item::Durable`].
+//! The one thread that numbers, seals, writes and syncs. It must not be waited for except for durability.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant as Clock};
 
-use tokio::sync::oneshot;
-
 use super::event::Event;
 use super::file::{Directory, RecordFile};
-use super::format::{Chain, timestamp};
-use super::queue::Item;
+use super::format::{self, Chain, timestamp};
+use super::queue::{Batch, Done};
 use super::{OpenError, RecordError, Shared};
 use crate::kernel::review::Instant;
 use crate::shell::clock::now;
@@ -25,10 +23,6 @@ const WRITE_BYTES: usize = 1 << 20;
 const UNSYNCED_BYTES: usize = 8 << 20;
 /// Batches the copy to standard output may be behind.
 const COPY_BEHIND: usize = 64;
-/// A queue's memory above this is given back.
-const SPARE_ITEMS: usize = 4096;
-
-type Done = oneshot::Sender<Result<(), RecordError>>;
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -41,7 +35,7 @@ pub(super) struct Writer {
     sealed: usize,
     written: usize,
     waiting: Vec<Done>,
-    spare: Vec<Item>,
+    spare: Batch,
     synced_at: Clock,
     retry_at: Option<Clock>,
     failed: Option<(Instant, String)>,
@@ -65,7 +59,7 @@ impl Writer {
             sealed: 0,
             written: 0,
             waiting: Vec::new(),
-            spare: Vec::new(),
+            spare: Batch::default(),
             synced_at: Clock::now(),
             retry_at: None,
             failed: None,
@@ -123,34 +117,18 @@ impl Writer {
             if self.lines.len() >= UNSYNCED_BYTES {
                 return;
             }
-            let mut items = std::mem::take(&mut self.spare);
-            if shared.queue.take(shard, &mut items) {
-                for item in items.drain(..) {
-                    self.format(item);
+            let mut batch = std::mem::take(&mut self.spare);
+            if shared.queue.take(shard, &mut batch) {
+                for (at, line) in batch.lines() {
+                    self.chain.line(&mut self.lines, at, line);
+                    if self.lines.len() - self.written >= WRITE_BYTES {
+                        self.write();
+                    }
                 }
+                self.waiting.append(&mut batch.waiting);
+                batch.clear();
             }
-            if items.capacity() <= SPARE_ITEMS {
-                self.spare = items;
-            }
-        }
-    }
-
-    fn format(&mut self, item: Item) {
-        let lines = &mut self.lines;
-        match item {
-            Item::Statement { session, n, record } => self.chain.statement(lines, (session, n), &record),
-            Item::Event { at, event } => {
-                if let Err(error) = self.chain.event(lines, at, &event) {
-                    tracing::error!(%error, "an event cannot be formatted");
-                }
-            }
-            Item::Durable { at, event, done } => match self.chain.event(lines, at, &event) {
-                Ok(()) => self.waiting.push(done),
-                Err(error) => answer(done, Err(RecordError::Failed(error.to_string()))),
-            },
-        }
-        if self.lines.len() - self.written >= WRITE_BYTES {
-            self.write();
+            self.spare = batch;
         }
     }
 
@@ -242,8 +220,9 @@ impl Writer {
         self.retry_at = None;
         tracing::info!("the record can be written again");
         let event = Event::RecordResumed { reason, failed_at: timestamp(at) };
-        if let Err(error) = self.chain.event(&mut self.lines, now(), &event) {
-            tracing::error!(%error, "an event cannot be formatted");
+        match format::event(&event) {
+            Ok(line) => self.chain.line(&mut self.lines, now(), &line),
+            Err(error) => tracing::error!(%error, "an event cannot be formatted"),
         }
         self.shared.queue.set_healthy(true);
     }

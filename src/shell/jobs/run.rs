@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::super::audit::{EndedIdle, Event, VerifiedEvent};
+use super::super::audit::{EndedIdle, Event, VerifiedEvent, WhoseChange};
 use super::super::backstage::Backstage;
 use super::super::clock::now;
 use super::super::config::{Settings, Target, UpstreamLogin};
@@ -230,7 +230,7 @@ async fn keep_checks(jobs: &Jobs, id: JobId, run: &str, outcome: &Outcome) -> Re
     if checks.is_empty() {
         return Ok(());
     }
-    let event = VerifiedEvent { session: None, n: None, job: Some(id), checks: checks.clone() };
+    let event = VerifiedEvent { of: WhoseChange::job(id), checks: checks.clone() };
     jobs.shared.audit.event(Event::Verified(event));
     Ok(jobs.store().journal_checks(run, checks.clone()).await?)
 }
@@ -295,7 +295,7 @@ impl Work<'_> {
                 }
                 Progress::StepDone { .. } | Progress::AlreadyDone { .. } | Progress::Backfill { .. } => queue.goes_on(),
                 Progress::EndedIdle { blocker } => {
-                    let ended = EndedIdle { session: None, n: None, job: Some(id), ended: blocker.clone() };
+                    let ended = EndedIdle { of: WhoseChange::job(id), ended: blocker.clone() };
                     self.jobs.shared.audit.event(Event::EndedIdle(ended));
                 }
                 // The receiver lives as long as this function.

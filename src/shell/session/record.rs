@@ -1,12 +1,13 @@
 //! What a session tells the record: finished statements, decisions, intents, steps.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Session, words};
 use crate::kernel::assess::Assessment;
 use crate::kernel::job::JobId;
 use crate::kernel::plan::Plan;
-use crate::kernel::relay::ledger::Path;
+use crate::kernel::relay::ledger::{Path, Values};
 use crate::kernel::relay::{Finished, Status};
 use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::locks::Locked;
@@ -59,57 +60,56 @@ impl Session {
     /// Hands over what the relay saw finished.
     pub(super) fn record_finished(&mut self) {
         let mut finished = std::mem::take(&mut self.relay.finished);
-        for one in finished.drain(..) {
-            let record = self.record_of(one);
-            self.log.statement(record);
+        for one in &finished {
+            self.record_one(one);
         }
         // Keeps its memory for the next one.
+        finished.clear();
         self.relay.finished = finished;
     }
 
-    fn record_of(&mut self, finished: Finished) -> StatementRecord {
-        let Finished { known, values, path, started, ended, rows, bytes, tag, error, status } = finished;
-        let text = known.as_ref().map_or_else(|| Arc::from(""), |known| self.shown(known));
-        let mut record = StatementRecord::new(self.wall(started), text);
-        record.duration_us = ended.saturating_sub(started);
-        record.text_bytes = known.as_ref().map_or(0, |known| known.text.len() as u64);
-        record.path = audit_path(path);
-        record.rows = rows;
-        record.bytes = bytes;
-        record.tag = tag;
-        record.sqlstate = error.and_then(|code| SqlState::new(std::str::from_utf8(&code).unwrap_or_default()));
-        record.transaction = transaction(status);
-        if let Some(values) = values {
-            let secret = known.as_ref().is_some_and(|known| known.values_are_secret);
-            record.bound = (!secret).then(|| values.raw());
-        }
+    fn record_one(&mut self, one: &Finished) {
+        let known = one.known.as_deref();
+        let mut decided = None;
         if known.is_some_and(|known| !known.ordinary) {
-            record.change = true;
-            self.last_error = error.map(|code| String::from_utf8_lossy(&code).into_owned());
-            self.last_tag.clone_from(&record.tag);
-            if let Some(decided) = self.decided.take() {
-                decide(&mut record, decided);
-            }
+            self.last_error = one.error.map(|code| String::from_utf8_lossy(&code).into_owned());
+            self.last_tag.clone_from(&one.tag);
+            decided = self.decided.take();
         }
-        record
+        let secret = known.is_some_and(|known| known.values_are_secret);
+        let text = known.map_or(Cow::Borrowed(""), |known| self.shown(known));
+        let record = StatementRecord {
+            duration_us: one.ended.saturating_sub(one.started),
+            text_bytes: known.map_or(0, |known| known.text.len() as u64),
+            path: audit_path(one.path),
+            change: known.is_some_and(|known| !known.ordinary),
+            transaction: transaction(one.status),
+            rows: one.rows,
+            bytes: one.bytes,
+            tag: &one.tag,
+            sqlstate: one.error.and_then(|code| SqlState::new(std::str::from_utf8(&code).unwrap_or_default())),
+            bound: one.values.as_ref().filter(|_| !secret).map(Values::raw),
+            ..StatementRecord::new(self.wall(one.started), &text)
+        };
+        self.log.statement(&decided.as_ref().map_or(record, |decided| decide(record, decided)));
     }
 
     /// A statement that was answered here.
     pub(super) fn record_own(&mut self, known: &Known, came: (Path, u64), own: Own, decided: Option<Decided>) {
         let (path, started) = came;
-        let mut record = StatementRecord::new(self.wall(started), self.shown(known));
-        record.duration_us = self.now().saturating_sub(started);
-        record.text_bytes = known.text.len() as u64;
-        record.path = audit_path(path);
-        record.rows = own.rows;
-        record.tag = own.tag.into();
-        record.sqlstate = own.code.as_deref().and_then(SqlState::new);
-        record.transaction = transaction(self.relay.status);
-        record.change = true;
-        if let Some(decided) = decided {
-            decide(&mut record, decided);
-        }
-        self.log.statement(record);
+        let text = self.shown(known);
+        let record = StatementRecord {
+            duration_us: self.now().saturating_sub(started),
+            text_bytes: known.text.len() as u64,
+            path: audit_path(path),
+            rows: own.rows,
+            tag: &own.tag,
+            sqlstate: own.code.as_deref().and_then(SqlState::new),
+            transaction: transaction(self.relay.status),
+            change: true,
+            ..StatementRecord::new(self.wall(started), &text)
+        };
+        self.log.statement(&decided.as_ref().map_or(record, |decided| decide(record, decided)));
     }
 
     /// Why the next statement is not simply passed.
@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// The text as it may be kept: also without what is handed to a prepared statement as a secret.
-    pub(super) fn shown(&self, known: &Known) -> Arc<str> {
+    pub(super) fn shown<'a>(&self, known: &'a Known) -> Cow<'a, str> {
         let statements = known.reading.iter().filter(|_| !known.ordinary).flat_map(|reading| &reading.statements);
         let secret = statements.filter_map(|parsed| match &parsed.statement {
             Statement::Execute { name } => self.relay.names.statement(name).filter(|of| of.values_are_secret),
@@ -169,8 +169,8 @@ impl Session {
             | Statement::Change(_) => None,
         });
         match secret.count() {
-            0 => known.shown.clone(),
-            _ => Arc::from(read::unreadable(&known.text).replace("unreadable statement", "EXECUTE with secret values")),
+            0 => Cow::Borrowed(&known.shown),
+            _ => read::unreadable(&known.text).replace("unreadable statement", "EXECUTE with secret values").into(),
         }
     }
 
@@ -209,10 +209,8 @@ fn step_line((n, plan): (u64, &Plan), at: usize, outcome: StepOutcome) -> Step {
     }
 }
 
-fn decide(record: &mut StatementRecord, decided: Decided) {
-    record.decision = decided.decision;
-    record.rules = Some(decided.rules).filter(|rules| !rules.is_empty());
-    record.ticket = decided.ticket;
+fn decide<'a>(record: StatementRecord<'a>, decided: &'a Decided) -> StatementRecord<'a> {
+    StatementRecord { decision: decided.decision, rules: &decided.rules, ticket: decided.ticket, ..record }
 }
 
 fn audit_path(path: Path) -> Arrival {

@@ -205,18 +205,20 @@ impl Console {
         (path, failed, rows): (Arrival, Option<&str>, usize),
         tag: &str,
     ) {
-        let mut record = StatementRecord::new(now(), read::shown(text).into());
-        record.duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        record.path = path;
-        record.rows = rows as u64;
-        record.tag = tag.into();
-        record.sqlstate = failed.and_then(SqlState::new);
-        record.transaction = match self.block {
-            Block::None => Transaction::Idle,
-            Block::Open => Transaction::Block,
-            Block::Failed => Transaction::Failed,
-        };
-        self.log.statement(record);
+        let text = read::shown(text);
+        self.log.statement(&StatementRecord {
+            duration_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            path,
+            rows: rows as u64,
+            tag,
+            sqlstate: failed.and_then(SqlState::new),
+            transaction: match self.block {
+                Block::None => Transaction::Idle,
+                Block::Open => Transaction::Block,
+                Block::Failed => Transaction::Failed,
+            },
+            ..StatementRecord::new(now(), &text)
+        });
     }
 
     /// Does what a plan says.

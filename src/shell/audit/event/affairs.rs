@@ -90,16 +90,36 @@ pub struct JobEvent {
     pub note: Option<String>,
 }
 
-/// The gateway has ended a session that idled in a transaction in the way of a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct EndedIdle {
-    /// Whose change it was: a session and the ordinal of its statement, or a job.
+/// Whose change something belongs to: a session and the ordinal of its statement, or a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WhoseChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionNumber>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobId>,
+}
+
+impl WhoseChange {
+    /// That of a statement of a session.
+    #[must_use]
+    pub fn statement(session: SessionNumber, n: u64) -> Self {
+        Self { session: Some(session), n: Some(n), job: None }
+    }
+
+    /// That of a job.
+    #[must_use]
+    pub fn job(job: JobId) -> Self {
+        Self { job: Some(job), ..Self::default() }
+    }
+}
+
+/// The gateway has ended a session that idled in a transaction in the way of a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EndedIdle {
+    #[serde(flatten)]
+    pub of: WhoseChange,
     /// Who was ended.
     pub ended: Blocker,
 }
@@ -116,12 +136,7 @@ pub struct SessionTerminated {
 /// What was checked when all steps of a plan had run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerifiedEvent {
-    /// Whose change it was: a session and the ordinal of its statement, or a job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionNumber>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub n: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job: Option<JobId>,
+    #[serde(flatten)]
+    pub of: WhoseChange,
     pub checks: Vec<Checked>,
 }

@@ -31,7 +31,7 @@ async fn a_full_disk_refuses_changes_at_once_and_statements_when_memory_is_full(
     assert!(start.elapsed() < Duration::from_millis(100));
     let mut ran = 0;
     while log.room().await.is_ok() {
-        log.statement(record("select 1"));
+        log.statement(&record("select 1"));
         ran += 1;
         assert!(ran < 100_000, "memory has no bound");
     }
@@ -58,12 +58,12 @@ async fn going_on_without_a_record_leaves_an_exact_gap() {
     let total = 60_000;
     for n in 1..=total {
         assert!(log.has_room(), "{n}");
-        assert_eq!(log.statement(record(&"x".repeat(1000))), n);
+        assert_eq!(log.statement(&record(&"x".repeat(1000))), n);
     }
     DISK_IS_FULL.store(false, Ordering::SeqCst);
     until("healthy again", || audit.is_healthy()).await;
     log.room().await.unwrap();
-    log.statement(record("last"));
+    log.statement(&record("last"));
     drop(log);
     audit.close("test").unwrap();
     let mut next = 1;

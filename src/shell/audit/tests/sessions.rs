@@ -28,8 +28,8 @@ fn some_work(audit: &Audit) -> SessionLog {
         application: "psql".into(),
         ..SessionInfo::default()
     });
-    log.statement(StatementRecord { rows: 1, tag: "SELECT 1".into(), ..record("select\n  1") });
-    log.statement(StatementRecord {
+    log.statement(&StatementRecord { rows: 1, tag: "SELECT 1", ..record("select\n  1") });
+    log.statement(&StatementRecord {
         change: true,
         decision: Decision::Refuse,
         sqlstate: SqlState::new("LK002"),

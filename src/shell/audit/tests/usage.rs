@@ -15,12 +15,12 @@ fn told(bytes: u64) -> Impact {
             application: application.into(),
             ..SessionInfo::default()
         });
-        log.statement(record("SELECT total FROM orders WHERE id = 1"));
-        log.statement(record("SELECT total FROM orders WHERE id = 22"));
+        log.statement(&record("SELECT total FROM orders WHERE id = 1"));
+        log.statement(&record("SELECT total FROM orders WHERE id = 22"));
         if application == "shop" {
-            log.statement(record("UPDATE public.orders SET state = 'orders'"));
-            log.statement(record("SELECT 'orders' FROM items"));
-            log.statement(record("SELECT * FROM archive.orders"));
+            log.statement(&record("UPDATE public.orders SET state = 'orders'"));
+            log.statement(&record("SELECT 'orders' FROM items"));
+            log.statement(&record("SELECT * FROM archive.orders"));
         }
     }
     // The queue of a session is written before an event that comes after it.
