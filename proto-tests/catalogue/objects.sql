@@ -301,7 +301,7 @@ create server fresh foreign data wrapper wrapper_1
 
 -- setup: create foreign data wrapper wrapper_2; create server server_2 foreign data wrapper wrapper_2
 -- cleanup: drop foreign data wrapper if exists wrapper_2 cascade
--- alarm: the grammar of record does not show it
+-- harm: code
 create foreign table fresh(a int) server server_2
 
 -- setup: create foreign data wrapper wrapper_3; create server server_3 foreign data wrapper wrapper_3; create foreign table far(a int) server server_3
@@ -411,6 +411,16 @@ alter database template1 refresh collation version
 
 -- alarm: a tablespace is everybody's
 alter tablespace pg_default set (random_page_cost = 2)
+
+-- alarm: a tablespace is everybody's
+alter tablespace pg_default reset (random_page_cost)
+
+-- setup: create type odd; create function odd_in(cstring) returns odd language internal immutable strict as 'textin'; create function odd_out(odd) returns cstring language internal immutable strict as 'textout'; create type odd (input = odd_in, output = odd_out, internallength = variable, storage = plain)
+alter type odd set (storage = extended)
+
+-- setup: create type odd; create function odd_in(cstring) returns odd language internal immutable strict as 'textin'; create function odd_out(odd) returns cstring language internal immutable strict as 'textout'; create type odd (input = odd_in, output = odd_out, internallength = variable, storage = plain); create function odd_recv(internal) returns odd language internal immutable strict as 'textrecv'
+-- harm: code
+alter type odd set (receive = odd_recv)
 
 -- harm: code
 do $$ begin null; end $$

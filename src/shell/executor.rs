@@ -82,6 +82,7 @@ async fn run_with<'a, D: Database>(
         report: Report::default(),
         applied: Vec::new(),
         leftover: None,
+        forbidden: false,
         blockers: Vec::new(),
         waiting: Vec::new(),
         wanted: None,
@@ -108,6 +109,8 @@ struct Runner<'a, D> {
     applied: Vec<usize>,
     /// What drops an INVALID index that could not be dropped.
     leftover: Option<String>,
+    /// This role may not drop it: of TOAST, say.
+    forbidden: bool,
     /// Who was last seen in the way.
     blockers: Vec<Blocker>,
     /// Who else waited for a lock on the table.

@@ -1,6 +1,6 @@
 //! The command tag a client gets for a change.
 
-use crate::kernel::sql::statement::{AlterObject, Change, DropKind, MassWriteKind};
+use crate::kernel::sql::statement::{AlterObject, Change, DatabaseEffect, DropKind, MassWriteKind};
 
 /// As PostgreSQL names it; for writes without the number of rows.
 #[must_use]
@@ -32,6 +32,7 @@ pub fn of(change: &Change) -> String {
         Change::CreateRule { .. } => "CREATE RULE".to_owned(),
         Change::Publication(publication) => publication.command.to_owned(),
         Change::RestartSequence { .. } => "ALTER SEQUENCE".to_owned(),
+        Change::AlterDatabase { effect: DatabaseEffect::Reckons, .. } => "ALTER TABLESPACE".to_owned(),
         Change::AlterDatabase { .. } => "ALTER DATABASE".to_owned(),
         Change::Brief { command, .. } | Change::Other { command } => (*command).to_owned(),
         Change::Unreadable { .. } => String::new(),

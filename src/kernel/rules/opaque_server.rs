@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Hold,
     doc: Doc {
-        what: "COPY … PROGRAM, COPY to or from files of the server, and functions that do the same.",
+        what: "COPY … PROGRAM, COPY to or from files of the server, and functions that do the same; foreign servers and tables, tablespaces, subscriptions.",
         why: "It leaves the database: files and programs of the server’s machine are read, written or run.",
         instead: "\\copy in psql, or COPY FROM STDIN and TO STDOUT.",
         versions: "All supported versions.",

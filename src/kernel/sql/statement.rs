@@ -150,7 +150,7 @@ pub enum Change {
         command: &'static str,
         relation: Option<RelationName>,
     },
-    /// ALTER DATABASE … SET TABLESPACE, its limits, REFRESH COLLATION VERSION.
+    /// ALTER DATABASE … SET TABLESPACE, its limits, REFRESH COLLATION VERSION; ALTER TABLESPACE.
     AlterDatabase {
         database: String,
         effect: DatabaseEffect,

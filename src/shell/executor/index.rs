@@ -12,6 +12,8 @@ use super::{CANCELED, Progress, Runner, error, is_contention, is_lost, is_true, 
 use crate::kernel::plan::Step;
 use crate::shell::database::{Database, DatabaseError};
 
+/// SQLSTATE `insufficient_privilege`: the owner of a table is not let into pg_toast.
+const FORBIDDEN: &str = "42501";
 const POLL: Duration = Duration::from_millis(500);
 /// How long one attempt to drop a leftover waits for its locks when the client awaits its answer.
 const CLEANUP_LOCK_MS: u64 = 5_000;
@@ -179,6 +181,7 @@ impl<D: Database> Runner<'_, D> {
             }
             Settings::set_lock(self.db, self.session.get("lock_timeout")).await?;
             self.session.put_back(self.db).await?;
+            self.forbidden = result.as_ref().is_err_and(|failure| failure.code() == Some(FORBIDDEN));
             match result {
                 Ok(_) => return Ok(true),
                 Err(failure) if failure.code() == Some(CANCELED) && late => late = false,

@@ -45,13 +45,24 @@ impl<D: Database> Runner<'_, D> {
         let (state, way_on) = match &self.leftover {
             Some(cleanup) => {
                 let kept = state.strip_prefix(UNCHANGED).map_or_else(|| format!(" {state}"), str::to_owned);
-                let state = format!("An INVALID index is left, because its removal has to wait for others.{kept}");
-                (state, format!("To drop it, run: {cleanup}; the same statement sent again does that too."))
+                let (why, who) = self.why_left();
+                let again = if self.forbidden { "" } else { "; the same statement sent again does that too" };
+                let state = format!("An INVALID index is left, because {why}.{kept}");
+                (state, format!("To drop it, run{who}: {cleanup}{again}."))
             }
             None => (state, way_on),
         };
         let stopped = self.stopped(error, state, way_on);
         if cancelled { Outcome::Cancelled(self.report, stopped) } else { Outcome::Failed(self.report, stopped) }
+    }
+
+    /// Why an INVALID index could not be dropped, and who can.
+    pub(super) fn why_left(&self) -> (&'static str, &'static str) {
+        if self.forbidden {
+            ("this role may not drop it", " as a superuser")
+        } else {
+            ("its removal has to wait for others", "")
+        }
     }
 
     fn has_moved_rows(&self) -> bool {

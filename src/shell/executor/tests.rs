@@ -332,3 +332,21 @@ async fn a_reindex_that_was_cut_off_after_its_index_was_in_place_leaves_no_old_o
         assert_eq!(count, (0, 1), "{stopped}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_index_of_toast_that_its_owner_may_not_drop_is_named() {
+    use crate::kernel::plan::verify::Verified;
+    let action =
+        Action::Reindex { sql: "REINDEX TABLE CONCURRENTLY t".to_owned(), leftovers: "SELECT unfinished".to_owned() };
+    let step = Step { action, ..step("rebuild", "", Mode::NoTransaction) };
+    let mut db = Script::default()
+        .on("pg_settings", &[Ok(SETTINGS)])
+        .on("SELECT unfinished", &[Ok("pg_toast.x_ccnew")])
+        .on("DROP INDEX", &[Err("42501")]);
+    let Outcome::Done(report) = go(&mut db, vec![step]).await else { panic!("the indexes are rebuilt") };
+    let told = report.checks.last().expect("a check");
+    assert_eq!(told.outcome, Verified::Fails);
+    let why =
+        "this role may not drop it; to do that, run as a superuser: DROP INDEX CONCURRENTLY IF EXISTS pg_toast.x_ccnew";
+    assert_eq!(told.why.as_deref(), Some(why));
+}

@@ -6,5 +6,9 @@ ALTER DATABASE shop CONNECTION LIMIT 10;
 ALTER DATABASE shop ALLOW_CONNECTIONS false;
 -- bad
 ALTER DATABASE shop REFRESH COLLATION VERSION;
+-- bad
+ALTER TABLESPACE fast SET (random_page_cost = 1);
+-- bad
+ALTER TABLESPACE fast RESET (seq_page_cost);
 -- good
 SELECT 1;

@@ -8,3 +8,5 @@ SELECT price(1);
 CREATE CAST (int AS text) WITH FUNCTION shout(int);
 -- bad
 CREATE TRANSFORM FOR int LANGUAGE plpgsql (FROM SQL WITH FUNCTION f(internal));
+-- bad
+ALTER TYPE odd SET (RECEIVE = odd_in, STORAGE = plain);

@@ -4,9 +4,7 @@ CREATE DATABASE other TEMPLATE shop;
 CREATE DATABASE other;
 -- good
 CREATE DATABASE other TEMPLATE template0 OWNER owner;
--- bad
-ALTER TABLESPACE fast SET (random_page_cost = 1);
--- bad
+-- good
 ALTER TYPE odd SET (STORAGE = extended);
 -- bad
 CREATE DEFAULT CONVERSION c FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;

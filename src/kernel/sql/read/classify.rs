@@ -364,6 +364,18 @@ fn names(name: Option<&str>) -> Vec<String> {
     name.map(str::to_owned).into_iter().collect()
 }
 
+const UNKNOWN_KIND: &str = "statement of a kind that is not modelled";
+
+/// What the grammar has read, but the tree's own types leave out: CREATE FOREIGN TABLE.
+pub(super) fn by_words(text: &str, statements: &mut [Statement]) {
+    let [Statement::Change(change @ Change::Other { command: UNKNOWN_KIND })] = statements else { return };
+    let mut words = text.split_ascii_whitespace();
+    if ["create", "foreign", "table"].iter().all(|one| words.next().is_some_and(|word| word.eq_ignore_ascii_case(one)))
+    {
+        *change = Change::Opaque(Opaque { what: "CREATE FOREIGN TABLE".to_owned(), kind: OpaqueKind::Server });
+    }
+}
+
 /// Types, operators, text search; and what is known but modelled by nobody.
 fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
     match node {
@@ -383,7 +395,7 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::CreateOpFamilyStmt(_) => found.brief("CREATE OPERATOR FAMILY", None),
         Node::AlterOpFamilyStmt(_) => found.brief("ALTER OPERATOR FAMILY", None),
         Node::AlterOperatorStmt(_) => found.brief("ALTER OPERATOR", None),
-        Node::AlterTypeStmt(_) => found.other("ALTER TYPE"),
+        Node::AlterTypeStmt(change) => create::alter_base_type(change, found),
         // They put a function where no query says its name.
         Node::CreateCastStmt(_) => found.opaque("CREATE CAST", OpaqueKind::Code),
         Node::CreateTransformStmt(_) => found.opaque("CREATE TRANSFORM", OpaqueKind::Code),
@@ -402,14 +414,14 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::CreatedbStmt(create) => objects::create_database(create, found),
         Node::AlterDatabaseStmt(change) => database::alter(change, found),
         Node::AlterDatabaseRefreshCollStmt(refresh) => database::refresh_collation(refresh, found),
-        Node::AlterTableSpaceOptionsStmt(_) => found.other("ALTER TABLESPACE"),
+        Node::AlterTableSpaceOptionsStmt(change) => database::tablespace(change, found),
         Node::AlterTableMoveAllStmt(_) => {
             let command = "ALTER … ALL IN TABLESPACE";
             found.add(Change::RewriteTable { command, relation: None, shrinks: None });
         }
         Node::CallStmt(_) => found.opaque(calls::CALL, OpaqueKind::Code),
-        // Also what the tree's own types leave out: CREATE FOREIGN TABLE.
-        _ => found.other("statement of a kind that is not modelled"),
+        // Also what the tree's own types leave out, see [`by_words`].
+        _ => found.other(UNKNOWN_KIND),
     }
     Ok(())
 }

@@ -163,6 +163,15 @@ pub(super) fn alter_function(alter: &nodes::AlterFunctionStmt, found: &mut Found
     }
 }
 
+/// ALTER TYPE … SET: functions are put where no query says their names; STORAGE is for later columns only.
+pub(super) fn alter_base_type(alter: &nodes::AlterTypeStmt, found: &mut Found) {
+    if alter.options().iter().all(|option| option.defname() == Some("storage")) {
+        found.brief("ALTER TYPE", None);
+    } else {
+        found.opaque("ALTER TYPE … SET", OpaqueKind::Code);
+    }
+}
+
 /// CREATE AGGREGATE, OPERATOR, TYPE, COLLATION, TEXT SEARCH ….
 pub(super) fn define(define: &nodes::DefineStmt, found: &mut Found) {
     match define.kind {

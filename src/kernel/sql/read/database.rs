@@ -1,4 +1,4 @@
-//! ALTER DATABASE, by what it does to those who use the database.
+//! ALTER DATABASE and ALTER TABLESPACE, by what they do to those who use the database.
 
 use pg_raw_parse::nodes;
 
@@ -13,6 +13,10 @@ pub(super) fn alter(statement: &nodes::AlterDatabaseStmt, found: &mut Found) {
 
 pub(super) fn refresh_collation(statement: &nodes::AlterDatabaseRefreshCollStmt, found: &mut Found) {
     add(statement.dbname(), DatabaseEffect::ForgetsCollation, found);
+}
+
+pub(super) fn tablespace(statement: &nodes::AlterTableSpaceOptionsStmt, found: &mut Found) {
+    add(statement.tablespacename(), DatabaseEffect::Reckons, found);
 }
 
 fn add(name: Option<&str>, effect: DatabaseEffect, found: &mut Found) {

@@ -179,6 +179,7 @@ fn statements_of(text: &str, tree: &StmtList) -> Result<Vec<Parsed>, Unreadable>
             Ok(()) => {
                 let mut statements = found.into_statements();
                 mass::tell_by_row(raw.stmt(), &mut statements);
+                classify::by_words(text.get(span.clone()).unwrap_or_default(), &mut statements);
                 statements
             }
             Err(error) => vec![Statement::Change(Change::Unreadable { why: error.why })],

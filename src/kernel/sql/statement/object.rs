@@ -139,6 +139,8 @@ pub enum DatabaseEffect {
     Admits,
     /// REFRESH COLLATION VERSION: the server no longer says that indexes may be in another order.
     ForgetsCollation,
+    /// ALTER TABLESPACE … SET, RESET: costs and prefetching of all that is in it; the name is the tablespace's.
+    Reckons,
 }
 
 /// VACUUM FULL of one table, and what else it asks for.
