@@ -148,3 +148,36 @@ fn a_write_of_all_rows_goes_in_batches_when_asked() {
     drop(client);
     case.assert_well();
 }
+
+#[test]
+fn vacuum_full_is_done_in_place_when_asked() {
+    let case = Case::with(&SERVER, "d_compact", &GatewayOptions::jobs("continue", 0));
+    let mut client = case.connect();
+    client.rows("delete from orders where hashint8(id::bigint) % 4 <> 0");
+    let state = "select pg_relation_filenode('orders'), pg_relation_size('orders') / 8192";
+    let parts = |line: String| {
+        let (file, pages) = line.split_once('|').unwrap();
+        (file.to_owned(), pages.parse::<u64>().unwrap())
+    };
+    let before = parts(SERVER.sql(&case.database, state).remove(0));
+    let rows = "select md5(string_agg(o::text, ',' order by id)) from orders o";
+    let content = SERVER.sql(&case.database, rows);
+    // Not asked for, it is what was written.
+    client.send(&wire::query(b"vacuum full orders")).unwrap();
+    client.until("ticket 1");
+    let ticket = case.gateway.show("1");
+    assert!(ticket.contains("it runs as it was written") && ticket.contains("lockkeeper: compact"), "{ticket}");
+    case.gateway.must(&["reject", "1", "--as", "bob", "--reason", "in place"]);
+    client.until_ready();
+    client.send(&wire::query(b"/* lockkeeper: compact */ vacuum (full, analyze) orders")).unwrap();
+    client.until("ticket 2");
+    let ticket = case.gateway.show("2");
+    assert!(ticket.contains("compacted in place while others go on"), "{ticket}");
+    case.gateway.approve("2", "bob");
+    completed(&client.until_ready(), "VACUUM");
+    let after = parts(SERVER.sql(&case.database, state).remove(0));
+    assert!(after.0 == before.0 && after.1 * 3 < before.1, "{before:?} {after:?}");
+    assert_eq!(SERVER.sql(&case.database, rows), content);
+    drop(client);
+    case.assert_well();
+}

@@ -8,6 +8,7 @@ mod look_up;
 mod plans;
 mod run;
 mod stalls;
+mod tablespaces;
 mod undo;
 mod wire;
 mod writes;
@@ -56,6 +57,7 @@ fn a_compaction_in_place_ends_as_vacuum_full_would() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for cluster in cluster::all() {
         println!("PostgreSQL {}", cluster.major);
+        runtime.block_on(tablespaces::all(&cluster));
         runtime.block_on(compact::all(&cluster));
     }
 }

@@ -3,8 +3,8 @@
 use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::{Persistence, RelationKind};
-use crate::kernel::plan::compact;
-use crate::kernel::sql::statement::{AlterKind, AlterObject, Change, LockMode, Shrinks};
+use crate::kernel::plan::{Plan, compact, quote, reindex};
+use crate::kernel::sql::statement::{AlterKind, AlterObject, Change, LockMode, Reindex, ReindexOf, Shrinks};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "VACUUM FULL, CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION.",
         why: "Nobody can even read the table until it is done, and it needs its size again on disk.",
-        instead: "Plain VACUUM makes room for new rows and stops nobody. VACUUM FULL with the comment /* lockkeeper: compact */, approved, is done in place while others go on, and so it is where the policy answers rewrite: the rows of the last pages are moved forward, VACUUM gives the end back, the indexes are rebuilt CONCURRENTLY. Else a new table that is filled in batches and swapped, or a tool that does that (pg_repack).",
+        instead: "Plain VACUUM makes room for new rows and stops nobody. VACUUM FULL with the comment /* lockkeeper: compact */, approved, is done in place while others go on, and so it is where the policy answers rewrite: the rows of the last pages are moved forward, VACUUM gives the end back, the indexes are rebuilt CONCURRENTLY. SET TABLESPACE of an index is done with REINDEX CONCURRENTLY. Else a new table that is filled in batches and swapped, or a tool that does that (pg_repack).",
         versions: "All supported versions; SET ACCESS METHOD from 15, SET EXPRESSION from 17.",
         undo: "VACUUM FULL, in place too, and CLUSTER: there is nothing to undo. SET LOGGED, SET TABLESPACE and SET ACCESS METHOD: the opposite, which writes the whole table once more.",
     },
@@ -23,24 +23,35 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let (command, name, shrinks) = match (subject.change, subject.alter()) {
-        (Change::RewriteTable { command, relation: Some(relation), shrinks }, _) => (*command, relation, *shrinks),
+    let (command, name, tablespace) = match (subject.change, subject.alter()) {
+        (Change::RewriteTable { command, relation: Some(relation), .. }, _) => (*command, relation, None),
         (Change::RewriteTable { command, relation: None, .. }, _) => {
             return vec![Hazard::plain(format!("{command} writes every table anew while nobody may use it"))];
         }
         // A sequence is one row.
         (_, Some((alter, AlterKind::Rewrites { .. }))) if alter.object == AlterObject::Sequence => return Vec::new(),
-        (_, Some((alter, AlterKind::Rewrites { command }))) => (*command, &alter.relation, None),
+        (_, Some((alter, AlterKind::Rewrites { command, tablespace }))) => {
+            (*command, &alter.relation, tablespace.as_ref())
+        }
         _ => return Vec::new(),
     };
     let Some(target) = subject.shared(name).filter(|target| !target.is_empty()) else { return Vec::new() };
     if only_notes(command, &target) {
         return Vec::new();
     }
-    let message =
-        format!("{command} writes {} anew while nobody may use it{}", target.described(), other_way(command, &target));
+    let mut message = format!("{command} writes {} anew while nobody may use it", target.described());
+    let is_index = target.facts.is_some_and(|found| found.kind == RelationKind::Index);
+    if !is_index {
+        message.push_str(other_way(command));
+    }
     let hazard = Hazard::lock(&target, LockMode::AccessExclusive, message);
-    vec![if command == "VACUUM FULL" { in_place(hazard, subject, &target, shrinks) } else { hazard }]
+    vec![match (subject.change, tablespace) {
+        (Change::RewriteTable { command: "VACUUM FULL", shrinks, .. }, _) => {
+            in_place(hazard, subject, &target, *shrinks)
+        }
+        (_, Some(to)) if is_index => hazard.with(elsewhere(subject, &target, to)),
+        _ => hazard,
+    }]
 }
 
 /// What is so already, and what a table without rows of its own only hands on to later partitions.
@@ -56,15 +67,11 @@ fn only_notes(command: &str, target: &Target<'_>) -> bool {
 }
 
 /// How to come by the same with less.
-fn other_way(command: &str, target: &Target<'_>) -> &'static str {
-    let is_index = target.facts.is_some_and(|found| found.kind == RelationKind::Index);
+fn other_way(command: &str) -> &'static str {
     match command {
         "CLUSTER" => {
             "; later writes undo its order: an index that covers the queries (INCLUDE) keeps it, and to get room back \
              VACUUM FULL can be done in place"
-        }
-        "SET TABLESPACE" if is_index => {
-            "; REINDEX (TABLESPACE name) INDEX CONCURRENTLY takes it there while others go on"
         }
         "SET TABLESPACE" => {
             "; its indexes can go first with REINDEX (TABLESPACE name) TABLE CONCURRENTLY, and of a partitioned table \
@@ -74,6 +81,19 @@ fn other_way(command: &str, target: &Target<'_>) -> &'static str {
         "SET UNLOGGED" => "; after that a crash empties it, and replicas do not have its rows",
         _ => "",
     }
+}
+
+/// An index in another tablespace: built there, and put in the old one's place.
+fn elsewhere(subject: &Subject<'_>, target: &Target<'_>, tablespace: &str) -> Result<Plan, String> {
+    let index = target.facts.ok_or(UNKNOWN)?;
+    let options = vec![format!("TABLESPACE {}", quote::identifier(tablespace))];
+    let asked = Reindex { of: ReindexOf::Index(index.qualified()), concurrently: true, options };
+    let summary = format!(
+        "{}.{} is built anew in tablespace {tablespace} with REINDEX CONCURRENTLY, because SET TABLESPACE keeps out \
+         whoever uses the index until it is copied.",
+        index.schema, index.name
+    );
+    Ok(Plan { summary, ..reindex::plan(index, &asked, subject.facts)? })
 }
 
 /// With the form that lets others go on, or why there is none.

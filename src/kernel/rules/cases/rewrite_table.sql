@@ -36,3 +36,5 @@ ALTER TABLE orders SET LOGGED;
 ALTER TABLE parts SET TABLESPACE fast;
 -- good
 ALTER TABLE parts SET ACCESS METHOD heap;
+-- bad
+ALTER INDEX orders_pkey SET TABLESPACE "Fast One";
