@@ -34,6 +34,8 @@ const KERNEL_CRATES: &[&str] = &[
     "sha2",
     "sqlparser",
     "thiserror",
+    "unicode_normalization",
+    "unicode_security",
 ];
 
 /// What reads a clock, a file, a socket, the environment, or writes somewhere.

@@ -1,5 +1,9 @@
 //! Who a name stands for, as far as a name can tell. Identity itself is the business of the doors.
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::skeleton;
+
 /// Longest name, in bytes.
 const NAME_MAX: usize = 128;
 
@@ -22,65 +26,22 @@ pub fn check_name(name: &str) -> Result<String, &'static str> {
     Ok(name.to_owned())
 }
 
-/// Whether two names mean the same person, or look as if they did: letter case, surrounding white space
-/// and letters of other alphabets that look the same do not count.
+/// Whether two names mean the same person, or look as if they did: letter case, surrounding white space, accents
+/// and letters of other alphabets that look the same (Unicode TS 39) do not count.
 #[must_use]
 pub fn same_person(one: &str, other: &str) -> bool {
-    fold(one) == fold(other)
+    let (one, other) = (looks(one), looks(other));
+    one.iter().any(|look| other.contains(look))
 }
 
-/// Upper case first: letters such as `ſ` and `ß` have a fold only by that way.
-fn fold(name: &str) -> String {
-    let plain: String = name.trim().chars().filter(|c| !matches!(c, '\u{300}'..='\u{36f}')).map(plain).collect();
-    plain.to_uppercase().to_lowercase().chars().map(look).collect()
-}
-
-/// Full-width and mathematical letters as the ones they are a form of.
-fn plain(c: char) -> char {
-    let letter = |first: u8, at: u32| char::from(first.saturating_add(u8::try_from(at).unwrap_or_default()));
-    match u32::from(c) {
-        code @ 0xff01..=0xff5e => letter(b'!', code - 0xff01),
-        code @ 0x1d400..=0x1d6a3 => match (code - 0x1d400) % 52 {
-            at @ 0..26 => letter(b'A', at),
-            at => letter(b'a', at - 26),
-        },
-        _ => c,
-    }
-}
-
-/// The Latin letter that a Cyrillic, Greek or phonetic one is taken for.
-fn look(c: char) -> char {
-    const ALIKE: [(char, &str); 22] = [
-        ('a', "аɑα"),
-        ('b', "Ьь"),
-        ('c', "сϲᴄ"),
-        ('d', "ԁ"),
-        ('e', "еҽ"),
-        ('f', "ſƒ"),
-        ('g', "ɡց"),
-        ('h', "һհ"),
-        ('i', "іıιɩӏ"),
-        ('j', "јϳ"),
-        ('k', "кκᴋ"),
-        ('m', "мᴍ"),
-        ('n', "ոռ"),
-        ('o', "оοσօᴏ"),
-        ('p', "рρ"),
-        ('q', "ԛգ"),
-        ('s', "ѕꜱ"),
-        ('t', "тτᴛ"),
-        ('u', "υսᴜ"),
-        ('v', "νѵᴠ"),
-        ('x', "хχ"),
-        ('y', "уүγ"),
-    ];
-    let alike = ALIKE.iter().find(|(_, others)| others.contains(c)).map(|(latin, _)| *latin);
-    match alike.unwrap_or(c) {
-        'ԝ' | 'ᴡ' => 'w',
-        'l' | '1' | '|' | 'ⅼ' => 'i',
-        '0' => 'o',
-        other => other,
-    }
+/// What a name looks like as it is written, in small letters and in capitals: `I` is taken for `l`, and `i` for `I`.
+fn looks(name: &str) -> [String; 3] {
+    // Full-width and mathematical letters are the ones they are a form of.
+    let plain: String = name.trim().nfkd().filter(|c| !is_combining_mark(*c)).collect();
+    // `ſ` and `ß` have small letters only by way of capitals.
+    let capitals = plain.to_uppercase();
+    let small = capitals.to_lowercase();
+    [plain, small, capitals].map(|written| skeleton(&written).collect())
 }
 
 /// Whether a text fits a pattern. Goes back at most to the last `*`, so the time is bounded by the product
@@ -124,4 +85,39 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{fff0}'..='\u{fffc}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1345f}'
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e000}'..='\u{f8ff}'
         | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_the_same_is_the_same() {
+        for name in [
+            "alice",
+            "ALICE",
+            " Alice\t",
+            "аlice",
+            "alіce",
+            "αlice",
+            "ａｌｉｃｅ",
+            "𝐚𝓵𝒊ce",
+            "alicé",
+            "alice\u{301}",
+            "a1ice",
+            "aIice",
+            "AL1CE",
+            "a|ice",
+            "al\u{131}ce",
+            "ali\u{441}e",
+            "ⅼ",
+        ] {
+            let like = if name == "ⅼ" { "l" } else { "alice" };
+            assert!(same_person(name, like) && same_person(like, name), "{name}");
+        }
+        assert!(same_person("bob", "b0b") && same_person("STRASSE", "straße") && same_person("ſam", "sam"));
+        for (one, other) in [("alice", "alicia"), ("ann", "anna"), ("bob", "rob"), ("a.b", "a-b"), ("x1", "x2")] {
+            assert!(!same_person(one, other), "{one} {other}");
+        }
+    }
 }
