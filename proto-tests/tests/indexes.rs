@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proto_tests::client::error_of;
 use proto_tests::twins::{self, Twins, complaint, run_table};
-use proto_tests::{Client, Server, wait_until, wire};
+use proto_tests::{Client, Gateway, GatewayOptions, Server, case, wait_until, wire};
 
 static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| twins::servers(SHOP));
 
@@ -46,6 +46,8 @@ create schema apart;
 create table apart.kept(a int primary key, b text);
 insert into apart.kept select g, 'b' || g from generate_series(1, 30000) g;
 analyze"#;
+
+const LONG: Duration = Duration::from_secs(60);
 
 const ROWS: [&str; 2] = ["orders", "part"];
 
@@ -254,4 +256,36 @@ fn stopped(twins: &Twins<'_>, client: &mut Client, sql: &str) {
     let replies = client.until_ready();
     let error = error_of(&replies).unwrap_or_else(|| panic!("{sql}: {replies:?}"));
     assert_eq!(error.field('C').as_deref(), Some("57014"), "{sql}: {error:?}");
+}
+
+/// Its owner is not let into pg_toast.
+#[test]
+fn an_index_of_toast_that_a_crash_has_left_is_named_with_what_drops_it() {
+    let server = case::prepared();
+    server.connect("alice", "fixture").rows("alter table orders add note text");
+    let gateway = Gateway::with(&server, &GatewayOptions::jobs("continue", 0));
+    let mut holder = server.connect("alice", "fixture");
+    holder.rows("begin; update orders set amount = 0 where id = 1");
+    let mut client = gateway.connect("alice", "fixture");
+    client.send(&wire::query(b"reindex table orders")).unwrap();
+    client.until("this is job 1");
+    let waits = "select from pg_stat_activity where application_name like 'lockkeeper job%' and wait_event_type = 'Lock' \
+                 and query like 'REINDEX%'";
+    wait_until("the new indexes wait for the writer", LONG, || {
+        (!server.sql("fixture", waits).is_empty()).then_some(())
+    });
+    server.crash();
+    server.run();
+    drop((holder, client));
+    let shown = wait_until("the job is done", LONG, || {
+        let shown = gateway.must(&["jobs", "show", "1"]);
+        Some(shown).filter(|shown| shown.lines().next().unwrap_or_default().contains("is done"))
+    });
+    let left = "select c.oid::regclass from pg_index i join pg_class c on c.oid = i.indexrelid where not indisvalid";
+    let left = server.sql("fixture", left);
+    assert!(matches!(left.as_slice(), [only] if only.starts_with("pg_toast.") && only.ends_with("_ccnew")), "{left:?}");
+    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {}", left[0]);
+    assert!(shown.contains("this role may not drop it") && shown.contains(&drop), "{shown}");
+    server.sql("fixture", &drop);
+    gateway.assert_healthy();
 }

@@ -29,6 +29,9 @@ pub struct Check {
     pub uses: Option<String>,
 }
 
+/// Of a REINDEX that drops what failed tries of it have left.
+pub const NOTHING_LEFT: &str = "nothing is left of tries that failed";
+
 /// How a check came out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Checked {
@@ -85,7 +88,7 @@ pub fn put(plan: &mut Plan, facts: &Facts) {
         }
         if let Action::Reindex { leftovers, .. } = &step.action {
             let sql = format!("SELECT NOT EXISTS ({leftovers})");
-            checks.push(check("nothing is left of tries that failed".to_owned(), sql));
+            checks.push(check(NOTHING_LEFT.to_owned(), sql));
         }
     }
     checks.extend(left_over(plan));

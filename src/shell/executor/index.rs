@@ -156,13 +156,16 @@ impl<D: Database> Runner<'_, D> {
             Err(error) if error.code() == Some(CANCELED) => self.db.query(leftovers, &[]).await?,
             other => other?,
         };
+        let mut waits = false;
         for name in rows.into_iter().flatten().flatten() {
             let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
             (self.tell)(Progress::Note(format!("an invalid index of a failed try is dropped: {name}")));
             if !self.drop_concurrently(&drop, late).await? {
                 self.leftover = Some(drop);
+                waits |= !self.forbidden;
             }
         }
+        self.forbidden &= !waits && self.leftover.is_some();
         Ok(())
     }
 
