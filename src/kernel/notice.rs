@@ -3,6 +3,7 @@
 //! A notice is made from the ticket as it was after its event, so that it says the same however late it is sent.
 
 mod audience;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use audience::{Audience, audience};
+pub use schema::{
+    Concern, DefinedColumn, DefinedConstraint, DefinedIndex, Definition, Difference, Hidden, Look, SCHEMA_VERSION,
+    SchemaChange, SchemaEffect, SchemaEvent, SchemaOrigin, SchemaRun, afterwards, differences, schema_changes,
+};
 
 use super::job::{self, Job, JobId};
 use super::plan::Plan;
@@ -19,6 +24,8 @@ use super::sql::read;
 
 /// The event of a notice that somebody asked for to see whether it arrives.
 pub const TEST: &str = "test";
+/// Lines that tell what is different about a definition.
+const DIFFERENCES_MAX: usize = 40;
 
 /// One thing that happened, as it is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +48,8 @@ pub struct Notice {
     pub ticket: Option<TicketLine>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<SchemaEvent>,
 }
 
 /// A ticket as a notice has it.
@@ -115,6 +124,8 @@ pub struct Subscription {
     pub targets: Vec<String>,
     /// Any of these on the ticket; empty: all.
     pub labels: Vec<String>,
+    /// Patterns of the tables it must be about, with their schemas; empty: all.
+    pub tables: Vec<String>,
 }
 
 impl Subscription {
@@ -126,6 +137,7 @@ impl Subscription {
         fits(&self.events, &notice.event)
             && notice.target().is_none_or(|target| fits(&self.targets, target))
             && (self.labels.is_empty() || self.labels.iter().any(|label| labels.contains(label)))
+            && (self.tables.is_empty() || notice.tables().iter().any(|table| fits(&self.tables, table)))
     }
 }
 
@@ -135,10 +147,19 @@ impl Notice {
     pub fn target(&self) -> Option<&str> {
         let ticket = self.ticket.as_ref().map(|ticket| ticket.target.as_str());
         let job = || self.job.as_ref().map(|job| job.target.as_str());
-        ticket.or_else(job)
+        let schema = || self.schema.as_ref().map(|event| event.change.target.as_str());
+        ticket.or_else(job).or_else(schema)
     }
 
-    /// Without what the statement's string literals say.
+    /// The tables it is about, with their schemas.
+    #[must_use]
+    pub fn tables(&self) -> Vec<String> {
+        let ticket = self.ticket.iter().flat_map(|ticket| ticket.tables.iter().cloned());
+        let job = self.job.iter().flat_map(|job| job.tables.iter().cloned());
+        ticket.chain(job).chain(self.schema.iter().flat_map(|event| event.change.names())).collect()
+    }
+
+    /// Without what the statement's string literals say. A definition is told as it is.
     #[must_use]
     pub fn concealed(mut self) -> Self {
         let conceal = |statement: &mut String| {
@@ -152,6 +173,11 @@ impl Notice {
         }
         if let Some(job) = &mut self.job {
             job.concealed = conceal(&mut job.statement);
+        }
+        if let Some(event) = &mut self.schema {
+            event.change.statements.iter_mut().for_each(|statement| {
+                conceal(statement);
+            });
         }
         self
     }
@@ -286,4 +312,19 @@ pub fn job_event(what: &job::Happening) -> (&'static str, Option<&str>, Option<S
         job::Happening::Undone { by } => ("job.undone", None, Some(format!("by job {by}"))),
         job::Happening::Recovered => ("job.recovered", None, None),
     }
+}
+
+/// The same of a definition, with what is different about it.
+#[must_use]
+pub fn schema_event(change: &SchemaChange) -> (&'static str, Option<&str>, Option<String>) {
+    let lines = differences(change.before.as_ref(), change.after.as_ref());
+    let mut words: Vec<String> = lines.iter().take(DIFFERENCES_MAX).map(Difference::text).collect();
+    if lines.len() > DIFFERENCES_MAX {
+        words.push(format!("and {} lines more", lines.len() - DIFFERENCES_MAX));
+    }
+    let note = match change.effect {
+        SchemaEffect::Uncertain => Some("What became of it could not be seen: look at the relation itself.".to_owned()),
+        _ => Some(words.join("\n")).filter(|words| !words.is_empty()),
+    };
+    (change.effect.event(), Some(change.person.as_ref().unwrap_or(&change.requester)), note)
 }

@@ -9,6 +9,7 @@
 //! block runs under a savepoint that is rolled back, whether it failed or not.
 
 mod answer;
+mod definition;
 mod queries;
 
 use std::time::Duration;
@@ -16,6 +17,8 @@ use std::time::Duration;
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 use crate::kernel::facts::{Facts, Wanted};
 use crate::kernel::wire::reply::sqlstate;
+
+pub use definition::{definitions_after, definitions_before};
 
 /// How long a look-up waits for a lock before it does without what needs it.
 const LOCK_TIMEOUT_MS: &str = "50";

@@ -7,6 +7,7 @@
 
 mod connect;
 mod deferred;
+mod definitions;
 mod explain;
 mod ledger;
 mod now;

@@ -21,6 +21,7 @@ fn notice(event: &str, ticket: &Ticket, by: Option<&str>) -> Notice {
         url: String::new(),
         ticket: Some(TicketLine::of(ticket)),
         job: None,
+        schema: None,
     }
 }
 
@@ -81,7 +82,7 @@ fn subscriptions() {
     labelled.labels.insert("urgent".into());
     let subscription = |events: &[&str], targets: &[&str], labels: &[&str]| {
         let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        Subscription { events: list(events), targets: list(targets), labels: list(labels) }
+        Subscription { events: list(events), targets: list(targets), labels: list(labels), tables: Vec::new() }
     };
     for (subscription, plain, urgent) in [
         (subscription(&["*"], &["*"], &[]), true, true),

@@ -11,6 +11,7 @@ pub(super) const CALLEES: &str = include_str!("callees.sql");
 pub(super) const TYPES: &str = include_str!("types.sql");
 pub(super) const USES: &str = include_str!("uses.sql");
 pub(super) const FACES: &str = include_str!("faces.sql");
+pub(super) const DEFINITIONS: &str = include_str!("definitions.sql");
 
 /// Schemas and names.
 pub(super) fn relation_arrays(relations: &[RelationName]) -> [String; 2] {
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn no_query_looks_an_operator_or_type_up_by_its_bare_name() {
-        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES] {
+        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES, DEFINITIONS] {
             let code: String =
                 sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
             let mut bare = code.clone();

@@ -125,7 +125,7 @@ enum Kind {
 const KINDS: [(&str, Kind); 4] =
     [("webhook", Kind::Webhook), ("slack", Kind::Slack), ("teams", Kind::Teams), ("email", Kind::Email)];
 
-/// What is told where nothing else is said: to programs everything but definitions, which cost a look-up each.
+/// What is told where nothing else is said: to programs everything but definitions, which are for who asks for them.
 const TO_PROGRAMS: &[&str] = &["ticket.*", "job.*"];
 /// A message that moves with its ticket.
 const TO_SLACK: &[&str] = &["ticket.*", "job.failed", "job.interrupted"];
@@ -203,12 +203,17 @@ fn route(section: Section<'_>, others: &[Arc<Route>]) -> Option<Route> {
     let list = |key: &str, default: &[&str]| {
         section.texts(key).unwrap_or_else(|| default.iter().map(|word| (*word).to_owned()).collect())
     };
-    let subscription =
-        Subscription { events: list("events", events), targets: list("targets", &["*"]), labels: list("labels", &[]) };
+    let subscription = Subscription {
+        events: list("events", events),
+        targets: list("targets", &["*"]),
+        labels: list("labels", &[]),
+        tables: list("tables", &[]),
+    };
     for pattern in &subscription.events {
-        let known = ["ticket.", "job."].iter().any(|start| pattern.starts_with(start));
+        let known = ["ticket.", "job.", "schema."].iter().any(|start| pattern.starts_with(start));
         if !known && !pattern.contains('*') {
-            let remedy = "Write names such as \"ticket.opened\", \"job.failed\", or patterns of them.";
+            let remedy =
+                "Write names such as \"ticket.opened\", \"job.failed\", \"schema.altered\", or patterns of them.";
             section.mistake("events", format!("There is no event \"{pattern}\"."), remedy);
         }
     }
@@ -329,7 +334,7 @@ fn templates(section: &Section<'_>, folder: &Path) -> Templates {
 pub(super) fn explained(notifications: &Notifications) -> Vec<String> {
     let mut lines = Vec::new();
     for route in &notifications.routes {
-        let Subscription { events, targets, labels } = &route.subscription;
+        let Subscription { events, targets, labels, tables } = &route.subscription;
         let way = match &route.way {
             Way::Webhook(webhook) => {
                 let rotation = if webhook.secrets.len() > 1 { " with two secrets" } else { "" };
@@ -344,6 +349,7 @@ pub(super) fn explained(notifications: &Notifications) -> Vec<String> {
             Way::Email(email) => email.explained(),
         };
         let labels = if labels.is_empty() { String::new() } else { format!(", labelled {}", labels.join(" or ")) };
+        let about = if tables.is_empty() { String::new() } else { format!(" about {}", tables.join(" or ")) };
         let literals = if route.literals { "" } else { "; literals are hidden" };
         let events = if events.iter().map(String::as_str).eq(TO_PEOPLE.iter().copied()) {
             "what waits for people or became of their changes".to_owned()
@@ -351,7 +357,7 @@ pub(super) fn explained(notifications: &Notifications) -> Vec<String> {
             events.join(", ")
         };
         let of = if targets.iter().any(|target| target == "*") { String::new() } else { targets.join(", ") + ": " };
-        lines.push(format!("Notification \"{}\": {of}{events}{labels} goes {way}{literals}.", route.name));
+        lines.push(format!("Notification \"{}\": {of}{events}{about}{labels} goes {way}{literals}.", route.name));
     }
     if !notifications.routes.is_empty() {
         lines.push(format!(

@@ -2,6 +2,7 @@
 
 mod about;
 mod changes;
+mod definitions;
 mod doors;
 mod events;
 mod impact;
@@ -103,7 +104,8 @@ fn doors() -> Doors {
         .get("/v1/me", Power::Read, gives::<Me>("Whose token this is, and what it can do"), me)
         .get("/v1/openapi.json", Power::Read, gives::<openapi::OpenApi>("This document"), openapi::serve);
     let doors = rules::doors(about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors))))));
-    impact::doors(changes::doors(slack::doors(notify::doors(sessions::doors(sign_in::doors(doors))))))
+    let doors = slack::doors(notify::doors(sessions::doors(sign_in::doors(doors))));
+    impact::doors(definitions::doors(changes::doors(doors)))
 }
 
 /// The table of routes, for what walks over all of them.

@@ -2,6 +2,7 @@
 
 mod about;
 mod changes;
+mod definitions;
 mod jobs;
 mod mcp;
 mod notify;
@@ -25,6 +26,7 @@ use crate::shell::clock::now;
 pub use super::client::Connection;
 pub use about::{EndSessionArgs, ExplainArgs, TargetsArgs};
 pub use changes::ChangesArgs;
+pub use definitions::SchemaChangesArgs;
 pub use jobs::{JobsArgs, JobsCommand};
 pub use notify::{NotifyArgs, NotifyCommand};
 pub use review::{LabelArgs, SettleArgs, TokensArgs, TokensCommand, WaitArgs};
@@ -77,6 +79,9 @@ pub enum TicketCommand {
     /// List what was done to the databases and what was turned down, search it, or export it
     #[command(after_help = EXIT_CODES)]
     Changes(ChangesArgs),
+    /// List which definitions of tables have changed and how, or follow what changes from now on
+    #[command(after_help = EXIT_CODES)]
+    SchemaChanges(SchemaChangesArgs),
     /// Reject a ticket, or take an approval back that was not used yet
     #[command(after_help = EXIT_CODES)]
     Reject(RejectArgs),
@@ -301,6 +306,7 @@ impl TicketCommand {
             Self::Run(args) => &args.connection,
             Self::Jobs(args) => &args.connection,
             Self::Changes(args) => &args.connection,
+            Self::SchemaChanges(args) => &args.connection,
             Self::Reject(args) => &args.connection,
             Self::Cancel(args) => &args.connection,
             Self::Comment(args) => &args.connection,
@@ -355,6 +361,7 @@ fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> 
         },
         TicketCommand::Jobs(args) => jobs::jobs(client, args, out),
         TicketCommand::Changes(args) => changes::changes(client, args, out),
+        TicketCommand::SchemaChanges(args) => definitions::changes(client, args, out),
         TicketCommand::Reject(args) => post(client, &args.who, ("reject", Some(args.reason.clone())), None, out),
         TicketCommand::Cancel(args) => post(client, &args.who, ("cancel", args.reason.clone()), None, out),
         TicketCommand::Comment(args) => post(client, &args.who, ("comment", Some(args.text.clone())), None, out),

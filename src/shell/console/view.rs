@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::job::{self, JobId, Progress};
+use crate::kernel::notice::SchemaEvent;
 use crate::kernel::review::{Instant, Power, State, Ticket, TicketId};
 use crate::kernel::rules::Response;
 use crate::shell::audit::SessionInfo;
@@ -156,6 +157,17 @@ pub struct ChangePage {
     /// `before` of the next page; nothing: this was the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<i64>,
+}
+
+/// Changes of definitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SchemaPage {
+    pub changes: Vec<SchemaEvent>,
+    /// With `after`: the position to ask after next. Else `before` of the next page; nothing: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+    /// Position of the newest of all: who follows from now on asks after it.
+    pub newest: i64,
 }
 
 /// An answer of the list of targets.

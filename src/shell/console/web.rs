@@ -3,6 +3,7 @@
 
 mod about;
 mod changes;
+mod definitions;
 mod forms;
 mod impact;
 mod inbox;
@@ -53,6 +54,8 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
         .route("/jobs/{id}/{verb}", post(forms::job))
         .route("/changes", get(changes::page))
         .route("/changes/export", get(changes::export))
+        .route("/schema-changes", get(definitions::list))
+        .route("/schema-changes/{position}", get(definitions::one))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", get(sessions::page))
         .route("/sessions/{id}/terminate", post(sessions::terminate))

@@ -16,7 +16,7 @@ use super::deferred;
 use super::ledger::{self, Journal};
 use super::past::{self, PastError};
 use super::progress::Tracker;
-use super::{Jobs, Live, steer, ticket};
+use super::{Jobs, Live, definitions, steer, ticket};
 use crate::kernel::job::{Command, Job, JobId, State, StateName};
 use crate::kernel::review::Door;
 use crate::kernel::wire::reply::sqlstate;
@@ -284,6 +284,7 @@ struct Work<'a> {
 impl Work<'_> {
     async fn go_on(&self, stage: &mut Backstage<'_>, past: &Past, run: &str) -> Outcome {
         let id = self.job.id;
+        definitions::before(self.jobs, stage, self.job).await;
         let mut journal = Journal { store: self.jobs.store().clone(), run: run.to_owned() };
         let queue = Queue::of(self.jobs.store().clone(), run.to_owned());
         let (walked, places) = mpsc::unbounded_channel();
@@ -306,10 +307,11 @@ impl Work<'_> {
         };
         let what = (&self.job.order.plan, self.limits);
         let outcome = tokio::select! {
-            outcome = executor::go_on(stage, what, self.control, &mut tell, (past, &mut journal)) => outcome,
+            outcome = executor::go_on(&mut *stage, what, self.control, &mut tell, (past, &mut journal)) => outcome,
             never = ledger::follow(self.jobs.store(), run, places) => match never {},
         };
         queue.end().await;
+        definitions::after(self.jobs, stage, self.job, &outcome).await;
         outcome
     }
 }

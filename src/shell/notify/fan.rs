@@ -7,12 +7,13 @@ use tokio::sync::watch;
 use super::Notifier;
 use crate::kernel::job;
 use crate::kernel::notice::{
-    Audience, JobLine, Notice, TicketLine, audience, job_event, job_thread, ticket_event, ticket_thread,
+    Audience, JobLine, Notice, SchemaEvent, TicketLine, audience, job_event, job_thread, schema_event, ticket_event,
+    ticket_thread,
 };
 use crate::kernel::review::{self, People, Ticket, TicketId};
 use crate::shell::clock::now;
 use crate::shell::config::{Notifications, Route, Settings, Way};
-use crate::shell::store::{JobRecorded, NewDelivery, Recorded, StoreError};
+use crate::shell::store::{JobRecorded, NewDelivery, Recorded, SchemaFilter, StoreError};
 
 /// Events that are read at a time.
 const PAGE: u32 = 100;
@@ -24,6 +25,7 @@ impl Notifier {
     pub(super) async fn fan_out(self, mut stop: watch::Receiver<bool>) {
         let mut changes = self.store.watch();
         let mut job_changes = self.store.watch_jobs();
+        let mut schema_changes = self.store.watch_schema();
         loop {
             let stopping = *stop.borrow();
             let failed = match self.catch_up().await {
@@ -39,6 +41,7 @@ impl Notifier {
             tokio::select! {
                 _ = changes.recv(), if !failed => {}
                 _ = job_changes.recv(), if !failed => {}
+                _ = schema_changes.recv(), if !failed => {}
                 _ = stop.wait_for(|on| *on) => {}
                 () = tokio::time::sleep(PAUSE), if failed => {}
             }
@@ -47,14 +50,17 @@ impl Notifier {
 
     async fn catch_up(&self) -> Result<(), StoreError> {
         loop {
-            let (mut upto, mut upto_jobs) = self.store.notified().await?;
+            let [mut upto, mut upto_jobs, mut upto_schema] = self.store.notified().await?;
             let events = self.store.events_after(upto, PAGE).await?;
             let jobs = self.store.job_events_after(upto_jobs, PAGE).await?;
-            if events.is_empty() && jobs.is_empty() {
+            let filter = SchemaFilter { after: Some(upto_schema), limit: PAGE, ..SchemaFilter::default() };
+            let (schema, _) = self.store.schema_events(filter).await?;
+            if events.is_empty() && jobs.is_empty() && schema.is_empty() {
                 return Ok(());
             }
             upto = events.last().map_or(upto, |last| last.seq);
             upto_jobs = jobs.last().map_or(upto_jobs, |last| last.seq);
+            upto_schema = schema.last().map_or(upto_schema, |last| last.position);
             let settings = self.settings();
             let mut found = Vec::new();
             if !settings.notifications.routes.is_empty() {
@@ -64,13 +70,14 @@ impl Notifier {
                 for event in &jobs {
                     found.push(self.of_job(event).await?);
                 }
+                found.extend(schema.into_iter().map(|event| (self.of_schema(event), None)));
                 // Both kinds are of one thread where a job is a ticket's.
                 found.sort_by_key(|(notice, _)| notice.at);
             }
             let new: Vec<NewDelivery> =
                 found.iter().flat_map(|(notice, ticket)| self.deliveries(&settings, notice, ticket.as_ref())).collect();
             let is_any = !new.is_empty();
-            self.store.notify(new, (upto, upto_jobs), now()).await?;
+            self.store.notify(new, [upto, upto_jobs, upto_schema], now()).await?;
             if is_any {
                 self.wake();
             }
@@ -91,6 +98,7 @@ impl Notifier {
             url: format!("{}/tickets/{}", self.base(), recorded.ticket),
             ticket: ticket.as_ref().map(TicketLine::of),
             job: None,
+            schema: None,
         };
         Ok((notice, ticket))
     }
@@ -125,8 +133,25 @@ impl Notifier {
             url: format!("{}/jobs/{}", self.base(), recorded.job),
             ticket: None,
             job: Some(JobLine::of(&then)),
+            schema: None,
         };
         Ok((notice, None))
+    }
+
+    fn of_schema(&self, event: SchemaEvent) -> Notice {
+        let (name, by, note) = schema_event(&event.change);
+        Notice {
+            id: self.id(&format!("s{}", event.position)),
+            event: name.to_owned(),
+            at: event.at,
+            thread: event.change.thread(),
+            by: by.map(str::to_owned),
+            note,
+            url: format!("{}/schema-changes/{}", self.base(), event.position),
+            ticket: None,
+            job: None,
+            schema: Some(event),
+        }
     }
 
     /// One for each route and receiver.

@@ -108,6 +108,7 @@ impl Notifier {
             url: format!("{}/", self.base()),
             ticket: None,
             job: None,
+            schema: None,
         };
         let recipients = match &route.way {
             Way::Email(email) if email.to.is_empty() => vec![mail.map(str::to_owned).ok_or(

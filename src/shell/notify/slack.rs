@@ -41,6 +41,8 @@ pub(super) fn send(
             call(slack, "chat.postMessage", &json!({ "channel": channel, "thread_ts": at, "text": text }), timeout)?;
             Ok(Sent::default())
         }
+        // Each change of a definition is a message of its own.
+        Some(_) if notice.schema.is_some() => post(slack, notice, texts, timeout),
         Some((channel, at)) => {
             let mut body = blocks::message(slack, notice, texts);
             body["channel"] = channel.into();

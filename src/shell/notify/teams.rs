@@ -31,13 +31,18 @@ fn card(notice: &Notice, texts: &Texts) -> Value {
         "inlines": [{ "type": "TextRun", "text": texts.title, "weight": "Bolder", "size": "Medium" }]
     })];
     if let Some(note) = &notice.note {
-        body.push(run(cut(note, NOTE_MAX).0, false));
+        body.push(run(cut(note, NOTE_MAX).0, notice.schema.is_some()));
     }
     let of = notice.ticket.as_ref().map(|ticket| (&ticket.requester, &ticket.statement));
     let of = of.or_else(|| notice.job.as_ref().map(|job| (&job.requester, &job.statement)));
     if let Some((requester, statement)) = of {
         body.push(run(format!("Asked for by {requester}"), false));
         body.push(run(cut(statement, STATEMENT_MAX).0, true));
+    }
+    if let Some(event) = &notice.schema {
+        let change = &event.change;
+        body.push(run(format!("Changed by {}", change.person.as_ref().unwrap_or(&change.requester)), false));
+        body.push(run(cut(&change.statements.join(";\n"), STATEMENT_MAX).0, true));
     }
     for finding in notice.ticket.iter().flat_map(|ticket| &ticket.findings).take(8) {
         body.push(run(format!("{} ({})", finding.message, finding.rule), false));

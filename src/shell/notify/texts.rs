@@ -56,6 +56,7 @@ pub(super) fn what(notice: &Notice) -> String {
         "ticket.run_chosen" => "has another time or way to run",
         "job.interrupted" => "was interrupted and will go on",
         "job.recovered" => "goes on",
+        "schema.uncertain" => "may have been changed",
         "ticket.voted" => return format!("was approved{by} and needs more"),
         "ticket.glass_broken" => return format!("was let through alone{by}"),
         "ticket.debt_reviewed" => return format!("was reviewed afterwards{by}"),

@@ -34,6 +34,7 @@ fn body(notice: &Notice) -> String {
         "url": notice.url,
         "ticket": notice.ticket,
         "job": notice.job,
+        "schema": notice.schema,
     });
     json!({ "type": notice.event, "timestamp": timestamp(notice.at), "data": data }).to_string()
 }

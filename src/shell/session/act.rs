@@ -21,6 +21,7 @@ impl Session {
         if let Some(reply) = self.contradicts(reading, &assessment) {
             return self.refuse(taken, reply, &[]).await;
         }
+        self.touches(reading, &assessment);
         match self.verdict(reading, &assessment, taken.values.is_some()) {
             Verdict::Pass { clearance, warnings } => self.pass(taken, clearance, warnings).await,
             Verdict::Observed { clearance, would } => self.observe(taken, &assessment, clearance, &would).await,
@@ -157,7 +158,9 @@ impl Session {
             approvers: ticket.map(|t| approvers(&t.state)).unwrap_or_default(),
             session: None,
         };
-        self.log.intent(intent).await
+        self.log.intent(intent).await?;
+        self.note_definitions(taken, ticket.map(|t| t.id)).await;
+        Ok(())
     }
 
     pub(super) async fn unrecorded(&mut self, taken: &Taken, error: &RecordError) -> Result<(), Ended> {

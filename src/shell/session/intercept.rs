@@ -31,6 +31,9 @@ impl Session {
         values: Option<Values>,
     ) -> Result<(), Ended> {
         let taken = Taken { message, known, path, values, started: self.now() };
+        if self.has_altered() {
+            self.tell_definitions().await?;
+        }
         let Some(reading) = self.resolve(&taken).await? else { return Ok(()) };
         if let Some(clearance) = Clearance::ordinary(&reading) {
             self.forward(&taken, clearance);

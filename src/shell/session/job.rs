@@ -146,6 +146,8 @@ impl Session {
         order: Order,
         decided: Decided,
     ) -> Result<(), Ended> {
+        // The job tells what it changes.
+        self.touching = None;
         if let Err(error) = self.intend(taken, plan, None).await {
             return self.unrecorded(taken, &error).await;
         }

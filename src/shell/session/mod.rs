@@ -7,6 +7,7 @@ mod act;
 mod answer;
 mod approved;
 mod defer;
+mod definitions;
 mod hold;
 mod intercept;
 mod job;
@@ -90,6 +91,10 @@ pub struct Session {
     decided: Option<record::Decided>,
     /// Jobs that follow the session's transaction.
     deferred: Vec<defer::Deferred>,
+    /// Which definitions the change that is judged now may change.
+    touching: Option<definitions::Touching>,
+    /// What the transaction may have changed, until it is over.
+    altered: Option<Box<definitions::Altered>>,
     /// The ReadyForQuery that ends such a transaction, kept until the client is told what becomes of them.
     ready: Vec<u8>,
     /// SQLSTATE and tag of the change that was finished last.
@@ -138,6 +143,8 @@ impl Session {
             lock_timeout: None,
             decided: None,
             deferred: Vec::new(),
+            touching: None,
+            altered: None,
             ready: Vec::new(),
             last_error: None,
             last_tag: compact_str::CompactString::default(),
@@ -212,6 +219,7 @@ impl Session {
             Stop::Ask { bytes, question } => Box::pin(self.decide(bytes, question)).await?,
             Stop::Quiet => Box::pin(self.restore_lock_timeout()).await?,
             Stop::TransactionOver => Box::pin(self.transaction_over()).await?,
+            Stop::Altered => Box::pin(self.tell_definitions()).await?,
             Stop::NoRoom => {
                 if let Err(error) = self.log.room().await {
                     return Err(Ended::Told(answer::no_record(&error), EndReason::Dropped));
@@ -271,7 +279,9 @@ impl Session {
             Stop::BadServer(what) => {
                 Err(Ended::Told(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, what), EndReason::ProtocolError))
             }
-            Stop::ServerGone | Stop::Ask { .. } | Stop::Fatal(_) | Stop::LostPin | Stop::NoRoom => Err(Ended::Server),
+            Stop::ServerGone | Stop::Ask { .. } | Stop::Fatal(_) | Stop::LostPin | Stop::NoRoom | Stop::Altered => {
+                Err(Ended::Server)
+            }
         }
     }
 
@@ -300,7 +310,8 @@ impl Session {
         })
         .await;
         match stop {
-            None | Some(Stop::Quiet) => Ok(()),
+            // What was altered is told when the plain path comes to it again.
+            None | Some(Stop::Quiet | Stop::Altered) => Ok(()),
             Some(Stop::Ask { .. }) => {
                 self.offer_held = true;
                 Ok(())
@@ -333,6 +344,9 @@ impl Session {
     }
 
     async fn end(mut self, ended: Ended) {
+        if self.altered.is_some() {
+            Box::pin(self.leave_definitions(matches!(ended, Ended::Server))).await;
+        }
         self.relay.abandon(self.now());
         self.record_finished();
         let goodbye = self.relay.terminated;

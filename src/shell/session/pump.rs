@@ -33,6 +33,8 @@ pub(super) enum Stop {
     Quiet,
     /// The transaction has ended that jobs of the session follow.
     TransactionOver,
+    /// The transaction has ended in which definitions may have changed.
+    Altered,
     /// The record has no room.
     NoRoom,
 }
@@ -103,6 +105,7 @@ impl Session {
         let calm = self.relay.lost_pin.is_none()
             && self.lock_timeout.is_none()
             && self.deferred.is_empty()
+            && self.altered.is_none()
             && self.log.has_room();
         if calm { None } else { self.check_closely().map(Box::new) }
     }
@@ -117,6 +120,9 @@ impl Session {
         }
         if self.is_transaction_over() {
             return Some(Stop::TransactionOver);
+        }
+        if self.has_altered() {
+            return Some(Stop::Altered);
         }
         let restore = self.lock_timeout.is_some() && self.relay.quiet() && !self.relay.dirty();
         (restore && self.relay.status != Status::Failed).then_some(Stop::Quiet)

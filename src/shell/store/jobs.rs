@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use super::{DataDirectory, Store, StoreError, history};
+use super::{DataDirectory, Store, StoreError, definitions, history};
 use crate::kernel::job::{self, Command, Event, Job, JobId, Order, Progress, StateName};
 use crate::kernel::review::{Door, Instant, TicketId};
 
@@ -67,6 +67,9 @@ impl Store {
     pub async fn job_act(&self, door: Door, id: JobId, command: Command, now: Instant) -> Result<Job, StoreError> {
         let job = self.write(move |tx| act(tx, id, command, (door, now))).await?;
         self.tell_job(id);
+        if !job.state.name().is_live() {
+            self.tell_schema();
+        }
         Ok(job)
     }
 
@@ -234,6 +237,9 @@ fn write(tx: &Transaction<'_>, job: &Job, event: &Event) -> Result<(), StoreErro
         job.state.name().as_str(),
         serde_json::to_string(job)?
     ])?;
+    if !job.state.name().is_live() {
+        definitions::of_job(tx, job.id, event.at)?;
+    }
     history::write::of_job(tx, job, event.at)
 }
 

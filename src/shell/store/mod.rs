@@ -3,6 +3,7 @@
 //! What a call returns is durable. Decisions are made by `kernel::review`; here they are only made
 //! to hold: load, decide and append happen in one transaction, so that of two commands one comes second.
 
+mod definitions;
 mod error;
 mod history;
 mod jobs;
@@ -30,6 +31,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::kernel::review::{Command, Door, Event, Instant, Request, Terms, Ticket, TicketId};
 
+pub use definitions::SchemaFilter;
 pub use error::{StoreError, Trouble};
 pub use history::{Change, ChangeFilter, ChangeOutcome, RunOf};
 pub use jobs::{JobChanged, JobFilter, JobRecorded, JobSeen};
@@ -68,6 +70,7 @@ pub struct Store {
     work: mpsc::Sender<Work>,
     changes: broadcast::Sender<Changed>,
     job_changes: broadcast::Sender<JobChanged>,
+    schema_changes: broadcast::Sender<()>,
 }
 
 impl Store {
@@ -84,7 +87,12 @@ impl Store {
             .spawn(move || own_connection(&path, ready, queue))
             .map_err(|error| StoreError::File(error.to_string()))?;
         opened.await.map_err(|_| StoreError::Gone)??;
-        Ok(Self { work, changes: broadcast::Sender::new(WATCH), job_changes: broadcast::Sender::new(WATCH) })
+        Ok(Self {
+            work,
+            changes: broadcast::Sender::new(WATCH),
+            job_changes: broadcast::Sender::new(WATCH),
+            schema_changes: broadcast::Sender::new(WATCH),
+        })
     }
 
     /// The live ticket of the same request by the same requester, or a new one.
@@ -236,6 +244,7 @@ impl Store {
         let tickets = self
             .write(move |tx| {
                 history::write::runs_lost(tx, now)?;
+                definitions::lost(tx, now)?;
                 tickets::recover(tx, now)
             })
             .await?;

@@ -1,4 +1,4 @@
-//! The outbox of notifications: what has to be told, to whom, and whether it was. An event of a ticket or a job
+//! The outbox of notifications: what has to be told, to whom, and whether it was. An event of a ticket, job or definition
 //! gets its deliveries in the same transaction in which the position moves past it, so none is lost or made twice.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
@@ -10,8 +10,8 @@ use super::{Store, StoreError};
 use crate::kernel::notice::Notice;
 use crate::kernel::review::Instant;
 
-/// Up to where the events of tickets and of jobs have their deliveries.
-const POSITIONS: [&str; 2] = ["notified", "notified_jobs"];
+/// Up to where the events of tickets, of jobs and of definitions have their deliveries.
+const POSITIONS: [&str; 3] = ["notified", "notified_jobs", "notified_schema"];
 /// What makes ids of events differ from those of another gateway.
 const INSTANCE: &str = "instance";
 /// Most deliveries in one answer.
@@ -104,22 +104,26 @@ impl DeliveryState {
 const COLUMNS: &str = "id, route, recipient, state, tries, created, due, ended, problem, notice";
 
 impl Store {
-    /// Where notifications go on: after which event of tickets and of jobs. A store that never notified anybody
+    /// Where notifications go on: after which event of tickets, of jobs and of definitions. A store that never notified anybody
     /// begins with what comes next.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub async fn notified(&self) -> Result<(i64, i64), StoreError> {
+    pub async fn notified(&self) -> Result<[i64; 3], StoreError> {
         self.write(|tx| {
-            let newest =
-                ["SELECT coalesce(max(seq), 0) FROM ticket_events", "SELECT coalesce(max(seq), 0) FROM job_events"];
+            let newest = [
+                "SELECT coalesce(max(seq), 0) FROM ticket_events",
+                "SELECT coalesce(max(seq), 0) FROM job_events",
+                "SELECT coalesce(max(seq), 0) FROM schema_events",
+            ];
             for (key, sql) in POSITIONS.into_iter().zip(newest) {
                 let known = tx.query_row("SELECT 1 FROM meta WHERE key = ?1", [key], |_| Ok(())).optional()?;
                 if known.is_none() {
                     set_position_of(tx, key, tx.query_row(sql, [], |row| row.get(0))?)?;
                 }
             }
-            Ok((position_of(tx, POSITIONS[0])?, position_of(tx, POSITIONS[1])?))
+            let [tickets, jobs, schema] = POSITIONS.map(|key| position_of(tx, key));
+            Ok([tickets?, jobs?, schema?])
         })
         .await
     }
@@ -136,15 +140,14 @@ impl Store {
         .await
     }
 
-    /// Takes deliveries in and remembers up to where the events of tickets and jobs have theirs.
+    /// Takes deliveries in and remembers up to where the events have theirs.
     ///
     /// # Errors
     /// The store cannot be written: nothing was taken in.
-    pub async fn notify(&self, new: Vec<NewDelivery>, upto: (i64, i64), now: Instant) -> Result<(), StoreError> {
+    pub async fn notify(&self, new: Vec<NewDelivery>, upto: [i64; 3], now: Instant) -> Result<(), StoreError> {
         self.write(move |tx| {
             insert(tx, &new, now)?;
-            set_position_of(tx, POSITIONS[0], upto.0)?;
-            set_position_of(tx, POSITIONS[1], upto.1)
+            POSITIONS.into_iter().zip(upto).try_for_each(|(key, at)| set_position_of(tx, key, at))
         })
         .await
     }

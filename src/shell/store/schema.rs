@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 11] = [
+pub(super) const MIGRATIONS: [&str; 12] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -213,6 +213,33 @@ DROP INDEX tickets_by_requester;
 DROP INDEX tickets_by_person;
 DROP INDEX tickets_by_target;
 DROP INDEX tickets_owed;
+",
+    "
+-- Changes of definitions. Those of what runs now, under a key for each transaction or job, until their end is known.
+CREATE TABLE schema_runs (
+    key  TEXT NOT NULL,
+    n    INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (key, n)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schema_events (
+    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    at     INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    -- With their schemas: the name it had and the name it has.
+    was    TEXT,
+    now_is TEXT NOT NULL,
+    ticket INTEGER,
+    job    INTEGER,
+    body   TEXT NOT NULL
+) STRICT;
+CREATE INDEX schema_events_of_ticket ON schema_events (ticket, seq) WHERE ticket IS NOT NULL;
+CREATE INDEX schema_events_of_job ON schema_events (job, seq) WHERE job IS NOT NULL;
+CREATE TRIGGER schema_events_stay BEFORE UPDATE ON schema_events
+    BEGIN SELECT RAISE(ABORT, 'changes of definitions are append-only'); END;
+CREATE TRIGGER schema_events_remain BEFORE DELETE ON schema_events
+    BEGIN SELECT RAISE(ABORT, 'changes of definitions are append-only'); END;
 ",
 ];
 

@@ -77,6 +77,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("get", "/v1/tickets/{id}/impact", "yyyyy"),
     ("get", "/v1/tickets/{id}/now", "yyyyy"),
     ("get", "/v1/changes", "yyyyy"),
+    ("get", "/v1/schema-changes", "yyyyy"),
     ("get", "/v1/sessions", "...yy"),
     ("get", "/v1/sessions/{session}", "...yy"),
     ("post", "/v1/sessions/{session}/terminate", "...y."),

@@ -95,7 +95,10 @@ fn render(viewer: &Viewer, asked: &Asked, found: Result<&ChangePage, &str>) -> M
         &Page { title: "Changes", part: Part::Changes, live: String::new() },
         html! {
             h1 { "Changes" }
-            p.quiet { "What was done to the databases, and what was turned down, by when it began." }
+            p.quiet {
+                "What was done to the databases, and what was turned down, by when it began. "
+                a href="/schema-changes" { "What has changed about definitions" }
+            }
             (form(asked))
             @match found {
                 Err(why) => p.flash.bad role="alert" { (line(why)) },

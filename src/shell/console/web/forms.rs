@@ -3,6 +3,7 @@
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use maud::Markup;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
@@ -74,7 +75,10 @@ pub(super) async fn ticket(
         _ => Problem::new(StatusCode::NOT_FOUND, "there is no such thing to do with a ticket"),
     };
     match web.api.get::<Full>(viewer.who(), &format!("/v1/tickets/{id}")).await {
-        Ok(full) => (problem.code(), ticket_page::render(&viewer, &full, "", Some(&problem.detail))).into_response(),
+        Ok(full) => {
+            (problem.code(), ticket_page::render(&viewer, &full, &Markup::default(), ("", Some(&problem.detail))))
+                .into_response()
+        }
         Err(_) => layout::wrong(&problem, &back),
     }
 }
@@ -95,7 +99,8 @@ pub(super) async fn job(
         Err(problem) => problem,
     };
     match web.api.get::<JobFull>(viewer.who(), &format!("/v1/jobs/{id}")).await {
-        Ok(full) => (problem.code(), jobs::render(&viewer, &full, "", Some(&problem.detail))).into_response(),
+        Ok(full) => (problem.code(), jobs::render(&viewer, &full, &Markup::default(), ("", Some(&problem.detail))))
+            .into_response(),
         Err(_) => layout::wrong(&problem, &back),
     }
 }

@@ -9,7 +9,7 @@ use super::super::text::{line, short};
 use super::super::view::{JobFull, JobPage, JobSummary};
 use super::layout::{self, Page, Part};
 use super::login::Viewer;
-use super::{Web, parts, sql};
+use super::{Web, definitions, parts, sql};
 use crate::kernel::job::{Progress, StateName};
 use crate::shell::clock::now;
 
@@ -76,12 +76,15 @@ pub(super) async fn page(
     Query(told): Query<parts::Told>,
 ) -> Response {
     match web.api.get::<JobFull>(viewer.who(), &format!("/v1/jobs/{id}")).await {
-        Ok(full) => render(&viewer, &full, &told.done, None).into_response(),
+        Ok(full) => {
+            let changed = definitions::of(&web, &viewer, "job", id).await;
+            render(&viewer, &full, &changed, (&told.done, None)).into_response()
+        }
         Err(problem) => layout::wrong(&problem, "/jobs"),
     }
 }
 
-pub(super) fn render(viewer: &Viewer, full: &JobFull, done: &str, wrong: Option<&str>) -> Markup {
+pub(super) fn render(viewer: &Viewer, full: &JobFull, changed: &Markup, (done, wrong): (&str, Option<&str>)) -> Markup {
     let job = &full.job.job;
     let order = &job.order;
     let state = job.state.name();
@@ -112,6 +115,7 @@ pub(super) fn render(viewer: &Viewer, full: &JobFull, done: &str, wrong: Option<
                 h2 #steps { "Steps" }
                 div #plan data-part="" { (parts::plan(&order.plan, full.runs.last())) }
             }
+            div #changed data-part="" { (changed) }
             section.card aria-labelledby="asked" { h2 #asked { "What was asked" } (sql::block(&order.shown)) }
             section.card aria-labelledby="history" {
                 h2 #history { "History" }

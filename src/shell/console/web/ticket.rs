@@ -9,7 +9,7 @@ use super::super::text::line;
 use super::super::view::Full;
 use super::layout::{self, Page, Part};
 use super::login::Viewer;
-use super::{Web, parts, sql};
+use super::{Web, definitions, parts, sql};
 use crate::kernel::review::{Request, StateName};
 use crate::kernel::sql::agree::format_for_people;
 use crate::shell::clock::now;
@@ -21,13 +21,16 @@ pub(super) async fn page(
     Query(told): Query<parts::Told>,
 ) -> Response {
     match web.api.get::<Full>(viewer.who(), &format!("/v1/tickets/{id}")).await {
-        Ok(full) => render(&viewer, &full, &told.done, None).into_response(),
+        Ok(full) => {
+            let changed = definitions::of(&web, &viewer, "ticket", id).await;
+            render(&viewer, &full, &changed, (&told.done, None)).into_response()
+        }
         Err(problem) => layout::wrong(&problem, "/"),
     }
 }
 
-/// The ticket again, with what is wrong with what was asked of it.
-pub(super) fn render(viewer: &Viewer, full: &Full, done: &str, wrong: Option<&str>) -> Markup {
+/// The ticket and what it has changed, with what was done just now and what is wrong with what was asked of it.
+pub(super) fn render(viewer: &Viewer, full: &Full, changed: &Markup, (done, wrong): (&str, Option<&str>)) -> Markup {
     let ticket = &full.ticket;
     let request = &ticket.request;
     let state = ticket.state.name();
@@ -71,6 +74,7 @@ pub(super) fn render(viewer: &Viewer, full: &Full, done: &str, wrong: Option<&st
                     div #plan data-part="" { (parts::plan(&request.plan, full.runs.last())) }
                 }
             }
+            div #changed data-part="" { (changed) }
             (history(full))
             p.quiet { "SHA-256 of the statement " code.hash { (request.text_hash) } }
         },

@@ -22,8 +22,10 @@ pub(super) fn message(slack: &Slack, notice: &Notice, texts: &Texts) -> Value {
     let header = json!({ "type": "plain_text", "text": cut(&texts.title, HEADER_MAX - 1).0, "emoji": false });
     let mut blocks = vec![json!({ "type": "header", "text": header })];
     let mut whole = true;
-    if let Some(note) = &notice.note {
-        blocks.push(section(note));
+    match (&notice.note, &notice.schema) {
+        (Some(note), Some(_)) => blocks.push(preformatted(&cut(note, SECTION_MAX).0)),
+        (Some(note), None) => blocks.push(section(note)),
+        (None, _) => {}
     }
     let of = notice.ticket.as_ref().map(|ticket| (&ticket.requester, &ticket.application, &ticket.statement));
     let of = of.or_else(|| notice.job.as_ref().map(|job| (&job.requester, &job.application, &job.statement)));
@@ -33,6 +35,12 @@ pub(super) fn message(slack: &Slack, notice: &Notice, texts: &Texts) -> Value {
         let (statement, all) = cut(statement, STATEMENT_MAX);
         whole = all;
         blocks.push(preformatted(&statement));
+    }
+    if let Some(event) = &notice.schema {
+        let change = &event.change;
+        let who = change.person.as_ref().unwrap_or(&change.requester);
+        blocks.push(context(&format!("Changed by {who} with {}", change.application)));
+        blocks.push(preformatted(&cut(&change.statements.join(";\n"), STATEMENT_MAX).0));
     }
     if let Some(ticket) = &notice.ticket {
         blocks.extend(details(ticket));
