@@ -73,7 +73,7 @@ fn in_words(column: &DefinedColumn) -> String {
         }
     }
     if let Some(expression) = &column.generated {
-        line.push_str(&format!(" generated as ({expression})"));
+        line.push_str(&format!(" generated as {expression}"));
     }
     line
 }
