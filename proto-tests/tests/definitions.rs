@@ -92,7 +92,8 @@ fn columns(definition: &Value) -> String {
 
 #[test]
 fn a_relation_from_its_making_to_its_end() {
-    let case = Case::new(GatewayOptions::answers("rename = \"warn\", drop-table = \"warn\""), ALL);
+    let case =
+        Case::new(GatewayOptions::answers("rename = \"warn\", drop-table = \"warn\", drop-object = \"warn\""), ALL);
     let mut client = case.connect();
     run(&mut client, "create table t(id int primary key, note text default 'it''s' not null check (note <> ''))");
     let told = case.told();
@@ -138,7 +139,7 @@ fn a_relation_from_its_making_to_its_end() {
 
 #[test]
 fn a_transaction_is_told_at_its_commit() {
-    let case = Case::new(GatewayOptions::answers("drop-table = \"warn\""), ALL);
+    let case = Case::new(GatewayOptions::answers("drop-column = \"warn\""), ALL);
     let mut client = case.connect();
     for sql in ["begin", "create table t(a int)", "alter table ledger add b int", "rollback"] {
         run(&mut client, sql);
@@ -258,22 +259,15 @@ fn approved_changes_and_rewrites_in_the_session() {
     let told = case.told();
     assert_eq!(told["after"]["constraints"][1]["name"], "positive", "{told}");
     assert_eq!(told["after"]["constraints"][1]["validated"], true, "{told}");
-    // A change in the middle of a pipeline is told with what it left.
+    // In the middle of a pipeline nothing is looked up.
     let part = |sql: &str| {
         [wire::parse(b"", sql.as_bytes(), &[]), wire::bind(b"", b"", &[], false), wire::execute(b"", 0)].concat()
     };
-    client
-        .send(
-            &[part("alter table ledger add a int"), part("alter table ledger add b int"), wire::framed(b'S', b"")]
-                .concat(),
-        )
-        .unwrap();
-    client.until_ready();
-    let told = case.told();
-    assert_eq!(
-        (in_short(&told), columns(&told["after"])),
-        ("altered public.ledger".to_owned(), "id integer, a integer, b integer".to_owned())
-    );
+    let pipeline = [part("create table x(a int)"), part("create table y(a int)"), wire::framed(b'S', b"")].concat();
+    client.send(&pipeline).unwrap();
+    let replies = client.until_ready();
+    assert!(error_of(&replies).is_none(), "{replies:?}");
+    assert_eq!([in_short(&case.told()), in_short(&case.told())], ["created public.x", "created public.y"]);
     case.nothing_but(&mut client, "u");
 }
 
@@ -287,7 +281,7 @@ fn nothing_is_lost_when_the_gateway_is_killed_in_between() {
     case.told();
     let statements = case.gate.seen();
     let at = statements.iter().position(|sql| sql == "alter table ledger add a int").expect("the statement itself");
-    assert!(statements[at - 1].contains("relations") && statements.len() > at + 1, "{statements:#?}");
+    assert!(statements.len() > at + 1, "looked at again");
     drop(client);
     for (stop, moment, sql, expected) in [
         (at, Moment::After, "alter table ledger add b int", "b integer"),
