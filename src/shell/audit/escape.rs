@@ -66,10 +66,16 @@ pub(super) fn json_fragment(out: &mut Vec<u8>, text: &str) {
 
 /// The first byte that may have to be escaped. Most texts have none: looked at in blocks.
 fn position(bytes: &[u8]) -> Option<usize> {
-    let plain = |b: &u8| matches!(*b, b' '..b'\x7f') & (*b != b'"') & (*b != b'\\');
+    let plain = |block: &[u8; 16]| {
+        block.iter().fold(true, |all, b| all & (matches!(*b, b' '..b'\x7f') & (*b != b'"') & (*b != b'\\')))
+    };
     let (blocks, _) = bytes.as_chunks::<16>();
-    let skipped = blocks.iter().take_while(|block| block.iter().fold(true, |all, b| all & plain(b))).count() * 16;
+    let skipped = blocks.iter().take_while(|block| plain(block)).count() * 16;
     let rest = bytes.get(skipped..)?;
+    // The end is looked at as a block too, one that begins earlier.
+    if rest.len() < 16 && bytes.last_chunk().is_some_and(plain) {
+        return None;
+    }
     rest.iter().position(|b| CLASS[usize::from(*b)] != 0).map(|at| skipped + at)
 }
 

@@ -64,6 +64,8 @@ pub(super) fn event(event: &Event) -> io::Result<Vec<u8>> {
     Ok(fields)
 }
 
+/// What the fields of an ordinary statement take beside its text, about.
+const FIELDS: usize = 256;
 /// How every line ends.
 const LINE_END: &[u8] = b"}\n";
 
@@ -80,6 +82,8 @@ pub(super) fn statement(
     record: &StatementRecord<'_>,
     (limit, parameters): (usize, &Parameters),
 ) {
+    // Room for all that is not text, at once.
+    out.reserve(record.text.len() + FIELDS);
     out.extend_from_slice(b"\"event\":\"statement\",\"session\":");
     number(out, who.0.0);
     out.extend_from_slice(b",\"n\":");
