@@ -109,6 +109,28 @@ fn it_waits_through_the_extended_protocol_too() {
 }
 
 #[test]
+fn what_was_bound_is_what_runs_after_approval() {
+    let case = Case::new();
+    let mut client = case.connect("alice");
+    for portal in [b"".as_slice(), b"p1"] {
+        let burst = [
+            wire::parse(b"", b"update victim set name = $1 returning id, name", &[]),
+            wire::bind(portal, b"", &[wire::Value::Text(b"seen".to_vec())], true),
+            wire::execute(portal, 0),
+            wire::framed(b'S', b""),
+        ];
+        client.send(&burst.concat()).unwrap();
+        let number = ticket(&client.until("ticket "));
+        case.gateway.approve(&number, "bob");
+        let replies = client.until_ready();
+        assert!(replies.iter().any(|m| m.render() == "CommandComplete UPDATE 2"), "{replies:?}");
+        let binary = replies.iter().filter(|m| m.tag == b'D').all(|m| m.body.windows(4).any(|id| id == [0, 0, 0, 4]));
+        assert!(binary, "rows in the formats of the Bind: {replies:?}");
+        assert_eq!(client.rows("select distinct name from victim"), ["seen"]);
+    }
+}
+
+#[test]
 fn rejected_it_says_who_and_why() {
     let case = Case::new();
     let mut client = case.connect("alice");

@@ -92,7 +92,8 @@ impl<'a> Backstage<'a> {
     /// When the connection is lost.
     pub async fn try_parse(&mut self, text: &[u8]) -> Result<Option<Bytes>, DatabaseError> {
         message::put_close_statement(&mut self.side.out, NAME);
-        put_raw_parse(&mut self.side.out, text);
+        // The text's own bytes, which need not be UTF-8.
+        put_raw(&mut self.side.out, frame::client::PARSE, &[NAME.as_bytes(), b"\0", text, &[0, 0, 0]]);
         message::put_close_statement(&mut self.side.out, NAME);
         self.finish_message();
         let mut refusal = None;
@@ -103,6 +104,23 @@ impl<'a> Backstage<'a> {
         })
         .await?;
         Ok(refusal)
+    }
+
+    /// Binds a portal of the client's again, by what followed the names in its Bind. Ends with Flush: a Sync would
+    /// destroy it.
+    ///
+    /// # Errors
+    /// When the server refuses it, or the connection is lost.
+    pub async fn bind_again(&mut self, portal: &str, statement: &str, rest: &[u8]) -> Result<(), DatabaseError> {
+        let names = [portal.as_bytes(), b"\0", statement.as_bytes(), b"\0"].concat();
+        put_raw(&mut self.side.out, frame::client::BIND, &[&names, rest]);
+        message::put_close_statement(&mut self.side.out, NAME);
+        self.end = End::Flush;
+        self.finish_message();
+        match self.hear(1).await?.error {
+            Some(error) => Err(DatabaseError::Server(Box::new(error))),
+            None => Ok(()),
+        }
     }
 
     fn finish_message(&mut self) {
@@ -194,15 +212,12 @@ impl<'a> Backstage<'a> {
     }
 }
 
-/// Parse under our name with the text's own bytes, which need not be UTF-8.
-fn put_raw_parse(out: &mut BytesMut, text: &[u8]) {
-    let length = NAME.len() + 1 + text.len() + 1 + 2 + 4;
-    out.extend_from_slice(&[frame::client::PARSE]);
+/// A message of this body.
+fn put_raw(out: &mut BytesMut, tag: u8, body: &[&[u8]]) {
+    let length = body.iter().map(|part| part.len()).sum::<usize>() + 4;
+    out.extend_from_slice(&[tag]);
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-    out.extend_from_slice(NAME.as_bytes());
-    out.extend_from_slice(&[0]);
-    out.extend_from_slice(text);
-    out.extend_from_slice(&[0, 0, 0]);
+    body.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 fn lost(error: io::Error) -> DatabaseError {

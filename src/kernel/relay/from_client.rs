@@ -253,7 +253,11 @@ impl Relay {
             return Next::Stop(Then::Partial { need: HEADER + wanted });
         };
         let Ok(names) = message::bind_names(prefix) else { return malformed() };
-        let values = if whole { Values::of(names.rest) } else { None };
+        let values = match (watched, whole) {
+            (true, _) => Some(Values::whole(names.rest)),
+            (false, true) => Values::of(names.rest),
+            (false, false) => None,
+        };
         let (Some(portal), Some(statement)) = (self.name(names.portal), self.name(names.statement)) else {
             return bad_name();
         };
@@ -269,7 +273,7 @@ impl Relay {
                 return Next::Stop(Then::Ask { bytes: header.total(), question: Question::Settle });
             }
             if let Some(bound) = self.names.portal(&portal).filter(|p| !p.known.ordinary) {
-                let (known, values) = (bound.known.clone(), bound.values.clone());
+                let (known, values) = (bound.known.clone(), bound.values.clone().filter(Values::any));
                 return self.ask(header, known, Path::Execute, values);
             }
         }

@@ -9,17 +9,27 @@ use compact_str::CompactString;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::wire::message::{self, BoundValue};
 
-/// The parameter values of a Bind, kept as they came.
+/// The parameter values of a Bind, and the formats of what it returns, kept as they came.
 #[derive(Clone, Debug)]
 pub struct Values(Arc<[u8]>);
 
 impl Values {
+    /// From what follows the names of a Bind.
+    #[must_use]
+    pub fn whole(rest: &[u8]) -> Self {
+        Self(rest.into())
+    }
+
     /// From what follows the names of a Bind; none when it has no parameters.
     #[must_use]
     pub fn of(rest: &[u8]) -> Option<Self> {
-        let formats = usize::from(u16::from_be_bytes(*rest.first_chunk()?));
-        let count = rest.get(2 + 2 * formats..)?.first_chunk()?;
-        (*count != [0, 0]).then(|| Self(rest.into()))
+        any(rest).then(|| Self::whole(rest))
+    }
+
+    /// Whether there are parameters.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        any(&self.0)
     }
 
     /// What followed the names of the Bind.
@@ -33,6 +43,12 @@ impl Values {
     pub fn list(&self) -> Vec<BoundValue<'_>> {
         message::bind_values(&self.0).unwrap_or_default()
     }
+}
+
+fn any(rest: &[u8]) -> bool {
+    let formats = rest.first_chunk().map(|count| usize::from(u16::from_be_bytes(*count)));
+    let count = formats.and_then(|formats| rest.get(2 + 2 * formats..)?.first_chunk());
+    count.is_some_and(|count| *count != [0, 0])
 }
 
 /// A statement to be executed, for the record.

@@ -12,6 +12,8 @@ use crate::kernel::sql::remember::Known;
 /// A bound portal.
 #[derive(Clone, Debug)]
 pub struct Portal {
+    /// The name of the statement it was made from.
+    pub statement: CompactString,
     pub known: Arc<Known>,
     pub values: Option<Values>,
 }
@@ -72,7 +74,7 @@ impl Names {
         // The server knows it and we do not: whatever it is, it is not ordinary.
         let known = self.statement(statement).cloned().unwrap_or_else(|| Arc::new(Known::unseen(statement)));
         self.watched += usize::from(!known.ordinary);
-        let bound = Portal { known, values };
+        let bound = Portal { statement: statement.into(), known, values };
         let old =
             if portal.is_empty() { self.unnamed_portal.replace(bound) } else { self.portals.insert(portal, bound) };
         self.forget(old.map(|p| p.known).as_deref());

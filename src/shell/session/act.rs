@@ -82,8 +82,7 @@ impl Session {
             return self.unrecorded(taken, &error).await;
         }
         self.decided = Some(decided);
-        self.forward(taken, clearance);
-        Ok(())
+        self.forward(taken, clearance).await
     }
 
     async fn observe(
@@ -101,8 +100,7 @@ impl Session {
             tracing::error!(%error, "an observed change runs without its record");
         }
         self.decided = Some(decided);
-        self.forward(taken, clearance);
-        Ok(())
+        self.forward(taken, clearance).await
     }
 
     /// Safe where it is, as long as it does not wait in a lock queue.

@@ -164,6 +164,7 @@ impl Session {
 
     /// Ends the session where the server is lost, and remembers where it takes nothing more before Sync.
     fn checked<T>(&mut self, end: End, result: Result<T, DatabaseError>) -> Result<Result<T, DatabaseError>, Ended> {
+        self.portals_gone |= end == End::Sync && self.relay.status == Status::Idle;
         match &result {
             Err(DatabaseError::Lost(why)) => return Err(self.server_lost(why)),
             Err(DatabaseError::Server(_)) if end == End::Flush => self.relay.server_skips(),

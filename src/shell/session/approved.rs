@@ -108,7 +108,7 @@ impl Session {
         let started = Instant::now();
         self.decided = Some(decided);
         self.last_error = None;
-        self.forward(taken, clearance);
+        self.forward(taken, clearance).await?;
         let seen = self.see_through().await;
         let ms = ms(started.elapsed());
         let ran = match (seen, self.last_error.take()) {

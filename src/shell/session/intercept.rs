@@ -31,13 +31,13 @@ impl Session {
         values: Option<Values>,
     ) -> Result<(), Ended> {
         let taken = Taken { message, known, path, values, started: self.now() };
+        self.portals_gone = false;
         if self.has_altered() {
             self.tell_definitions().await?;
         }
         let Some(reading) = self.resolve(&taken).await? else { return Ok(()) };
         if let Some(clearance) = Clearance::ordinary(&reading) {
-            self.forward(&taken, clearance);
-            return Ok(());
+            return self.forward(&taken, clearance).await;
         }
         if self.relay.status == Status::Failed {
             return self.in_failed_transaction(&taken, &reading).await;
@@ -106,8 +106,7 @@ impl Session {
     async fn in_failed_transaction(&mut self, taken: &Taken, reading: &Reading) -> Result<(), Ended> {
         let ends = reading.statements.iter().any(|p| matches!(p.statement, Statement::Transaction(_)));
         if let (false, Some(clearance)) = (ends, Clearance::in_failed_transaction(reading)) {
-            self.forward(taken, clearance);
-            return Ok(());
+            return self.forward(taken, clearance).await;
         }
         let reply = Reply::error(
             sqlstate::UNREAD,
@@ -190,11 +189,24 @@ impl Session {
     }
 
     /// A judged message goes on. The proof that it was judged is asked for here, at the only door.
-    pub(super) fn forward(&mut self, taken: &Taken, _proof: Clearance) {
+    pub(super) async fn forward(&mut self, taken: &Taken, _proof: Clearance) -> Result<(), Ended> {
         let portal = message::execute(taken.message.get(HEADER..).unwrap_or_default()).map(|(portal, _)| portal);
+        let portal = portal.unwrap_or_default();
+        if taken.path == Path::Execute && self.portals_gone {
+            self.bind_again(portal).await?;
+        }
         self.server.out.extend_from_slice(&taken.message);
         let now = self.now();
-        self.relay.admit(taken.known.clone(), taken.path, portal.unwrap_or_default(), now);
+        self.relay.admit(taken.known.clone(), taken.path, portal, now);
+        Ok(())
+    }
+
+    /// A Sync of ours has ended the implicit transaction in which the client had bound a portal, and the portal with it.
+    async fn bind_again(&mut self, portal: &[u8]) -> Result<(), Ended> {
+        let name = str::from_utf8(portal).unwrap_or_default();
+        let Some(bound) = self.relay.names.portal(name).cloned() else { return Ok(()) };
+        let Some(values) = bound.values else { return Ok(()) };
+        self.backstage(End::Flush, async |stage| stage.bind_again(name, &bound.statement, values.raw()).await).await
     }
 
     /// The lexer's settings in the middle of a pipeline, asked of the server itself.

@@ -99,6 +99,8 @@ pub struct Session {
     ready: Vec<u8>,
     /// SQLSTATE and tag of the change that was finished last.
     last_error: Option<String>,
+    /// A Sync of ours has destroyed the portals of the statement that is judged.
+    portals_gone: bool,
     last_tag: compact_str::CompactString,
     bytes_in: u64,
     /// Sent to the client before the session began.
@@ -147,6 +149,7 @@ impl Session {
             altered: None,
             ready: Vec::new(),
             last_error: None,
+            portals_gone: false,
             last_tag: compact_str::CompactString::default(),
             bytes_in: 0,
         }
