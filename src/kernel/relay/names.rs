@@ -48,6 +48,12 @@ impl Names {
         if name.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(name) }
     }
 
+    /// All portals there are.
+    pub fn portals(&self) -> impl Iterator<Item = (&str, &Portal)> {
+        let named = self.portals.iter().map(|(name, portal)| (name.as_str(), portal));
+        named.chain(self.unnamed_portal.iter().map(|portal| ("", portal)))
+    }
+
     /// The server has confirmed a Parse or PREPARE.
     pub fn set_statement(&mut self, name: CompactString, known: Arc<Known>) {
         self.watched += usize::from(!known.ordinary);

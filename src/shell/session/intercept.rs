@@ -193,7 +193,7 @@ impl Session {
         let portal = message::execute(taken.message.get(HEADER..).unwrap_or_default()).map(|(portal, _)| portal);
         let portal = portal.unwrap_or_default();
         if taken.path == Path::Execute && self.portals_gone {
-            self.bind_again(portal).await?;
+            self.bind_again().await?;
         }
         self.server.out.extend_from_slice(&taken.message);
         let now = self.now();
@@ -201,12 +201,15 @@ impl Session {
         Ok(())
     }
 
-    /// A Sync of ours has ended the implicit transaction in which the client had bound a portal, and the portal with it.
-    async fn bind_again(&mut self, portal: &[u8]) -> Result<(), Ended> {
-        let name = str::from_utf8(portal).unwrap_or_default();
-        let Some(bound) = self.relay.names.portal(name).cloned() else { return Ok(()) };
-        let Some(values) = bound.values else { return Ok(()) };
-        self.backstage(End::Flush, async |stage| stage.bind_again(name, &bound.statement, values.raw()).await).await
+    /// A Sync of ours has ended the implicit transaction in which the client had bound portals, and them with it.
+    async fn bind_again(&mut self) -> Result<(), Ended> {
+        let all: Vec<_> = self.relay.names.portals().map(|(name, bound)| (name.to_owned(), bound.clone())).collect();
+        for (name, bound) in all {
+            let Some(values) = bound.values else { continue };
+            self.backstage(End::Flush, async |stage| stage.bind_again(&name, &bound.statement, values.raw()).await)
+                .await?;
+        }
+        Ok(())
     }
 
     /// The lexer's settings in the middle of a pipeline, asked of the server itself.
