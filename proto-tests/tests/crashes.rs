@@ -191,6 +191,8 @@ impl Rig {
             Way::Again => self.gate.wait(|| is_answered(&mut client)),
             Way::On | Way::Back => self.gate.wait(|| is_over(&self.state(&job)) && !self.has_old_names(&database)),
         };
+        // What follows the answer is the gateway's own affair: whoever has it sends nothing again.
+        let answered = way == Way::Again && (!reached || is_answered(&mut client));
         if reached {
             let holder = self.within(&database, place);
             self.fault(way, fault, &job);
@@ -198,6 +200,7 @@ impl Rig {
         }
         client.vanish();
         let ended = match way {
+            Way::Again if answered => String::new(),
             Way::Again => self.again(&database, sql),
             Way::On | Way::Back => self.end_of(&job),
         };
