@@ -4,6 +4,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 
+use super::query::{Query, page};
 use super::{Store, StoreError};
 use crate::kernel::job::JobId;
 use crate::kernel::notice::{SchemaChange, SchemaEvent, SchemaRun, schema_changes};
@@ -149,14 +150,8 @@ fn end(tx: &Transaction<'_>, key: &str, changes: &[SchemaChange], now: Instant) 
     Ok(())
 }
 
-/// A pattern as SQLite has them.
-fn glob(pattern: &str) -> Value {
-    Value::Text(pattern.replace('[', "[[]"))
-}
-
 fn list(connection: &Connection, filter: &SchemaFilter) -> Result<Vec<SchemaEvent>, StoreError> {
-    let mut sql = "SELECT seq, at, body FROM schema_events WHERE true".to_owned();
-    let mut values: Vec<Value> = Vec::new();
+    let mut query = Query::new("SELECT seq, at, body FROM schema_events WHERE true");
     let equal = [
         ("seq > ?", filter.after.map(Value::Integer)),
         ("seq < ?", filter.before.map(Value::Integer)),
@@ -166,23 +161,15 @@ fn list(connection: &Connection, filter: &SchemaFilter) -> Result<Vec<SchemaEven
     ];
     for (condition, value) in equal {
         if let Some(value) = value {
-            sql.push_str(&format!(" AND {condition}"));
-            values.push(value);
+            query.and(condition, [value]);
         }
     }
-    if let Some(table) = &filter.table {
-        sql.push_str(" AND (was GLOB ? OR now_is GLOB ?)");
-        values.extend([glob(table), glob(table)]);
-    }
-    if !filter.visible.is_empty() {
-        sql.push_str(&format!(" AND ({})", vec!["target GLOB ?"; filter.visible.len()].join(" OR ")));
-        values.extend(filter.visible.iter().map(|pattern| glob(pattern)));
-    }
+    query.matches(&["was", "now_is"], filter.table.as_slice());
+    query.matches(&["target"], &filter.visible);
     let order = if filter.after.is_some() { "ASC" } else { "DESC" };
-    let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
-    sql.push_str(&format!(" ORDER BY seq {order} LIMIT {limit}"));
+    let sql = format!("{} ORDER BY seq {order} LIMIT {}", query.text, page(filter.limit, PAGE_MAX));
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), |row: &Row<'_>| {
+    let rows = statement.query_map(params_from_iter(query.values), |row: &Row<'_>| {
         Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
     })?;
     rows.map(|row| {

@@ -212,7 +212,7 @@ fn list(connection: &Connection, filter: &ChangeFilter) -> Result<Vec<Change>, S
     if let Some(target) = &filter.target {
         query.and("c.target = ?", [target.clone().into()]);
     }
-    query.matches("c.target", &filter.visible);
+    query.matches(&["c.target"], &filter.visible);
     let outcomes: Vec<_> = filter.outcomes.iter().map(|outcome| outcome.as_str()).collect();
     query.one_of("c.outcome", &outcomes);
     for (condition, at) in [("c.at >= ?", filter.from), ("c.at < ?", filter.to)] {

@@ -28,12 +28,14 @@ impl Query {
         }
     }
 
-    /// The column's name matches one of the patterns; all, if there are none. `*` and `?` are as in the configuration.
-    pub(super) fn matches(&mut self, column: &str, patterns: &[String]) {
-        if !patterns.is_empty() {
-            let any = vec![format!("{column} GLOB ?"); patterns.len()].join(" OR ");
-            self.and(&format!("({any})"), patterns.iter().map(|pattern| pattern.replace('[', "[[]").into()));
+    /// One of the columns matches one of the patterns; all, if there are none. `*` and `?` are as in the configuration.
+    pub(super) fn matches(&mut self, columns: &[&str], patterns: &[String]) {
+        if patterns.is_empty() {
+            return;
         }
+        let any: Vec<_> = columns.iter().flat_map(|one| vec![format!("{one} GLOB ?"); patterns.len()]).collect();
+        let values = columns.iter().flat_map(|_| patterns).map(|pattern| pattern.replace('[', "[[]").into());
+        self.and(&format!("({})", any.join(" OR ")), values);
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Ticke
     if let Some(target) = &filter.target {
         query.and("t.target = ?", [target.clone().into()]);
     }
-    query.matches("t.target", &filter.visible);
+    query.matches(&["t.target"], &filter.visible);
     if let Some(label) = &filter.label {
         let labelled = "EXISTS (SELECT 1 FROM ticket_labels AS l WHERE l.label = ? AND l.ticket = t.id)";
         query.and(labelled, [label.clone().into()]);
