@@ -185,6 +185,12 @@ impl Relay {
         self.dirty || self.status != Status::Idle
     }
 
+    /// Everything is answered, and no transaction is open.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        self.quiet() && !self.in_transaction()
+    }
+
     /// Whether something was executed since the last Sync.
     #[must_use]
     pub fn dirty(&self) -> bool {

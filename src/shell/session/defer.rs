@@ -12,7 +12,6 @@ use crate::kernel::assess::Assessment;
 use crate::kernel::job::{After, JobId, Order};
 use crate::kernel::plan::Plan;
 use crate::kernel::policy::Clearance;
-use crate::kernel::relay::Status;
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::statement::{AlterKind, Change, Reading, Statement};
 use crate::kernel::wire::reply::{Reply, sqlstate};
@@ -189,7 +188,7 @@ impl Session {
 
     /// Whether jobs wait for a transaction that has ended.
     pub(super) fn is_transaction_over(&self) -> bool {
-        !self.deferred.is_empty() && self.relay.status == Status::Idle && self.relay.quiet() && !self.relay.dirty()
+        !self.deferred.is_empty() && self.relay.at_rest()
     }
 }
 

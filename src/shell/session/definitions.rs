@@ -6,7 +6,6 @@ use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::assess::Assessment;
 use crate::kernel::notice::{Concern, Look, SchemaChange, SchemaOrigin, SchemaRun, afterwards, schema_changes};
-use crate::kernel::relay::Status;
 use crate::kernel::review::TicketId;
 use crate::kernel::sql::statement::{Reading, RelationName};
 use crate::shell::backstage::End;
@@ -51,13 +50,12 @@ impl Session {
                 looked.inspect_err(|error| tracing::warn!(%error, "definitions before a change cannot be read")).ok()
             })
         };
-        let people = self.settings().people.clone();
         let identity = &self.identity;
         let origin = SchemaOrigin {
             target: identity.target.name.clone(),
             database: identity.database.clone(),
             requester: identity.user.clone(),
-            person: people.of_login(&identity.user, &identity.application).map(|one| one.name.clone()),
+            person: self.person(),
             application: identity.application.clone(),
             statement: self.shown(&taken.known).to_string(),
             ticket,
@@ -77,7 +75,7 @@ impl Session {
 
     /// Whether the transaction has ended whose changes wait to be told.
     pub(super) fn has_altered(&self) -> bool {
-        self.altered.is_some() && self.relay.status == Status::Idle && self.relay.quiet() && !self.relay.dirty()
+        self.altered.is_some() && self.relay.at_rest()
     }
 
     /// The transaction is over: what is different is told.

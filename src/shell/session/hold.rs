@@ -69,7 +69,6 @@ impl Session {
 
     fn ask(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Asked {
         let facts = assessment.facts.clone();
-        let people = self.settings().people.clone();
         let Draft { mut findings, plan, conditions } = draft;
         for finding in &mut findings {
             finding.plan = finding.plan.as_ref().map(Plan::shown);
@@ -81,7 +80,7 @@ impl Session {
             database: self.identity.database.clone(),
             requester: self.identity.user.clone(),
             role: facts.current_role.clone(),
-            person: people.of_login(&self.identity.user, &self.identity.application).map(|one| one.name.clone()),
+            person: self.person(),
             search_path: facts.search_path.clone(),
             application: self.identity.application.clone(),
             client: self.identity.client.clone(),

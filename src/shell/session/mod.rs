@@ -338,6 +338,12 @@ impl Session {
         self.shared.settings.borrow().clone()
     }
 
+    /// Whom the configuration knows by this login and application.
+    fn person(&self) -> Option<String> {
+        let settings = self.settings();
+        settings.people.of_login(&self.identity.user, &self.identity.application).map(|one| one.name.clone())
+    }
+
     fn who(&self) -> Who {
         Who {
             target: self.identity.target.name.clone(),

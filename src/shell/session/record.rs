@@ -70,8 +70,9 @@ impl Session {
 
     fn record_one(&mut self, one: &Finished) {
         let known = one.known.as_deref();
+        let change = known.is_some_and(|known| !known.ordinary);
         let mut decided = None;
-        if known.is_some_and(|known| !known.ordinary) {
+        if change {
             self.last_error = one.error.map(|code| String::from_utf8_lossy(&code).into_owned());
             self.last_tag.clone_from(&one.tag);
             decided = self.decided.take();
@@ -82,7 +83,7 @@ impl Session {
             duration_us: one.ended.saturating_sub(one.started),
             text_bytes: known.map_or(0, |known| known.text.len() as u64),
             path: audit_path(one.path),
-            change: known.is_some_and(|known| !known.ordinary),
+            change,
             transaction: transaction(one.status),
             rows: one.rows,
             bytes: one.bytes,

@@ -89,12 +89,12 @@ impl Session {
         }
         let name = format!("{}:{}-{}", sameness.0, self.log.id(), self.log.next_n());
         let store = self.shared.tickets.store.clone();
-        let (identity, people) = (&self.identity, self.settings().people.clone());
+        let identity = &self.identity;
         let of = RunOf {
             target: identity.target.name.clone(),
             database: identity.database.clone(),
             requester: identity.user.clone(),
-            person: people.of_login(&identity.user, &identity.application).map(|one| one.name.clone()),
+            person: self.person(),
             application: identity.application.clone(),
             rules: decided.rules.iter().map(|rule| rule.0.clone()).collect(),
             objects: facts.relations().map(|one| format!("{}.{}", one.schema, one.name)).collect(),
