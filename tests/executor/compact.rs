@@ -5,16 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lockkeeper::kernel::assess;
 use lockkeeper::kernel::plan::Plan;
-use lockkeeper::kernel::sql::read::read;
-use lockkeeper::shell::catalog::look_up;
 use lockkeeper::shell::executor::{Control, Limits, Outcome, Past, Progress, Report, run};
 
 use crate::cluster::Cluster;
 use crate::run::{go, limits};
-use crate::session;
 use crate::wire::Wire;
+use crate::{offered, session};
 
 /// As large as the statement would have left it, and so much of a hundred more.
 const MORE_PERCENT: u64 = 15;
@@ -108,18 +105,6 @@ pub(crate) async fn all(cluster: &Cluster) {
     cut_off_anywhere(cluster).await;
     while_others_work(cluster).await;
     waits_for_what_is_in_the_way(cluster).await;
-}
-
-pub(crate) async fn offered(db: &mut Wire, sql: &str) -> Result<Plan, String> {
-    let reading = read(sql).unwrap();
-    let mut facts = look_up(db, &assess::wanted(&reading)).await.unwrap();
-    let below = assess::wanted_below(&reading, &facts);
-    if !below.is_empty() {
-        facts.absorb(look_up(db, &below).await.unwrap());
-    }
-    let assessment = assess::assess(sql, &reading, facts);
-    let words = assessment.findings.iter().map(|finding| finding.message.clone()).collect::<Vec<_>>().join("; ");
-    assessment.changes.into_iter().next().and_then(|change| change.safe).ok_or(words)
 }
 
 async fn planned(db: &mut Wire, table: &str) -> Plan {

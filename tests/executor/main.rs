@@ -13,6 +13,11 @@ mod undo;
 mod wire;
 mod writes;
 
+use lockkeeper::kernel::assess::{self, Assessment};
+use lockkeeper::kernel::plan::Plan;
+use lockkeeper::kernel::sql::read::read;
+use lockkeeper::shell::catalog;
+
 use wire::Wire;
 
 /// Every case on every server there is. One cluster each, one schema per case.
@@ -71,4 +76,22 @@ pub(crate) async fn session(cluster: &cluster::Cluster, schema: &str) -> Wire {
     db.run("RESET client_min_messages").await;
     db.log.clear();
     db
+}
+
+/// A statement judged by what is there, as a session does it.
+pub(crate) async fn assessed(db: &mut Wire, sql: &str) -> Assessment {
+    let reading = read(sql).unwrap();
+    let mut facts = catalog::look_up(db, &assess::wanted(&reading)).await.unwrap();
+    let below = assess::wanted_below(&reading, &facts);
+    if !below.is_empty() {
+        facts.absorb(catalog::look_up(db, &below).await.unwrap());
+    }
+    assess::assess(sql, &reading, facts)
+}
+
+/// The safe form of a statement, or what was found.
+pub(crate) async fn offered(db: &mut Wire, sql: &str) -> Result<Plan, String> {
+    let assessment = assessed(db, sql).await;
+    let words = assessment.findings.iter().map(|finding| finding.message.clone()).collect::<Vec<_>>().join("; ");
+    assessment.changes.into_iter().next().and_then(|change| change.safe).ok_or(words)
 }

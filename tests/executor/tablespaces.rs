@@ -1,9 +1,9 @@
 //! SET TABLESPACE of an index, done CONCURRENTLY: what is left is what the statement would have left.
 
 use crate::cluster::Cluster;
-use crate::compact::{done, offered};
+use crate::compact::done;
 use crate::run::go;
-use crate::session;
+use crate::{offered, session};
 
 /// From 15 a tablespace needs no folder of its own.
 pub(crate) async fn all(cluster: &Cluster) {

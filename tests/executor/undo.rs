@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
-use lockkeeper::kernel::assess;
 use lockkeeper::kernel::plan::{Action, Plan};
-use lockkeeper::kernel::sql::read::read;
-use lockkeeper::shell::catalog::look_up;
 use lockkeeper::shell::database::Database;
 use lockkeeper::shell::executor::Outcome;
 
 use crate::cluster::Cluster;
 use crate::run::go;
 use crate::wire::Wire;
+use crate::{assessed, offered};
 
 const SHOP: &[&str] = &[
     "CREATE TABLE customer (id int PRIMARY KEY, name text, email text)",
@@ -206,7 +204,7 @@ async fn aside(cluster: &Cluster, admin: &mut Wire, sql: &str, complaints: &mut 
         admin.run("CREATE DATABASE undo_copy TEMPLATE undo_shop").await;
         let mut db = Wire::connect_to(&cluster.socket(), "postgres", "undo_copy").await;
         let before = db.run(CATALOG).await;
-        let change = assessed(&mut db, sql).await;
+        let change = assessed(&mut db, sql).await.changes.into_iter().next().unwrap();
         let plan = change.aside.unwrap_or_else(|| panic!("{sql}: cannot be set aside")).after(3_600_000);
         whole = plan.steps.len();
         // Once more than there are steps: then what is left for later is done too.
@@ -355,21 +353,6 @@ async fn prefix(cluster: &Cluster, admin: &mut Wire, sql: &str, length: usize, c
 
 async fn planned(db: &mut Wire, sql: &str) -> Plan {
     offered(db, sql).await.unwrap_or_else(|findings| panic!("{sql}: no plan: {findings}"))
-}
-
-async fn offered(db: &mut Wire, sql: &str) -> Result<Plan, String> {
-    assessed(db, sql).await.safe.ok_or_else(|| "it has none".to_owned())
-}
-
-async fn assessed(db: &mut Wire, sql: &str) -> assess::Assessed {
-    let reading = read(sql).unwrap();
-    let mut facts = look_up(db, &assess::wanted(&reading)).await.unwrap();
-    let below = assess::wanted_below(&reading, &facts);
-    if !below.is_empty() {
-        facts.absorb(look_up(db, &below).await.unwrap());
-    }
-    let assessment = assess::assess(sql, &reading, facts);
-    assessment.changes.into_iter().next().unwrap()
 }
 
 async fn take_back(db: &mut Wire, statements: &[String]) -> Result<(), String> {
