@@ -332,6 +332,12 @@ impl Client {
         }
     }
 
+    /// Sends a statement that is held, and returns its ticket's number.
+    pub fn hold(&mut self, sql: &str) -> String {
+        self.send(&wire::query(sql.as_bytes())).unwrap();
+        ticket_of(&self.until("ticket "))
+    }
+
     /// Sends a simple query and returns all replies.
     pub fn query(&mut self, sql: &str) -> Vec<Message> {
         self.send(&wire::query(sql.as_bytes())).unwrap();
@@ -370,6 +376,14 @@ impl Client {
             Stream::Unix(s) => s.shutdown(Shutdown::Write),
         };
     }
+}
+
+/// The number of the ticket that a notice or error names.
+#[must_use]
+pub fn ticket_of(message: &Message) -> String {
+    let text = message.render();
+    let rest = text.split("ticket ").nth(1).unwrap_or_else(|| panic!("no ticket in {text}"));
+    rest.chars().take_while(char::is_ascii_digit).collect()
 }
 
 /// The first error among replies.

@@ -89,9 +89,7 @@ impl Case {
     /// A statement of alice's that waits, and the number of its ticket.
     fn held(&self, sql: &str) -> (Client, String) {
         let mut client = self.gateway.connect("alice", &self.database);
-        client.send(&wire::query(sql.as_bytes())).unwrap();
-        let text = client.until("ticket ").render();
-        let number = text.split("ticket ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+        let number = client.hold(sql);
         (client, number)
     }
 

@@ -13,7 +13,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proto_tests::mail::MailServer;
 use proto_tests::receiver::{Call, Receiver, Reply};
-use proto_tests::wire;
 use proto_tests::{Client, Gateway, GatewayOptions, Server, majors};
 use ring::hmac;
 
@@ -60,10 +59,7 @@ impl Case {
     /// Sends a statement that is held, and returns its ticket's number and the client that waits.
     fn hold(&self, sql: &str) -> (String, Client) {
         let mut client = self.gateway.connect("alice", &self.database);
-        client.send(&wire::query(sql.as_bytes())).unwrap();
-        let text = client.until("ticket ").render();
-        let rest = text.split("ticket ").nth(1).unwrap_or_else(|| panic!("no ticket in {text}"));
-        (rest.chars().take_while(char::is_ascii_digit).collect(), client)
+        (client.hold(sql), client)
     }
 
     fn admin(&self) -> String {

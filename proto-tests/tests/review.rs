@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use proto_tests::client::{error_of, status_of};
+use proto_tests::client::{error_of, status_of, ticket_of};
 use proto_tests::wire;
 use proto_tests::{Client, Gateway, GatewayOptions, Message, Server, majors, wait_until};
 
@@ -50,19 +50,6 @@ impl Case {
     fn exists(&self, table: &str) -> bool {
         SERVER.sql(&self.database, &format!("select to_regclass('{table}') is not null")) == ["t"]
     }
-
-    /// Sends a statement that is held, and returns its ticket's number.
-    fn hold(&self, client: &mut Client, sql: &str) -> String {
-        client.send(&wire::query(sql.as_bytes())).unwrap();
-        ticket(&client.until("ticket "))
-    }
-}
-
-/// The number of the ticket that a notice or error names.
-fn ticket(message: &Message) -> String {
-    let text = message.render();
-    let rest = text.split("ticket ").nth(1).unwrap_or_else(|| panic!("no ticket in {text}"));
-    rest.chars().take_while(char::is_ascii_digit).collect()
 }
 
 fn code(replies: &[Message]) -> String {
@@ -73,7 +60,7 @@ fn code(replies: &[Message]) -> String {
 fn approved_by_another_it_runs_while_the_client_waits() {
     let case = Case::new();
     let mut client = case.connect("alice");
-    let number = case.hold(&mut client, DROP);
+    let number = client.hold(DROP);
     assert!(case.exists("victim"));
     let shown = case.gateway.show(&number);
     for part in [DROP, "alice"] {
@@ -101,7 +88,7 @@ fn it_waits_through_the_extended_protocol_too() {
         wire::framed(b'S', b""),
     ];
     client.send(&burst.concat()).unwrap();
-    let number = ticket(&client.until("ticket "));
+    let number = ticket_of(&client.until("ticket "));
     case.gateway.approve(&number, "bob");
     let replies = client.until_ready();
     assert!(replies.iter().any(|m| m.render() == "CommandComplete DROP TABLE"), "{replies:?}");
@@ -120,7 +107,7 @@ fn what_was_bound_is_what_runs_after_approval() {
             wire::framed(b'S', b""),
         ];
         client.send(&burst.concat()).unwrap();
-        let number = ticket(&client.until("ticket "));
+        let number = ticket_of(&client.until("ticket "));
         case.gateway.approve(&number, "bob");
         let replies = client.until_ready();
         assert!(replies.iter().any(|m| m.render() == "CommandComplete UPDATE 2"), "{replies:?}");
@@ -134,7 +121,7 @@ fn what_was_bound_is_what_runs_after_approval() {
 fn rejected_it_says_who_and_why() {
     let case = Case::new();
     let mut client = case.connect("alice");
-    let number = case.hold(&mut client, DROP);
+    let number = client.hold(DROP);
     case.gateway.reject(&number, "bob", "not before the weekend");
     let replies = client.until_ready();
     assert!(code(&replies).starts_with("LK"));
@@ -147,7 +134,7 @@ fn rejected_it_says_who_and_why() {
 fn cancelled_by_the_requester_it_ends_with_an_error() {
     let case = Case::new();
     let mut client = case.connect("alice");
-    let number = case.hold(&mut client, DROP);
+    let number = client.hold(DROP);
     case.gateway.withdraw(&number, "alice");
     assert!(code(&client.until_ready()).starts_with("LK"));
     assert_eq!(client.rows("select count(*) from victim"), ["2"]);
@@ -157,7 +144,7 @@ fn cancelled_by_the_requester_it_ends_with_an_error() {
 fn expired_it_ends_with_an_error() {
     let case = Case::with(&GatewayOptions::expire_after(1));
     let mut client = case.connect("alice");
-    let number = case.hold(&mut client, DROP);
+    let number = client.hold(DROP);
     assert!(code(&client.until_ready()).starts_with("LK"));
     let (approved, text) = case.gateway.try_approve(&number, "bob");
     assert!(!approved, "an expired ticket was approved: {text}");
@@ -168,7 +155,7 @@ fn expired_it_ends_with_an_error() {
 fn ones_own_request_cannot_be_approved() {
     let case = Case::new();
     let mut client = case.connect("alice");
-    let number = case.hold(&mut client, DROP);
+    let number = client.hold(DROP);
     let (approved, text) = case.gateway.try_approve(&number, "alice");
     assert!(!approved, "{text}");
     assert!(case.exists("victim"));
@@ -184,11 +171,11 @@ fn an_approval_is_spent_once() {
     let mut client = case.connect("alice");
     let sql = "delete from bystander";
     client.rows("insert into bystander values (1)");
-    let first = case.hold(&mut client, sql);
+    let first = client.hold(sql);
     case.gateway.approve(&first, "bob");
     assert!(error_of(&client.until_ready()).is_none());
     client.rows("insert into bystander values (2)");
-    let second = case.hold(&mut client, sql);
+    let second = client.hold(sql);
     assert_ne!(first, second, "the spent approval was found again");
     client.cancel();
     client.until_ready();
@@ -199,10 +186,10 @@ fn an_approval_is_spent_once() {
 fn a_client_that_leaves_loses_nothing() {
     let case = Case::new();
     let mut client = case.connect("alice");
-    let first = case.hold(&mut client, DROP);
+    let first = client.hold(DROP);
     client.vanish();
     let mut again = case.connect("alice");
-    assert_eq!(case.hold(&mut again, DROP), first, "the same statement joins the open ticket");
+    assert_eq!(again.hold(DROP), first, "the same statement joins the open ticket");
     again.vanish();
     case.gateway.approve(&first, "bob");
     assert!(case.exists("victim"), "nobody asked for it to run without them");
@@ -218,7 +205,7 @@ fn an_approval_is_for_one_text_one_role_and_one_table() {
     let mut client = case.connect("alice");
     let refused = client.query(DROP);
     assert!(code(&refused).starts_with("LK"), "{refused:?}");
-    let number = ticket(error_of(&refused).unwrap());
+    let number = ticket_of(error_of(&refused).unwrap());
     case.gateway.approve(&number, "bob");
     SERVER.sql(&case.database, "alter table victim owner to carol; grant carol to alice");
     assert!(code(&case.connect("carol").query(DROP)).starts_with("LK"), "another role used the approval");
@@ -239,8 +226,8 @@ fn answered_at_once_the_same_statement_runs_after_approval() {
     let mut client = case.connect("alice");
     let first = client.query(DROP);
     assert!(code(&first).starts_with("LK"));
-    let number = ticket(error_of(&first).unwrap());
-    assert_eq!(ticket(error_of(&client.query(DROP)).unwrap()), number, "sent again it joins the same ticket");
+    let number = ticket_of(error_of(&first).unwrap());
+    assert_eq!(ticket_of(error_of(&client.query(DROP)).unwrap()), number, "sent again it joins the same ticket");
     case.gateway.approve(&number, "bob");
     let replies = client.query(DROP);
     assert!(error_of(&replies).is_none(), "{replies:?}");
@@ -251,7 +238,7 @@ fn answered_at_once_the_same_statement_runs_after_approval() {
 fn cancel_ends_the_waiting() {
     let case = Case::new();
     let mut client = case.connect("alice");
-    case.hold(&mut client, DROP);
+    client.hold(DROP);
     client.cancel();
     assert_eq!(code(&client.until_ready()), "57014");
     assert_eq!(client.rows("select count(*) from victim"), ["2"]);
@@ -261,7 +248,7 @@ fn cancel_ends_the_waiting() {
 fn waiting_has_an_end() {
     let case = Case::with(&GatewayOptions::wait_at_most(1));
     let mut client = case.connect("alice");
-    let number = case.hold(&mut client, DROP);
+    let number = client.hold(DROP);
     let replies = client.until_ready();
     assert!(code(&replies).starts_with("LK"));
     case.gateway.approve(&number, "bob");
@@ -272,7 +259,7 @@ fn waiting_has_an_end() {
 fn tickets_outlive_the_gateway() {
     let mut case = Case::new();
     let mut client = case.connect("alice");
-    let number = case.hold(&mut client, DROP);
+    let number = client.hold(DROP);
     case.gateway.kill();
     case.gateway.run();
     assert!(case.exists("victim"));
@@ -287,7 +274,7 @@ fn tickets_outlive_the_gateway() {
 fn several_statements_are_held_as_one() {
     let case = Case::new();
     let mut client = case.connect("alice");
-    let number = case.hold(&mut client, "insert into bystander values (7); drop table victim; select 'end'");
+    let number = client.hold("insert into bystander values (7); drop table victim; select 'end'");
     assert_eq!(SERVER.sql(&case.database, "select count(*) from bystander"), ["0"]);
     case.gateway.approve(&number, "bob");
     let replies = client.until_ready();
@@ -347,7 +334,7 @@ fn the_record_shows_the_session() {
 fn tickets_as_json() {
     let case = Case::new();
     let mut client = case.connect("alice");
-    let number = case.hold(&mut client, DROP);
+    let number = client.hold(DROP);
     let text = case.gateway.must(&["tickets", "--json"]);
     let lines: Vec<serde_json::Value> =
         serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect();

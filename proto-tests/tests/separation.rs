@@ -6,8 +6,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proto_tests::client::error_of;
-use proto_tests::wire;
-use proto_tests::{Client, Gateway, GatewayOptions, Server, Session, majors};
+use proto_tests::{Gateway, GatewayOptions, Server, Session, majors};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let server = Server::start(majors().into_iter().max().unwrap());
@@ -20,6 +19,8 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     server.sql("fixture", "create table victim(id int); alter table victim owner to owner_role");
     server
 });
+
+const DROP: &str = "drop table victim";
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
@@ -112,14 +113,6 @@ impl Case {
     }
 }
 
-/// Sends what is held, and returns its ticket's number.
-fn hold(client: &mut Client) -> String {
-    client.send(&wire::query(b"drop table victim")).unwrap();
-    let text = client.until("ticket ").render();
-    let rest = text.split("ticket ").nth(1).unwrap_or_else(|| panic!("no ticket in {text}"));
-    rest.chars().take_while(char::is_ascii_digit).collect()
-}
-
 #[test]
 fn whoever_may_be_behind_a_login_asked_for_it() {
     let case = Case::new(PEOPLE);
@@ -137,7 +130,7 @@ fn whoever_may_be_behind_a_login_asked_for_it() {
         if !role.is_empty() {
             client.rows(role);
         }
-        let ticket = hold(&mut client);
+        let ticket = client.hold(DROP);
         case.cannot("ann", &ann, &ticket);
         case.gateway.must(&["tickets", "show", &ticket]);
         let (ok, text) = case.by(&bob, &["reject", &ticket, "--reason", "next"]);
@@ -147,7 +140,7 @@ fn whoever_may_be_behind_a_login_asked_for_it() {
     // A login of two people: neither is a stranger to what it asks for, whatever it says.
     for application in ["ann-psql", "carl-psql", "dora", "psql"] {
         let mut client = case.session("team").parameter("application_name", application).connect().unwrap();
-        let ticket = hold(&mut client);
+        let ticket = client.hold(DROP);
         case.cannot("ann", &ann, &ticket);
         case.cannot("carl", &carl, &ticket);
         let (ok, text) = case.by(&bob, &["reject", &ticket, "--reason", "next"]);
@@ -162,7 +155,7 @@ fn whoever_may_be_behind_a_login_asked_for_it() {
 fn one_person_counts_once_and_some_never() {
     let case = Case::new(PEOPLE);
     let mut client = case.session("alice").connect().unwrap();
-    let ticket = hold(&mut client);
+    let ticket = client.hold(DROP);
     // In both groups, with two tokens, and once more: one vote.
     let (first, second) = (case.token("bob"), case.token("bob"));
     let (ok, text) = case.by(&first, &["approve", &ticket]);
@@ -194,7 +187,7 @@ fn one_person_counts_once_and_some_never() {
 fn whoever_breaks_the_glass_does_not_forgive_it() {
     let case = Case::new(PEOPLE);
     let mut client = case.session("alice").connect().unwrap();
-    let ticket = hold(&mut client);
+    let ticket = client.hold(DROP);
     let (ann, dora) = (case.token("ann"), case.token("dora"));
     let (ok, text) = case.by(&ann, &["break-glass", &ticket, "--reason", "the disk is full"]);
     assert!(ok, "{text}");
@@ -211,7 +204,7 @@ fn whoever_breaks_the_glass_does_not_forgive_it() {
 fn a_name_that_looks_like_the_requesters_is_theirs() {
     let case = Case::new("");
     let mut client = case.session("alice").connect().unwrap();
-    let ticket = hold(&mut client);
+    let ticket = client.hold(DROP);
     let alike = [
         "alice",
         "ALICE",
@@ -242,7 +235,7 @@ fn a_name_that_looks_like_the_requesters_is_theirs() {
 fn the_console_in_sql_knows_its_own_as_well() {
     let case = Case::new(PEOPLE);
     let mut client = case.session("alice").connect().unwrap();
-    let ticket = hold(&mut client);
+    let ticket = client.hold(DROP);
     let ann = case.token("ann");
     // The token says who it is, not the user name.
     for name in ["ann", "bob", "dora"] {
