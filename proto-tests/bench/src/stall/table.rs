@@ -25,7 +25,7 @@ pub fn make(cluster: &Cluster, rows: u64) -> Outcome<()> {
     let customers =
         format!("INSERT INTO customers SELECT id, 'customer ' || id FROM generate_series(1, {CUSTOMERS}) id");
     let orders = format!(
-        "INSERT INTO orders SELECT id, 1 + (id * 7919) % {CUSTOMERS}, 'new', (id % 10000) / 100.0, \
+        "INSERT INTO orders SELECT id, 1 + (id::bigint * 7919) % {CUSTOMERS}, 'new', (id % 10000) / 100.0, \
          'order number ' || id, now() - (id % 1000000) * interval '1 second', now() \
          FROM generate_series(1, {rows}) id"
     );
