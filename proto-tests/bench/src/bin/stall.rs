@@ -22,14 +22,14 @@ const SERVER: [&str; 8] = [
     "checkpoint_timeout=60min",
 ];
 
-/// What rewrites every row is held unless somebody says so; here nobody is there to approve it.
+/// What writes every row anew is held unless somebody says so; here nobody is there to approve it.
 const POLICY: &str = r#"
 [[targets]]
 name = "stall"
 databases = ["*"]
 policy = "stall"
 [[policy.stall.rules]]
-responses = { change-type = "rewrite" }
+responses = { change-type = "rewrite", rewrite-table = "rewrite" }
 "#;
 
 fn main() -> ExitCode {

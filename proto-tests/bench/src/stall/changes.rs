@@ -21,13 +21,15 @@ const TYPES: &str = "SELECT atttypid = 'bigint'::regtype FROM pg_attribute \
 const FILES: &str = "CREATE TABLE files AS SELECT relname, relfilenode AS file FROM pg_index \
     JOIN pg_class ON pg_class.oid = indexrelid WHERE indrelid = 'orders'::regclass";
 
+const SIZE: &str = "CREATE TABLE size AS SELECT pg_relation_size('orders') AS bytes";
+
 /// The table as the only full partition of a new one.
 const APART: &str = "ALTER TABLE orders RENAME TO orders_1";
 const PARENT: &str = "CREATE TABLE orders (LIKE orders_1) PARTITION BY RANGE (id)";
 const LATER: &str = "CREATE TABLE orders_2 PARTITION OF orders FOR VALUES FROM (1000000000) TO (2000000000)";
 
 /// All of them, in the order of the table.
-pub const CHANGES: [Change; 17] = [
+pub const CHANGES: [Change; 18] = [
     Change {
         name: "CREATE INDEX",
         before: &[],
@@ -174,6 +176,13 @@ pub const CHANGES: [Change; 17] = [
         ],
         sql: "ALTER TABLE orders ATTACH PARTITION orders_2 FOR VALUES FROM (1000000000) TO (2000000000)",
         proof: "SELECT count(*) = 1 FROM pg_inherits WHERE inhrelid = 'orders_2'::regclass",
+        long_reader: false,
+    },
+    Change {
+        name: "VACUUM FULL of a table half of which was deleted",
+        before: &["DELETE FROM orders WHERE id % 2 = 1", SIZE],
+        sql: "VACUUM FULL orders",
+        proof: "SELECT pg_relation_size('orders') < 0.7 * bytes FROM size",
         long_reader: false,
     },
 ];
