@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use proto_tests::client::{error_of, status_of};
 use proto_tests::twins::{self, Twins, complaint, run_table};
 use proto_tests::wire;
-use proto_tests::{Client, Gateway, Message, Server, catalog};
+use proto_tests::{Client, Gateway, GatewayOptions, Message, Server, catalog};
 
 static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| twins::servers(SHOP));
 
@@ -104,6 +104,43 @@ fn a_rewritten_change_ends_as_the_naive_one_would() {
 #[test]
 fn a_harmless_change_runs_as_it_is() {
     run_table(&SERVERS, PASSED, &ROWS, false);
+}
+
+/// What only 18 has: keys over time, NOT NULL that is not valid yet, columns computed when they are read.
+const SINCE_18: [&str; 6] = [
+    "alter table part_of add constraint within foreign key (span, period during) references spans (id, period during)",
+    "alter table part_of add foreign key (span, period during) references spans",
+    "alter table part_of add constraint within foreign key (span, period during) references spans not valid, \
+     alter column span set not null",
+    "alter table part_of add constraint span_there not null span",
+    "alter table part_of add constraint span_there not null span not valid",
+    "alter table part_of add column length int generated always as (upper(during) - lower(during)) virtual",
+];
+
+const SPANS: &str = "
+create table spans(id int4range, during int4range, primary key (id, during without overlaps));
+insert into spans select int4range(g, g + 1), int4range(g, g + 1) from generate_series(1, 300) g;
+create table part_of(span int4range, during int4range);
+insert into part_of select * from spans";
+
+#[test]
+fn what_is_new_in_18_ends_as_the_naive_statement_would() {
+    // A key over time is checked row by row: the tables have few.
+    let config = "[[targets]]\nname = \"all\"\ndatabases = [\"*\"]\npolicy = \"all\"\n\
+        [[policy.all.rules]]\nsmall_rows = 0\nsmall_bytes = 0\n";
+    let options = GatewayOptions { config: config.to_owned(), ..GatewayOptions::default() };
+    for server in SERVERS.iter().filter(|server| server.major >= 18) {
+        for sql in SINCE_18 {
+            let twins = Twins::with(server, &options);
+            for database in [&twins.safe, &twins.naive] {
+                server.connect("alice", database).rows(SPANS);
+            }
+            let replies = twins.connect().query(sql);
+            assert_eq!(complaint(sql, "ALTER TABLE", &replies), None);
+            assert_eq!(twins.differences(sql, &["part_of"]), [""; 0], "{sql}");
+            twins.gateway.assert_healthy();
+        }
+    }
 }
 
 fn newest() -> &'static Server {
@@ -294,7 +331,7 @@ fn several_statements_in_one_message_are_judged_together() {
 fn observe_mode_changes_nothing_and_hides_nothing() {
     let server = newest();
     let database = server.database("observed", "shop");
-    let options = proto_tests::GatewayOptions { mode: Some("observe"), ..Default::default() };
+    let options = GatewayOptions { mode: Some("observe"), ..Default::default() };
     let gateway = Gateway::with(server, &options);
     let mut client = gateway.connect("alice", &database);
     for sql in ["create index on orders (amount)", "begin; drop table keyless; rollback", "drop table keyless"] {
