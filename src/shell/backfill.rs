@@ -79,7 +79,7 @@ pub async fn fill<D: Database>(
         control,
         tell,
         pace: Pace::new(bounds.limits.batch),
-        slicing: Slicing::new(),
+        slicing: Slicing::new(pages.indexes()),
         rows: 0,
         pages: pages.skipped(),
         pages_before: pages.skipped(),

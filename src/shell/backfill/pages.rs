@@ -16,7 +16,7 @@ use super::Locked;
 use crate::kernel::plan::Backfill;
 use crate::shell::database::{Database, DatabaseError, Row};
 
-/// $1 the table. Its parts with rows of their own, how many pages each has, and by what it is known.
+/// $1 the table. Its parts with rows of their own, how many pages each has, by what it is known, and its indexes.
 const PARTS: &str = "\
 WITH RECURSIVE tree (oid) AS (
   SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
@@ -26,7 +26,8 @@ WITH RECURSIVE tree (oid) AS (
 SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text) OPERATOR(pg_catalog.||) '.'
     OPERATOR(pg_catalog.||) pg_catalog.quote_ident(c.relname::pg_catalog.text),
   pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8,
-  c.oid, pg_catalog.pg_relation_filenode(c.oid)
+  c.oid, pg_catalog.pg_relation_filenode(c.oid),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid)
 FROM tree t JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog.\"char\" ORDER BY c.oid";
@@ -48,6 +49,7 @@ pub(super) struct Part {
     oid: u32,
     /// Another one has other rows on its pages.
     file: u32,
+    indexes: u64,
 }
 
 /// All pages before this one have been walked, and those of all earlier parts.
@@ -107,12 +109,13 @@ impl Pages {
         let relation = quoted(&job.relation);
         let rows = db.query(PARTS, &[Some(relation.as_str())]).await?;
         let part = |row: Vec<Option<String>>| match row.as_slice() {
-            [Some(name), Some(pages), Some(oid), Some(file)] => Some(Part {
+            [Some(name), Some(pages), Some(oid), Some(file), Some(indexes)] => Some(Part {
                 name: name.clone(),
                 pages: pages.parse().ok()?,
                 from: 0,
                 oid: oid.parse().ok()?,
                 file: file.parse().ok()?,
+                indexes: indexes.parse().ok()?,
             }),
             _ => None,
         };
@@ -137,6 +140,11 @@ impl Pages {
     /// How many pages are left out.
     pub(super) fn skipped(&self) -> u64 {
         self.parts.iter().map(|part| part.from).sum()
+    }
+
+    /// How many indexes the part with the most has.
+    pub(super) fn indexes(&self) -> u64 {
+        self.parts.iter().map(|part| part.indexes).max().unwrap_or_default()
     }
 
     pub(super) fn total(&self) -> u64 {
@@ -234,7 +242,7 @@ mod tests {
     use super::*;
 
     fn part(oid: u32, file: u32, pages: u64) -> Part {
-        Part { name: format!("t{oid}"), pages, from: 0, oid, file }
+        Part { name: format!("t{oid}"), pages, from: 0, oid, file, indexes: 1 }
     }
 
     #[test]
