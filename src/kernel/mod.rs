@@ -11,4 +11,5 @@ pub mod relay;
 pub mod review;
 pub mod rules;
 pub mod sql;
+pub mod traffic;
 pub mod wire;

@@ -82,6 +82,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let jobs = Jobs::new(tickets.clone(), audit.clone(), published.clone());
     let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), draining };
     tokio::spawn(tickets.clone().expire_forever());
+    let traffic = tokio::spawn(jobs.traffic().clone().follow(ended.clone()));
     let cancels = Arc::new(Cancels::default());
     let (listener, address) = bind_admin(&publish.borrow().clone()).await?;
     let notifier = Notifier::new(tickets.store.clone(), shared.settings.clone(), address, door::random_hex()?).await?;
@@ -115,6 +116,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     workers.stop();
     end.send_replace(true);
     let _ = tokio::time::timeout(CHRONICLE_END, chronicle).await;
+    let _ = tokio::time::timeout(CHRONICLE_END, traffic).await;
     // What is not sent by then is sent by the next process.
     let _ = tokio::time::timeout(CHRONICLE_END, notifying).await;
     if let Err(error) = audit.close("terminated") {

@@ -34,6 +34,7 @@ use super::config::Settings;
 use super::console::ask::Tickets;
 use super::executor::{Control, Outcome, Progress};
 use super::store::{Store, StoreError};
+use super::traffic::Traffic;
 use crate::kernel::job::{self, Command, Job, JobId, Order, State, StateName};
 use crate::kernel::review::{Door, People};
 use crate::kernel::wire::reply::sqlstate;
@@ -62,6 +63,7 @@ struct Shared {
     store: Store,
     tickets: Tickets,
     audit: Audit,
+    traffic: Traffic,
     settings: watch::Receiver<Arc<Settings>>,
     runtime: Handle,
     rooms: Mutex<HashMap<JobId, Room>>,
@@ -112,6 +114,7 @@ impl Jobs {
     pub fn new(tickets: Tickets, audit: Audit, settings: watch::Receiver<Arc<Settings>>) -> Self {
         let shared = Shared {
             store: tickets.store.clone(),
+            traffic: Traffic::new(tickets.store.clone()),
             tickets,
             audit,
             settings,
@@ -128,6 +131,12 @@ impl Jobs {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// What others feel of jobs, and of all other changes.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.shared.traffic
     }
 
     /// Writes a job down and takes it up when its turn comes. From then on it needs nobody.

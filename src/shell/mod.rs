@@ -24,5 +24,6 @@ pub mod side;
 pub mod sqlconsole;
 pub mod store;
 pub mod tls;
+pub mod traffic;
 pub mod upstream;
 pub mod welcome;

@@ -197,6 +197,33 @@ impl Ledger {
         self.naming = self.owed.iter().filter(|owed| owed.names()).count();
     }
 
+    /// Since when the ordinary statement is under way that is answered next. None where the client keeps it waiting
+    /// with copy data, or a change comes before it.
+    #[inline]
+    #[must_use]
+    pub fn since(&self) -> Option<u64> {
+        if self.copying {
+            return None;
+        }
+        let is_change = |known: &Known| !known.ordinary;
+        for owed in &self.owed {
+            match owed {
+                Owed::Query(running) | Owed::FunctionCall(running) | Owed::Execute(running, _) => {
+                    return (!running.known.as_deref().is_some_and(is_change)).then_some(running.started);
+                }
+                Owed::Parse { known, started, .. } => return (!is_change(known)).then_some(*started),
+                // What they wait for is told by what follows them.
+                Owed::Bind { .. }
+                | Owed::Describe
+                | Owed::Sync
+                | Owed::CloseStatement(_)
+                | Owed::ClosePortal(_)
+                | Owed::CopyEnd => {}
+            }
+        }
+        None
+    }
+
     /// What is answered next.
     #[inline]
     pub fn front(&self) -> Option<&Owed> {

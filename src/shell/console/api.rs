@@ -16,6 +16,7 @@ mod sign_in;
 mod slack;
 mod tickets;
 mod tokens;
+mod traffic;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -105,7 +106,7 @@ fn doors() -> Doors {
         .get("/v1/openapi.json", Power::Read, gives::<openapi::OpenApi>("This document"), openapi::serve);
     let doors = rules::doors(about::doors(tokens::doors(events::doors(jobs::doors(tickets::doors(doors))))));
     let doors = slack::doors(notify::doors(sessions::doors(sign_in::doors(doors))));
-    impact::doors(definitions::doors(changes::doors(doors)))
+    traffic::doors(impact::doors(definitions::doors(changes::doors(doors))))
 }
 
 /// The table of routes, for what walks over all of them.

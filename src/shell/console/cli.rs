@@ -374,11 +374,7 @@ fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> 
 
 fn tickets(client: &Client, args: &TicketsArgs, out: &mut dyn Write) -> Result<(), CliError> {
     if let Some(TicketsCommand::Show { id, json }) = &args.command {
-        let full: Full = client.get(&format!("/v1/tickets/{id}"))?;
-        if *json || args.json {
-            return print_json(&full, out);
-        }
-        return Ok(out.write_all(render::full(&full, &program(&args.connection), now()).as_bytes())?);
+        return review::show(client, (*id, *json || args.json), &program(&args.connection), out);
     }
     if let Some(TicketsCommand::Impact { id, json }) = &args.command {
         return review::impact(client, *id, *json || args.json, out);

@@ -70,9 +70,11 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let status = match &error {
-            StoreError::NotFound(_) | StoreError::NoJob(_) | StoreError::NoToken(_) | StoreError::NoDelivery(_) => {
-                StatusCode::NOT_FOUND
-            }
+            StoreError::NotFound(_)
+            | StoreError::NoJob(_)
+            | StoreError::NoChange(_)
+            | StoreError::NoToken(_)
+            | StoreError::NoDelivery(_) => StatusCode::NOT_FOUND,
             StoreError::JobRejected(_) => StatusCode::CONFLICT,
             StoreError::Rejected(rejection) => status_of(rejection),
             StoreError::Conflict { .. } => StatusCode::CONFLICT,

@@ -4,6 +4,7 @@
 pub(super) mod explain;
 pub(super) mod impact;
 pub(super) mod jobs;
+pub(super) mod traffic;
 
 pub(super) use explain::verdict;
 

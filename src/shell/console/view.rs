@@ -7,6 +7,7 @@ use crate::kernel::job::{self, JobId, Progress};
 use crate::kernel::notice::SchemaEvent;
 use crate::kernel::review::{Instant, Power, State, Ticket, TicketId};
 use crate::kernel::rules::Response;
+use crate::kernel::traffic::Traffic;
 use crate::shell::audit::SessionInfo;
 use crate::shell::audit::event::Line;
 use crate::shell::audit::past::SessionSeen;
@@ -157,6 +158,18 @@ pub struct ChangePage {
     /// `before` of the next page; nothing: this was the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<i64>,
+}
+
+/// A change with what others felt of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeFull {
+    /// Nothing: it has neither run nor been turned down yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// It is still followed: there will be more.
+    pub more: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
 }
 
 /// Changes of definitions.

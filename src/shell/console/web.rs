@@ -14,9 +14,11 @@ mod login;
 mod now;
 mod oidc;
 mod parts;
+mod plot;
 mod sessions;
 mod sql;
 mod ticket;
+mod traffic;
 
 use std::sync::Arc;
 
@@ -54,6 +56,7 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
         .route("/jobs/{id}/{verb}", post(forms::job))
         .route("/changes", get(changes::page))
         .route("/changes/export", get(changes::export))
+        .route("/changes/{id}", get(traffic::page))
         .route("/schema-changes", get(definitions::list))
         .route("/schema-changes/{position}", get(definitions::one))
         .route("/sessions", get(sessions::list))
@@ -63,6 +66,7 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
         .route("/settings", get(about::settings).post(about::explain))
         .route("/live/tickets", get(live::tickets))
         .route("/live/tickets/{id}", get(live::ticket))
+        .route("/live/changes/{id}", get(live::change))
         .route("/live/jobs", get(live::jobs))
         .route("/live/jobs/{id}", get(live::job))
         .route("/login", get(login::form).post(login::enter))

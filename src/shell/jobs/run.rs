@@ -10,7 +10,7 @@ use super::super::backstage::Backstage;
 use super::super::clock::now;
 use super::super::config::{Settings, Target, UpstreamLogin};
 use super::super::executor::{self, Control, Outcome, Past, Progress, Stopped};
-use super::super::store::{Backend, JobSeen, NewRun, Queue, Run, RunOutcome, StepOutcome, StoreError};
+use super::super::store::{Backend, ChangeOf, JobSeen, NewRun, Queue, Run, RunOutcome, StepOutcome, StoreError};
 use super::connect::{self, Connection, NotConnected};
 use super::deferred;
 use super::ledger::{self, Journal};
@@ -285,11 +285,14 @@ impl Work<'_> {
     async fn go_on(&self, stage: &mut Backstage<'_>, past: &Past, run: &str) -> Outcome {
         let id = self.job.id;
         definitions::before(self.jobs, stage, self.job).await;
+        let order = &self.job.order;
+        let recording = self.jobs.traffic().begin(ChangeOf::job(id, order.ticket), &order.target).await;
         let mut journal = Journal { store: self.jobs.store().clone(), run: run.to_owned() };
         let queue = Queue::of(self.jobs.store().clone(), run.to_owned());
         let (walked, places) = mpsc::unbounded_channel();
         let mut tell = |told: Progress| {
             self.tracker.take(&told);
+            recording.tell(&told);
             match &told {
                 Progress::Retrying { queue: at, .. } | Progress::WaitingForSnapshots { queue: at } => {
                     queue.waits(at, now());
@@ -310,6 +313,7 @@ impl Work<'_> {
             outcome = executor::go_on(&mut *stage, what, self.control, &mut tell, (past, &mut journal)) => outcome,
             never = ledger::follow(self.jobs.store(), run, places) => match never {},
         };
+        drop(recording);
         queue.end().await;
         definitions::after(self.jobs, stage, self.job, &outcome).await;
         outcome

@@ -9,6 +9,7 @@ use crate::kernel::review::TicketId;
 use crate::shell::clock::now;
 use crate::shell::executor::Progress;
 use crate::shell::store::{NewRun, Queue, RunOf, RunOutcome, StepOutcome, Store, StoreError};
+use crate::shell::traffic::Recording;
 
 /// One run. What is told is written in order by a task of its own: no step waits for it.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Journal {
     lines: mpsc::UnboundedSender<Line>,
     writer: tokio::task::JoinHandle<()>,
     queue: Queue,
+    /// What others feel of it.
+    recording: Option<Recording>,
 }
 
 #[derive(Debug)]
@@ -50,10 +53,18 @@ impl Journal {
                 }
             }
         });
-        Ok(Self { lines, writer, queue })
+        Ok(Self { lines, writer, queue, recording: None })
+    }
+
+    /// The same, and what others feel of it.
+    pub(super) fn felt(self, recording: Recording) -> Self {
+        Self { recording: Some(recording), ..self }
     }
 
     pub(super) fn tell(&self, progress: &Progress) {
+        if let Some(recording) = &self.recording {
+            recording.tell(progress);
+        }
         match progress {
             Progress::Retrying { queue, .. } | Progress::WaitingForSnapshots { queue } => {
                 self.queue.waits(queue, now());
@@ -89,7 +100,8 @@ impl Journal {
     }
 
     /// The end of the run, and at which step and why if it ended early. Waits until all is written.
-    pub(super) async fn end(self, run: RunOutcome, stopped: Option<(usize, String)>) {
+    pub(super) async fn end(mut self, run: RunOutcome, stopped: Option<(usize, String)>) {
+        drop(self.recording.take());
         if let Some((step, why)) = stopped {
             let how = match run {
                 RunOutcome::Done => StepOutcome::Done,

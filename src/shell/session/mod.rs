@@ -36,6 +36,7 @@ use super::cancel::Registration;
 use super::config::{Settings, Target};
 use super::console::ask::Tickets;
 use super::jobs::Jobs;
+use super::traffic::Pulse;
 use super::upstream::Upstream;
 use crate::kernel::policy::Who;
 use crate::kernel::relay::Relay;
@@ -77,6 +78,8 @@ pub struct Session {
     identity: Identity,
     shared: Shared,
     started: Instant,
+    /// What its ordinary statements feel.
+    pulse: Pulse,
     /// The same moment on the wall clock.
     began: crate::kernel::review::Instant,
     /// Bytes of the client's held message that must be there before it is told again.
@@ -127,7 +130,9 @@ impl Session {
     ) -> Self {
         let (client, server) = sides;
         let (log, cancel) = context;
+        let started = Instant::now();
         Self {
+            pulse: shared.jobs.traffic().join(&identity.target.name, started),
             sent_before: client.sent,
             client,
             server,
@@ -137,7 +142,7 @@ impl Session {
             cancel,
             identity,
             shared,
-            started: Instant::now(),
+            started,
             began: super::clock::now(),
             need: 0,
             offer_held: true,
@@ -183,7 +188,9 @@ impl Session {
         let mut asked = false;
         self.forget_wakers();
         poll_fn(|cx| {
-            if let Poll::Ready(stop) = self.poll_pump(cx) {
+            let polled = self.poll_pump(cx);
+            self.pulse.waits(if polled.is_pending() { self.relay.ledger.since() } else { None });
+            if let Poll::Ready(stop) = polled {
                 return Poll::Ready(Some(stop));
             }
             if !is_listening || ended.has_changed().unwrap_or(false) {

@@ -76,6 +76,9 @@ impl Session {
             self.last_error = one.error.map(|code| String::from_utf8_lossy(&code).into_owned());
             self.last_tag.clone_from(&one.tag);
             decided = self.decided.take();
+        } else if !one.tag.starts_with("COPY") {
+            // A copy takes as long as its client.
+            self.pulse.ended(one.started, one.ended);
         }
         let secret = known.is_some_and(|known| known.values_are_secret);
         let text = known.map_or(Cow::Borrowed(""), |known| self.shown(known));

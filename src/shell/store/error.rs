@@ -12,6 +12,8 @@ pub enum StoreError {
     NotFound(TicketId),
     #[error("there is no job {0}")]
     NoJob(JobId),
+    #[error("there is no change {0} in the history")]
+    NoChange(i64),
     #[error("there is no token {0}")]
     NoToken(i64),
     #[error("there is no delivery {0} that was given up")]
@@ -66,6 +68,7 @@ impl StoreError {
         match self {
             Self::NotFound(_)
             | Self::NoJob(_)
+            | Self::NoChange(_)
             | Self::NoToken(_)
             | Self::NoDelivery(_)
             | Self::Rejected(_)

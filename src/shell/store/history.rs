@@ -1,16 +1,17 @@
 //! The history of what was done to the databases: one entry for every change that ran or was turned down, by a ticket,
 //! as a job, or in a session of its own accord. Entries of tickets and jobs could be made again from them.
 
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::query::{Query, page};
 use super::search::phrase;
-use super::{Store, StoreError};
+use super::{ChangeOf, Store, StoreError};
 use crate::kernel::job::JobId;
 use crate::kernel::plan::verify::{Checked, Verified};
 use crate::kernel::review::{Instant, TicketId};
+use crate::kernel::traffic::Felt;
 
 #[cfg(test)]
 mod tests;
@@ -131,6 +132,9 @@ pub struct Change {
     /// What was checked in the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Checked>,
+    /// What statements of others felt of it, if it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Felt>,
     pub text: String,
 }
 
@@ -168,6 +172,8 @@ pub struct ChangeFilter {
     pub from: Option<Instant>,
     /// Begun before this time.
     pub to: Option<Instant>,
+    /// One statement of others had to wait for so many microseconds, or longer.
+    pub waited_us: Option<u64>,
     /// Only smaller numbers: the next page.
     pub before: Option<i64>,
     /// At most this many, and never more than 500; 0 means 500.
@@ -181,6 +187,36 @@ impl Store {
     /// The store cannot be read.
     pub async fn changes(&self, filter: ChangeFilter) -> Result<Vec<Change>, StoreError> {
         self.run(move |connection| list(connection, &filter)).await
+    }
+
+    /// The entry of this number, and whose it is.
+    ///
+    /// # Errors
+    /// There is none, or the store cannot be read.
+    pub async fn change(&self, id: i64) -> Result<(ChangeOf, Change), StoreError> {
+        self.run(move |connection| {
+            let sql = "SELECT c.kind, c.ref, b.id, b.body FROM changes AS c JOIN change_bodies AS b ON b.id = c.id \
+                       WHERE c.id = ?1";
+            let found = connection
+                .prepare_cached(sql)?
+                .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, (row.get(2)?, row.get(3)?))));
+            let (kind, key, body) = found.optional()?.ok_or(StoreError::NoChange(id))?;
+            let of = ChangeOf::parse(&kind, key).ok_or(StoreError::NoChange(id))?;
+            Ok((of, read(&body)?))
+        })
+        .await
+    }
+
+    /// The entry of a change, once it runs or is over.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn change_of(&self, of: ChangeOf) -> Result<Option<Change>, StoreError> {
+        self.run(move |connection| {
+            let (kind, key) = of.key();
+            write::find(connection, (kind, &key))
+        })
+        .await
     }
 }
 
@@ -215,6 +251,9 @@ fn list(connection: &Connection, filter: &ChangeFilter) -> Result<Vec<Change>, S
     query.matches(&["c.target"], &filter.visible);
     let outcomes: Vec<_> = filter.outcomes.iter().map(|outcome| outcome.as_str()).collect();
     query.one_of("c.outcome", &outcomes);
+    if let Some(us) = filter.waited_us {
+        query.and("c.waited >= ?", [i64::try_from(us).unwrap_or(i64::MAX).into()]);
+    }
     for (condition, at) in [("c.at >= ?", filter.from), ("c.at < ?", filter.to)] {
         if let Some(at) = at {
             query.and(condition, [at.0.into()]);

@@ -3,6 +3,7 @@
 //! What a call returns is durable. Decisions are made by `kernel::review`; here they are only made
 //! to hold: load, decide and append happen in one transaction, so that of two commands one comes second.
 
+mod charts;
 mod definitions;
 mod error;
 mod history;
@@ -31,6 +32,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::kernel::review::{Command, Door, Event, Instant, Request, Terms, Ticket, TicketId};
 
+pub use charts::ChangeOf;
 pub use definitions::SchemaFilter;
 pub use error::{StoreError, Trouble};
 pub use history::{Change, ChangeFilter, ChangeOutcome, RunOf};

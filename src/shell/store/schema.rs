@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 12] = [
+pub(super) const MIGRATIONS: [&str; 13] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -240,6 +240,17 @@ CREATE TRIGGER schema_events_stay BEFORE UPDATE ON schema_events
     BEGIN SELECT RAISE(ABORT, 'changes of definitions are append-only'); END;
 CREATE TRIGGER schema_events_remain BEFORE DELETE ON schema_events
     BEGIN SELECT RAISE(ABORT, 'changes of definitions are append-only'); END;
+",
+    "
+-- What others felt of a change, over time; and microseconds that one of them had to wait at most.
+CREATE TABLE change_charts (
+    id   INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    ref  TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (kind, ref)
+) STRICT;
+ALTER TABLE changes ADD COLUMN waited INTEGER;
 ",
 ];
 

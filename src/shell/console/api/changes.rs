@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::doors::{Doors, asked, gives};
 use super::{Asked, Identity, Problem, Shared};
 use crate::kernel::review::{Instant, Power};
+use crate::kernel::traffic::Figures;
 use crate::shell::console::render::time;
 use crate::shell::console::view::ChangePage;
 use crate::shell::store::{Change, ChangeFilter, ChangeOutcome, Store};
@@ -44,6 +45,8 @@ struct ListQuery {
     from: Option<String>,
     /// Begun on this day or before; a time is excluded itself.
     to: Option<String>,
+    /// One statement of others had to wait so long for it, or longer.
+    waited_ms: Option<u64>,
     /// Only smaller numbers: `next` of the page before.
     before: Option<i64>,
     /// At most 200.
@@ -77,6 +80,7 @@ async fn list(State(api): Shared, who: Identity, query: Asked<ListQuery>) -> Res
         outcomes,
         from: query.from.as_deref().map(|text| moment(text, false)).transpose()?,
         to: query.to.as_deref().map(|text| moment(text, true)).transpose()?,
+        waited_us: query.waited_ms.map(|ms| ms.saturating_mul(1_000)),
         before: query.before,
         // One more tells whether there is another page.
         limit: limit + 1,
@@ -137,7 +141,7 @@ fn jsonl(changes: &[Change]) -> Result<Vec<u8>, std::io::Error> {
     Ok(out)
 }
 
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 26] = [
     "id",
     "began",
     "ended",
@@ -158,6 +162,11 @@ const COLUMNS: [&str; 21] = [
     "job",
     "detail",
     "checks",
+    "median_ms_before",
+    "median_ms_during",
+    "median_ms_after",
+    "longest_wait_ms",
+    "longest_wait_step",
     "statement",
 ];
 
@@ -168,6 +177,10 @@ fn csv(changes: &[Change], with_header: bool) -> Result<Vec<u8>, std::io::Error>
     }
     for change in changes {
         let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let felt = change.traffic.as_ref();
+        let ms = |us: u64| format!("{}.{:03}", us / 1_000, us % 1_000);
+        let median = |part: Option<Figures>| part.map(|part| ms(part.median_us)).unwrap_or_default();
+        let longest = felt.and_then(|felt| felt.longest.as_ref());
         let words = |text: &Option<String>| inert(text.as_deref().unwrap_or_default());
         let fields: [String; COLUMNS.len()] = [
             change.id.to_string(),
@@ -190,6 +203,11 @@ fn csv(changes: &[Change], with_header: bool) -> Result<Vec<u8>, std::io::Error>
             change.job.map(|id| id.to_string()).unwrap_or_default(),
             words(&change.detail),
             words(&change.checked()),
+            median(felt.and_then(|felt| felt.before)),
+            median(felt.and_then(|felt| felt.during)),
+            median(felt.and_then(|felt| felt.after)),
+            longest.map(|longest| ms(longest.us)).unwrap_or_default(),
+            longest.and_then(|longest| longest.step).map(|step| step.to_string()).unwrap_or_default(),
             inert(&change.text),
         ];
         out.write_record(&fields)?;

@@ -152,7 +152,7 @@ async fn act(api: &ApiState, who: &Identity, id: Id, command: Command) -> Answer
 }
 
 /// A job that somebody sees and has a power on.
-async fn seen(api: &ApiState, who: &Identity, id: Id, power: Power) -> Result<JobId, Problem> {
+pub(super) async fn seen(api: &ApiState, who: &Identity, id: Id, power: Power) -> Result<JobId, Problem> {
     let Path(id) = id?;
     let seen = api.jobs.store().job(JobId(id)).await?;
     who.needs(power, &seen.job.order.target, StoreError::NoJob(JobId(id)))?;

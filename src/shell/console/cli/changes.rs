@@ -5,7 +5,7 @@ use std::io::Write;
 use super::super::client::Client;
 use super::super::render;
 use super::super::text::{encoded, line, short};
-use super::super::view::ChangePage;
+use super::super::view::{ChangeFull, ChangePage};
 use super::{CliError, Connection, print_json};
 use crate::shell::clock::now;
 use crate::shell::store::{Change, ChangeOutcome};
@@ -14,6 +14,8 @@ const TEXT_WIDTH: usize = 100;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct ChangesArgs {
+    #[command(subcommand)]
+    pub command: Option<ChangesCommand>,
     /// Only those with all of these words, each as a beginning
     #[arg(long, value_name = "WORDS")]
     pub search: Option<String>,
@@ -38,6 +40,9 @@ pub struct ChangesArgs {
     /// Begun on this day or before
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
+    /// Only those for which a statement of others had to wait so long, or longer
+    #[arg(long, value_name = "MS")]
+    pub waited_ms: Option<u64>,
     /// Only smaller numbers: the next page
     #[arg(long, value_name = "N")]
     pub before: Option<i64>,
@@ -54,7 +59,28 @@ pub struct ChangesArgs {
     pub connection: Connection,
 }
 
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum ChangesCommand {
+    /// Show one change: what it was, and what statements of others felt of it
+    Show {
+        /// Its number in the list
+        #[arg(value_name = "N")]
+        id: i64,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 pub(super) fn changes(client: &Client, args: &ChangesArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    if let Some(ChangesCommand::Show { id, json }) = &args.command {
+        let full: ChangeFull = client.get(&format!("/v1/changes/{id}"))?;
+        if *json || args.json {
+            return print_json(&full, out);
+        }
+        full.change.iter().try_for_each(|change| writeln!(out, "{}", told(change)))?;
+        return Ok(out.write_all(full.traffic.as_ref().map(render::traffic::table).unwrap_or_default().as_bytes())?);
+    }
     if let Some(format) = &args.export {
         return client.copy(&format!("/v1/changes?format={format}{}", query(args)), out);
     }
@@ -85,6 +111,7 @@ fn query(args: &ChangesArgs) -> String {
         ("outcome", Some(outcomes).filter(|outcomes| !outcomes.is_empty())),
         ("from", args.from.clone()),
         ("to", args.to.clone()),
+        ("waited_ms", args.waited_ms.map(|ms| ms.to_string())),
         ("before", args.before.map(|id| id.to_string())),
     ];
     let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
@@ -117,6 +144,9 @@ fn told(change: &Change) -> String {
     text += &format!("\n        {}", short(&change.text, TEXT_WIDTH));
     if let Some(checked) = change.checked() {
         text += &format!("\n        {}", line(&checked));
+    }
+    if let Some(felt) = &change.traffic {
+        text += &format!("\n        {}", felt.words());
     }
     if let Some(detail) = &change.detail {
         text += &format!("\n        {}", short(detail, TEXT_WIDTH));

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use super::super::api::JobBody;
 use super::super::client::Client;
-use super::super::render::jobs as render;
+use super::super::render::{jobs as render, traffic};
 use super::super::text::encoded;
-use super::super::view::{JobFull, JobPage};
+use super::super::view::{ChangeFull, JobFull, JobPage};
 use super::{CliError, Connection, EXIT_CODES, person, print_json, watch};
 use crate::kernel::job::StateName;
 use crate::kernel::plan::throttle::Signal;
@@ -119,7 +119,8 @@ pub(super) fn jobs(client: &Client, args: &JobsArgs, out: &mut dyn Write) -> Res
             return if args.json {
                 print_json(&full, out)
             } else {
-                Ok(out.write_all(render::full(&full, now()).as_bytes())?)
+                let felt: ChangeFull = client.get(&format!("/v1/jobs/{}/traffic", which.id))?;
+                Ok(write!(out, "{}{}", render::full(&full, now()), traffic::felt(&felt))?)
             };
         }
         Some(JobsCommand::Watch { which }) => return watch::job(client, which.id, out),

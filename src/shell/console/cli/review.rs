@@ -6,7 +6,7 @@ use super::super::api::{LabelBody, RunBody, RunHow, SettleBody, TokenBody};
 use super::super::client::Client;
 use super::super::render;
 use super::super::text::line;
-use super::super::view::{Full, TokenNew, TokenPage};
+use super::super::view::{ChangeFull, Full, TokenNew, TokenPage};
 use super::{ApproveArgs, CliError, Connection, TicketsArgs, Who, jobs, parse_id, person, post, print_json};
 use crate::kernel::review::{Instant, StateName};
 use crate::shell::audit::usage::Impact;
@@ -209,6 +209,20 @@ fn listed(tokens: &[Token], out: &mut dyn Write) -> Result<(), CliError> {
         writeln!(out, "{:>5}  {person:<20}  {ends}  {}  {label}", token.id, scopes.join(","))?;
     }
     Ok(())
+}
+
+pub(super) fn show(
+    client: &Client,
+    (id, json): (i64, bool),
+    program: &render::Program,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let full: Full = client.get(&format!("/v1/tickets/{id}"))?;
+    if json {
+        return print_json(&full, out);
+    }
+    let felt: ChangeFull = client.get(&format!("/v1/tickets/{id}/traffic"))?;
+    Ok(write!(out, "{}{}", render::full(&full, program, now()), render::traffic::felt(&felt))?)
 }
 
 pub(super) fn impact(client: &Client, id: i64, json: bool, out: &mut dyn Write) -> Result<(), CliError> {

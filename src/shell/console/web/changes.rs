@@ -38,6 +38,8 @@ pub(super) struct Asked {
     #[serde(default)]
     to: String,
     #[serde(default)]
+    waited_ms: String,
+    #[serde(default)]
     before: String,
     #[serde(default)]
     format: String,
@@ -55,13 +57,16 @@ impl Asked {
             ("outcome", &self.outcome),
             ("from", &self.from),
             ("to", &self.to),
+            ("waited_ms", &self.waited_ms),
         ];
         let given = pairs.into_iter().map(|(name, value)| (name, value.trim())).filter(|(_, value)| !value.is_empty());
         given.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
     }
 
     fn is_narrow(&self) -> bool {
-        [&self.object, &self.person, &self.rule, &self.target, &self.from, &self.to].iter().any(|one| !one.is_empty())
+        [&self.object, &self.person, &self.rule, &self.target, &self.from, &self.to, &self.waited_ms]
+            .iter()
+            .any(|one| !one.is_empty())
     }
 }
 
@@ -102,7 +107,7 @@ fn render(viewer: &Viewer, asked: &Asked, found: Result<&ChangePage, &str>) -> M
             (form(asked))
             @match found {
                 Err(why) => p.flash.bad role="alert" { (line(why)) },
-                Ok(page) => (list(viewer, asked, page)),
+                Ok(page) => (list(asked, page)),
             }
         },
     )
@@ -136,19 +141,20 @@ fn form(asked: &Asked) -> Markup {
                     (field("target", "Target", "text", &asked.target))
                     (field("from", "From", "date", &asked.from))
                     (field("to", "To", "date", &asked.to))
+                    (field("waited_ms", "Others waited, ms or more", "number", &asked.waited_ms))
                 }
             }
         }
     }
 }
 
-fn list(viewer: &Viewer, asked: &Asked, page: &ChangePage) -> Markup {
+fn list(asked: &Asked, page: &ChangePage) -> Markup {
     let query = asked.query();
     html! {
         @if page.changes.is_empty() {
             div.card.empty { p { "No changes." } }
         } @else {
-            ul.rows { @for change in &page.changes { (row(viewer, change)) } }
+            ul.rows { @for change in &page.changes { (row(change)) } }
             p.buttons {
                 @if let Some(next) = page.next {
                     a.button href={ "/changes?before=" (next) (query) } { "Older" }
@@ -161,20 +167,29 @@ fn list(viewer: &Viewer, asked: &Asked, page: &ChangePage) -> Markup {
     }
 }
 
-fn row(viewer: &Viewer, change: &Change) -> Markup {
-    let to = match (change.ticket, change.job, &change.session) {
-        (Some(ticket), ..) => Some(format!("/tickets/{ticket}")),
-        (None, Some(job), _) => Some(format!("/jobs/{job}")),
-        (None, None, Some(session)) if viewer.can(Power::Audit) => Some(format!("/sessions/{}", encoded(session))),
-        (None, None, _) => None,
+fn row(change: &Change) -> Markup {
+    let to = match (change.ticket, change.job) {
+        (Some(ticket), _) => format!("/tickets/{ticket}"),
+        (None, Some(job)) => format!("/jobs/{job}"),
+        (None, None) => format!("/changes/{}", change.id),
     };
+    html! { li.card { a.row href=(to) { (about(change)) } } }
+}
+
+/// All of it, for a page of its own.
+pub(super) fn whole(viewer: &Viewer, change: &Change) -> Markup {
     html! {
-        li.card {
-            @match to {
-                Some(to) => a.row href=(to) { (about(change)) },
-                None => div.row { (about(change)) },
+        p.quiet {
+            @if let Some(ticket) = change.ticket { "By " a href={ "/tickets/" (ticket) } { "ticket " (ticket) } ". " }
+            @if let Some(job) = change.job { "By " a href={ "/jobs/" (job) } { "job " (job) } ". " }
+            @match &change.session {
+                Some(session) if viewer.can(Power::Audit) => { "In " a href={ "/sessions/" (encoded(session)) } { "session " (line(session)) } ". " },
+                Some(session) => { "In session " (line(session)) ". " },
+                None => {},
             }
         }
+        (told(change))
+        section.card aria-labelledby="asked" { h2 #asked { "What was asked" } (sql::block(&change.text)) }
     }
 }
 
@@ -191,6 +206,13 @@ fn about(change: &Change) -> Markup {
             @if let Some(job) = change.undo_of { span.quiet { "takes back job " (job) } }
         }
         (sql::inline(&short(&change.text, TEXT_WIDTH)))
+        (told(change))
+    }
+}
+
+/// Whose it was, and how it went.
+fn told(change: &Change) -> Markup {
+    html! {
         span.quiet {
             (line(change.person.as_deref().unwrap_or(&change.requester))) " on " (line(&change.target)) "/" (line(&change.database)) ", "
             (parts::ago(change.began))
@@ -199,6 +221,7 @@ fn about(change: &Change) -> Markup {
             @if !change.approved_by.is_empty() { ", approved by " (line(&change.approved_by.join(", "))) }
             @if let Some(by) = &change.ended_by { ", by " (line(by)) }
         }
+        @if let Some(felt) = &change.traffic { span.quiet { (felt.words()) } }
         @if let Some(checked) = change.checked() { span.quiet { (line(&checked)) } }
         @if let Some(detail) = &change.detail { span.quiet { (short(detail, TEXT_WIDTH)) } }
     }

@@ -11,6 +11,7 @@ use super::super::api::{Body, JobBody};
 use super::super::problem::Problem;
 use super::super::view::{Full, JobFull};
 use super::login::Viewer;
+use super::traffic::Seen;
 use super::{Web, jobs, layout, ticket as ticket_page};
 
 #[derive(Deserialize)]
@@ -76,8 +77,8 @@ pub(super) async fn ticket(
     };
     match web.api.get::<Full>(viewer.who(), &format!("/v1/tickets/{id}")).await {
         Ok(full) => {
-            (problem.code(), ticket_page::render(&viewer, &full, &Markup::default(), ("", Some(&problem.detail))))
-                .into_response()
+            let nothing = (&Markup::default(), &Seen::default());
+            (problem.code(), ticket_page::render(&viewer, &full, nothing, ("", Some(&problem.detail)))).into_response()
         }
         Err(_) => layout::wrong(&problem, &back),
     }
@@ -99,8 +100,10 @@ pub(super) async fn job(
         Err(problem) => problem,
     };
     match web.api.get::<JobFull>(viewer.who(), &format!("/v1/jobs/{id}")).await {
-        Ok(full) => (problem.code(), jobs::render(&viewer, &full, &Markup::default(), ("", Some(&problem.detail))))
-            .into_response(),
+        Ok(full) => {
+            let nothing = (&Markup::default(), &Seen::default());
+            (problem.code(), jobs::render(&viewer, &full, nothing, ("", Some(&problem.detail)))).into_response()
+        }
         Err(_) => layout::wrong(&problem, &back),
     }
 }

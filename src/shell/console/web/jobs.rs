@@ -9,7 +9,7 @@ use super::super::text::{line, short};
 use super::super::view::{JobFull, JobPage, JobSummary};
 use super::layout::{self, Page, Part};
 use super::login::Viewer;
-use super::{Web, definitions, parts, sql};
+use super::{Web, definitions, parts, sql, traffic};
 use crate::kernel::job::{Progress, StateName};
 use crate::shell::clock::now;
 
@@ -78,18 +78,24 @@ pub(super) async fn page(
     match web.api.get::<JobFull>(viewer.who(), &format!("/v1/jobs/{id}")).await {
         Ok(full) => {
             let changed = definitions::of(&web, &viewer, "job", id).await;
-            render(&viewer, &full, &changed, (&told.done, None)).into_response()
+            let felt = traffic::of(&web, &viewer, "jobs", id).await;
+            render(&viewer, &full, (&changed, &felt), (&told.done, None)).into_response()
         }
         Err(problem) => layout::wrong(&problem, "/jobs"),
     }
 }
 
-pub(super) fn render(viewer: &Viewer, full: &JobFull, changed: &Markup, (done, wrong): (&str, Option<&str>)) -> Markup {
+pub(super) fn render(
+    viewer: &Viewer,
+    full: &JobFull,
+    (changed, felt): (&Markup, &traffic::Seen),
+    (done, wrong): (&str, Option<&str>),
+) -> Markup {
     let job = &full.job.job;
     let order = &job.order;
     let state = job.state.name();
     let title = format!("Job {}", job.id);
-    let live = if state.is_live() { format!("/live/jobs/{}", job.id) } else { String::new() };
+    let live = if state.is_live() { format!("/live/jobs/{}", job.id) } else { felt.live.clone() };
     layout::page(
         viewer,
         &Page { title: &title, part: Part::Jobs, live },
@@ -115,6 +121,7 @@ pub(super) fn render(viewer: &Viewer, full: &JobFull, changed: &Markup, (done, w
                 h2 #steps { "Steps" }
                 div #plan data-part="" { (parts::plan(&order.plan, full.runs.last())) }
             }
+            div #felt-part data-part="" { (felt.part) }
             div #changed data-part="" { (changed) }
             section.card aria-labelledby="asked" { h2 #asked { "What was asked" } (sql::block(&order.shown)) }
             section.card aria-labelledby="history" {

@@ -11,9 +11,10 @@ use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 
 use super::super::problem::Problem;
-use super::super::view::{Full, JobFull, JobPage, News};
+use super::super::view::{ChangeFull, Full, JobFull, JobPage, News};
 use super::Web;
 use super::login::Viewer;
+use crate::kernel::job;
 use crate::kernel::review::StateName;
 
 /// How often a page is made again that shows something at work.
@@ -129,9 +130,33 @@ pub(super) async fn job(
                 if !full.job.job.state.name().is_live() {
                     return Err(Problem::new(StatusCode::GONE, "the job is over"));
                 }
+                // What others feel of it changes although nothing else may.
+                if full.job.job.state.name() == job::StateName::Running {
+                    tokio::time::sleep(TICK).await;
+                    return Ok(Some(full));
+                }
                 let path = format!("/v1/jobs/{id}/wait?version={}&timeout_s={WAIT_S}", full.job.job.version);
                 api.get::<JobFull>(viewer.who(), &path).await?;
             }
+        }
+    })
+}
+
+/// As long as a change is followed; the last event comes when it is not any more.
+pub(super) async fn change(
+    State(web): State<Web>,
+    viewer: Viewer,
+    Path(id): Path<i64>,
+) -> Changes<impl Stream<Item = Result<Event, Infallible>>> {
+    stream(true, move |more: bool| {
+        let (api, viewer) = (web.api.clone(), viewer.clone());
+        async move {
+            if !more {
+                return Err(Problem::new(StatusCode::GONE, "nothing comes any more"));
+            }
+            tokio::time::sleep(TICK).await;
+            let full: ChangeFull = api.get(viewer.who(), &format!("/v1/changes/{id}")).await?;
+            Ok(full.more)
         }
     })
 }

@@ -27,7 +27,10 @@
     }
     document.title = fresh.title;
     const live = fresh.getElementById("main")?.dataset.live;
-    if (live) main().dataset.live = live; else { delete main().dataset.live; stop(); }
+    if (!live) { delete main().dataset.live; stop(); return; }
+    const elsewhere = live.split("?")[0] !== main().dataset.live?.split("?")[0];
+    main().dataset.live = live;
+    if (elsewhere) { stop(); start(); }
   };
   const buttons = (place) => [...place.querySelectorAll("button")].map((one) => one.textContent).join("|");
 

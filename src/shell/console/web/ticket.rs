@@ -9,7 +9,7 @@ use super::super::text::line;
 use super::super::view::Full;
 use super::layout::{self, Page, Part};
 use super::login::Viewer;
-use super::{Web, definitions, parts, sql};
+use super::{Web, definitions, parts, sql, traffic};
 use crate::kernel::review::{Request, StateName};
 use crate::kernel::sql::agree::format_for_people;
 use crate::shell::clock::now;
@@ -23,20 +23,28 @@ pub(super) async fn page(
     match web.api.get::<Full>(viewer.who(), &format!("/v1/tickets/{id}")).await {
         Ok(full) => {
             let changed = definitions::of(&web, &viewer, "ticket", id).await;
-            render(&viewer, &full, &changed, (&told.done, None)).into_response()
+            let felt = traffic::of(&web, &viewer, "tickets", id).await;
+            render(&viewer, &full, (&changed, &felt), (&told.done, None)).into_response()
         }
         Err(problem) => layout::wrong(&problem, "/"),
     }
 }
 
 /// The ticket and what it has changed, with what was done just now and what is wrong with what was asked of it.
-pub(super) fn render(viewer: &Viewer, full: &Full, changed: &Markup, (done, wrong): (&str, Option<&str>)) -> Markup {
+pub(super) fn render(
+    viewer: &Viewer,
+    full: &Full,
+    (changed, felt): (&Markup, &traffic::Seen),
+    (done, wrong): (&str, Option<&str>),
+) -> Markup {
     let ticket = &full.ticket;
     let request = &ticket.request;
     let state = ticket.state.name();
     let title = format!("Ticket {}", ticket.id);
-    let live =
-        if state.is_over() { String::new() } else { format!("/live/tickets/{}?version={}", ticket.id, ticket.version) };
+    let live = match state.is_over() {
+        true => felt.live.clone(),
+        false => format!("/live/tickets/{}?version={}", ticket.id, ticket.version),
+    };
     layout::page(
         viewer,
         &Page { title: &title, part: Part::Inbox, live },
@@ -74,6 +82,7 @@ pub(super) fn render(viewer: &Viewer, full: &Full, changed: &Markup, (done, wron
                     div #plan data-part="" { (parts::plan(&request.plan, full.runs.last())) }
                 }
             }
+            div #felt-part data-part="" { (felt.part) }
             div #changed data-part="" { (changed) }
             (history(full))
             p.quiet { "SHA-256 of the statement " code.hash { (request.text_hash) } }

@@ -1,12 +1,13 @@
 //! Entries of the history as they are written: from a ticket, from a job, from the run of a session.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::super::{RunOutcome, StoreError};
 use super::{Change, ChangeOutcome, RunOf, entry, read};
 use crate::kernel::job::{self, Job, JobId};
 use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::{Instant, State, Ticket, approvers};
+use crate::kernel::traffic::Felt;
 
 /// Characters of a statement that are kept with its entry.
 const TEXT_MAX: usize = 4_000;
@@ -47,6 +48,7 @@ pub(in super::super) fn of_ticket(tx: &Transaction<'_>, ticket: &Ticket, now: In
         recipe: request.plan.recipe.clone(),
         detail,
         checks: Vec::new(),
+        traffic: None,
         text: request.shown.clone(),
     };
     put(tx, ("ticket", &ticket.id.to_string()), change)
@@ -118,6 +120,7 @@ pub(in super::super) fn of_job(tx: &Transaction<'_>, job: &Job, now: Instant) ->
         recipe: order.plan.recipe.clone(),
         detail,
         checks: Vec::new(),
+        traffic: None,
         text: order.shown.clone(),
     };
     put(tx, ("job", &job.id.to_string()), change)
@@ -153,6 +156,7 @@ pub(in super::super) fn run_began(
         recipe: recipe.to_owned(),
         detail: None,
         checks: Vec::new(),
+        traffic: None,
         text: of.text,
     };
     put(tx, ("run", run), change)
@@ -185,6 +189,16 @@ pub(in super::super) fn runs_lost(tx: &Transaction<'_>, now: Instant) -> Result<
     runs.iter().try_for_each(|run| run_ended(tx, run, RunOutcome::Unknown, now))
 }
 
+/// What others felt of it. A change that is not in the history gets no entry by it.
+pub(in super::super) fn felt(tx: &Transaction<'_>, of: (&str, &str), felt: Felt) -> Result<(), StoreError> {
+    let Some(change) = find(tx, of)? else { return Ok(()) };
+    let waited = felt.longest.as_ref().map(|longest| i64::try_from(longest.us).unwrap_or(i64::MAX));
+    tx.prepare_cached("UPDATE changes SET waited = ?2 WHERE id = ?1")?.execute(params![change.id, waited])?;
+    let body = serde_json::to_string(&Change { traffic: Some(felt), ..change })?;
+    tx.prepare_cached("UPDATE change_bodies SET body = ?2 WHERE id = ?1")?.execute(params![change.id, body])?;
+    Ok(())
+}
+
 /// Of its last run that got so far.
 fn checks(tx: &Transaction<'_>, (kind, of): (&str, &str)) -> Result<Vec<Checked>, StoreError> {
     // Only our own words get into the text.
@@ -193,7 +207,7 @@ fn checks(tx: &Transaction<'_>, (kind, of): (&str, &str)) -> Result<Vec<Checked>
     Ok(found.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default())
 }
 
-fn find(tx: &Transaction<'_>, (kind, of): (&str, &str)) -> Result<Option<Change>, StoreError> {
+pub(super) fn find(tx: &Connection, (kind, of): (&str, &str)) -> Result<Option<Change>, StoreError> {
     let sql = "SELECT b.id, b.body FROM changes AS c JOIN change_bodies AS b ON b.id = c.id \
                WHERE c.kind = ?1 AND c.ref = ?2";
     tx.prepare_cached(sql)?.query_row([kind, of], entry).optional()?.as_ref().map(read).transpose()
@@ -209,7 +223,8 @@ fn put(tx: &Transaction<'_>, (kind, of): (&str, &str), change: Change) -> Result
     let mut change = Change { text: text.to_owned(), checks: checks(tx, (kind, of))?, ..change };
     if let Some(old) = &old {
         // What it took is still true of what was taken back later.
-        change = Change { began: old.began, ms: change.ms.or(old.ms), rows: change.rows.or(old.rows), ..change };
+        let (ms, rows, traffic) = (change.ms.or(old.ms), change.rows.or(old.rows), old.traffic.clone());
+        change = Change { began: old.began, ms, rows, traffic, ..change };
         tx.prepare_cached("UPDATE changes SET outcome = ?2 WHERE id = ?1")?
             .execute(params![old.id, change.outcome.as_str()])?;
         change.id = old.id;
