@@ -13,7 +13,7 @@ use crate::shell::audit::event::Line;
 use crate::shell::audit::past::SessionSeen;
 use crate::shell::config::{Route, Way};
 use crate::shell::jobs::TargetSeen;
-use crate::shell::store::{Change, Delivery, JobRecorded, JobSeen, Kin, Recorded, Run, Token};
+use crate::shell::store::{Change, Delivery, DeliveryCounts, JobRecorded, JobSeen, Kin, Recorded, Run, Token};
 
 /// Longest piece of a statement in a list, in characters.
 const TEXT_MAX: usize = 200;
@@ -99,12 +99,17 @@ pub struct NotifyRoute {
     pub targets: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// What is remembered of it.
+    #[serde(default)]
+    pub counts: DeliveryCounts,
 }
 
 impl NotifyRoute {
     /// What is said of a route.
     #[must_use]
-    pub fn of(route: &Route) -> Self {
+    pub fn of(route: &Route, counts: DeliveryCounts) -> Self {
         let kind = match route.way {
             Way::Webhook(_) => "webhook",
             Way::Slack(_) => "slack",
@@ -118,6 +123,8 @@ impl NotifyRoute {
             events: of.events.clone(),
             targets: of.targets.clone(),
             labels: of.labels.clone(),
+            tables: of.tables.clone(),
+            counts,
         }
     }
 }

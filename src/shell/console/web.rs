@@ -11,6 +11,7 @@ mod jobs;
 mod layout;
 mod live;
 mod login;
+mod notifications;
 mod now;
 mod oidc;
 mod parts;
@@ -59,6 +60,9 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
         .route("/changes/{id}", get(traffic::page))
         .route("/schema-changes", get(definitions::list))
         .route("/schema-changes/{position}", get(definitions::one))
+        .route("/notifications", get(notifications::page))
+        .route("/notifications/{id}/retry", post(notifications::retry))
+        .route("/notifications/routes/{name}/test", post(notifications::test))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", get(sessions::page))
         .route("/sessions/{id}/terminate", post(sessions::terminate))

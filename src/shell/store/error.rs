@@ -16,7 +16,7 @@ pub enum StoreError {
     NoChange(i64),
     #[error("there is no token {0}")]
     NoToken(i64),
-    #[error("there is no delivery {0} that was given up")]
+    #[error("there is no delivery {0} that has not arrived")]
     NoDelivery(i64),
     #[error(transparent)]
     Rejected(#[from] Rejection),

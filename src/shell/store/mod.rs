@@ -39,7 +39,7 @@ pub use history::{Change, ChangeFilter, ChangeOutcome, RunOf};
 pub use jobs::{JobChanged, JobFilter, JobRecorded, JobSeen};
 pub use journal::{Backend, NewRun, Run, RunOutcome, StepOutcome, StepRecord, places};
 pub use lock::DataDirectory;
-pub use outbox::{Delivery, DeliveryFilter, DeliveryState, NewDelivery, Tried};
+pub use outbox::{Delivery, DeliveryCounts, DeliveryFilter, DeliveryState, NewDelivery, Tried};
 pub use search::{Filter, Kin, PAGE_MAX};
 pub use tickets::{Limits, Opened, Recorded};
 pub use tokens::{OPERATOR, Token};

@@ -1,6 +1,8 @@
 //! The outbox of notifications: what has to be told, to whom, and whether it was. An event of a ticket, job or definition
 //! gets its deliveries in the same transaction in which the position moves past it, so none is lost or made twice.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,14 @@ pub struct Delivery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     pub notice: Notice,
+}
+
+/// How many deliveries of a route are remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeliveryCounts {
+    pub waiting: u64,
+    pub delivered: u64,
+    pub dead: u64,
 }
 
 /// How a try went.
@@ -236,13 +246,37 @@ impl Store {
         .await
     }
 
-    /// Tries one again that was given up, from now on as if it were new.
+    /// How many there are of each route that has any.
     ///
     /// # Errors
-    /// There is no such delivery that was given up, or the store cannot be written.
+    /// The store cannot be read.
+    pub async fn deliveries_counted(&self) -> Result<BTreeMap<String, DeliveryCounts>, StoreError> {
+        self.run(|connection| {
+            let sql = "SELECT route, state, count(*) FROM deliveries GROUP BY route, state";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
+            let mut counted: BTreeMap<String, DeliveryCounts> = BTreeMap::new();
+            for row in rows {
+                let (route, state, count) = row?;
+                let counts = counted.entry(route).or_default();
+                match DeliveryState::parse(&state) {
+                    Some(DeliveryState::Waiting) => counts.waiting = count,
+                    Some(DeliveryState::Delivered) => counts.delivered = count,
+                    Some(DeliveryState::Dead) | None => counts.dead = count,
+                }
+            }
+            Ok(counted)
+        })
+        .await
+    }
+
+    /// Tries one now: one that was given up as if it were new, one that waits for its next try before its time.
+    ///
+    /// # Errors
+    /// There is no such delivery that has not arrived, or the store cannot be written.
     pub async fn delivery_retry(&self, id: i64, now: Instant) -> Result<(), StoreError> {
-        let sql = "UPDATE deliveries SET state = 'waiting', tries = 0, created = ?2, due = ?2, ended = NULL \
-                   WHERE id = ?1 AND state = 'dead'";
+        let sql = "UPDATE deliveries SET tries = iif(state = 'dead', 0, tries), created = iif(state = 'dead', ?2, created), \
+                   state = 'waiting', due = ?2, ended = NULL WHERE id = ?1 AND state IN ('dead', 'waiting')";
         let rows = self.write(move |tx| Ok(tx.execute(sql, params![id, now.0])?)).await?;
         if rows == 0 { Err(StoreError::NoDelivery(id)) } else { Ok(()) }
     }

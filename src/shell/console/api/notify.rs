@@ -13,6 +13,9 @@ use crate::shell::clock::now;
 use crate::shell::console::view::{DeliveryPage, NotifyPage, NotifyRoute, Tested};
 use crate::shell::store::{DeliveryFilter, DeliveryState};
 
+/// Deliveries of a page, unless fewer are asked for.
+const LIMIT: u32 = 200;
+
 pub(super) fn doors(doors: Doors) -> Doors {
     let list = asked::<DeliveryQuery>(gives::<DeliveryPage>("List notifications, newest first"));
     doors
@@ -22,7 +25,7 @@ pub(super) fn doors(doors: Doors) -> Doors {
         .post(
             "/v1/deliveries/{id}/retry",
             Power::Operate,
-            gives::<DeliveryPage>("Try a notification again that was given up"),
+            gives::<DeliveryPage>("Try a notification now that has not arrived"),
             retry,
         )
 }
@@ -40,9 +43,11 @@ struct DeliveryQuery {
     limit: Option<u32>,
 }
 
-async fn routes(State(api): Shared) -> Json<NotifyPage> {
+async fn routes(State(api): Shared) -> Answer<NotifyPage> {
+    let counted = api.tickets.store.deliveries_counted().await?;
+    let counts = |name: &str| counted.get(name).copied().unwrap_or_default();
     let routes = api.notifier.routes();
-    Json(NotifyPage { routes: routes.iter().map(|route| NotifyRoute::of(route)).collect() })
+    Ok(Json(NotifyPage { routes: routes.iter().map(|route| NotifyRoute::of(route, counts(&route.name))).collect() }))
 }
 
 async fn test(State(api): Shared, who: Identity, Path(name): Path<String>) -> Answer<Tested> {
@@ -61,10 +66,11 @@ async fn deliveries(State(api): Shared, query: Asked<DeliveryQuery>) -> Answer<D
     let Query(query) = query?;
     let unknown = |word: &str| Problem::bad_request(&format!("there is no state {word:?} of a delivery"));
     let state = query.state.map(|word| DeliveryState::parse(&word).ok_or_else(|| unknown(&word))).transpose()?;
-    let filter =
-        DeliveryFilter { state, route: query.route, before: query.before, limit: query.limit.unwrap_or_default() };
+    let limit = query.limit.unwrap_or(LIMIT).clamp(1, LIMIT);
+    let filter = DeliveryFilter { state, route: query.route, before: query.before, limit };
     let deliveries = api.tickets.store.deliveries(filter).await?;
-    let next = deliveries.last().map(|delivery| delivery.id);
+    let full = usize::try_from(limit).is_ok_and(|limit| deliveries.len() >= limit);
+    let next = deliveries.last().filter(|_| full).map(|delivery| delivery.id);
     Ok(Json(DeliveryPage { deliveries, next }))
 }
 

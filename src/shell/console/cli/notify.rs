@@ -7,7 +7,7 @@ use super::super::client::Client;
 use super::super::text::{encoded, line};
 use super::super::view::{DeliveryPage, NotifyPage, Tested};
 use super::{CliError, Connection, EXIT_CODES, print_json};
-use crate::shell::store::{Delivery, DeliveryState};
+use crate::shell::store::{Delivery, DeliveryCounts, DeliveryState};
 
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
@@ -41,8 +41,11 @@ pub enum NotifyCommand {
         /// At most this many
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
+        /// Only smaller numbers: the next page
+        #[arg(long, value_name = "N")]
+        before: Option<i64>,
     },
-    /// Try one again that was given up
+    /// Try one now that was given up, or that waits for its next try
     Retry {
         /// Number of the delivery
         #[arg(value_name = "N")]
@@ -61,7 +64,10 @@ pub(super) fn notify(client: &Client, args: &NotifyArgs, out: &mut dyn Write) ->
                 writeln!(out, "There are no routes: add [[notify]] to the configuration.")?;
             }
             for route in &page.routes {
-                writeln!(out, "{} ({}): {}", line(&route.name), line(&route.kind), line(&route.events.join(", ")))?;
+                let (kind, events) = (line(&route.kind), line(&route.events.join(", ")));
+                let DeliveryCounts { waiting, delivered, dead } = route.counts;
+                let counts = format!("{waiting} waiting, {delivered} delivered, {dead} given up");
+                writeln!(out, "{} ({kind}): {events}; {counts}", line(&route.name))?;
             }
             Ok(())
         }
@@ -72,11 +78,12 @@ pub(super) fn notify(client: &Client, args: &NotifyArgs, out: &mut dyn Write) ->
             }
             Ok(writeln!(out, "A message was sent on the route {}.", line(&tested.route))?)
         }
-        NotifyCommand::List { state, route, limit } => {
+        NotifyCommand::List { state, route, limit, before } => {
             let mut path = format!("/v1/deliveries?limit={limit}");
             for (key, value) in [("state", state), ("route", route)] {
                 path.extend(value.iter().map(|value| format!("&{key}={}", encoded(value))));
             }
+            path.extend(before.iter().map(|before| format!("&before={before}")));
             list(&client.get(&path)?, args, out)
         }
         NotifyCommand::Retry { id } => {
@@ -92,6 +99,9 @@ fn list(page: &DeliveryPage, args: &NotifyArgs, out: &mut dyn Write) -> Result<(
     }
     for delivery in &page.deliveries {
         writeln!(out, "{}", shown(delivery))?;
+    }
+    if let Some(next) = page.next {
+        writeln!(out, "More: --before {next}")?;
     }
     Ok(())
 }

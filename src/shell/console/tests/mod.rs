@@ -2,6 +2,7 @@
 
 mod asking;
 mod http;
+mod notifications;
 mod roles;
 mod terminal;
 mod web;

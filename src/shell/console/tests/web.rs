@@ -7,16 +7,16 @@ use crate::kernel::review::{Command, People, StateName};
 use crate::shell::console::limits::Limits;
 
 /// What a browser keeps of an answer.
-struct Seen {
-    status: u16,
-    to: String,
+pub(super) struct Seen {
+    pub(super) status: u16,
+    pub(super) to: String,
     cookie: String,
     policy: String,
-    body: String,
+    pub(super) body: String,
 }
 
 /// A GET, or a POST of a form. Redirects are shown, not followed.
-async fn ask(gateway: &Gateway, cookie: &str, path: &str, form: Option<&[(&str, &str)]>) -> Seen {
+pub(super) async fn ask(gateway: &Gateway, cookie: &str, path: &str, form: Option<&[(&str, &str)]>) -> Seen {
     let (url, cookie) = (format!("http://{}{path}", gateway.address), cookie.to_owned());
     let form: Option<Vec<(String, String)>> =
         form.map(|pairs| pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
@@ -45,14 +45,14 @@ async fn ask(gateway: &Gateway, cookie: &str, path: &str, form: Option<&[(&str, 
     .expect("runs")
 }
 
-async fn signed_in(gateway: &Gateway, token: &str, by: &str) -> String {
+pub(super) async fn signed_in(gateway: &Gateway, token: &str, by: &str) -> String {
     let seen = ask(gateway, "", "/login", Some(&[("token", token), ("by", by), ("to", "/tickets/1")])).await;
     assert_eq!((seen.status, seen.to.as_str()), (303, "/tickets/1"));
     seen.cookie
 }
 
 /// The seal in the forms of a page.
-fn field(page: &str, name: &str) -> String {
+pub(super) fn field(page: &str, name: &str) -> String {
     let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).expect("has the field");
     rest.split('"').next().unwrap_or_default().to_owned()
 }

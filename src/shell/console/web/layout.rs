@@ -14,6 +14,7 @@ pub(super) enum Part {
     Jobs,
     Changes,
     Sessions,
+    Notifications,
     Targets,
     Settings,
 }
@@ -41,6 +42,7 @@ pub(super) fn page(viewer: &Viewer, page: &Page<'_>, body: Markup) -> Markup {
                     (link(Part::Jobs, "/jobs", "Jobs"))
                     (link(Part::Changes, "/changes", "Changes"))
                     @if viewer.can(Power::Audit) { (link(Part::Sessions, "/sessions", "Sessions")) }
+                    @if viewer.can(Power::Audit) { (link(Part::Notifications, "/notifications", "Notifications")) }
                     (link(Part::Targets, "/targets", "Targets"))
                     (link(Part::Settings, "/settings", "Settings"))
                 }
