@@ -17,6 +17,7 @@ mod notify;
 mod oidc;
 mod people;
 mod policies;
+mod record;
 mod secret;
 mod section;
 mod settings;
@@ -30,6 +31,7 @@ pub use explain::{Explained, check, explain, in_words, render, run_check, target
 pub use mistake::Mistake;
 pub use notify::{Email, Endpoint, MailTls, Notifications, Route, Slack, Templates, Way, Webhook};
 pub use oidc::Oidc;
+pub use record::{OnFailure, Parameters, Record};
 pub use secret::Secret;
 pub use settings::*;
 pub use sql_console::SqlConsole;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use super::address;
 use super::mistake::Mistake;
+use super::record::{OnFailure, Parameters, Record};
 use super::section::{Item, Section};
-use super::settings::{
-    ADMIN_PORT, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, OnFailure, Parameters, Record, Settings,
-};
+use super::settings::{ADMIN_PORT, Hold, HoldMode, Limits, ListenAddress, Listener, ListenerTls, Settings};
 use super::targets::{self, Common};
 use super::written::{Sources, Written};
 use super::{naming, notify, oidc, people, policies, sql_console, targets::HOLD_MODES, targets::MODES};

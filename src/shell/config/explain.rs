@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::mistake::Mistake;
-use super::settings::{
-    Auth, ClientGone, HoldMode, ListenAddress, Listener, OnFailure, Parameters, Settings, Target, UpstreamLogin,
-};
+use super::record::{OnFailure, Parameters};
+use super::settings::{Auth, ClientGone, HoldMode, ListenAddress, Listener, Settings, Target, UpstreamLogin};
 use super::throttle;
 use super::{Loaded, Overrides, load};
 use crate::kernel::policy::{Entry, OWNERS, Policy, Review};
@@ -151,6 +150,9 @@ pub fn target(settings: &Settings, target: &Target) -> Vec<(&'static str, String
     if let Some(idle) = target.end_idle {
         let text = "sessions that idle in a transaction in the way of a change are ended";
         say("idle", format!("{text} after {}", duration(idle)));
+    }
+    if !target.definitions {
+        say("definitions", "are not looked up: nobody is told what changes have made of them".to_owned());
     }
     if !target.startup_parameters.is_empty() {
         say("startup", format!("these settings are passed on too: {}", target.startup_parameters.join(", ")));

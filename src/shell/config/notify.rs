@@ -33,6 +33,8 @@ pub struct Notifications {
     pub give_up: Duration,
     /// How long it is remembered after that.
     pub keep: Duration,
+    /// How long changes of definitions are remembered; absent: for ever.
+    pub keep_definitions: Option<Duration>,
     /// How long a receiver may take for its answer.
     pub timeout: Duration,
     pub routes: Vec<Arc<Route>>,
@@ -100,6 +102,7 @@ impl Default for Notifications {
             templates: Templates::default(),
             give_up: Duration::from_secs(3 * DAY_S),
             keep: Duration::from_secs(30 * DAY_S),
+            keep_definitions: None,
             timeout: Duration::from_secs(10),
             routes: Vec::new(),
         }
@@ -168,6 +171,10 @@ pub(super) fn read(root: &Section<'_>) -> Notifications {
         templates: section.path("templates").map(|folder| templates(&section, &folder)).unwrap_or_default(),
         give_up: section.seconds("give_up_s", default.give_up, 60..=30 * 86_400),
         keep: section.seconds("keep_s", default.keep, 3_600..=366 * 86_400),
+        keep_definitions: match section.number("keep_definitions_s", 0, 0..=100 * 366 * 86_400) {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        },
         timeout: section.seconds("timeout_s", default.timeout, 1..=60),
         routes: Vec::new(),
     };

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::notify::Notifications;
 use super::oidc::Oidc;
+use super::record::Record;
 use super::secret::Secret;
 use super::sql_console::SqlConsole;
 use super::users::Users;
@@ -74,6 +75,12 @@ impl Settings {
             Some(policy) => policy.clone(),
             None => Arc::new(Policy::strict()),
         }
+    }
+
+    /// Whether definitions are looked up around changes on a target.
+    #[must_use]
+    pub fn looks_up_definitions(&self, target: &str) -> bool {
+        self.targets.iter().find(|now| now.name == target).is_none_or(|now| now.definitions)
     }
 
     /// The bounds of a run on a target.
@@ -141,6 +148,8 @@ pub struct Target {
     pub throttle: Throttle,
     /// Sessions that idle in a transaction in the way of a change are ended after this; absent: never.
     pub end_idle: Option<Duration>,
+    /// Whether definitions are looked up around changes, for those who are told of them.
+    pub definitions: bool,
     /// Judge and record, change nothing.
     pub observe: bool,
     /// Name of an entry of [`Settings::policies`].
@@ -304,40 +313,6 @@ pub struct Hold {
     pub growth_factor: u32,
 }
 
-/// The record of sessions and statements.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    pub dir: PathBuf,
-    /// A new file is begun when one is this large.
-    pub rotate_bytes: u64,
-    /// Files kept; 0 keeps all.
-    pub files_max: u32,
-    pub stdout: bool,
-    pub parameters: Parameters,
-    /// Statement texts are cut after this many bytes (their hash covers all).
-    pub statement_bytes_max: usize,
-    pub on_failure: OnFailure,
-}
-
-/// What ordinary statements do while the record cannot be written. Changes are refused in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFailure {
-    /// They go on; what finds no room in memory is told as an exact gap afterwards.
-    #[default]
-    Continue,
-    /// They are refused when the memory for their records is full.
-    Refuse,
-}
-
-/// What the record keeps of bound parameters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Parameters {
-    None,
-    #[default]
-    Hash,
-    Text,
-}
-
 /// Somebody who may decide on tickets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reviewer {
@@ -394,6 +369,7 @@ impl Default for Target {
             jobs: Jobs::default(),
             throttle: Throttle::default(),
             end_idle: None,
+            definitions: true,
             observe: false,
             policy: "standard".to_owned(),
             hold: HoldMode::default(),
@@ -428,22 +404,6 @@ impl Default for Hold {
             pending_expiry: Duration::from_secs(24 * 3_600),
             approved_expiry: Duration::from_secs(3_600),
             growth_factor: 2,
-        }
-    }
-}
-
-impl Record {
-    /// The defaults under a data directory.
-    #[must_use]
-    pub fn in_data_dir(data_dir: &std::path::Path) -> Self {
-        Self {
-            dir: data_dir.join("record"),
-            rotate_bytes: 64 << 20,
-            files_max: 0,
-            stdout: false,
-            parameters: Parameters::default(),
-            statement_bytes_max: 65_536,
-            on_failure: OnFailure::default(),
         }
     }
 }

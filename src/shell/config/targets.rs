@@ -125,6 +125,7 @@ fn target(section: &Section<'_>, common: &Common<'_>, several: bool) -> Target {
             0 => None,
             seconds => Some(Duration::from_secs(seconds)),
         },
+        definitions: section.flag("definitions", default.definitions),
         observe: match observe {
             Some(own) if !common.observe_wins => own,
             Some(_) | None => default.observe,

@@ -12,6 +12,9 @@ use crate::kernel::notice::{Concern, SchemaOrigin, SchemaRun, afterwards, schema
 /// Before a run: what the first run writes down stays.
 pub(super) async fn before(jobs: &Jobs, stage: &mut Backstage<'_>, job: &Job) {
     let order = &job.order;
+    if !jobs.settings().looks_up_definitions(&order.target) {
+        return;
+    }
     let known = jobs.store().schema_of_job(job.id).await;
     if known.is_ok_and(|runs| !runs.is_empty()) {
         return;

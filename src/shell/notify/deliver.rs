@@ -58,6 +58,10 @@ impl Notifier {
         let names = self.routes().iter().map(|route| route.name.clone()).collect();
         let forgotten = async {
             self.store.deliveries_forget(Instant(now().0.saturating_sub(keep))).await?;
+            if let Some(keep) = self.settings().notifications.keep_definitions {
+                let ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+                self.store.schema_forget(now().minus_ms(ms)).await?;
+            }
             self.store.deliveries_drop_routes(names, now()).await
         };
         if let Err(error) = forgotten.await {

@@ -31,6 +31,9 @@ pub(super) struct Altered {
 impl Session {
     /// Remembers what a change is about.
     pub(super) fn touches(&mut self, reading: &Reading, assessment: &Assessment) {
+        if !self.settings().looks_up_definitions(&self.identity.target.name) {
+            return;
+        }
         let concern = Concern::of(reading);
         let is_free = |name: &&RelationName| matches!(assessment.facts.relation(name), Some(None));
         let absent = concern.names.iter().filter(is_free).cloned().collect();

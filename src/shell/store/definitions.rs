@@ -92,6 +92,20 @@ impl Store {
         .await
     }
 
+    /// Forgets what is older than a time and was told to all routes. The newest stays: by it positions go on.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn schema_forget(&self, before: Instant) -> Result<usize, StoreError> {
+        self.write(move |tx| {
+            let told = super::tickets::position_of(tx, super::outbox::SCHEMA_TOLD)?;
+            let sql = "DELETE FROM schema_events WHERE at < ?1 AND seq <= ?2 \
+                       AND seq < (SELECT max(seq) FROM schema_events)";
+            Ok(tx.execute(sql, params![before.0, told])?)
+        })
+        .await
+    }
+
     /// Hears of every change of a definition from now on.
     #[must_use]
     pub fn watch_schema(&self) -> tokio::sync::broadcast::Receiver<()> {

@@ -13,7 +13,9 @@ use crate::kernel::notice::Notice;
 use crate::kernel::review::Instant;
 
 /// Up to where the events of tickets, of jobs and of definitions have their deliveries.
-const POSITIONS: [&str; 3] = ["notified", "notified_jobs", "notified_schema"];
+const POSITIONS: [&str; 3] = ["notified", "notified_jobs", SCHEMA_TOLD];
+/// The last of them.
+pub(super) const SCHEMA_TOLD: &str = "notified_schema";
 /// What makes ids of events differ from those of another gateway.
 const INSTANCE: &str = "instance";
 /// Most deliveries in one answer.
