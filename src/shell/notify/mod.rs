@@ -10,6 +10,8 @@ mod fan;
 mod http;
 pub mod slack;
 mod teams;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod webhook;
 

@@ -1,7 +1,7 @@
 //! Slack: one message for each ticket in the route's channel, changed as the ticket moves, and words to the
 //! requester. Buttons come back through the admin door: [`interaction`].
 
-mod blocks;
+pub(super) mod blocks;
 pub mod interaction;
 
 use std::time::Duration;

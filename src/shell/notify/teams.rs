@@ -21,7 +21,7 @@ pub(super) fn send(endpoint: &Endpoint, notice: &Notice, texts: &Texts, timeout:
 }
 
 /// Text that others wrote stands in runs, where nothing is markup.
-fn card(notice: &Notice, texts: &Texts) -> Value {
+pub(super) fn card(notice: &Notice, texts: &Texts) -> Value {
     let run = |text: String, monospace: bool| {
         let font = if monospace { "Monospace" } else { "Default" };
         json!({ "type": "RichTextBlock", "inlines": [{ "type": "TextRun", "text": text, "fontType": font }] })

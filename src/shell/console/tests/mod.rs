@@ -1,6 +1,7 @@
 //! The doors from outside: sessions against reviewers, real HTTP over loopback, and what the terminal shows.
 
 mod asking;
+mod definitions;
 mod http;
 mod notifications;
 mod roles;

@@ -14,11 +14,11 @@ const STATEMENT_MAX: usize = 2_900;
 const FINDINGS_MAX: usize = 8;
 
 /// Ids of the buttons, and of the form that asks why.
-pub(super) const APPROVE: &str = "lockkeeper_approve";
+pub(in crate::shell::notify) const APPROVE: &str = "lockkeeper_approve";
 pub(super) const REJECT: &str = "lockkeeper_reject";
 const OPEN: &str = "lockkeeper_open";
 
-pub(super) fn message(slack: &Slack, notice: &Notice, texts: &Texts) -> Value {
+pub(in crate::shell::notify) fn message(slack: &Slack, notice: &Notice, texts: &Texts) -> Value {
     let header = json!({ "type": "plain_text", "text": cut(&texts.title, HEADER_MAX - 1).0, "emoji": false });
     let mut blocks = vec![json!({ "type": "header", "text": header })];
     let mut whole = true;
