@@ -3,6 +3,7 @@
 mod asking;
 mod definitions;
 mod http;
+mod live;
 mod notifications;
 mod roles;
 mod terminal;
