@@ -34,9 +34,10 @@ const QUERIES: &[&str] = &[
      from pg_constraint k join pg_namespace n on n.oid = k.connamespace
      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
     // Indexes, with definition and state.
-    "select format('index %s: %s valid=%s ready=%s unique=%s primary=%s owner=%s', i.indexrelid::regclass,
-        pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisready, i.indisunique, i.indisprimary,
-        pg_get_userbyid(c.relowner))
+    "select format('index %s: %s parts=%s valid=%s ready=%s unique=%s primary=%s owner=%s', i.indexrelid::regclass,
+        pg_get_indexdef(i.indexrelid),
+        (select array_agg(a.attname order by a.attnum) from pg_attribute a where a.attrelid = i.indexrelid),
+        i.indisvalid, i.indisready, i.indisunique, i.indisprimary, pg_get_userbyid(c.relowner))
      from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'",
     // Relations and who owns them.

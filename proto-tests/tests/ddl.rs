@@ -30,6 +30,8 @@ create table parent(a int);
 create table child(b int) inherits (parent);
 insert into parent select g from generate_series(1, 30000) g;
 insert into child select g, g from generate_series(1, 30000) g;
+create table was_keyless(a int, b text, constraint keyless_b_check check (b <> ''), constraint keyless_a_key check (a > 0),
+  constraint keyless_a_fkey foreign key (a) references customer);
 create table tiny(id int);
 create schema other;
 create table other.orders(id int primary key, note text);
@@ -66,6 +68,10 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("alter table orders add foreign key (customer_id) references customer", "ALTER TABLE"),
     ("alter table orders add constraint orders_pair unique (customer_id, id)", "ALTER TABLE"),
     ("alter table keyless add primary key (a)", "ALTER TABLE"),
+    // Another table has the names that these would get: the server finds others.
+    ("alter table keyless add check (b <> 'x'), add check (b <> 'y')", "ALTER TABLE"),
+    ("alter table keyless add foreign key (a) references orders", "ALTER TABLE"),
+    ("alter table keyless add unique (a)", "ALTER TABLE"),
     ("alter table keyless add column number serial", "ALTER TABLE"),
     ("alter table part add column number serial", "ALTER TABLE"),
     ("alter table parent add column token uuid not null default gen_random_uuid()", "ALTER TABLE"),

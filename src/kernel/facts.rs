@@ -195,11 +195,14 @@ pub struct RelationFacts {
     pub columns: Vec<ColumnFacts>,
     pub indexes: Vec<IndexFacts>,
     pub constraints: Vec<ConstraintFacts>,
+    /// Names of others' constraints in its schema that begin as names made for it would: the server avoids them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraint_names: Vec<String>,
     /// Views and the like that depend on it: `view public.v`.
     pub dependents: Vec<String>,
     /// The table an index belongs to (kind Index only).
     pub index_of: Option<RelationName>,
-    /// Names of relations already used in its schema (to choose free names for helpers).
+    /// A publication sends its rows.
     pub published: bool,
     /// What a change of it locks or reads besides.
     #[serde(default)]
@@ -265,6 +268,12 @@ pub struct Reactions {
     pub update_rules: Vec<String>,
     /// A rule does something else or something more than the write.
     pub rules: bool,
+    /// Row security hides rows of it, or of a part, from this role.
+    #[serde(default)]
+    pub hides_rows: bool,
+    /// It, or a part, is published with its UPDATEs and has no replica identity: the server refuses every one.
+    #[serde(default)]
+    pub refuses_updates: bool,
 }
 
 /// `pg_trigger`.

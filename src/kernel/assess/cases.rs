@@ -171,6 +171,7 @@ fn table(name: &str, size: (u64, u64)) -> RelationFacts {
             index(name, &format!("{name}_pkey"), &["id"], true),
             index(name, &format!("{name}_a_idx"), &["a"], false),
         ],
+        constraint_names: Vec::new(),
         constraints: vec![
             constraint(&format!("{name}_pkey"), 'p', &["id"], "PRIMARY KEY (id)"),
             constraint("c_filled", 'c', &["c"], "CHECK ((c IS NOT NULL))"),

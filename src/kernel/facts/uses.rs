@@ -223,9 +223,23 @@ pub struct IndexUse {
     pub clustered: bool,
     pub tablespace: Option<String>,
     pub comment: Option<String>,
+    /// The names that the index itself has for what it is over, in order.
+    #[serde(default)]
+    pub parts: Vec<String>,
+    /// Those of them that are the column as it is.
+    #[serde(default)]
+    pub plain: Vec<String>,
 }
 
 impl IndexUse {
+    /// Whether an index over another column in this one's place can have the same name for it.
+    #[must_use]
+    pub fn names_it(&self, column: &str) -> bool {
+        // A number behind the name would be there because it is taken, and is not where the column has another one.
+        let numbered = |part: &String| part.strip_prefix(column).is_some_and(|rest| rest.parse::<u32>().is_ok());
+        self.plain == [column] && !self.parts.iter().any(numbered)
+    }
+
     fn assumed(index: &IndexFacts) -> Self {
         Self {
             name: index.name.clone(),
@@ -238,6 +252,8 @@ impl IndexUse {
             clustered: false,
             tablespace: None,
             comment: None,
+            parts: Vec::new(),
+            plain: Vec::new(),
         }
     }
 }

@@ -293,6 +293,7 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         columns: Vec::new(),
         indexes: Vec::new(),
         constraints: Vec::new(),
+        constraint_names: Vec::new(),
         dependents: Vec::new(),
         index_of: None,
         published: false,

@@ -39,6 +39,13 @@ pub fn plan(table: &RelationFacts, column: &AddColumn, facts: &Facts, names: &mu
     if let Some(rule) = table.reacts.update_rules.first().filter(|_| is_volatile) {
         return Err(format!("rule {rule} would change what fills old rows"));
     }
+    if table.reacts.refuses_updates && is_volatile {
+        return Err("it is published with its UPDATEs and has no replica identity, so that the server refuses every UPDATE"
+            .to_owned());
+    }
+    if table.reacts.hides_rows && is_volatile {
+        return Err("row security hides rows of it from this role, which would not be filled".to_owned());
+    }
     let mut steps = if is_volatile {
         filled(table, column, (type_facts, facts), names)?
     } else {

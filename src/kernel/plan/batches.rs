@@ -131,6 +131,9 @@ fn possible(kind: MassWriteKind, write: &ByRow, table: &RelationFacts, facts: &F
     if table.members.iter().any(|member| member.kind == RelationKind::ForeignTable) {
         return Err("one of its partitions is a foreign table".to_owned());
     }
+    if table.reacts.hides_rows && table.has_children {
+        return Err("row security hides rows of it from this role, and other ones where its parts are named".to_owned());
+    }
     if table.reacts.rules {
         return Err("rules of the table turn the write into another one".to_owned());
     }

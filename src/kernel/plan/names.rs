@@ -34,13 +34,13 @@ impl<'a> Names<'a> {
     /// A free name for an index that belongs to a constraint: both name spaces must be free.
     pub fn index_constraint(&mut self, table: &RelationFacts, middle: &str, label: &str) -> String {
         self.choose(table, middle, label, |names, name| {
-            names.relation_taken(table, name) || table.constraint(name).is_some()
+            names.relation_taken(table, name) || constraint_taken(table, name)
         })
     }
 
     /// A free name for a constraint of `table`.
     pub fn constraint(&mut self, table: &RelationFacts, middle: &str, label: &str) -> String {
-        self.choose(table, middle, label, |_, name| table.constraint(name).is_some())
+        self.choose(table, middle, label, |_, name| constraint_taken(table, name))
     }
 
     fn choose(
@@ -74,6 +74,11 @@ impl<'a> Names<'a> {
             matches!(self.facts.relation(&written), Some(Some(found)) if found.schema == table.schema)
         })
     }
+}
+
+/// A name the server makes is free in the whole schema; one that is written need be so in its table only.
+fn constraint_taken(table: &RelationFacts, name: &str) -> bool {
+    table.constraint(name).is_some() || table.constraint_names.iter().any(|other| other == name)
 }
 
 /// `name1_name2_label`, shortened alternately to fit (`makeObjectName`).

@@ -63,6 +63,7 @@ fn relation_for_test() -> RelationFacts {
         }],
         indexes: Vec::new(),
         constraints: Vec::new(),
+        constraint_names: Vec::new(),
         dependents: Vec::new(),
         index_of: None,
         published: false,

@@ -91,6 +91,24 @@ SELECT pg_catalog.json_build_object(
     'populated', c.relispopulated,
     -- Bits of tgtype (pg_trigger.h): 0 row, 2 insert, 3 delete, 4 update.
     'reacts', pg_catalog.json_build_object(
+      'hides_rows', EXISTS (SELECT FROM tree b JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) b.oid
+        WHERE b.root OPERATOR(pg_catalog.=) c.oid AND t.relrowsecurity AND pg_catalog.row_security_active(t.oid)),
+      'refuses_updates', EXISTS (SELECT FROM tree b JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) b.oid
+        WHERE b.root OPERATOR(pg_catalog.=) c.oid AND t.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char"
+          AND t.relpersistence OPERATOR(pg_catalog.=) 'p'::pg_catalog."char"
+          AND CASE WHEN t.relreplident OPERATOR(pg_catalog.=) 'f'::pg_catalog."char" THEN false
+            WHEN t.relreplident OPERATOR(pg_catalog.=) 'n'::pg_catalog."char" THEN true
+            ELSE NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) t.oid AND i.indisvalid
+              AND CASE WHEN t.relreplident OPERATOR(pg_catalog.=) 'i'::pg_catalog."char" THEN i.indisreplident
+                ELSE i.indisprimary END) END
+          AND (EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables AND p.pubupdate)
+            OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r
+              JOIN pg_catalog.pg_publication p ON p.oid OPERATOR(pg_catalog.=) r.prpubid
+              WHERE p.pubupdate AND r.prrelid OPERATOR(pg_catalog.=) ANY (ARRAY[t.oid, c.oid]))
+            -- FOR TABLES IN SCHEMA, as below; whether it has UPDATEs is not looked at.
+            OR EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid OPERATOR(pg_catalog.=) 6237::pg_catalog.oid
+              AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid
+              AND d.refobjid OPERATOR(pg_catalog.=) t.relnamespace))),
       'rules', c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog."char"[]),
       'update_rules', COALESCE((SELECT pg_catalog.json_agg(r.rulename ORDER BY r.rulename)
         FROM pg_catalog.pg_rewrite r JOIN tree b ON b.oid OPERATOR(pg_catalog.=) r.ev_class
@@ -168,6 +186,14 @@ SELECT pg_catalog.json_build_object(
         'comment', pg_catalog.obj_description(o.oid, 'pg_constraint'))
         ORDER BY o.conname)
       FROM pg_catalog.pg_constraint o WHERE o.conrelid OPERATOR(pg_catalog.=) c.oid), '[]'::pg_catalog.json),
+    -- Names made for it begin with 24 bytes of its own, or more.
+    'constraint_names', COALESCE((SELECT pg_catalog.json_agg(o.conname ORDER BY o.conname)
+      FROM pg_catalog.pg_constraint o WHERE o.connamespace OPERATOR(pg_catalog.=) c.relnamespace
+        AND o.conrelid OPERATOR(pg_catalog.<>) c.oid AND pg_catalog.starts_with(o.conname::pg_catalog.text,
+          pg_catalog."left"(c.relname::pg_catalog.text, CASE
+            WHEN pg_catalog.octet_length(c.relname::pg_catalog.text)
+              OPERATOR(pg_catalog.=) pg_catalog.length(c.relname::pg_catalog.text) THEN 24 ELSE 6 END))
+        AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,f}'::pg_catalog."char"[])), '[]'::pg_catalog.json),
     'dependents', COALESCE((SELECT pg_catalog.json_agg(u.what ORDER BY u.what) FROM (
         SELECT CASE WHEN v.relkind OPERATOR(pg_catalog.=) 'm'::pg_catalog."char" THEN 'materialized view '
             WHEN v.relkind OPERATOR(pg_catalog.=) 'v'::pg_catalog."char" THEN 'view ' ELSE 'rule on ' END

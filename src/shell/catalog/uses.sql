@@ -83,7 +83,14 @@ SELECT pg_catalog.json_build_object(
           AND o.contype OPERATOR(pg_catalog.=) ANY ('{p,u,x}'::pg_catalog."char"[]) LIMIT 1),
       'replica_identity', i.indisreplident, 'clustered', i.indisclustered,
       'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s WHERE s.oid OPERATOR(pg_catalog.=) x.reltablespace),
-      'comment', pg_catalog.obj_description(x.oid, 'pg_class')) ORDER BY x.relname)
+      'comment', pg_catalog.obj_description(x.oid, 'pg_class'),
+      'parts', COALESCE((SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid OPERATOR(pg_catalog.=) x.oid), '[]'::pg_catalog.json),
+      'plain', COALESCE((SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum)
+        FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) x.oid
+          AND a.attnum::pg_catalog.int8 OPERATOR(pg_catalog.=) k.place
+        WHERE k.attnum OPERATOR(pg_catalog.=) col.attnum), '[]'::pg_catalog.json)) ORDER BY x.relname)
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid
     WHERE i.indrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid AND (col.attnum OPERATOR(pg_catalog.=) ANY (i.indkey::pg_catalog.int2[]) OR EXISTS (SELECT FROM hangs h
       WHERE h.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AND h.objid OPERATOR(pg_catalog.=) x.oid))), '[]'::pg_catalog.json),

@@ -108,8 +108,13 @@ fn indexes_named(shadow: &Shadow<'_>) -> Vec<String> {
                 quote::qualified(&shadow.table.schema, &aside(&index.name))
             ));
         }
+        let qualified = quote::qualified(&shadow.table.schema, &index.name);
+        // It goes on calling the column what it was called when the index was made.
+        if index.names_it(shadow.change.column) {
+            let (old, new) = (quote::identifier(&shadow.name), quote::identifier(shadow.change.column));
+            all.push(format!("ALTER TABLE {qualified} RENAME COLUMN {old} TO {new}"));
+        }
         if let Some(text) = &index.comment {
-            let qualified = quote::qualified(&shadow.table.schema, &index.name);
             all.push(format!("COMMENT ON INDEX {qualified} IS {}", quote::literal(text)));
         }
         if index.replica_identity {
