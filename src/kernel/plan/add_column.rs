@@ -40,8 +40,10 @@ pub fn plan(table: &RelationFacts, column: &AddColumn, facts: &Facts, names: &mu
         return Err(format!("rule {rule} would change what fills old rows"));
     }
     if table.reacts.refuses_updates && is_volatile {
-        return Err("it is published with its UPDATEs and has no replica identity, so that the server refuses every UPDATE"
-            .to_owned());
+        return Err(
+            "it is published with its UPDATEs and has no replica identity, so that the server refuses every UPDATE"
+                .to_owned(),
+        );
     }
     if table.reacts.hides_rows && is_volatile {
         return Err("row security hides rows of it from this role, which would not be filled".to_owned());

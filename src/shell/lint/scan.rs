@@ -74,6 +74,13 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
+/// `\copy t from stdin`, whose data follow as those of COPY do.
+fn is_copy_from_stdin(line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(line).to_ascii_lowercase();
+    let mut words = line.split_ascii_whitespace();
+    words.next() == Some("\\copy") && words.any(|word| word == "from") && words.next() == Some("stdin")
+}
+
 impl Scanner<'_> {
     fn peek(&self, ahead: usize) -> u8 {
         self.bytes.get(self.at + ahead).copied().unwrap_or(0)
@@ -101,7 +108,10 @@ impl Scanner<'_> {
                 return;
             }
             b'/' if self.peek(1) == b'*' => {
-                self.at += comment_length(self.rest());
+                let (rest, length) = (self.rest(), comment_length(self.rest()));
+                // One that does not end is the server's to refuse, with all that it hides.
+                self.begun |= length == rest.len() && !rest.ends_with(b"*/");
+                self.at += length;
                 return;
             }
             b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => {
@@ -236,9 +246,14 @@ impl Scanner<'_> {
             let start = self.at;
             self.end_chunk(start);
         }
+        let copies = !self.begun && self.rest().get(..end - self.at).is_some_and(is_copy_from_stdin);
+        let command = self.at..end;
         self.at = end;
         if !self.begun {
             self.start = end;
+        }
+        if copies {
+            self.copy_data(command);
         }
     }
 
@@ -285,6 +300,12 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_that_does_not_end_hides_nothing() {
+        assert_eq!(chunks("/* drop table t;"), ["/* drop table t;"]);
+        assert!(chunks("/* drop table t; */ -- x").is_empty());
+    }
+
+    #[test]
     fn statements_end_at_semicolons_of_their_own() {
         for (text, expected) in [
             ("select 1; select 2", vec!["select 1;", "select 2"]),
@@ -328,6 +349,8 @@ mod tests {
         let copies = scan(text).copies;
         assert_eq!((copies.len(), copies[0].rows, &text[copies[0].data.clone()]), (1, 2, "1;\n'2\n\\.\n"));
         assert_eq!(scan("copy t from stdin;\n1\n2").copies[0].rows, 2, "it need not end");
+        let text = "\\copy t from stdin csv\n1;drop table x;\n\\.\ndrop table t;";
+        assert_eq!((scan(text).copies[0].rows, chunks(text)), (1, vec!["drop table t;"]));
         assert_eq!(scan("copy t from '/file';\nselect 1;").copies, []);
     }
 }
