@@ -261,6 +261,11 @@ fn cannot_be_true(server: &Server) {
         ("create index on orders (nosuch)", "42703"),
         ("create index on nosuch (a)", "42P01"),
         ("alter table orders add column id int", "42701"),
+        ("alter table orders add constraint c check (id > -2), add constraint c check (id < 9)", "42710"),
+        (
+            "alter table orders add column n int default 1 constraint c check (n > 0) constraint c check (n > 1)",
+            "42710",
+        ),
         ("create index orders_old_idx on orders (status)", "42P07"),
     ];
     let before = catalog::dump(twins.server, &twins.safe);

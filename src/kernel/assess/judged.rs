@@ -15,7 +15,7 @@ use super::super::rules::rename as keep_name;
 use super::super::rules::subject::{Earlier, Hazard, Subject};
 use super::super::rules::{Finding, RULES, Rule, brief_lock, definition, locks, watched};
 use super::super::sql::statement::{
-    AlterAction, AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, RelationName,
+    AlterAction, AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, RelationName, TableConstraint,
 };
 use super::{Assessed, part};
 
@@ -35,6 +35,36 @@ pub(super) struct Judged<'a> {
     pub(super) place: &'a Place<'a>,
     pub(super) facts: &'a Facts,
     pub(super) earlier: &'a Earlier,
+}
+
+/// Whether two of the constraints it adds are written under one name.
+fn names_twice(alter: &AlterTable) -> bool {
+    let mut names: Vec<&str> = added(alter).filter_map(|constraint| constraint.name.as_deref()).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+}
+
+/// Whether it does more than to add columns, and constraints without an index: what the server may refuse only after it
+/// has built one.
+fn builds(alter: &AlterTable) -> bool {
+    let adds = |kind: &AlterKind| matches!(kind, AlterKind::AddColumn(_) | AlterKind::AddConstraint(_));
+    let plain = |kind: &ConstraintKind| {
+        matches!(kind, ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } | ConstraintKind::NotNull)
+    };
+    !alter.actions.iter().all(|action| adds(&action.kind)) || !added(alter).all(|constraint| plain(&constraint.kind))
+}
+
+/// The constraints it adds, those of new columns too.
+fn added(alter: &AlterTable) -> impl Iterator<Item = &TableConstraint> {
+    alter.actions.iter().flat_map(|action| {
+        if let AlterKind::AddConstraint(constraint) = &action.kind {
+            std::slice::from_ref(constraint)
+        } else if let AlterKind::AddColumn(column) = &action.kind {
+            column.constraints.as_slice()
+        } else {
+            &[]
+        }
+    })
 }
 
 impl<'a> Judged<'a> {
@@ -91,8 +121,10 @@ impl<'a> Judged<'a> {
     fn alter(&self, alter: &'a AlterTable, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Option<Plan>) {
         let mut findings = Vec::new();
         let mut parts = Vec::new();
-        let mut possible = true;
-        if self.refused_at_once(alter) {
+        let twice = names_twice(alter);
+        // By their names the steps' probes would take the second for done.
+        let mut possible = !twice;
+        if twice && !builds(alter) || self.refused_at_once(alter) {
             return (findings, None);
         }
         for action in &alter.actions {

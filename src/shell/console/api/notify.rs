@@ -50,7 +50,12 @@ async fn routes(State(api): Shared) -> Answer<NotifyPage> {
     Ok(Json(NotifyPage { routes: routes.iter().map(|route| NotifyRoute::of(route, counts(&route.name))).collect() }))
 }
 
-async fn test(State(api): Shared, who: Identity, Path(name): Path<String>) -> Answer<Tested> {
+async fn test(
+    State(api): Shared,
+    who: Identity,
+    name: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Answer<Tested> {
+    let Path(name) = name.map_err(|rejected| Problem::bad_request(&rejected.body_text()))?;
     let routes = api.notifier.routes();
     let unknown = || Problem::new(StatusCode::NOT_FOUND, &format!("there is no route {name:?} under [[notify]]"));
     let route = routes.iter().find(|route| route.name == name).ok_or_else(unknown)?;

@@ -3,6 +3,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Form, FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -34,13 +35,15 @@ struct Call {
 
 async fn pressed(
     State(api): Shared,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let unsigned = || Problem::new(StatusCode::UNAUTHORIZED, &Refused::Signature.to_string());
+    let Path(name) = name.map_err(|_| unsigned())?;
     // Whoever cannot sign learns nothing about which routes there are.
     let (route, secret) = api.notifier.slack(&name).ok_or_else(unsigned)?;
+    let body = body.map_err(|rejected| Problem::new(rejected.status(), &rejected.body_text()))?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let signed = (text("x-slack-signature"), text("x-slack-request-timestamp"));
     check(&secret, signed, &body, now(), &api.slack_seen).map_err(|refused| problem(&refused))?;

@@ -190,6 +190,18 @@ async fn calls_and_their_answers() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_taken_apart_is_a_problem_too() {
+    let gateway = gateway_for_test().await;
+    let large = "x".repeat(100_000);
+    for (path, body, status) in
+        [("/v1/notify/%FF/test", "{}", 400), ("/v1/slack/%FF", "{}", 401), ("/v1/slack/x", large.as_str(), 401)]
+    {
+        let (got, problem) = gateway.call(TOKEN, path, Some(body)).await;
+        assert!(got == status && problem["title"].is_string(), "{path}: {got} {problem}");
+    }
+}
+
+#[tokio::test]
 async fn long_polls_answer_when_something_happens() {
     let gateway = gateway_for_test().await;
     let id = opened(&gateway.tickets).await;
