@@ -196,6 +196,15 @@ impl Chart {
         self.course.put(Point { ms: at.ms_since(self.began), step, done, estimate, per_second, left_ms });
     }
 
+    /// A step is done, counted from 0: if it was a backfill, so are all of its rows.
+    pub fn step_done(&mut self, step: usize, at: Instant) {
+        let Some(last) = self.course.points.last().copied().filter(|last| last.step == number(step)) else { return };
+        let began = self.marks.iter().rev().find(|mark| mark.step == last.step).map_or(self.began, |mark| mark.at);
+        let done = last.done.max(last.estimate);
+        let per_second = done.saturating_mul(1_000).checked_div(at.ms_since(began)).unwrap_or(last.per_second);
+        self.course.put(Point { ms: at.ms_since(self.began), done, per_second, left_ms: None, ..last });
+    }
+
     /// A second more of what others felt.
     pub fn take(&mut self, second: &Second) {
         let first = self.began.minus_ms(AROUND_MS);

@@ -216,8 +216,8 @@ impl Recording {
                 let rows = (*done, *estimate, *rows_per_second);
                 self.traffic.change(&self.of, |live| live.chart.rows(rows, left_ms, now()));
             }
-            Progress::StepDone { .. }
-            | Progress::AlreadyDone { .. }
+            Progress::StepDone { step, .. } => self.traffic.change(&self.of, |live| live.chart.step_done(*step, now())),
+            Progress::AlreadyDone { .. }
             | Progress::Retrying { .. }
             | Progress::Walked(_)
             | Progress::Throttled { .. }

@@ -114,6 +114,14 @@ fn a_change_that_goes_on_is_one_change() {
     let course: Vec<(u64, u32, u64)> =
         shown.course.points.iter().map(|point| (point.ms, point.step, point.done)).collect();
     assert_eq!(course, [(1_000, 1, 10), (61_000, 2, 90)]);
+    chart.step_done(0, at(64_000));
+    chart.step_done(1, at(70_000));
+    let last = chart.shown().course.points.last().copied().expect("is there");
+    assert_eq!(
+        (last.ms, last.step, last.done, last.per_second),
+        (70_000, 2, 100, 10),
+        "all of it, and how fast in the mean"
+    );
 }
 
 #[test]

@@ -188,7 +188,7 @@ pub(super) fn whole(viewer: &Viewer, change: &Change) -> Markup {
                 None => {},
             }
         }
-        (told(change))
+        div.stack { (told(change)) }
         section.card aria-labelledby="asked" { h2 #asked { "What was asked" } (sql::block(&change.text)) }
     }
 }
@@ -207,6 +207,7 @@ fn about(change: &Change) -> Markup {
         }
         (sql::inline(&short(&change.text, TEXT_WIDTH)))
         (told(change))
+        @if let Some(felt) = &change.traffic { span.quiet { (felt.words()) } }
     }
 }
 
@@ -221,7 +222,6 @@ fn told(change: &Change) -> Markup {
             @if !change.approved_by.is_empty() { ", approved by " (line(&change.approved_by.join(", "))) }
             @if let Some(by) = &change.ended_by { ", by " (line(by)) }
         }
-        @if let Some(felt) = &change.traffic { span.quiet { (felt.words()) } }
         @if let Some(checked) = change.checked() { span.quiet { (line(&checked)) } }
         @if let Some(detail) = &change.detail { span.quiet { (short(detail, TEXT_WIDTH)) } }
     }
