@@ -4,6 +4,7 @@ mod face;
 mod kin;
 mod naming;
 mod uses;
+mod whole;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,10 @@ pub use face::{ColumnComment, ColumnGrant, Face};
 pub use kin::{Kin, KinHow};
 pub use naming::NameKind;
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
+pub use whole::{
+    COPY_TRIGGER, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholeSequence, WholeTrigger,
+    shape,
+};
 
 mod partition;
 
@@ -29,6 +34,8 @@ pub struct Wanted {
     pub uses: Vec<WantedUse>,
     /// Relations that something else may have to stand in for.
     pub faces: Vec<RelationName>,
+    /// Tables whose place a copy may take.
+    pub wholes: Vec<RelationName>,
 }
 
 impl Wanted {
@@ -76,6 +83,9 @@ pub struct Facts {
     /// Keyed as the relations are.
     #[serde(default)]
     faces: BTreeMap<String, Face>,
+    /// Keyed as the relations are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    wholes: BTreeMap<String, Whole>,
 }
 
 impl Facts {
@@ -142,6 +152,16 @@ impl Facts {
 
     pub fn put_face(&mut self, relation: &RelationName, found: Face) {
         self.faces.insert(key(relation), found);
+    }
+
+    /// All that a table is made of, if that was asked.
+    #[must_use]
+    pub fn whole(&self, relation: &RelationName) -> Option<&Whole> {
+        self.wholes.get(&key(relation))
+    }
+
+    pub fn put_whole(&mut self, relation: &RelationName, found: Whole) {
+        self.wholes.insert(key(relation), found);
     }
 
     #[must_use]

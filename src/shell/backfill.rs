@@ -11,6 +11,7 @@
 //! on from there.
 
 mod compact;
+mod copy;
 mod load;
 mod pace;
 mod pages;
@@ -24,9 +25,11 @@ use self::pace::Pace;
 use self::pages::{Left, Pages, Part, Place, Slice};
 use self::slicing::Slicing;
 use super::database::{Database, DatabaseError, Row};
-use super::executor::{Control, Progress, begin, cancelled, end, error, is_contention, query_within, transaction};
+use super::executor::{
+    Control, Progress, at_one_moment, begin, cancelled, end, error, is_contention, query_within, transaction,
+};
 use crate::kernel::plan::throttle::Pressure;
-use crate::kernel::plan::{Backfill, Limits};
+use crate::kernel::plan::{Backfill, Limits, RowWrite};
 
 /// Passes that may find rows the one before did not, before the rest is left to the next step to judge.
 const PASSES_MAX: u32 = 12;
@@ -91,7 +94,11 @@ pub async fn fill<D: Database>(
         marked: None,
         is_first: true,
     };
-    let ended = if job.moves() { filler.compact().await } else { filler.run(pages).await };
+    let ended = match &job.write {
+        Some(RowWrite::Move) => filler.compact().await,
+        Some(RowWrite::Copy(copy)) => filler.copy(copy, &pages).await,
+        Some(RowWrite::Update { .. } | RowWrite::Delete) | None => filler.run(pages).await,
+    };
     *written += filler.rows;
     ended
 }

@@ -79,6 +79,15 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
         let rows = aside(db, queries::FACES, &[Some(oid.as_str())]).await?;
         answer::put_face(&mut facts, asked, &rows).map_err(unreadable)?;
     }
+    for asked in &wanted.wholes {
+        let Some(oid) = facts.relation(asked).flatten().map(|found| found.oid.to_string()) else { continue };
+        match aside(db, &queries::whole(), &[Some(LOCK_TIMEOUT_MS), Some(oid.as_str())]).await {
+            Ok(rows) => answer::put_whole(&mut facts, asked, &rows).map_err(unreadable)?,
+            // Not known then, and nothing is offered.
+            Err(error) if error.code() == Some(LOCK_NOT_AVAILABLE) && !db.in_pipeline() => {}
+            Err(error) => return Err(error),
+        }
+    }
     Ok(facts)
 }
 

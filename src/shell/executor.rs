@@ -32,7 +32,7 @@ use self::ledger::Book;
 pub use self::ledger::{Entry, Ledger, Past, Written};
 pub use self::report::{Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
-pub(super) use self::steps::{begin, end, query_within, transaction};
+pub(super) use self::steps::{at_one_moment, begin, end, query_within, transaction};
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::queue::Blocker;

@@ -303,14 +303,14 @@ fn busy(
 
 /// What a server's own sampling has seen of the table.
 #[derive(Default)]
-struct Locks {
+pub(crate) struct Locks {
     /// How long a lock that keeps readers or writers out was held.
-    held: Duration,
+    pub(crate) held: Duration,
     /// How long somebody waited, for the table or for a row of it.
-    waited: Duration,
+    pub(crate) waited: Duration,
 }
 
-fn watched(mut db: Wire, stop: &Arc<AtomicBool>) -> tokio::task::JoinHandle<Locks> {
+pub(crate) fn watched(mut db: Wire, stop: &Arc<AtomicBool>) -> tokio::task::JoinHandle<Locks> {
     let stop = stop.clone();
     tokio::spawn(async move {
         let (mut worst, mut since) = (Locks::default(), None);

@@ -218,6 +218,7 @@ async fn volatility_and_types(cluster: &Cluster) {
     let of = |sql: &str| TypeName { schema: None, name: sql.to_owned(), sql: sql.to_owned() };
     let wanted = Wanted {
         faces: Vec::new(),
+        wholes: Vec::new(),
         uses: Vec::new(),
         relations: Vec::new(),
         callees: cases.iter().map(|(callee, _)| callee.clone()).collect(),
@@ -262,6 +263,7 @@ async fn hostile_search_path(cluster: &Cluster) {
     db.run("SET search_path = evil, pg_catalog").await;
     let wanted = Wanted {
         faces: Vec::new(),
+        wholes: Vec::new(),
         uses: Vec::new(),
         relations: vec![name("t"), name("evil.t")],
         callees: vec![Callee::Function { schema: None, name: "lower".to_owned() }],

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod compact;
+mod copy;
 mod look_up;
 mod plans;
 mod run;
@@ -64,6 +65,16 @@ fn a_compaction_in_place_ends_as_vacuum_full_would() {
         println!("PostgreSQL {}", cluster.major);
         runtime.block_on(tablespaces::all(&cluster));
         runtime.block_on(compact::all(&cluster));
+    }
+}
+
+/// On every server there is.
+#[test]
+fn a_copied_table_ends_as_the_statement_would_leave_it() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for cluster in cluster::all() {
+        println!("PostgreSQL {}", cluster.major);
+        runtime.block_on(copy::all(&cluster));
     }
 }
 

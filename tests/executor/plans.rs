@@ -29,6 +29,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         undo: Vec::new(),
         reworded: None,
         heard: false,
+        ahead: Vec::new(),
         estimate: None,
         on: None,
     }
@@ -75,6 +76,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         undo: Vec::new(),
         reworded: None,
         heard: false,
+        ahead: Vec::new(),
         estimate: None,
         on: None,
     }
@@ -172,6 +174,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             undo: vec![cleanup],
             reworded: None,
             heard: false,
+            ahead: Vec::new(),
             estimate: None,
             on: None,
         }],

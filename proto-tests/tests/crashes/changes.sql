@@ -42,6 +42,7 @@ create table event_2 partition of event for values from ('2024-06-01') to ('2024
 reindex index orders_pair
 reindex table orders
 vacuum (full, analyze) bloated
+cluster shelf using shelf_place
 alter table customer rename to buyer
 alter table line rename order_id to bought_id
 alter table orders rename id to number

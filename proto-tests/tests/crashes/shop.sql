@@ -39,5 +39,15 @@ insert into child select g, g from generate_series(1, 2000) g;
 create table bloated(id int primary key, customer_id int references customer (id), note text);
 insert into bloated select g, 1 + g % 200, 'note ' || g from generate_series(1, 10000) g;
 delete from bloated where hashint4(id) % 5 <> 0;
+create table shelf(id int generated always as identity primary key, n serial, place int not null default 1,
+  customer_id int constraint of_customer references customer (id) on delete cascade, note text check (note <> ''), code text unique);
+insert into shelf (place, customer_id, note, code) select hashint4(g) & 255, 1 + g % 200, 'note ' || g, 'code' || g from generate_series(1, 4000) g;
+create index shelf_place on shelf (place) include (note);
+create statistics shelf_s on place, customer_id from shelf;
+create function touched() returns trigger language plpgsql as 'begin return new; end';
+create trigger touched before update on shelf for each row execute function touched();
+create policy anyones on shelf using (place > 0);
+comment on table shelf is 'where it lies';
+comment on index shelf_place is 'by place';
 create function stamp() returns text language sql volatile as 'select clock_timestamp()::text';
 analyze

@@ -26,6 +26,7 @@ pub fn wanted(reading: &Reading) -> Wanted {
     wanted.callees.sort();
     wanted.callees.dedup();
     wanted.faces.dedup();
+    wanted.wholes.dedup();
     wanted
 }
 
@@ -53,11 +54,11 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
             wanted.callees.extend(by_row.iter().flat_map(|write| write.callees.iter().cloned()));
         }
         Change::Rename(rename) => want_rename(rename, wanted),
+        Change::RewriteTable { relation, .. } => relation.iter().for_each(|table| want_whole(table, wanted)),
         Change::Truncate { .. }
         | Change::Privilege(_)
         | Change::Setting(_)
         | Change::Opaque(_)
-        | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
         | Change::CheckDomain { .. }
         | Change::CreateRule { .. }
@@ -69,6 +70,12 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         | Change::Other { .. }
         | Change::Unreadable { .. } => {}
     }
+}
+
+/// What it takes to put a copy in its place.
+fn want_whole(table: &RelationName, wanted: &mut Wanted) {
+    wanted.faces.push(table.clone());
+    wanted.wholes.push(table.clone());
 }
 
 /// What it takes to keep the old name working.
@@ -112,6 +119,7 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
                 let (relation, column) = (table.clone(), column.clone());
                 wanted.uses.push(WantedUse { relation, column, types: Vec::new() });
             }
+            AlterKind::Rewrites { .. } => want_whole(table, wanted),
             AlterKind::SetNotNull { .. }
             | AlterKind::DropNotNull { .. }
             | AlterKind::SetDefault { .. }
@@ -123,7 +131,6 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             | AlterKind::DetachPartition { .. }
             | AlterKind::WeakLock { .. }
             | AlterKind::BriefLock { .. }
-            | AlterKind::Rewrites { .. }
             | AlterKind::Security { .. }
             | AlterKind::Weakens { .. }
             | AlterKind::ReplicaIdentityDefault

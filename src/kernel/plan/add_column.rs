@@ -250,6 +250,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         undo: Vec::new(),
         reworded: None,
         heard: false,
+        ahead: Vec::new(),
         estimate: None,
         on: None,
     }

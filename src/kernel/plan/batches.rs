@@ -1,7 +1,7 @@
 //! A write of all rows in batches: each is a transaction of its own, so that no row stays locked for long and the
 //! room of old rows can be used again meanwhile. All or nothing is given up for that, so it is done on request only.
 
-use super::{Action, Backfill, Plan, RowWrite, Step, compact, quote};
+use super::{Action, Backfill, Plan, RowWrite, Step, compact, copy, quote};
 use crate::kernel::facts::{Facts, RelationFacts, RelationKind, Trigger};
 use crate::kernel::sql::statement::{Assignment, ByRow, Callee, LockMode, MassWriteKind};
 
@@ -29,6 +29,7 @@ pub fn is_unasked(plan: &Plan, text: &str) -> bool {
     match plan.recipe.as_str() {
         RECIPE => !asked_for(text),
         compact::RECIPE => !says(text, compact::REQUEST),
+        copy::RECIPE => !says(text, copy::REQUEST),
         _ => false,
     }
 }

@@ -97,6 +97,7 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         undo: vec![drop],
         reworded: None,
         heard: false,
+        ahead: Vec::new(),
         estimate: None,
         on: None,
     }

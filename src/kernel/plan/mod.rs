@@ -10,6 +10,7 @@ pub mod batches;
 pub mod combine;
 pub mod compact;
 pub mod concurrently;
+pub mod copy;
 pub mod create_index;
 pub mod create_partition;
 pub mod detach_partition;
@@ -169,6 +170,10 @@ pub struct Step {
     /// The table it locks, where that is not the plan's: a partition.
     #[serde(default)]
     pub on: Option<RelationName>,
+    /// Statements that run as of one moment, and as often as there is much to do for them, right before the step's own:
+    /// so that these find little left to do under their lock.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ahead: Vec<String>,
 }
 
 /// An error of a step in the words the server has for the statement that the step stands for.
@@ -271,6 +276,37 @@ pub enum RowWrite {
     Delete,
     /// Of nobody's: rows of the last pages are written as they are, so that they move to room further ahead.
     Move,
+    /// Of nobody's: rows are copied to another table.
+    Copy(RowCopy),
+}
+
+/// Rows that are copied to another table while they change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RowCopy {
+    /// Qualified and quoted.
+    pub into: String,
+    pub columns_sql: String,
+    /// The columns by which a row that is there already is known.
+    pub key_sql: String,
+    /// In which order they are written; absent: as they stand.
+    pub order: Option<SortedBy>,
+    /// Statements that, in one transaction and as of one moment, copy again what was changed; the last one is about as
+    /// many rows as there were changes.
+    pub again: Vec<String>,
+    /// Whether both hold the same, but for what is still to be copied again.
+    pub same_sql: String,
+}
+
+/// An order that batches can go by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SortedBy {
+    /// Quoted.
+    pub columns: Vec<String>,
+    /// Their types.
+    pub types: Vec<String>,
+    pub descending: bool,
+    /// Some may be null: those rows come last.
+    pub nulls: bool,
 }
 
 impl Backfill {
@@ -284,6 +320,15 @@ impl Backfill {
     #[must_use]
     pub fn moves(&self) -> bool {
         matches!(self.write, Some(RowWrite::Move))
+    }
+
+    /// Rows are copied to another table.
+    #[must_use]
+    pub fn copies(&self) -> Option<&RowCopy> {
+        match &self.write {
+            Some(RowWrite::Copy(copy)) => Some(copy),
+            Some(RowWrite::Update { .. } | RowWrite::Delete | RowWrite::Move) | None => None,
+        }
     }
 
     /// The whole of it in one statement: what the batches do together.
@@ -302,7 +347,31 @@ impl Backfill {
             }
             Some(RowWrite::Update { set_sql }) => format!("UPDATE {table} SET {set_sql} WHERE {rows}"),
             Some(RowWrite::Delete) => format!("DELETE FROM {table} WHERE {rows}"),
+            Some(RowWrite::Copy(copy)) => copy.statement(table, rows),
         }
+    }
+}
+
+impl RowCopy {
+    /// Copies those rows of a table; those that are there already stay.
+    #[must_use]
+    pub fn statement(&self, table: &str, rows: &str) -> String {
+        let Self { into, columns_sql, key_sql, .. } = self;
+        let order = self.order.as_ref().map(|order| format!(" ORDER BY {}", order.sql())).unwrap_or_default();
+        format!(
+            "INSERT INTO {into} ({columns_sql}) SELECT {columns_sql} FROM {table} WHERE {rows}{order} \
+             ON CONFLICT ({key_sql}) DO NOTHING"
+        )
+    }
+}
+
+impl SortedBy {
+    /// What follows ORDER BY.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        let way = if self.descending { " DESC" } else { "" };
+        let columns: Vec<String> = self.columns.iter().map(|column| format!("{column}{way}")).collect();
+        columns.join(", ")
     }
 }
 
@@ -326,10 +395,14 @@ impl Step {
             Action::Together { statements } => statements.iter().map(Cow::from).collect(),
             Action::BuildIndex { sql, leftover, cleanup } => vec![sql.into(), leftover.into(), cleanup.into()],
             Action::Reindex { sql, leftovers } => vec![sql.into(), leftovers.into()],
-            Action::Backfill(fill) => vec![fill.update_sql().into()],
+            Action::Backfill(fill) => {
+                let copy = fill.copies().into_iter();
+                let more = copy.flat_map(|copy| copy.again.iter().chain(std::iter::once(&copy.same_sql)));
+                std::iter::once(fill.update_sql().into()).chain(more.map(Cow::from)).collect()
+            }
             Action::Later { plan, .. } => plan.steps.iter().flat_map(Step::texts).collect(),
         };
-        texts.extend(self.probe.iter().chain(&self.past).chain(&self.undo).map(Cow::from));
+        texts.extend(self.probe.iter().chain(&self.past).chain(&self.undo).chain(&self.ahead).map(Cow::from));
         texts
     }
 
@@ -354,6 +427,7 @@ impl Step {
             heard: false,
             estimate: None,
             on: None,
+            ahead: Vec::new(),
         }
     }
 

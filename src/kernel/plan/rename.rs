@@ -155,12 +155,12 @@ fn stand_in(table: &RelationFacts, new: &str, face: &Face, facts: &Facts) -> Vec
     all
 }
 
-fn grantee(name: Option<&String>) -> String {
+pub(super) fn grantee(name: Option<&String>) -> String {
     name.map_or_else(|| "PUBLIC".to_owned(), |role| quote::identifier(role))
 }
 
 /// One statement for each role and option.
-fn granted<'a>(grants: impl Iterator<Item = (Option<&'a str>, &'a Grant)>, on: &str) -> Vec<String> {
+pub(super) fn granted<'a>(grants: impl Iterator<Item = (Option<&'a str>, &'a Grant)>, on: &str) -> Vec<String> {
     let mut by_role: BTreeMap<(Option<&String>, bool), Vec<String>> = BTreeMap::new();
     for (column, grant) in grants {
         let of = column.map(|column| format!(" ({})", quote::identifier(column))).unwrap_or_default();

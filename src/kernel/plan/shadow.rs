@@ -16,8 +16,10 @@ use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null}
 use crate::kernel::facts::{CastFacts, ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::LockMode;
 use crate::kernel::sql::write::NAME_BYTES;
+pub(super) use cutover::options as sequence_options;
 use expression::Expression;
 pub use rename::column as rename_column;
+pub(super) use text::index_body;
 
 /// The recipe's name.
 pub const RECIPE: &str = "change-type-aside";
@@ -269,6 +271,7 @@ impl Shadow<'_> {
             heard: false,
             estimate: None,
             on: None,
+            ahead: Vec::new(),
         }
     }
 

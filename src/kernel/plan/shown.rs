@@ -29,8 +29,8 @@ fn hide(sql: &mut String) {
 
 /// Whether a value is secret is seen by the column it goes to.
 fn hide_value(fill: &mut Backfill) {
-    // A column set to itself tells nothing.
-    if fill.moves() {
+    // A column set to itself tells nothing, nor do rows that are copied.
+    if fill.moves() || fill.copies().is_some() {
         return;
     }
     if let Some(RowWrite::Update { set_sql }) = &mut fill.write {

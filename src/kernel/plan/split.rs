@@ -1,6 +1,6 @@
 //! A plan inside somebody's transaction block: its first steps run there, the rest after COMMIT.
 
-use super::{Action, Mode, Plan, Step};
+use super::{Action, Mode, Plan, Step, copy};
 use crate::kernel::sql::write;
 
 impl Plan {
@@ -12,8 +12,10 @@ impl Plan {
         let head = self.steps.iter().take_while(|step| in_block(step)).count();
         let rest = self.steps.get(head..).unwrap_or_default();
         let counts = matches!(self.tag.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE");
+        // Rows are copied in an order of their own, and the cut-over waits for nobody's COMMIT.
+        let copies = self.recipe == copy::RECIPE;
         let later = |step: &Step| !matches!(step.action, Action::Sql { mode: Mode::AsIs, .. });
-        (self.rewrites() && !counts && !rest.is_empty() && rest.iter().all(later)).then_some(head)
+        (self.rewrites() && !counts && !copies && !rest.is_empty() && rest.iter().all(later)).then_some(head)
     }
 
     /// The steps of [`Self::head`] as a plan of their own.

@@ -22,6 +22,7 @@ fn plan_for_test() -> Plan {
         undo: Vec::new(),
         reworded: None,
         heard: false,
+        ahead: Vec::new(),
         estimate: None,
         on: None,
     };

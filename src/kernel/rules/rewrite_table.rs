@@ -3,8 +3,11 @@
 use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::{Persistence, RelationKind};
-use crate::kernel::plan::{Plan, compact, quote, reindex};
-use crate::kernel::sql::statement::{AlterKind, AlterObject, Change, LockMode, Reindex, ReindexOf, Shrinks};
+use crate::kernel::plan::copy::{self, Anew};
+use crate::kernel::plan::{Plan, compact, quote, reindex, tag};
+use crate::kernel::sql::statement::{
+    AlterKind, AlterObject, Change, LockMode, Reindex, ReindexOf, RelationName, Shrinks,
+};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -15,24 +18,22 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "VACUUM FULL, CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION.",
         why: "Nobody can even read the table until it is done, and it needs its size again on disk.",
-        instead: "Plain VACUUM makes room for new rows and stops nobody. VACUUM FULL with the comment /* lockkeeper: compact */, approved, is done in place while others go on, and so it is where the policy answers rewrite: the rows of the last pages are moved forward, VACUUM gives the end back, the indexes are rebuilt CONCURRENTLY. SET TABLESPACE of an index is done with REINDEX CONCURRENTLY. Else a new table that is filled in batches and swapped, or a tool that does that (pg_repack).",
+        instead: "Plain VACUUM makes room for new rows and stops nobody. VACUUM FULL with the comment /* lockkeeper: compact */, approved, is done in place while others go on, and so it is where the policy answers rewrite: the rows of the last pages are moved forward, VACUUM gives the end back, the indexes are rebuilt CONCURRENTLY. CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE and SET ACCESS METHOD of a plain table with a primary key, with the comment /* lockkeeper: copy */ or where the policy answers rewrite, are done on a copy that is kept in step and takes the table's place in one short transaction; the message says where something that depends on the table stands in the way. SET TABLESPACE of an index is done with REINDEX CONCURRENTLY.",
         versions: "All supported versions; SET ACCESS METHOD from 15, SET EXPRESSION from 17.",
-        undo: "VACUUM FULL, in place too, and CLUSTER: there is nothing to undo. SET LOGGED, SET TABLESPACE and SET ACCESS METHOD: the opposite, which writes the whole table once more.",
+        undo: "VACUUM FULL, in place too, and CLUSTER: there is nothing to undo. A copy can be taken back until it has the table's place. SET LOGGED, SET TABLESPACE and SET ACCESS METHOD: the opposite, which writes the whole table once more.",
     },
     check,
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let (command, name, tablespace) = match (subject.change, subject.alter()) {
+    let (command, name, to) = match (subject.change, subject.alter()) {
         (Change::RewriteTable { command, relation: Some(relation), .. }, _) => (*command, relation, None),
         (Change::RewriteTable { command, relation: None, .. }, _) => {
             return vec![Hazard::plain(format!("{command} writes every table anew while nobody may use it"))];
         }
         // A sequence is one row.
         (_, Some((alter, AlterKind::Rewrites { .. }))) if alter.object == AlterObject::Sequence => return Vec::new(),
-        (_, Some((alter, AlterKind::Rewrites { command, tablespace }))) => {
-            (*command, &alter.relation, tablespace.as_ref())
-        }
+        (_, Some((alter, AlterKind::Rewrites { command, to }))) => (*command, &alter.relation, to.as_deref()),
         _ => return Vec::new(),
     };
     let Some(target) = subject.shared(name).filter(|target| !target.is_empty()) else { return Vec::new() };
@@ -45,12 +46,15 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         message.push_str(other_way(command));
     }
     let hazard = Hazard::lock(&target, LockMode::AccessExclusive, message);
-    vec![match (subject.change, tablespace) {
+    vec![match (subject.change, to) {
         (Change::RewriteTable { command: "VACUUM FULL", shrinks, .. }, _) => {
-            in_place(hazard, subject, &target, *shrinks)
+            in_place(hazard, subject, (&target, name), *shrinks)
         }
         (_, Some(to)) if is_index => hazard.with(elsewhere(subject, &target, to)),
-        _ => hazard,
+        _ => match anew(subject, command, to) {
+            Some(anew) => beside(hazard, subject, (&target, name), anew),
+            None => hazard,
+        },
     }]
 }
 
@@ -63,6 +67,45 @@ fn only_notes(command: &str, target: &Target<'_>) -> bool {
         "SET UNLOGGED" => has_parts || found.persistence == Persistence::Unlogged,
         "SET TABLESPACE" | "SET ACCESS METHOD" => has_parts,
         _ => false,
+    }
+}
+
+/// What a copy would have to be, where it would be all of the statement.
+fn anew<'a>(subject: &Subject<'a>, command: &str, to: Option<&'a str>) -> Option<Anew<'a>> {
+    if subject.alter().is_some_and(|(alter, _)| alter.actions.len() > 1) {
+        return None;
+    }
+    match (command, subject.change) {
+        ("CLUSTER", Change::RewriteTable { by, .. }) => Some(Anew::Ordered(by.as_deref())),
+        ("SET LOGGED", _) => Some(Anew::Logged(true)),
+        ("SET UNLOGGED", _) => Some(Anew::Logged(false)),
+        ("SET TABLESPACE", _) => to.map(Anew::Tablespace),
+        ("SET ACCESS METHOD", _) => to.map(Anew::AccessMethod),
+        _ => None,
+    }
+}
+
+/// With the copy that lets others go on, or why there is none. Where no server was asked nothing is known of that.
+fn beside(
+    mut hazard: Hazard,
+    subject: &Subject<'_>,
+    (target, name): (&Target<'_>, &RelationName),
+    anew: Anew<'_>,
+) -> Hazard {
+    let Some(table) = target.facts.filter(|_| subject.facts.whole(name).is_some()) else { return hazard };
+    match copy::plan((table, name), anew, subject.facts, tag::of(subject.change)) {
+        Ok(plan) => {
+            hazard.message.push_str(&format!(
+                "; with the comment /* {} */ it is copied while others go on, and the copy takes its place",
+                copy::REQUEST
+            ));
+            Hazard { plan: Some(plan), ..hazard }
+        }
+        Err(why) => {
+            hazard.message.push_str("; a copy cannot take its place: ");
+            hazard.message.push_str(&why);
+            hazard
+        }
     }
 }
 
@@ -97,7 +140,12 @@ fn elsewhere(subject: &Subject<'_>, target: &Target<'_>, tablespace: &str) -> Re
 }
 
 /// With the form that lets others go on, or why there is none.
-fn in_place(mut hazard: Hazard, subject: &Subject<'_>, target: &Target<'_>, shrinks: Option<Shrinks>) -> Hazard {
+fn in_place(
+    mut hazard: Hazard,
+    subject: &Subject<'_>,
+    (target, name): (&Target<'_>, &RelationName),
+    shrinks: Option<Shrinks>,
+) -> Hazard {
     let plan = match (target.facts, shrinks) {
         (Some(table), Some(asked)) => compact::plan(table, asked, subject.facts),
         (None, _) => Err(UNKNOWN.to_owned()),
@@ -114,7 +162,10 @@ fn in_place(mut hazard: Hazard, subject: &Subject<'_>, target: &Target<'_>, shri
         Err(why) => {
             hazard.message.push_str("; it cannot be compacted in place: ");
             hazard.message.push_str(&why);
-            hazard
+            match shrinks {
+                Some(_) => beside(hazard, subject, (target, name), Anew::Smaller),
+                None => hazard,
+            }
         }
     }
 }

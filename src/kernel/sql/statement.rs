@@ -119,6 +119,8 @@ pub enum Change {
         relation: Option<RelationName>,
         /// VACUUM FULL that asks for a small table, and for nothing a compaction in place would not do.
         shrinks: Option<Shrinks>,
+        /// CLUSTER: the index it goes by, where one is named.
+        by: Option<String>,
     },
     /// REFRESH MATERIALIZED VIEW without CONCURRENTLY.
     RefreshMatview {

@@ -152,6 +152,13 @@ pub(super) fn put_face(facts: &mut Facts, asked: &RelationName, rows: &[Row]) ->
     Ok(())
 }
 
+/// All that a table is made of; nothing if it is gone.
+pub(super) fn put_whole(facts: &mut Facts, asked: &RelationName, rows: &[Row]) -> Result<(), String> {
+    let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(()) };
+    facts.put_whole(asked, serde_json::from_str(text).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
 impl Relation {
     fn into_facts(self) -> Result<RelationFacts, String> {
         Ok(RelationFacts {

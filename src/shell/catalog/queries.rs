@@ -4,6 +4,7 @@
 //! So there is no IN, CASE x WHEN, BETWEEN, LIKE, DISTINCT FROM, USING or `::text`, all of which look an
 //! operator or a type up by its bare name; and no backslash (`standard_conforming_strings` may be off).
 
+use crate::kernel::facts::shape;
 use crate::kernel::sql::statement::{Callee, RelationName};
 
 pub(super) const RELATIONS: &str = include_str!("relations.sql");
@@ -11,7 +12,13 @@ pub(super) const CALLEES: &str = include_str!("callees.sql");
 pub(super) const TYPES: &str = include_str!("types.sql");
 pub(super) const USES: &str = include_str!("uses.sql");
 pub(super) const FACES: &str = include_str!("faces.sql");
+const WHOLE: &str = include_str!("whole.sql");
 pub(super) const DEFINITIONS: &str = include_str!("definitions.sql");
+
+/// All that a table is made of.
+pub(super) fn whole() -> String {
+    WHOLE.replace("{shape}", &shape("$2::pg_catalog.oid"))
+}
 
 /// Schemas and names.
 pub(super) fn relation_arrays(relations: &[RelationName]) -> [String; 2] {
@@ -68,7 +75,7 @@ mod tests {
 
     #[test]
     fn no_query_looks_an_operator_or_type_up_by_its_bare_name() {
-        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES, DEFINITIONS] {
+        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES, &whole(), DEFINITIONS] {
             let code: String =
                 sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
             let mut bare = code.clone();

@@ -19,7 +19,7 @@ impl<D: Database> Runner<'_, D> {
         };
         let bounded = match &job.write {
             Some(RowWrite::Delete) => Some(self.of_old_rows(job).await?),
-            Some(RowWrite::Update { .. } | RowWrite::Move) | None => None,
+            Some(RowWrite::Update { .. } | RowWrite::Move | RowWrite::Copy(_)) | None => None,
         };
         let mut written = 0;
         let job = bounded.as_ref().unwrap_or(job);

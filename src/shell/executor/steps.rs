@@ -1,13 +1,18 @@
 //! The ways to run one statement of a plan.
 
+use tokio::time::Instant;
+
 use super::ledger::Entry;
 use super::retry::Retry;
-use super::{CANCELED, Runner, as_is, is_contention, is_true, ms};
+use super::{CANCELED, Runner, as_is, error, is_contention, is_true, ms};
 use crate::kernel::plan::Step;
 use crate::kernel::sql::statement::LockMode;
 use crate::shell::database::{Database, DatabaseError, Done, Row, TransactionStatus};
 use crate::shell::executor::Progress;
 
+/// Before an attempt: what is left of so many rows takes no time, and so often it is tried to come to that.
+const FEW: u64 = 50;
+const ROUNDS_MAX: u32 = 60;
 /// SQLSTATE `active_sql_transaction`: it cannot run inside a transaction block.
 const NOT_IN_TRANSACTION: &str = "25001";
 
@@ -35,7 +40,11 @@ impl<D: Database> Runner<'_, D> {
         let mut retry = Retry::new(self.limits, self.limits.budget);
         loop {
             self.wait_for_long_holders(step, &retry).await?;
-            match self.transact(step, settings, sql).await {
+            let attempt = match self.catch_up(step).await {
+                Ok(()) => self.transact(step, settings, sql).await,
+                Err(error) => Err(error),
+            };
+            match attempt {
                 Ok(done) => {
                     self.keep(done);
                     return Ok(retry.attempt);
@@ -44,6 +53,25 @@ impl<D: Database> Runner<'_, D> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// What can be done before anybody has to wait for it, until little is left.
+    async fn catch_up(&mut self, step: &Step) -> Result<(), DatabaseError> {
+        if step.ahead.is_empty() {
+            return Ok(());
+        }
+        let settings = self.session.local(ms(self.limits.scan_lock_timeout), 0);
+        for _ in 0..ROUNDS_MAX {
+            self.check_cancelled()?;
+            let began = Instant::now();
+            let rows = at_one_moment(self.db, &settings, &step.ahead).await?;
+            if rows <= FEW || began.elapsed() < self.limits.lock_timeout {
+                return Ok(());
+            }
+        }
+        let text =
+            "rows are written faster than what was written can be copied: try again when there are fewer writers";
+        Err(error("53400", text))
     }
 
     /// One attempt, in a transaction of its own. Where no probe could tell afterwards whether it was committed,
@@ -173,6 +201,18 @@ async fn statements<D: Database>(db: &mut D, settings: &str, list: &[String]) ->
         }
     }
     result
+}
+
+/// Statements in a transaction of their own, all as of the same moment; how many rows the last one was about.
+pub(crate) async fn at_one_moment<D: Database>(
+    db: &mut D,
+    settings: &str,
+    list: &[String],
+) -> Result<u64, DatabaseError> {
+    db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+    let result = statements(db, settings, list).await;
+    let done = end(db, result).await?;
+    Ok(done.tag.rsplit(' ').next().and_then(|rows| rows.parse().ok()).unwrap_or(0))
 }
 
 /// One query in a transaction of its own with local settings.

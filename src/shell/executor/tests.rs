@@ -74,6 +74,7 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         undo: Vec::new(),
         reworded: None,
         heard: false,
+        ahead: Vec::new(),
         estimate: None,
         on: None,
     }
@@ -147,6 +148,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
         undo: vec![format!("ALTER undo {name}")],
         reworded: None,
         heard: false,
+        ahead: Vec::new(),
         estimate: None,
         on: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)

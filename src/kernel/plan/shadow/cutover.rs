@@ -154,7 +154,7 @@ fn sequence_handed_over(shadow: &Shadow<'_>, sequence: &SequenceUse) -> Vec<Stri
 }
 
 /// Bounds that were those of the old type become those of the new one, as `init_params` in sequence.c has it.
-fn options(sequence: &SequenceUse, new_type: &str) -> String {
+pub(in crate::kernel::plan) fn options(sequence: &SequenceUse, new_type: &str) -> String {
     let (old, new) = (bounds(&sequence.type_sql), bounds(new_type));
     let is_up = sequence.increment > 0;
     let changes = sequence.type_sql != new_type;

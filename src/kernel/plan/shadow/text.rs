@@ -86,7 +86,7 @@ pub(super) fn renamed(definition: &str, old: &str, new: &str) -> Option<String> 
 
 /// What follows the table's name in an index's definition: `USING btree (a)`, with its tablespace.
 #[must_use]
-pub(super) fn index_body(definition: &str, tablespace: Option<&str>) -> Option<String> {
+pub(in crate::kernel::plan) fn index_body(definition: &str, tablespace: Option<&str>) -> Option<String> {
     let body = definition.get(top_level(definition, "USING")?..)?;
     let Some(space) = tablespace else { return Some(body.to_owned()) };
     let (before, condition) = body.split_at(top_level(body, "WHERE").unwrap_or(body.len()));

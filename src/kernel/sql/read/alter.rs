@@ -101,7 +101,10 @@ fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
         At::AT_ValidateConstraint => AlterKind::ValidateConstraint { name: name() },
         At::AT_DropConstraint => AlterKind::DropConstraint { name: name(), if_exists, cascade },
         At::AT_ReplicaIdentity => replica_identity(command),
-        At::AT_SetTableSpace => AlterKind::Rewrites { command: "SET TABLESPACE", tablespace: Some(name()) },
+        At::AT_SetTableSpace => AlterKind::Rewrites { command: "SET TABLESPACE", to: Some(name()) },
+        At::AT_SetAccessMethod => {
+            AlterKind::Rewrites { command: "SET ACCESS METHOD", to: command.name().map(str::to_owned) }
+        }
         At::AT_AlterConstraint => match command.def() {
             Node::ATAlterConstraint(change) if change.alter_enforceability => AlterKind::Enforce {
                 name: change.conname().unwrap_or_default().to_owned(),
@@ -265,7 +268,7 @@ fn by_lock(subtype: At::Type) -> AlterKind {
 fn by_reach(subtype: At::Type) -> AlterKind {
     let trigger = |command| AlterKind::Weakens { command, lock: LockMode::ShareRowExclusive };
     let rule = |command| AlterKind::Weakens { command, lock: LockMode::AccessExclusive };
-    let rewrites = |command| AlterKind::Rewrites { command, tablespace: None };
+    let rewrites = |command| AlterKind::Rewrites { command, to: None };
     match subtype {
         At::AT_EnableReplicaTrig => trigger("ENABLE REPLICA TRIGGER"),
         At::AT_DisableTrig | At::AT_DisableTrigAll | At::AT_DisableTrigUser => trigger("DISABLE TRIGGER"),
@@ -273,7 +276,6 @@ fn by_reach(subtype: At::Type) -> AlterKind {
         At::AT_DisableRule => rule("DISABLE RULE"),
         At::AT_SetLogged => rewrites("SET LOGGED"),
         At::AT_SetUnLogged => rewrites("SET UNLOGGED"),
-        At::AT_SetAccessMethod => rewrites("SET ACCESS METHOD"),
         At::AT_SetExpression => rewrites("SET EXPRESSION"),
         At::AT_ChangeOwner => AlterKind::Security { command: "OWNER TO" },
         At::AT_EnableRowSecurity => AlterKind::Security { command: "ENABLE ROW LEVEL SECURITY" },

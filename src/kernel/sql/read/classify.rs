@@ -180,7 +180,8 @@ fn utility(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::VacuumStmt(vacuum) => objects::vacuum(vacuum, found),
         Node::ClusterStmt(cluster) => {
             let relation = cluster.relation().map(relation);
-            found.add(Change::RewriteTable { command: "CLUSTER", relation, shrinks: None });
+            let by = cluster.indexname().map(str::to_owned);
+            found.add(Change::RewriteTable { command: "CLUSTER", relation, shrinks: None, by });
         }
         Node::ReindexStmt(reindex) => objects::reindex(reindex, found),
         _ => found.other("utility"),
@@ -417,7 +418,7 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::AlterTableSpaceOptionsStmt(change) => database::tablespace(change, found),
         Node::AlterTableMoveAllStmt(_) => {
             let command = "ALTER … ALL IN TABLESPACE";
-            found.add(Change::RewriteTable { command, relation: None, shrinks: None });
+            found.add(Change::RewriteTable { command, relation: None, shrinks: None, by: None });
         }
         Node::CallStmt(_) => found.opaque(calls::CALL, OpaqueKind::Code),
         // Also what the tree's own types leave out, see [`by_words`].

@@ -279,10 +279,10 @@ pub(super) fn vacuum(statement: &nodes::VacuumStmt, found: &mut Found) {
     for on in statement.rels() {
         let shrinks = (is_plain && on.va_cols().is_empty()).then(|| Shrinks { analyze: says("analyze") });
         let relation = on.relation().map(relation);
-        found.add(Change::RewriteTable { command: "VACUUM FULL", relation, shrinks });
+        found.add(Change::RewriteTable { command: "VACUUM FULL", relation, shrinks, by: None });
     }
     if statement.rels().is_empty() {
-        found.add(Change::RewriteTable { command: "VACUUM FULL", relation: None, shrinks: None });
+        found.add(Change::RewriteTable { command: "VACUUM FULL", relation: None, shrinks: None, by: None });
     }
 }
 

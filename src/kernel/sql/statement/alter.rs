@@ -98,8 +98,8 @@ pub enum AlterKind {
     /// SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION …: rewrites the table.
     Rewrites {
         command: &'static str,
-        /// Where SET TABLESPACE takes it.
-        tablespace: Option<String>,
+        /// The tablespace or access method, where one is named.
+        to: Option<String>,
     },
     /// Row security, ownership.
     Security {

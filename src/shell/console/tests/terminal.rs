@@ -45,6 +45,7 @@ fn hostile_request() -> Request {
         undo: vec!["ALTER TABLE public.orders DROP COLUMN token".into()],
         reworded: None,
         heard: false,
+        ahead: Vec::new(),
         estimate: None,
         on: None,
     };

@@ -1,0 +1,191 @@
+//! All that a table is made of, beside what [`super::RelationFacts`] and [`super::Face`] say: what another table must
+//! have to take its place.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{IndexUse, SequenceUse, StatisticsUse};
+
+/// What belongs to a table, and what keeps another one from taking its place. Names in definitions are written out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one table")]
+pub struct Whole {
+    /// What [`shape`] gives for it.
+    pub shape: String,
+    pub access_method: String,
+    /// Its own or the database's.
+    pub tablespace: String,
+    /// `fillfactor=70`, those of its TOAST with `toast.` before them.
+    pub options: Vec<String>,
+    /// `pg_class.relreplident`.
+    pub replica_identity: char,
+    pub columns: Vec<WholeColumn>,
+    pub indexes: Vec<WholeIndex>,
+    pub constraints: Vec<WholeConstraint>,
+    pub triggers: Vec<WholeTrigger>,
+    pub policies: Vec<WholePolicy>,
+    pub statistics_objects: Vec<StatisticsUse>,
+    pub sequences: Vec<WholeSequence>,
+    /// Whatever else depends on it: `view v`.
+    pub others: Vec<String>,
+    pub row_security: bool,
+    pub forced_row_security: bool,
+    /// Row security hides rows of it from the role that asked.
+    pub hides_rows: bool,
+    pub typed_table: bool,
+    /// It is a child of another table.
+    pub inherits: bool,
+    /// It belongs to an extension, or goes with one.
+    pub of_extension: bool,
+    pub labelled: bool,
+    /// The role may make tables and functions in its schema.
+    pub may_create: bool,
+    /// The role has the rights of its owner.
+    pub is_owner: bool,
+}
+
+/// What a column has beside its type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WholeColumn {
+    pub name: String,
+    pub type_sql: String,
+    pub not_null: bool,
+    /// Of PostgreSQL's own types or an enum: its operators are PostgreSQL's own too.
+    pub plain: bool,
+    pub statistics: Option<i32>,
+    /// `attoptions`: `n_distinct=5`.
+    pub options: Vec<String>,
+}
+
+/// An index, and how it sorts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WholeIndex {
+    #[serde(flatten)]
+    pub index: IndexUse,
+    pub btree: bool,
+    /// It checks at once.
+    pub immediate: bool,
+    pub keys: Vec<SortKey>,
+    /// Statistics targets of its columns, by their numbers.
+    pub statistics: Vec<(i16, i32)>,
+}
+
+/// One column of an index's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SortKey {
+    /// Absent: an expression.
+    pub column: Option<String>,
+    pub descending: bool,
+    pub nulls_first: bool,
+    /// In the order of the column's own type and collation.
+    pub usual: bool,
+}
+
+/// A constraint of the table's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WholeConstraint {
+    pub name: String,
+    /// `contype`.
+    pub kind: char,
+    pub definition: String,
+    pub validated: bool,
+    pub deferrable: bool,
+    pub deferred: bool,
+    pub comment: Option<String>,
+}
+
+/// A trigger of the application's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WholeTrigger {
+    pub name: String,
+    pub definition: String,
+    /// `tgenabled`.
+    pub enabled: char,
+    pub comment: Option<String>,
+}
+
+/// A policy of row security.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WholePolicy {
+    pub name: String,
+    pub permissive: bool,
+    /// `polcmd`.
+    pub command: char,
+    /// Absent: PUBLIC.
+    pub roles: Vec<Option<String>>,
+    pub using_sql: Option<String>,
+    pub check_sql: Option<String>,
+    pub comment: Option<String>,
+}
+
+/// A sequence that a column owns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WholeSequence {
+    pub column: String,
+    /// `attidentity`.
+    pub identity: Option<char>,
+    #[serde(flatten)]
+    pub sequence: SequenceUse,
+}
+
+/// Triggers of ours that note what changes while a table is copied.
+pub const COPY_TRIGGER: &str = "zzz_lockkeeper_copy";
+
+/// An expression over a table's oid that gives another text whenever its definition has changed, or what depends on it:
+/// it is looked up when a plan is made, and asked again before another table takes this one's place. Rows are no part of
+/// it, nor what VACUUM and ANALYZE write, nor triggers of ours.
+#[must_use]
+pub fn shape(oid: &str) -> String {
+    let all = |what: &str, from: &str, order: &str| {
+        format!("(SELECT pg_catalog.string_agg({what}::pg_catalog.text, ',' ORDER BY {order}) FROM {from})")
+    };
+    let own = format!("pg_catalog.starts_with(t.tgname::pg_catalog.text, '{COPY_TRIGGER}')");
+    let class = "pg_catalog.to_jsonb(c) OPERATOR(pg_catalog.-) '{relpages,reltuples,relallvisible,relallfrozen,\
+                 relfrozenxid,relminmxid,relhastriggers,relhasindex,relfilenode}'::pg_catalog.text[]";
+    let is_class = "OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid";
+    let is_type = "OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid";
+    let is_trigger = "OPERATOR(pg_catalog.=) 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid";
+    let is_it = format!("OPERATOR(pg_catalog.=) {oid}");
+    let parts = [
+        all(&format!("({class})"), &format!("pg_catalog.pg_class c WHERE c.oid {is_it}"), "c.oid"),
+        all("pg_catalog.to_jsonb(a)", &format!("pg_catalog.pg_attribute a WHERE a.attrelid {is_it}"), "a.attnum"),
+        all("pg_catalog.to_jsonb(d)", &format!("pg_catalog.pg_attrdef d WHERE d.adrelid {is_it}"), "d.adnum"),
+        all(
+            "(pg_catalog.to_jsonb(i) OPERATOR(pg_catalog.-) 'indcheckxmin'::pg_catalog.text)",
+            &format!("pg_catalog.pg_index i WHERE i.indrelid {is_it}"),
+            "i.indexrelid",
+        ),
+        all(
+            "pg_catalog.concat(x.relname, x.reloptions, x.reltablespace)",
+            &format!(
+                "pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid \
+                 WHERE i.indrelid {is_it}"
+            ),
+            "x.oid",
+        ),
+        all("pg_catalog.to_jsonb(o)", &format!("pg_catalog.pg_constraint o WHERE o.conrelid {is_it}"), "o.oid"),
+        all(
+            "pg_catalog.to_jsonb(t)",
+            &format!("pg_catalog.pg_trigger t WHERE t.tgrelid {is_it} AND NOT {own}"),
+            "t.oid",
+        ),
+        all("pg_catalog.to_jsonb(p)", &format!("pg_catalog.pg_policy p WHERE p.polrelid {is_it}"), "p.oid"),
+        all(
+            "pg_catalog.to_jsonb(e)",
+            &format!("pg_catalog.pg_description e WHERE e.objoid {is_it} AND e.classoid {is_class}"),
+            "e.objsubid",
+        ),
+        all(
+            "pg_catalog.concat_ws(' ', d.classid, d.objid, d.objsubid, d.refobjsubid, d.deptype)",
+            &format!(
+                "pg_catalog.pg_depend d WHERE (d.refclassid {is_class} AND d.refobjid {is_it} OR d.refclassid {is_type} \
+                 AND d.refobjid OPERATOR(pg_catalog.=) (SELECT c.reltype FROM pg_catalog.pg_class c WHERE c.oid {is_it})) \
+                 AND NOT (d.classid {is_trigger} AND EXISTS (SELECT FROM pg_catalog.pg_trigger t \
+                 WHERE t.oid OPERATOR(pg_catalog.=) d.objid AND {own}))"
+            ),
+            "d.classid, d.objid, d.objsubid, d.refobjsubid, d.deptype",
+        ),
+    ];
+    let text = format!("pg_catalog.concat_ws(';', {})", parts.join(", "));
+    format!("pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to({text}, 'UTF8')), 'hex')")
+}

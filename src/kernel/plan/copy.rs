@@ -1,0 +1,202 @@
+//! A whole table written anew beside itself while others go on: a trigger notes the keys of the rows that change, the
+//! rows are copied in batches, what was noted is copied again, and in one short transaction the copy takes the table's
+//! place.
+//!
+//! The helpers' names depend only on what they are for. Until the cut-over every prefix of it can be taken back; after
+//! it there is no way back, and none is needed: the rows are the same.
+
+mod cutover;
+mod made;
+mod possible;
+mod rows;
+
+use super::names::helper;
+use super::{Plan, Step, quote};
+use crate::kernel::facts::{Face, Facts, Persistence, RelationFacts, Whole, WholeIndex};
+use crate::kernel::sql::statement::{LockMode, RelationName};
+
+/// The recipe's name.
+pub const RECIPE: &str = "copy-table";
+
+/// What a statement says in a comment to be done so when it is approved.
+pub const REQUEST: &str = "lockkeeper: copy";
+
+/// In what the copy differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anew<'a> {
+    /// CLUSTER by this index, or by the one it was done by before.
+    Ordered(Option<&'a str>),
+    /// VACUUM FULL.
+    Smaller,
+    Logged(bool),
+    Tablespace(&'a str),
+    AccessMethod(&'a str),
+}
+
+/// One table on its way.
+struct Copy<'a> {
+    table: &'a RelationFacts,
+    whole: &'a Whole,
+    face: &'a Face,
+    facts: &'a Facts,
+    anew: Anew<'a>,
+    /// The index by whose columns a row is known.
+    key: &'a WholeIndex,
+    /// The index in whose order the rows are written.
+    order: Option<&'a WholeIndex>,
+}
+
+/// The plan, or why there is none.
+///
+/// # Errors
+/// A clause for people that says why it cannot be done so.
+pub fn plan(of: (&RelationFacts, &RelationName), anew: Anew<'_>, facts: &Facts, tag: String) -> Result<Plan, String> {
+    let (table, written) = of;
+    let unknown = "what belongs to it could not be looked up";
+    let whole = facts.whole(written).ok_or(unknown)?;
+    let face = facts.face(written).ok_or(unknown)?;
+    possible::table(table, whole, face)?;
+    let order = possible::order(table, whole, anew)?;
+    let key = possible::key(whole)?;
+    let copy = Copy { table, whole, face, facts, anew, key, order };
+    let mut steps = vec![copy.make()?, copy.sync(), copy.rows()];
+    steps.extend(copy.indexes()?);
+    steps.extend(copy.constraints()?);
+    steps.push(copy.analyze());
+    let past = copy.past();
+    for step in &mut steps {
+        step.past = Some(past.clone());
+    }
+    steps.push(copy.cut_over()?.probed(past));
+    steps.extend(copy.validate());
+    Ok(Plan {
+        recipe: RECIPE.to_owned(),
+        tag,
+        summary: copy.summary(),
+        relation: Some(table.qualified()),
+        steps,
+        undo_loses: None,
+        verify: Vec::new(),
+    })
+}
+
+impl Copy<'_> {
+    fn relation(&self) -> String {
+        quote::table(self.table)
+    }
+
+    fn name(&self) -> RelationName {
+        RelationName { schema: Some(self.table.schema.clone()), name: aside(&self.table.name) }
+    }
+
+    /// The copy, until it takes the table's name.
+    fn copy(&self) -> String {
+        quote::qualified(&self.table.schema, &aside(&self.table.name))
+    }
+
+    /// Keys of rows that have changed.
+    fn log(&self) -> String {
+        quote::qualified(&self.table.schema, &helper("changed", &self.table.name))
+    }
+
+    fn function(&self) -> String {
+        quote::qualified(&self.table.schema, &helper("changes", &self.table.name))
+    }
+
+    /// The columns by which a row is known.
+    fn key(&self) -> Vec<&str> {
+        self.key.keys.iter().filter_map(|key| key.column.as_deref()).collect()
+    }
+
+    fn columns(&self) -> Vec<String> {
+        self.whole.columns.iter().map(|column| quote::identifier(&column.name)).collect()
+    }
+
+    fn persistence(&self) -> Persistence {
+        match self.anew {
+            Anew::Logged(true) => Persistence::Permanent,
+            Anew::Logged(false) => Persistence::Unlogged,
+            Anew::Ordered(_) | Anew::Smaller | Anew::Tablespace(_) | Anew::AccessMethod(_) => self.table.persistence,
+        }
+    }
+
+    /// The table of this name is another one than at the start.
+    fn past(&self) -> String {
+        format!(
+            "SELECT coalesce({}::pg_catalog.oid OPERATOR(pg_catalog.<>) {}::pg_catalog.oid, false) AND {} IS NULL",
+            quote::oid(self.table),
+            self.table.oid,
+            regclass(&self.copy())
+        )
+    }
+
+    fn analyze(&self) -> Step {
+        let copy = self.copy();
+        let probe = format!(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_stats s WHERE s.schemaname OPERATOR(pg_catalog.=) {} \
+             AND s.tablename OPERATOR(pg_catalog.=) {}) OR NOT EXISTS (SELECT FROM ONLY {copy})",
+            quote::literal(&self.table.schema),
+            quote::literal(&aside(&self.table.name))
+        );
+        on_copy(Step::scan("analyze", format!("ANALYZE {copy}")).probed(probe), self)
+    }
+
+    /// Foreign keys are proven when the copy has the table's place: before, it would keep others from deleting rows.
+    fn validate(&self) -> Vec<Step> {
+        let keys = self.whole.constraints.iter().filter(|constraint| constraint.kind == 'f');
+        keys.filter(|key| key.validated && !key.definition.ends_with("NOT ENFORCED"))
+            .map(|key| {
+                let sql =
+                    format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", self.relation(), quote::identifier(&key.name));
+                let probe = quote::constraint_probe(self.table, &key.name, 'f', "c.convalidated");
+                Step::scan("validate", sql).probed(probe)
+            })
+            .collect()
+    }
+
+    fn summary(&self) -> String {
+        let (schema, name) = (&self.table.schema, &self.table.name);
+        let how = match self.anew {
+            Anew::Ordered(_) => {
+                let by = self.order.map_or("", |index| index.index.name.as_str());
+                format!("in the order of {by}")
+            }
+            Anew::Smaller => "without its free room".to_owned(),
+            Anew::Logged(true) => "as a logged table".to_owned(),
+            Anew::Logged(false) => "as an unlogged table".to_owned(),
+            Anew::Tablespace(to) => format!("in tablespace {to}"),
+            Anew::AccessMethod(to) => format!("with access method {to}"),
+        };
+        let keys = if self.whole.constraints.iter().any(|constraint| constraint.kind == 'f') {
+            " Its foreign keys are made anew and proven right after that."
+        } else {
+            ""
+        };
+        format!(
+            "{schema}.{name} is copied {how} while others read and write it: a trigger notes the keys of rows that change, \
+             rows are copied in batches, those noted again, the indexes are built on the copy; when both are proven to hold \
+             the same rows, the copy takes the table's name in one short transaction, and the old table is dropped.{keys} \
+             It needs the table's size again on disk meanwhile. Until it is done every write costs an insert of its key \
+             more, and TRUNCATE of the table is refused."
+        )
+    }
+}
+
+/// What something is called until the cut-over.
+fn aside(name: &str) -> String {
+    helper("copy", name)
+}
+
+fn regclass(qualified: &str) -> String {
+    format!("pg_catalog.to_regclass({})", quote::literal(qualified))
+}
+
+/// Whether the locks of a step are on helpers only: nobody else uses them.
+fn on_copy(step: Step, copy: &Copy<'_>) -> Step {
+    Step { on: Some(copy.name()), ..step }
+}
+
+/// A step that only looks at the table.
+fn beside(name: &str, statements: Vec<String>) -> Step {
+    Step::together(name, statements, LockMode::AccessShare)
+}

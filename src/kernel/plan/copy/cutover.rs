@@ -1,0 +1,159 @@
+//! The one short transaction in which the copy takes the table's place, with everything under the old names.
+
+use super::{Anew, Copy, aside};
+use crate::kernel::facts::{IndexMarks, WholeIndex, WholePolicy, WholeSequence, WholeTrigger};
+use crate::kernel::plan::rename::{granted, grantee};
+use crate::kernel::plan::shadow::sequence_options;
+use crate::kernel::plan::{Reworded, Step, drop_index, helper, quote};
+use crate::kernel::sql::statement::LockMode;
+
+impl Copy<'_> {
+    pub(super) fn cut_over(&self) -> Result<Step, String> {
+        let (relation, copy) = (self.relation(), self.copy());
+        let mut all = vec![format!("LOCK TABLE {relation} IN ACCESS EXCLUSIVE MODE"), self.unchanged()];
+        all.extend(self.again(false));
+        all.extend(self.whole.sequences.iter().flat_map(|sequence| self.sequence(sequence)));
+        all.push(format!("DROP TABLE {}", self.log()));
+        all.push(format!("DROP TABLE {relation}"));
+        all.push(format!("DROP FUNCTION {}()", self.function()));
+        all.push(format!("ALTER TABLE {copy} RENAME TO {}", quote::identifier(&self.table.name)));
+        let index = |one: &WholeIndex| {
+            let name = quote::qualified(&self.table.schema, &aside(&one.index.name));
+            format!("ALTER INDEX {name} RENAME TO {}", quote::identifier(&one.index.name))
+        };
+        all.extend(self.whole.indexes.iter().map(index));
+        all.extend(self.whole.indexes.iter().flat_map(|one| self.marks(one)));
+        all.extend(match self.whole.replica_identity {
+            'f' => Some(format!("ALTER TABLE {relation} REPLICA IDENTITY FULL")),
+            'n' => Some(format!("ALTER TABLE {relation} REPLICA IDENTITY NOTHING")),
+            _ => None,
+        });
+        all.extend(self.whole.statistics_objects.iter().map(|of| {
+            let name = quote::qualified(&of.schema, &aside(&of.name));
+            format!("ALTER STATISTICS {name} RENAME TO {}", quote::identifier(&of.name))
+        }));
+        all.extend(self.constraints_named());
+        all.extend(self.whole.triggers.iter().flat_map(|one| self.trigger(one)));
+        all.extend(self.whole.policies.iter().flat_map(|one| self.policy(one)));
+        if self.whole.row_security {
+            all.push(format!("ALTER TABLE {relation} ENABLE ROW LEVEL SECURITY"));
+        }
+        let changed = Reworded {
+            code: "22012".to_owned(),
+            as_code: "55000".to_owned(),
+            message: format!(
+                "relation \"{}\" was changed while it was copied: its definition, or what depends on it, is no longer \
+                 what the copy was made of",
+                self.table.name
+            ),
+            column: String::new(),
+        };
+        Ok(Step {
+            ahead: self.again(true),
+            reworded: Some(changed),
+            ..Step::together("cut over", all, LockMode::AccessExclusive)
+        })
+    }
+
+    /// A sequence that the table owns is given on; that of an identity is made anew and goes on at the same number.
+    fn sequence(&self, of: &WholeSequence) -> Vec<String> {
+        let (copy, column) = (self.copy(), quote::identifier(&of.column));
+        let sequence = &of.sequence;
+        let name = quote::qualified(&sequence.schema, &sequence.name);
+        let Some(identity) = of.identity else {
+            let mut all = vec![format!("ALTER SEQUENCE {name} OWNED BY {copy}.{column}")];
+            if let (Anew::Logged(logged), true) = (self.anew, self.facts.major() >= 15) {
+                all.push(format!("ALTER SEQUENCE {name} SET {}", if logged { "LOGGED" } else { "UNLOGGED" }));
+            }
+            return all;
+        };
+        let old = helper("seq", &sequence.name);
+        let when = if identity == 'a' { "ALWAYS" } else { "BY DEFAULT" };
+        let mut all = vec![
+            format!("ALTER SEQUENCE {name} RENAME TO {}", quote::identifier(&old)),
+            format!(
+                "ALTER TABLE {copy} ALTER COLUMN {column} ADD GENERATED {when} AS IDENTITY (SEQUENCE NAME {name} {})",
+                sequence_options(sequence, &sequence.type_sql)
+            ),
+            format!(
+                "SELECT pg_catalog.setval({}::pg_catalog.regclass, s.last_value, s.is_called) FROM {} AS s",
+                quote::literal(&name),
+                quote::qualified(&sequence.schema, &old)
+            ),
+        ];
+        let comment = sequence.comment.iter();
+        all.extend(comment.map(|text| format!("COMMENT ON SEQUENCE {name} IS {}", quote::literal(text))));
+        let on = format!("SEQUENCE {name}");
+        all.extend(granted(sequence.grants.iter().map(|grant| (None, grant)), &on));
+        all
+    }
+
+    fn marks(&self, one: &WholeIndex) -> Vec<String> {
+        let clustered = self.order.map_or(one.index.clustered, |by| by.index.name == one.index.name);
+        let marks = IndexMarks {
+            replica_identity: one.index.replica_identity,
+            clustered,
+            comment: one.index.comment.clone(),
+            statistics: one.statistics.clone(),
+        };
+        let name = quote::qualified(&self.table.schema, &one.index.name);
+        drop_index::put_back(&marks, &name, (Some(self.relation()), &one.index.name))
+    }
+
+    /// Foreign keys, not proven yet, and what is said of constraints.
+    fn constraints_named(&self) -> Vec<String> {
+        let relation = self.relation();
+        let mut all = Vec::new();
+        for one in &self.whole.constraints {
+            let name = quote::identifier(&one.name);
+            if one.kind == 'f' {
+                let tail = if one.definition.ends_with("NOT ENFORCED") { "" } else { " NOT VALID" };
+                all.push(format!("ALTER TABLE {relation} ADD CONSTRAINT {name} {}{tail}", one.definition));
+            }
+            let comment = one.comment.iter();
+            all.extend(
+                comment.map(|text| format!("COMMENT ON CONSTRAINT {name} ON {relation} IS {}", quote::literal(text))),
+            );
+        }
+        all
+    }
+
+    fn trigger(&self, one: &WholeTrigger) -> Vec<String> {
+        let (relation, name) = (self.relation(), quote::identifier(&one.name));
+        let mut all = vec![one.definition.clone()];
+        let word = match one.enabled {
+            'D' => Some("DISABLE"),
+            'R' => Some("ENABLE REPLICA"),
+            'A' => Some("ENABLE ALWAYS"),
+            _ => None,
+        };
+        all.extend(word.map(|word| format!("ALTER TABLE {relation} {word} TRIGGER {name}")));
+        let comment = one.comment.iter();
+        all.extend(comment.map(|text| format!("COMMENT ON TRIGGER {name} ON {relation} IS {}", quote::literal(text))));
+        all
+    }
+
+    fn policy(&self, one: &WholePolicy) -> Vec<String> {
+        let (relation, name) = (self.relation(), quote::identifier(&one.name));
+        let kind = if one.permissive { "PERMISSIVE" } else { "RESTRICTIVE" };
+        let command = match one.command {
+            'r' => "SELECT",
+            'a' => "INSERT",
+            'w' => "UPDATE",
+            'd' => "DELETE",
+            _ => "ALL",
+        };
+        let roles: Vec<String> = one.roles.iter().map(|role| grantee(role.as_ref())).collect();
+        let mut create = format!("CREATE POLICY {name} ON {relation} AS {kind} FOR {command} TO {}", roles.join(", "));
+        if let Some(sql) = &one.using_sql {
+            create.push_str(&format!(" USING ({sql})"));
+        }
+        if let Some(sql) = &one.check_sql {
+            create.push_str(&format!(" WITH CHECK ({sql})"));
+        }
+        let mut all = vec![create];
+        let comment = one.comment.iter();
+        all.extend(comment.map(|text| format!("COMMENT ON POLICY {name} ON {relation} IS {}", quote::literal(text))));
+        all
+    }
+}

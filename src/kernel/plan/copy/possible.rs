@@ -1,0 +1,162 @@
+//! Where a copy can take a table's place, and where not.
+
+use super::Anew;
+use crate::kernel::facts::{Face, KinHow, Persistence, RelationFacts, RelationKind, SortKey, Whole, WholeIndex};
+
+/// Said wherever what a column is compared by is not PostgreSQL's own.
+const OWN_TYPES: &str = "whose type is not one of PostgreSQL's own";
+
+/// # Errors
+/// A clause for people that says what the copy could not take over.
+pub(super) fn table(table: &RelationFacts, whole: &Whole, face: &Face) -> Result<(), String> {
+    match place(table, whole).or_else(|| definition(table, whole)).or_else(|| rights(table, whole, face)) {
+        Some(why) => Err(why),
+        None => Ok(()),
+    }
+}
+
+/// What it is, and what refers to it.
+fn place(table: &RelationFacts, whole: &Whole) -> Option<String> {
+    Some(if table.kind != RelationKind::Table {
+        "it is not an ordinary table".to_owned()
+    } else if table.persistence == Persistence::Temporary {
+        "it is temporary: nobody else uses it".to_owned()
+    } else if table.has_children || table.is_partition || whole.inherits {
+        "the table has partitions or children, or is one".to_owned()
+    } else if table.columns.is_empty() {
+        "it has no columns".to_owned()
+    } else if whole.typed_table {
+        "the table is made of a type".to_owned()
+    } else if whole.of_extension {
+        "it belongs to an extension".to_owned()
+    } else if let Some(key) = table.kin_by(KinHow::ReferencedBy).next() {
+        format!(
+            "foreign key {} of {} refers to it, and would have to be made anew",
+            key.constraint.as_deref().unwrap_or_default(),
+            key.relation.name
+        )
+    } else if let Some(other) = table.dependents.first().or(whole.others.first()) {
+        format!("{other} depends on it, and would stay with the old table")
+    } else if table.published {
+        "it is published, and subscribers would be sent the rows of the copy".to_owned()
+    } else {
+        return None;
+    })
+}
+
+/// What it is made of.
+fn definition(table: &RelationFacts, whole: &Whole) -> Option<String> {
+    let constraints = || whole.constraints.iter();
+    let is_odd = |text: &str| text.contains("WITHOUT OVERLAPS") || text.contains(" PERIOD ");
+    let unproven = constraints().find(|one| !one.validated && !one.definition.ends_with("NOT ENFORCED"));
+    let odd = constraints().find(|one| one.kind == 'x' || is_odd(&one.definition));
+    let invalid = whole.indexes.iter().find(|one| !one.index.valid);
+    Some(if table.columns.iter().any(|column| column.generated) {
+        "its generated columns would be computed anew".to_owned()
+    } else if let Some(constraint) = unproven {
+        format!("{} is NOT VALID, and the copy's rows would be checked", constraint.name)
+    } else if let Some(constraint) = odd {
+        format!("constraint {} is one that the copy cannot be given under another name", constraint.name)
+    } else if let Some(index) = invalid {
+        format!("index {} is not valid: drop it or build it anew first", index.index.name)
+    } else if whole.labelled {
+        "it has a security label".to_owned()
+    } else {
+        return None;
+    })
+}
+
+/// Who may do what with it.
+fn rights(table: &RelationFacts, whole: &Whole, face: &Face) -> Option<String> {
+    let grants = face.column_grants.iter().map(|of| &of.grant).chain(&face.grants);
+    let mut grants = grants.chain(whole.sequences.iter().flat_map(|of| &of.sequence.grants));
+    Some(if whole.forced_row_security || whole.hides_rows {
+        "row security may hide rows from it".to_owned()
+    } else if grants.any(|grant| !grant.by_owner) {
+        "a privilege on it was granted by somebody else than the owner".to_owned()
+    } else if !face.owner_has_all {
+        "its owner has not all rights on it".to_owned()
+    } else if !whole.is_owner {
+        "this role does not have the rights of its owner".to_owned()
+    } else if !whole.may_create {
+        format!("this role may not create tables and functions in schema {}", table.schema)
+    } else {
+        return None;
+    })
+}
+
+/// An index by which every row can be told from all others: the primary key, or one like it.
+///
+/// # Errors
+/// As above.
+pub(super) fn key(whole: &Whole) -> Result<&WholeIndex, String> {
+    let is_primary = |one: &WholeIndex| {
+        let owner = one.index.constraint.as_deref();
+        whole.constraints.iter().any(|constraint| constraint.kind == 'p' && Some(constraint.name.as_str()) == owner)
+    };
+    let tells = |one: &&WholeIndex| {
+        one.index.unique
+            && one.index.valid
+            && one.immediate
+            && one.btree
+            && !one.index.computed
+            && usual(whole, one, true)
+    };
+    whole.indexes.iter().filter(tells).min_by_key(|one| !is_primary(one)).ok_or_else(|| {
+        "its rows cannot be told apart: it has no primary key, or unique index on columns that are NOT NULL and of \
+         PostgreSQL's own types, that is checked at once"
+            .to_owned()
+    })
+}
+
+/// Whether all of its columns sort as their types do.
+fn usual(whole: &Whole, index: &WholeIndex, not_null: bool) -> bool {
+    let column = |key: &SortKey| whole.columns.iter().find(|one| Some(&one.name) == key.column.as_ref());
+    !index.keys.is_empty()
+        && index
+            .keys
+            .iter()
+            .all(|key| key.usual && column(key).is_some_and(|one| one.plain && (one.not_null || !not_null)))
+}
+
+/// The index in whose order the rows are to be written, if there is to be an order.
+///
+/// # Errors
+/// As above.
+pub(super) fn order<'a>(
+    table: &RelationFacts,
+    whole: &'a Whole,
+    anew: Anew<'_>,
+) -> Result<Option<&'a WholeIndex>, String> {
+    let by = match anew {
+        Anew::Ordered(by) => by,
+        Anew::Smaller | Anew::Tablespace(_) | Anew::AccessMethod(_) => return Ok(None),
+        Anew::Logged(to) if to == (table.persistence == Persistence::Permanent) => {
+            return Err("it is so already".to_owned());
+        }
+        Anew::Logged(_) => return Ok(None),
+    };
+    let index = match by {
+        Some(name) => whole.indexes.iter().find(|one| one.index.name == name),
+        None => whole.indexes.iter().find(|one| one.index.clustered),
+    };
+    let index = index.ok_or("the index to go by is not one of its own")?;
+    let name = &index.index.name;
+    let first = index.keys.first().ok_or("the index to go by has no columns")?;
+    let nullable = |key: &&SortKey| {
+        whole.columns.iter().any(|column| Some(&column.name) == key.column.as_ref() && !column.not_null)
+    };
+    if !index.btree {
+        Err(format!("index {name} has no order that batches could go by"))
+    } else if index.index.computed && index.keys.iter().any(|key| key.column.is_none()) {
+        Err(format!("batches cannot go by the expressions of index {name}"))
+    } else if !usual(whole, index, false) {
+        Err(format!("index {name} sorts in another order than its columns' own, or has a column {OWN_TYPES}"))
+    } else if index.keys.iter().any(|key| key.descending != first.descending) {
+        Err(format!("index {name} is partly ascending and partly descending"))
+    } else if index.keys.iter().filter(nullable).any(|key| key.nulls_first) {
+        Err(format!("index {name} begins with nulls"))
+    } else {
+        Ok(Some(index))
+    }
+}

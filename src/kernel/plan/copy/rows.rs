@@ -1,0 +1,188 @@
+//! How the copy comes by its rows. Triggers only write down the keys of rows that change: what they write conflicts
+//! with nothing, so no writer ever waits for the copying or fails by it, whatever its isolation level. The rows of those
+//! keys are taken out of the copy and copied again, all as of one moment: so what the copy holds is what the table held
+//! then, and no unique index of it can be hurt on the way.
+
+use super::{Copy, regclass};
+use crate::kernel::facts::COPY_TRIGGER;
+use crate::kernel::plan::{Action, Backfill, RowCopy, RowWrite, SortedBy, Step, quote};
+use crate::kernel::sql::statement::LockMode;
+
+/// Against a bad guess at how many keys were written down: rows are found by their key.
+const BY_KEY: &str = "SELECT pg_catalog.set_config('enable_seqscan', 'off', true), \
+    pg_catalog.set_config('enable_hashjoin', 'off', true), pg_catalog.set_config('enable_mergejoin', 'off', true), \
+    pg_catalog.set_config('jit', 'off', true)";
+
+impl Copy<'_> {
+    fn truncate_trigger(&self) -> String {
+        format!("{COPY_TRIGGER}_truncate")
+    }
+
+    /// From here on every change is written down.
+    pub(super) fn sync(&self) -> Step {
+        let (relation, function) = (self.relation(), self.function());
+        let truncate = self.truncate_trigger();
+        let mut statements = vec![self.function_sql()];
+        if self.facts.current_role != self.table.owner {
+            statements.push(format!("ALTER FUNCTION {function}() OWNER TO {}", quote::identifier(&self.table.owner)));
+        }
+        statements.extend([
+            format!(
+                "CREATE TRIGGER {COPY_TRIGGER} AFTER INSERT OR UPDATE OR DELETE ON {relation} FOR EACH ROW \
+                 EXECUTE FUNCTION {function}()"
+            ),
+            format!(
+                "CREATE TRIGGER {truncate} BEFORE TRUNCATE ON {relation} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            ),
+            // Also for what replication writes.
+            format!("ALTER TABLE {relation} ENABLE ALWAYS TRIGGER {COPY_TRIGGER}"),
+            format!("ALTER TABLE {relation} ENABLE ALWAYS TRIGGER {truncate}"),
+        ]);
+        Step::together("note changes", statements, LockMode::ShareRowExclusive)
+            .probed(quote::trigger_probe(self.table, COPY_TRIGGER))
+            .undone_by(format!("DROP TRIGGER IF EXISTS {COPY_TRIGGER} ON {relation}"))
+            .undone_by(format!("DROP TRIGGER IF EXISTS {truncate} ON {relation}"))
+            .undone_by(format!("DROP FUNCTION IF EXISTS {function}()"))
+    }
+
+    /// As the table's owner, whoever writes: only the owner has rights on what is written to.
+    fn function_sql(&self) -> String {
+        let row = |of: &str| {
+            let columns = self.key().into_iter().map(|key| format!("{of}.{}", quote::identifier(key)));
+            columns.collect::<Vec<_>>().join(", ")
+        };
+        let (old, new, log) = (row("OLD"), row("NEW"), self.log());
+        let refused = format!(
+            "RAISE EXCEPTION USING ERRCODE = '55006', MESSAGE = {}, HINT = {}",
+            quote::literal(&format!("cannot truncate \"{}\" while it is copied", self.table.name)),
+            quote::literal(
+                "Wait for the Lockkeeper job that copies it, or abort that job; DELETE is possible meanwhile."
+            )
+        );
+        let body = format!(
+            "BEGIN IF TG_OP = 'TRUNCATE' THEN {refused}; END IF; \
+             IF TG_OP <> 'INSERT' THEN INSERT INTO {log} VALUES ({old}); END IF; \
+             IF TG_OP = 'INSERT' THEN INSERT INTO {log} VALUES ({new}); \
+             ELSIF TG_OP = 'UPDATE' THEN IF ROW({new}) IS DISTINCT FROM ROW({old}) THEN \
+             INSERT INTO {log} VALUES ({new}); END IF; END IF; RETURN NULL; END"
+        );
+        format!(
+            "CREATE FUNCTION {}() RETURNS pg_catalog.trigger LANGUAGE plpgsql SECURITY DEFINER \
+             SET search_path = pg_catalog, pg_temp AS {}",
+            self.function(),
+            quote::literal(&body)
+        )
+    }
+
+    pub(super) fn rows(&self) -> Step {
+        let order = self.order.map(|index| {
+            let columns = index
+                .keys
+                .iter()
+                .filter_map(|key| self.whole.columns.iter().find(|column| Some(&column.name) == key.column.as_ref()));
+            SortedBy {
+                columns: columns.clone().map(|column| quote::identifier(&column.name)).collect(),
+                types: columns.clone().map(|column| column.type_sql.clone()).collect(),
+                descending: index.keys.first().is_some_and(|key| key.descending),
+                nulls: columns.clone().any(|column| !column.not_null),
+            }
+        });
+        let columns = self.columns().join(", ");
+        let key: Vec<String> = self.key().into_iter().map(quote::identifier).collect();
+        let copy = RowCopy {
+            into: self.copy(),
+            columns_sql: columns,
+            key_sql: key.join(", "),
+            order,
+            again: self.again(true),
+            same_sql: self.same(),
+        };
+        Step {
+            probe: Some(self.same()),
+            action: Action::Backfill(Backfill {
+                relation: self.table.qualified(),
+                column: String::new(),
+                expression_sql: String::new(),
+                pending_sql: "true".to_owned(),
+                rows_estimate: self.table.rows_at_most(),
+                write: Some(RowWrite::Copy(copy)),
+            }),
+            scans: true,
+            ..Step::brief("copy rows", String::new(), LockMode::AccessShare)
+        }
+    }
+
+    fn joined(&self, left: &str, right: &str) -> String {
+        let pairs = self
+            .key()
+            .into_iter()
+            .enumerate()
+            .map(|(at, key)| format!("{left}.{} OPERATOR(pg_catalog.=) {right}.k{at}", quote::identifier(key)));
+        pairs.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// What was written down is done again: the last of these forgets it.
+    pub(super) fn again(&self, forgets: bool) -> Vec<String> {
+        let (copy, log) = (self.copy(), self.log());
+        let keys: Vec<String> = (0..self.key().len()).map(|at| format!("k{at}")).collect();
+        let changed = format!("(SELECT DISTINCT {} FROM ONLY {log})", keys.join(", "));
+        let columns = self.columns();
+        let of_old: Vec<String> = columns.iter().map(|column| format!("o.{column}")).collect();
+        let mut all = vec![
+            BY_KEY.to_owned(),
+            format!("DELETE FROM ONLY {copy} AS c USING {changed} AS l WHERE {}", self.joined("c", "l")),
+            format!(
+                "INSERT INTO {copy} ({}) SELECT {} FROM {changed} AS l JOIN ONLY {} AS o ON {}",
+                columns.join(", "),
+                of_old.join(", "),
+                self.relation(),
+                self.joined("o", "l")
+            ),
+        ];
+        if forgets {
+            all.push(format!("DELETE FROM ONLY {log}"));
+        }
+        all
+    }
+
+    /// Whether both hold the same rows, but for those that were written down.
+    fn same(&self) -> String {
+        let columns = self.columns();
+        let row = |of: &str| {
+            let columns: Vec<String> = columns.iter().map(|column| format!("{of}.{column}")).collect();
+            columns.join(", ")
+        };
+        let keys: Vec<String> = self.key().into_iter().map(quote::identifier).collect();
+        let pairs: Vec<String> = keys.iter().map(|key| format!("o.{key} OPERATOR(pg_catalog.=) c.{key}")).collect();
+        let noted: Vec<String> = keys
+            .iter()
+            .enumerate()
+            .map(|(at, key)| format!("l.k{at} OPERATOR(pg_catalog.=) coalesce(o.{key}, c.{key})"))
+            .collect();
+        let first = keys.first().cloned().unwrap_or_default();
+        format!(
+            "SELECT NOT EXISTS (SELECT FROM ONLY {} AS o FULL JOIN ONLY {} AS c ON {} \
+             WHERE (o.{first} IS NULL OR c.{first} IS NULL OR NOT pg_catalog.record_image_eq(ROW({}), ROW({}))) \
+             AND NOT EXISTS (SELECT FROM ONLY {} AS l WHERE {}))",
+            self.relation(),
+            self.copy(),
+            pairs.join(" AND "),
+            row("o"),
+            row("c"),
+            self.log(),
+            noted.join(" AND ")
+        )
+    }
+
+    /// The table is the one that was copied, and nothing else of it has changed.
+    pub(super) fn unchanged(&self) -> String {
+        let oid = format!("{}::pg_catalog.oid", self.table.oid);
+        format!(
+            "SELECT pg_catalog.int4div(1, CASE WHEN {}::pg_catalog.oid OPERATOR(pg_catalog.=) {oid} AND {} \
+             OPERATOR(pg_catalog.=) {} THEN 1 ELSE 0 END)",
+            regclass(&self.relation()),
+            crate::kernel::facts::shape(&oid),
+            quote::literal(&self.whole.shape)
+        )
+    }
+}
