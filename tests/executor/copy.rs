@@ -342,14 +342,14 @@ fn writer(mut db: Wire, stop: &Arc<AtomicBool>, (round, number): (u64, u64)) -> 
             let id = (count * 7919 % 20_000) * 2 + number;
             let new = round * 2_000_000 + count * 2 + number;
             let far = new + 1_000_000;
-            let level = if count % 3 == 0 { "REPEATABLE READ" } else { "READ COMMITTED" };
+            let level = if count.is_multiple_of(3) { "REPEATABLE READ" } else { "READ COMMITTED" };
             let change = match count % 4 {
                 0 => format!("INSERT INTO $ (id, a, u) VALUES ({new}, {count}, {new})"),
                 1 => format!("UPDATE $ SET a = a + 1 WHERE id = {id}"),
                 2 => format!("UPDATE $ SET id = {far}, u = -u WHERE id = {id}"),
                 _ => format!("DELETE FROM $ WHERE id = {id}"),
             };
-            let end = if count % 11 == 0 { "ROLLBACK" } else { "COMMIT" };
+            let end = if count.is_multiple_of(11) { "ROLLBACK" } else { "COMMIT" };
             let mut statements = vec![format!("BEGIN ISOLATION LEVEL {level}"), "SELECT count(*) FROM one".to_owned()];
             statements.extend([change.replace('$', "t"), change.replace('$', "twin"), end.to_owned()]);
             for sql in statements {

@@ -105,7 +105,7 @@ impl Copy<'_> {
                 expression_sql: String::new(),
                 pending_sql: "true".to_owned(),
                 rows_estimate: self.table.rows_at_most(),
-                write: Some(RowWrite::Copy(copy)),
+                write: Some(RowWrite::Copy(Box::new(copy))),
             }),
             scans: true,
             ..Step::brief("copy rows", String::new(), LockMode::AccessShare)
