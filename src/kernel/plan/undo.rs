@@ -19,15 +19,30 @@ pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
     steps.dedup_by_key(|(at, _)| *at);
     let steps: Vec<Step> = steps.into_iter().flat_map(|(_, step)| back(step)).collect();
     let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
+    let stay: Vec<_> = done.iter().filter_map(|at| of.steps.get(*at)).filter_map(stays).collect();
+    let but = if stay.is_empty() {
+        String::new()
+    } else {
+        format!("; not taken back, as no way back is known: {}", stay.join("; "))
+    };
     (!steps.is_empty()).then(|| Plan {
         recipe: RECIPE.to_owned(),
         tag: of.tag.clone(),
-        summary: format!("what was done is taken back: {}", names.join(", ")),
+        summary: format!("what was done is taken back: {}{but}", names.join(", ")),
         relation: of.relation.clone(),
         undo_loses: None,
         verify: Vec::new(),
         steps,
     })
+}
+
+/// What a step has done that no way back is known for: brief as it was asked for. Others without one have only read,
+/// or are undone with an earlier step.
+fn stays(step: &Step) -> Option<&str> {
+    match &step.action {
+        Action::Sql { sql, mode: Mode::Brief } if step.undo.is_empty() && step.probe.is_none() => Some(sql),
+        _ => None,
+    }
 }
 
 /// A step that cannot be taken back itself and has made earlier ones past, a cut-over say: there is no way back
@@ -167,6 +182,7 @@ mod tests {
         assert!(matches!(back.steps[0].action, Action::Sql { mode: Mode::NoTransaction, .. }));
         assert_eq!(back.steps[2].probe.as_deref(), Some("SELECT NOT coalesce((SELECT true), false)"));
         back.reads_back().unwrap();
+        assert_eq!(back.summary, "what was done is taken back: undo d, undo b, undo a");
         assert_eq!(plan(&forth, &[2]), None);
         // Over a cut-over there is no way back.
         let mut forth = forth;
@@ -175,5 +191,14 @@ mod tests {
         forth.steps[2].probe = Some("SELECT 'cut over'".to_owned());
         assert_eq!(plan(&forth, &[0, 1, 2, 3]), None);
         assert!(plan(&forth, &[0, 1]).is_some());
+        // What has no way back is named.
+        let run = Step::brief("run", "ALTER TABLE t ALTER x SET DEFAULT 1".to_owned(), LockMode::AccessExclusive);
+        forth.steps.push(run);
+        let back = plan(&forth, &[0, 5]).unwrap();
+        assert_eq!(
+            back.summary,
+            "what was done is taken back: undo a; not taken back, as no way back is known: \
+             ALTER TABLE t ALTER x SET DEFAULT 1"
+        );
     }
 }
