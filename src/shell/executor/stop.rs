@@ -116,7 +116,8 @@ impl<D: Database> Runner<'_, D> {
         let undo: Vec<&str> = self.undos().flat_map(|step| &step.undo).map(String::as_str).collect();
         let state = format!("Finished and in effect: {}. The rest is not done.", self.names());
         let mut way_on = "Run the same statement again: it goes on where it stopped.".to_owned();
-        if !undo.is_empty() {
+        // Behind a cut-over they would take back nothing.
+        if !undo.is_empty() && !self.is_beyond() {
             way_on.push_str(&format!(" To undo instead: {};", undo.join("; ")));
         }
         (state, way_on)
