@@ -217,6 +217,18 @@ fn every_dependency_is_used_and_has_its_reason() {
 // ---- settings ------------------------------------------------------------------------------------
 
 /// Settings that nobody outside the configuration reads: keys without effect.
+#[test]
+fn every_decision_has_a_number_of_its_own() {
+    let mut numbers: Vec<(String, String)> = std::fs::read_dir("docs/decisions")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|name| (name.split('-').next().unwrap_or_default().to_owned(), name.clone()))
+        .collect();
+    numbers.sort();
+    let twice: Vec<_> = numbers.windows(2).filter(|pair| pair[0].0 == pair[1].0).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
 fn idle_settings(settings: &str, sources: &Sources) -> Vec<String> {
     let fields =
         settings.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(':')).map(|(name, _)| name);
