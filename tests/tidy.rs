@@ -219,7 +219,7 @@ fn every_dependency_is_used_and_has_its_reason() {
 /// Settings that nobody outside the configuration reads: keys without effect.
 #[test]
 fn every_decision_has_a_number_of_its_own() {
-    let mut numbers: Vec<(String, String)> = std::fs::read_dir("docs/decisions")
+    let mut numbers: Vec<(String, String)> = fs::read_dir("docs/decisions")
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .map(|name| (name.split('-').next().unwrap_or_default().to_owned(), name.clone()))
