@@ -183,6 +183,7 @@ impl<D: Database> Runner<'_, D> {
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), DatabaseError> {
+        self.control.close(self.is_beyond() && step.action.is_brief());
         if !self.control.may_go_on().await && !self.is_beyond() {
             return Err(cancelled());
         }

@@ -223,6 +223,16 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether it takes only a moment, once it has its lock.
+    #[must_use]
+    pub fn is_brief(&self) -> bool {
+        match self {
+            Self::Sql { mode, .. } => *mode == Mode::Brief,
+            Self::Together { .. } | Self::Later { .. } => true,
+            Self::BuildIndex { .. } | Self::Reindex { .. } | Self::Backfill(_) => false,
+        }
+    }
+
     /// As people are shown it: the statement, or the one that stands for its batches.
     #[must_use]
     pub fn sql(&self) -> Cow<'_, str> {

@@ -23,6 +23,8 @@ pub struct Control {
 #[derive(Debug)]
 struct Shared {
     cancelled: AtomicBool,
+    /// Nobody is heard.
+    closed: AtomicBool,
     paused: AtomicBool,
     batch_ms: AtomicU32,
     pause_percent: AtomicU32,
@@ -34,6 +36,7 @@ impl Default for Shared {
     fn default() -> Self {
         Self {
             cancelled: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             batch_ms: AtomicU32::new(AS_CONFIGURED),
             pause_percent: AtomicU32::new(AS_CONFIGURED),
@@ -52,7 +55,12 @@ impl Control {
 
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.shared.cancelled.load(Ordering::SeqCst)
+        self.shared.cancelled.load(Ordering::SeqCst) && !self.shared.closed.load(Ordering::SeqCst)
+    }
+
+    /// While closed the plan is not cancelled: there is no way back, and what it does takes only a moment.
+    pub(super) fn close(&self, on: bool) {
+        self.shared.closed.store(on, Ordering::SeqCst);
     }
 
     /// Resolves when cancelled. Cancel safe.
