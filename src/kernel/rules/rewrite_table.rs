@@ -85,6 +85,12 @@ fn anew<'a>(subject: &Subject<'a>, command: &str, to: Option<&'a str>) -> Option
     }
 }
 
+/// With the form that is run where its comment asks for it.
+fn asked(mut hazard: Hazard, comment: &str, how: &str, plan: Plan) -> Hazard {
+    hazard.message.push_str(&format!("; with the comment /* {comment} */ it is {how}"));
+    Hazard { plan: Some(plan), ..hazard }
+}
+
 /// With the copy that lets others go on, or why there is none. Where no server was asked nothing is known of that.
 fn beside(
     mut hazard: Hazard,
@@ -94,13 +100,7 @@ fn beside(
 ) -> Hazard {
     let Some(table) = target.facts.filter(|_| subject.facts.whole(name).is_some()) else { return hazard };
     match copy::plan((table, name), anew, subject.facts, tag::of(subject.change)) {
-        Ok(plan) => {
-            hazard.message.push_str(&format!(
-                "; with the comment /* {} */ it is copied while others go on, and the copy takes its place",
-                copy::REQUEST
-            ));
-            Hazard { plan: Some(plan), ..hazard }
-        }
+        Ok(plan) => asked(hazard, copy::REQUEST, "copied while others go on, and the copy takes its place", plan),
         Err(why) => {
             hazard.message.push_str("; a copy cannot take its place: ");
             hazard.message.push_str(&why);
@@ -152,13 +152,7 @@ fn in_place(
         (_, None) => Err("its options ask for more than a smaller table".to_owned()),
     };
     match plan {
-        Ok(plan) => {
-            hazard.message.push_str(&format!(
-                "; with the comment /* {} */ it is compacted in place while others go on",
-                compact::REQUEST
-            ));
-            Hazard { plan: Some(plan), ..hazard }
-        }
+        Ok(plan) => asked(hazard, compact::REQUEST, "compacted in place while others go on", plan),
         Err(why) => {
             hazard.message.push_str("; it cannot be compacted in place: ");
             hazard.message.push_str(&why);

@@ -4,7 +4,7 @@
 //! So there is no IN, CASE x WHEN, BETWEEN, LIKE, DISTINCT FROM, USING or `::text`, all of which look an
 //! operator or a type up by its bare name; and no backslash (`standard_conforming_strings` may be off).
 
-use crate::kernel::facts::shape;
+use crate::kernel::facts::{COPY_TRIGGER, shape};
 use crate::kernel::sql::statement::{Callee, RelationName};
 
 pub(super) const RELATIONS: &str = include_str!("relations.sql");
@@ -17,7 +17,7 @@ pub(super) const DEFINITIONS: &str = include_str!("definitions.sql");
 
 /// All that a table is made of.
 pub(super) fn whole() -> String {
-    WHOLE.replace("{shape}", &shape("$2::pg_catalog.oid"))
+    WHOLE.replace("{shape}", &shape("$2::pg_catalog.oid")).replace("{copy_trigger}", COPY_TRIGGER)
 }
 
 /// Schemas and names.

@@ -106,7 +106,7 @@ SELECT pg_catalog.json_build_object(
       'definition', pg_catalog.pg_get_triggerdef(g.oid), 'enabled', g.tgenabled,
       'comment', pg_catalog.obj_description(g.oid, 'pg_trigger')) ORDER BY g.tgname)
     FROM pg_catalog.pg_trigger g WHERE g.tgrelid OPERATOR(pg_catalog.=) tab.oid AND NOT g.tgisinternal
-      AND NOT pg_catalog.starts_with(g.tgname::pg_catalog.text, 'zzz_lockkeeper_copy')), '[]'::pg_catalog.json),
+      AND NOT pg_catalog.starts_with(g.tgname::pg_catalog.text, '{copy_trigger}')), '[]'::pg_catalog.json),
   'policies', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', p.polname,
       'permissive', p.polpermissive, 'command', p.polcmd,
       'roles', (SELECT pg_catalog.json_agg(CASE WHEN r.oid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid THEN pg_catalog.pg_get_userbyid(r.oid) END

@@ -223,6 +223,9 @@ struct WatchQuery {
 }
 
 type Id = Result<Path<i64>, PathRejection>;
+
+/// A name in the path.
+type Name = Result<Path<String>, PathRejection>;
 type Asked<T> = Result<Query<T>, QueryRejection>;
 
 async fn me(identity: Identity) -> Json<Me> {

@@ -16,7 +16,7 @@ use crate::kernel::sql::statement::LockMode;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::console::ask::{Claim, Claimed};
 use crate::shell::executor::{Past, Progress};
-use crate::shell::store::{ChangeOf, RunOutcome, StoreError};
+use crate::shell::store::{RunOutcome, StoreError};
 
 impl Session {
     pub(super) async fn run_approved(
@@ -88,13 +88,8 @@ impl Session {
 
     /// The ticket itself says already that the change is running: without its steps it runs all the same.
     async fn journal(&self, claim: &Claim, plan: &Plan) -> Option<Journal> {
-        let (store, session) = (self.shared.tickets.store.clone(), self.log.id().to_string());
-        let ticket = claim.ticket().id;
-        let begun = Journal::begin(store, claim.name(), (Some(ticket), None, session), plan).await;
-        let begun = begun
-            .inspect_err(|error| tracing::error!(%error, "the steps of a change are not written on its ticket"))
-            .ok()?;
-        Some(begun.felt(self.shared.jobs.traffic().begin(ChangeOf::Ticket(ticket), &self.identity.target.name).await))
+        let begun = self.begin_journal(claim.name(), (Some(claim.ticket().id), None), plan).await;
+        begun.inspect_err(|error| tracing::error!(%error, "the steps of a change are not written on its ticket")).ok()
     }
 
     /// The client's own message, with its parameters and its result set, under a bounded lock timeout.

@@ -3,12 +3,13 @@
 
 use tokio::sync::mpsc;
 
+use super::Session;
 use crate::kernel::plan::Plan;
 use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::TicketId;
 use crate::shell::clock::now;
 use crate::shell::executor::Progress;
-use crate::shell::store::{NewRun, Queue, RunOf, RunOutcome, StepOutcome, Store, StoreError};
+use crate::shell::store::{ChangeOf, NewRun, Queue, RunOf, RunOutcome, StepOutcome, Store, StoreError};
 use crate::shell::traffic::Recording;
 
 /// One run. What is told is written in order by a task of its own: no step waits for it.
@@ -30,12 +31,24 @@ enum Line {
     End(RunOutcome),
 }
 
+impl Session {
+    /// Writes down that a plan is about to run, of a ticket or of its own, and what others feel of it from now on.
+    pub(super) async fn begin_journal(
+        &self,
+        run: &str,
+        (ticket, of): (Option<TicketId>, Option<RunOf>),
+        plan: &Plan,
+    ) -> Result<Journal, StoreError> {
+        let (store, session) = (self.shared.tickets.store.clone(), self.log.id().to_string());
+        let journal = Journal::begin(store, run, (ticket, of, session), plan).await?;
+        let change = ticket.map_or_else(|| ChangeOf::Run(run.to_owned()), ChangeOf::Ticket);
+        let recording = self.shared.jobs.traffic().begin(change, &self.identity.target.name).await;
+        Ok(Journal { recording: Some(recording), ..journal })
+    }
+}
+
 impl Journal {
-    /// Writes down that a plan is about to run.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub(super) async fn begin(
+    async fn begin(
         store: Store,
         run: &str,
         (ticket, of, session): (Option<TicketId>, Option<RunOf>, String),
@@ -54,11 +67,6 @@ impl Journal {
             }
         });
         Ok(Self { lines, writer, queue, recording: None })
-    }
-
-    /// The same, and what others feel of it.
-    pub(super) fn felt(self, recording: Recording) -> Self {
-        Self { recording: Some(recording), ..self }
     }
 
     pub(super) fn tell(&self, progress: &Progress) {

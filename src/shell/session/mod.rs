@@ -199,7 +199,7 @@ impl Session {
                     return Poll::Ready(None);
                 }
             }
-            let idle = self.relay.quiet() && !self.relay.in_transaction() && self.client.held.is_empty();
+            let idle = self.relay.at_rest() && self.client.held.is_empty();
             if !idle || (asked && !draining.has_changed().unwrap_or(true)) {
                 return Poll::Pending;
             }

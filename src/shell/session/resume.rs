@@ -15,7 +15,7 @@ use super::taken::Taken;
 use crate::kernel::facts::Facts;
 use crate::kernel::plan::{Plan, guarded};
 use crate::shell::executor::Past;
-use crate::shell::store::{ChangeOf, Run, RunOf, RunOutcome, places};
+use crate::shell::store::{Run, RunOf, RunOutcome, places};
 
 /// How often, and after how long, is looked whether a run of this process is about to end.
 const ENDING_LOOKS: u32 = 10;
@@ -88,7 +88,6 @@ impl Session {
             return None;
         }
         let name = format!("{}:{}-{}", sameness.0, self.log.id(), self.log.next_n());
-        let store = self.shared.tickets.store.clone();
         let identity = &self.identity;
         let of = RunOf {
             target: identity.target.name.clone(),
@@ -100,11 +99,8 @@ impl Session {
             objects: facts.relations().map(|one| format!("{}.{}", one.schema, one.name)).collect(),
             text: self.shown(&taken.known).to_string(),
         };
-        let begun = Journal::begin(store, &name, (None, Some(of), self.log.id().to_string()), plan).await;
-        let begun = begun
-            .inspect_err(|error| tracing::error!(%error, "this rewrite could not go on if it were cut off"))
-            .ok()?;
-        Some(begun.felt(self.shared.jobs.traffic().begin(ChangeOf::Run(name), &self.identity.target.name).await))
+        let begun = self.begin_journal(&name, (None, Some(of)), plan).await;
+        begun.inspect_err(|error| tracing::error!(%error, "this rewrite could not go on if it were cut off")).ok()
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::doors::{Doors, asked, gives};
-use super::{Answer, Asked, Id, Identity, Problem, Shared};
+use super::{Answer, Asked, Id, Identity, Name, Problem, Shared};
 use crate::kernel::review::Power;
 use crate::shell::clock::now;
 use crate::shell::console::view::{DeliveryPage, NotifyPage, NotifyRoute, Tested};
@@ -50,11 +50,7 @@ async fn routes(State(api): Shared) -> Answer<NotifyPage> {
     Ok(Json(NotifyPage { routes: routes.iter().map(|route| NotifyRoute::of(route, counts(&route.name))).collect() }))
 }
 
-async fn test(
-    State(api): Shared,
-    who: Identity,
-    name: Result<Path<String>, axum::extract::rejection::PathRejection>,
-) -> Answer<Tested> {
+async fn test(State(api): Shared, who: Identity, name: Name) -> Answer<Tested> {
     let Path(name) = name.map_err(|rejected| Problem::bad_request(&rejected.body_text()))?;
     let routes = api.notifier.routes();
     let unknown = || Problem::new(StatusCode::NOT_FOUND, &format!("there is no route {name:?} under [[notify]]"));

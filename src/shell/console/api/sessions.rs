@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::doors::{Doors, asked, gives, takes};
-use super::{Answer, ApiState, Asked, Identity, Problem, Shared};
+use super::{Answer, ApiState, Asked, Identity, Name, Problem, Shared};
 use crate::kernel::review::Power;
 use crate::shell::audit::event::{Line, SessionTerminated};
 use crate::shell::audit::past::{self, SessionSeen};
@@ -62,8 +62,6 @@ pub(in crate::shell::console) struct EndBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::shell::console) reason: Option<String>,
 }
-
-type Name = Result<Path<String>, PathRejection>;
 
 async fn list(State(api): Shared, who: Identity, query: Asked<ListQuery>) -> Answer<SessionPage> {
     let Query(query) = query?;

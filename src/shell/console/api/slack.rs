@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Form, FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::doors::{About, Doors, Shape, gives};
 use super::tickets::{self, Body};
-use super::{ApiState, Identity, Problem, Shared};
+use super::{ApiState, Identity, Name, Problem, Shared};
 use crate::kernel::review::Power;
 use crate::shell::clock::now;
 use crate::shell::config::Route;
@@ -35,7 +35,7 @@ struct Call {
 
 async fn pressed(
     State(api): Shared,
-    name: Result<Path<String>, PathRejection>,
+    name: Name,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
