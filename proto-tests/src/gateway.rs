@@ -1,5 +1,6 @@
 //! The product under test: the real binary, started per test, or one that runs already.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -163,10 +164,17 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     if profile.ends_with("release") {
         build.arg("--release");
     }
+    // What cargo tells a test about itself would have some dependencies built anew.
+    std::env::vars_os().filter(|(name, _)| is_of_this_package(name)).for_each(|(name, _)| drop(build.env_remove(name)));
     let (ok, text) = run(build.current_dir(env!("CARGO_MANIFEST_DIR")), "");
     assert!(ok, "the gateway does not build: {text}");
     profile.join("lockkeeper")
 });
+
+fn is_of_this_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"].iter().any(|start| name.starts_with(start))
+}
 
 /// What a run of `lockkeeper lint` gave.
 pub struct Linted {

@@ -89,6 +89,7 @@ async fn run_with<'a, D: Database>(
         unended: Vec::new(),
         at: 0,
         verifying: false,
+        strayed: false,
     };
     match runner.run().await {
         Ok(()) => Outcome::Done(runner.report),
@@ -123,6 +124,8 @@ struct Runner<'a, D> {
     at: usize,
     /// All steps have run, and the probes are asked once more.
     verifying: bool,
+    /// A cancel request came too late to count.
+    strayed: bool,
 }
 
 impl<D: Database> Runner<'_, D> {
@@ -150,21 +153,17 @@ impl<D: Database> Runner<'_, D> {
     /// What earlier runs of this plan left is this run's to take back.
     async fn find_own(&mut self) -> Result<(), DatabaseError> {
         let (plan, past) = (self.plan, self.book.past);
-        for at in past.begun.iter().copied().filter(|at| undo::is_final(plan, *at)) {
+        let begun = past.begun.iter().rev().filter_map(|at| Some((*at, plan.steps.get(*at)?)));
+        for (at, step) in begun {
             self.at = at;
-            if let Some(step) = plan.steps.get(at)
-                && self.is_done(step).await?
-            {
+            if undo::is_final(plan, at) && self.is_done(step).await? {
                 self.applied.push(at);
-                return Ok(());
+                break;
             }
-        }
-        for (at, step) in plan.steps.iter().enumerate().filter(|(at, _)| past.begun.contains(at)) {
             let builds = matches!(step.action, Action::BuildIndex { .. } | Action::Reindex { .. });
             if step.undo.is_empty() && !builds {
                 continue;
             }
-            self.at = at;
             if let (Action::Reindex { leftovers, .. }, true) = (&step.action, self.control.is_cancelled()) {
                 self.drop_unfinished(leftovers, true).await?;
             }
@@ -179,6 +178,7 @@ impl<D: Database> Runner<'_, D> {
                 self.leftover = Some(cleanup.clone());
             }
         }
+        self.applied.reverse();
         Ok(())
     }
 
@@ -198,6 +198,7 @@ impl<D: Database> Runner<'_, D> {
             self.book.write(self.at, Entry::Skipped).await?;
             0
         } else {
+            self.check_cancelled()?;
             self.book.write(self.at, Entry::Begins).await?;
             let attempts = self.act(step).await?;
             self.book.write(self.at, Entry::Done).await?;
@@ -216,9 +217,16 @@ impl<D: Database> Runner<'_, D> {
         Ok(())
     }
 
-    /// Whether a step was done over which there is no way back: then the only way is on.
+    /// Whether the last step was done over which there is no way back, and the only way is on.
     fn is_beyond(&self) -> bool {
-        self.applied.iter().any(|at| undo::is_final(self.plan, *at))
+        let last = (0..self.plan.steps.len()).rev().find(|at| undo::is_final(self.plan, *at));
+        last.is_some_and(|at| self.applied.contains(&at))
+    }
+
+    /// The steps done up to the last one over which there is no way back, and those after it.
+    fn split(&self) -> (&[usize], &[usize]) {
+        let last = self.applied.iter().rposition(|at| undo::is_final(self.plan, *at));
+        self.applied.split_at(last.map_or(0, |at| at + 1))
     }
 
     /// Runs the step's action and tells how many attempts it took.

@@ -44,6 +44,14 @@ fn names_twice(alter: &AlterTable) -> bool {
     names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
 }
 
+/// Whether it changes the type of a column twice, which the server refuses before anything else.
+fn retypes_twice(alter: &AlterTable) -> bool {
+    let columns = alter.actions.iter().filter_map(|action| Retype::of(alter, &action.kind)).map(|change| change.column);
+    let mut columns: Vec<&str> = columns.collect();
+    columns.sort_unstable();
+    columns.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+}
+
 /// Whether it does more than to add columns, and constraints without an index: what the server may refuse only after it
 /// has built one.
 fn builds(alter: &AlterTable) -> bool {
@@ -124,7 +132,7 @@ impl<'a> Judged<'a> {
         let twice = names_twice(alter);
         // By their names the steps' probes would take the second for done.
         let mut possible = !twice;
-        if twice && !builds(alter) || self.refused_at_once(alter) {
+        if twice && !builds(alter) || retypes_twice(alter) || self.refused_at_once(alter) {
             return (findings, None);
         }
         for action in &alter.actions {

@@ -65,6 +65,27 @@ pub struct ColumnUse {
 }
 
 impl ColumnUse {
+    /// Without what hangs on one of these too.
+    #[must_use]
+    pub fn without(&self, others: &[Self]) -> Self {
+        let mut left = self.clone();
+        for other in others {
+            left.indexes.retain(|index| !other.indexes.iter().any(|found| found.name == index.name));
+            left.constraints.retain(|constraint| other.constraint(constraint).is_none());
+            let same = |one: &StatisticsUse, two: &StatisticsUse| one.name == two.name && one.schema == two.schema;
+            left.statistics_objects.retain(|object| !other.statistics_objects.iter().any(|found| same(found, object)));
+        }
+        left
+    }
+
+    /// A constraint, if it hangs on this column too.
+    #[must_use]
+    pub fn constraint(&self, of: &ConstraintUse) -> Option<&ConstraintUse> {
+        let same =
+            |found: &&ConstraintUse| (&found.name, &found.schema, &found.table) == (&of.name, &of.schema, &of.table);
+        self.constraints.iter().find(same)
+    }
+
     /// What can be told from the table alone, where no server can be asked.
     #[must_use]
     pub fn assumed(facts: &Facts, asked: &WantedUse) -> Option<Self> {

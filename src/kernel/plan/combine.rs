@@ -1,6 +1,6 @@
 //! Several subcommands of one ALTER TABLE as one plan, in the order in which PostgreSQL works them off.
 
-use super::{Plan, Step, quote};
+use super::{Action, Plan, Step, quote, shadow};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode};
 
@@ -14,84 +14,133 @@ pub enum Part {
     Plan(Plan),
 }
 
-/// One plan for all parts. `passes` are the server's, see [`pass`]; parts of one pass keep their order.
+/// One plan for all parts. `passes` are the server's, see [`pass`]; parts of one pass keep their order. What is brief
+/// goes with the cut-over of a change of type: until then all can be taken back, and then all is in effect at once.
 #[must_use]
 pub fn plan(alter: &AlterTable, table: &RelationFacts, mut parts: Vec<(u8, Part)>) -> Plan {
     if let [(_, Part::Plan(only))] = parts.as_slice() {
         return only.clone();
     }
     parts.sort_by_key(|(pass, _)| *pass);
-    let mut steps: Vec<Step> = Vec::new();
-    let mut summaries = Vec::new();
-    let mut undo_loses = None;
-    let mut brief: Vec<(String, LockMode)> = Vec::new();
-    let mut columns: Vec<(String, String)> = Vec::new();
-    for (_, part) in parts {
-        match part {
-            Part::Brief(sql, lock) => {
-                steps.extend(added(alter, table, &mut columns, &mut undo_loses));
-                brief.push((sql, lock));
-            }
-            Part::Column(sql, name) => {
-                steps.extend(merged(alter, table, &mut brief));
-                columns.push((sql, name));
-            }
-            Part::Plan(plan) => {
-                steps.extend(merged(alter, table, &mut brief));
-                steps.extend(added(alter, table, &mut columns, &mut undo_loses));
-                steps.extend(plan.steps);
-                summaries.push(plan.summary);
-                undo_loses = undo_loses.or(plan.undo_loses);
-            }
-        }
+    let mut parts: Vec<Part> = parts.into_iter().map(|(_, part)| part).collect();
+    let mut whole = Combined::new(alter, table);
+    let aside = |part: &Part| match part {
+        Part::Plan(plan) if plan.recipe == shadow::RECIPE => Some(plan.clone()),
+        Part::Plan(_) | Part::Brief(..) | Part::Column(..) => None,
+    };
+    if let Some((first, plan)) = parts.iter().enumerate().find_map(|(at, part)| Some((at, aside(part)?))) {
+        let mut others = parts.split_off(first);
+        // Each of them has the plan for all.
+        others.retain(|part| aside(part).is_none());
+        parts.into_iter().for_each(|part| whole.push(part));
+        parts = others.split_off(others.iter().take_while(|part| !matches!(part, Part::Plan(_))).count());
+        whole.cut_over(plan, others);
     }
-    steps.extend(merged(alter, table, &mut brief));
-    steps.extend(added(alter, table, &mut columns, &mut undo_loses));
+    parts.into_iter().for_each(|part| whole.push(part));
+    whole.flush();
     Plan {
         recipe: "combined".to_owned(),
         tag: "ALTER TABLE".to_owned(),
-        summary: summaries.join(" "),
+        summary: whole.summaries.join(" "),
         relation: Some(table.qualified()),
-        steps,
-        undo_loses,
+        steps: whole.steps,
+        undo_loses: whole.undo_loses,
         verify: Vec::new(),
     }
 }
 
-fn merged(alter: &AlterTable, table: &RelationFacts, brief: &mut Vec<(String, LockMode)>) -> Option<Step> {
-    let lock = brief.iter().map(|(_, lock)| *lock).max()?;
-    let actions: Vec<String> = brief.drain(..).map(|(sql, _)| sql).collect();
-    Some(Step::brief("run", altered(alter, table, &actions), lock))
+/// The plan as far as it has come.
+struct Combined<'a> {
+    alter: &'a AlterTable,
+    table: &'a RelationFacts,
+    steps: Vec<Step>,
+    summaries: Vec<String>,
+    undo_loses: Option<String>,
+    /// Neighbours that become one step.
+    brief: Vec<(String, LockMode)>,
+    columns: Vec<(String, String)>,
 }
 
-fn added(
-    alter: &AlterTable,
-    table: &RelationFacts,
-    columns: &mut Vec<(String, String)>,
-    undo_loses: &mut Option<String>,
-) -> Option<Step> {
-    if columns.is_empty() {
-        return None;
+impl<'a> Combined<'a> {
+    fn new(alter: &'a AlterTable, table: &'a RelationFacts) -> Self {
+        let (steps, summaries, brief, columns) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { alter, table, steps, summaries, undo_loses: None, brief, columns }
     }
-    let (actions, names): (Vec<String>, Vec<String>) = columns.drain(..).unzip();
-    let quoted: Vec<String> = names.iter().map(|name| quote::literal(name)).collect();
-    let probe = format!(
-        "SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) {} FROM pg_catalog.pg_attribute a WHERE a.attrelid \
-         OPERATOR(pg_catalog.=) {} AND NOT a.attisdropped AND a.attname OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.name[])",
-        names.len(),
-        quote::oid(table),
-        quoted.join(", ")
-    );
-    let drops: Vec<String> =
-        names.iter().map(|name| format!("DROP COLUMN IF EXISTS {}", quote::identifier(name))).collect();
-    undo_loses.get_or_insert_with(|| format!("the values of {}", names.join(", ")));
-    let add = Step::brief("add", altered(alter, table, &actions), LockMode::AccessExclusive);
-    Some(add.probed(probe).undone_by(altered(alter, table, &drops)))
-}
 
-fn altered(alter: &AlterTable, table: &RelationFacts, actions: &[String]) -> String {
-    let only = if alter.only { "ONLY " } else { "" };
-    format!("ALTER TABLE {only}{} {}", quote::table(table), actions.join(", "))
+    fn push(&mut self, part: Part) {
+        match part {
+            Part::Brief(sql, lock) => {
+                self.add_columns();
+                self.brief.push((sql, lock));
+            }
+            Part::Column(sql, name) => {
+                self.run_brief();
+                self.columns.push((sql, name));
+            }
+            Part::Plan(plan) => {
+                self.flush();
+                self.steps.extend(plan.steps);
+                self.summaries.push(plan.summary);
+                self.undo_loses = self.undo_loses.take().or(plan.undo_loses);
+            }
+        }
+    }
+
+    /// A change of type, with what is brief before it, which waits already, and after it.
+    fn cut_over(&mut self, mut aside: Plan, after: Vec<Part>) {
+        let before: Vec<String> = self.brief.drain(..).map(|(sql, _)| sql).collect();
+        let before = (!before.is_empty()).then(|| self.altered(&before));
+        let mut later = Vec::new();
+        for part in after {
+            if let Part::Brief(sql, _) | Part::Column(sql, _) = part {
+                later.push(self.altered(&[sql]));
+            }
+        }
+        if before.is_some() || !later.is_empty() {
+            aside.summary.push_str(" What else only changes the catalog is done in that transaction.");
+        }
+        if let Some(Step { action: Action::Together { statements }, .. }) = aside.steps.last_mut() {
+            statements.splice(..0, before);
+            statements.extend(later);
+        }
+        self.push(Part::Plan(aside));
+    }
+
+    fn flush(&mut self) {
+        self.run_brief();
+        self.add_columns();
+    }
+
+    fn run_brief(&mut self) {
+        let Some(lock) = self.brief.iter().map(|(_, lock)| *lock).max() else { return };
+        let actions: Vec<String> = self.brief.drain(..).map(|(sql, _)| sql).collect();
+        self.steps.push(Step::brief("run", self.altered(&actions), lock));
+    }
+
+    fn add_columns(&mut self) {
+        if self.columns.is_empty() {
+            return;
+        }
+        let (actions, names): (Vec<String>, Vec<String>) = self.columns.drain(..).unzip();
+        let quoted: Vec<String> = names.iter().map(|name| quote::literal(name)).collect();
+        let probe = format!(
+            "SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) {} FROM pg_catalog.pg_attribute a WHERE a.attrelid \
+             OPERATOR(pg_catalog.=) {} AND NOT a.attisdropped AND a.attname OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.name[])",
+            names.len(),
+            quote::oid(self.table),
+            quoted.join(", ")
+        );
+        let drops: Vec<String> =
+            names.iter().map(|name| format!("DROP COLUMN IF EXISTS {}", quote::identifier(name))).collect();
+        self.undo_loses.get_or_insert_with(|| format!("the values of {}", names.join(", ")));
+        let add = Step::brief("add", self.altered(&actions), LockMode::AccessExclusive);
+        self.steps.push(add.probed(probe).undone_by(self.altered(&drops)));
+    }
+
+    fn altered(&self, actions: &[String]) -> String {
+        let only = if self.alter.only { "ONLY " } else { "" };
+        format!("ALTER TABLE {only}{} {}", quote::table(self.table), actions.join(", "))
+    }
 }
 
 /// The pass in which PostgreSQL runs a subcommand (`AlterTablePass` in tablecmds.c).

@@ -28,6 +28,12 @@ impl<'a> Retype<'a> {
         self.alter.actions.iter().any(|action| is(&action.kind))
     }
 
+    /// All changes of type of the statement, in its order.
+    pub fn all(&self) -> impl Iterator<Item = Self> {
+        let alter = self.alter;
+        alter.actions.iter().filter_map(|action| Self::of(alter, &action.kind))
+    }
+
     /// The same statement drops a column, and with it what hangs on that.
     #[must_use]
     pub fn drops_a_column(&self) -> bool {
@@ -74,6 +80,14 @@ pub enum Work {
     Rewrites(&'static str),
     /// Something could not be looked up.
     Unknown(&'static str),
+}
+
+impl Work {
+    /// Nobody may use the table for as long as that takes, and no other form of the same statement is shorter.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        matches!(self, Self::Rebuilds(_) | Self::Rewrites(_))
+    }
 }
 
 /// Judges the change by what is in the catalog.

@@ -11,7 +11,7 @@ mod objects;
 mod rename;
 mod text;
 
-use super::retype::Retype;
+use super::retype::{self, Retype};
 use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null};
 use crate::kernel::facts::{CastFacts, ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::LockMode;
@@ -37,39 +37,107 @@ struct Shadow<'a> {
     name: String,
     major: u32,
     current_role: &'a str,
+    /// The columns before this one whose types the same statement changes. What hangs on several is the last one's.
+    others: Vec<Other<'a>>,
 }
 
-/// The plan, or why there is none.
+struct Other<'a> {
+    column: &'a str,
+    name: String,
+    hangs: &'a ColumnUse,
+}
+
+/// The plan for all columns that the statement of this change would have the server write anew, or why there is none:
+/// they take their places in the same transaction.
 ///
 /// # Errors
 /// A clause for people that says why it cannot be done so.
 pub fn plan(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Result<Plan, String> {
-    let hangs = facts.column_use(&change.alter.relation, change.column);
-    let hangs = &change.left(hangs.ok_or("what depends on it could not be looked up")?);
-    let target = hangs.casts.last().ok_or("its new type could not be looked up")?;
-    let of = facts.type_facts(change.type_name).ok_or("its new type could not be looked up")?;
-    let name = helper("new", change.column);
-    let shadow = Shadow { table, change, hangs, target, name, major: facts.major(), current_role: &facts.current_role };
-    shadow.possible(of.constrained_domain)?;
-    let expression = expression::expression(&shadow, facts)?;
-    let mut steps = vec![shadow.expand(), shadow.sync(&expression, facts), shadow.backfill(&expression)];
-    steps.extend(shadow.not_null());
-    steps.extend(objects::steps(&shadow)?);
-    steps.extend(shadow.prove(&expression));
-    let past = shadow.past();
-    for step in &mut steps {
-        step.past = Some(past.clone());
+    let changes: Vec<Retype<'_>> = change.all().filter(|one| retype::work(table, one, facts).is_long()).collect();
+    let use_of = |one: &Retype<'_>| Some(one.left(facts.column_use(&one.alter.relation, one.column)?));
+    let uses: Option<Vec<ColumnUse>> = changes.iter().map(use_of).collect();
+    let uses = uses.ok_or("what depends on it could not be looked up")?;
+    let own: Vec<ColumnUse> =
+        (1..).zip(&uses).map(|(next, hangs)| hangs.without(uses.get(next..).unwrap_or_default())).collect();
+    let mut shadows: Vec<Shadow<'_>> = Vec::new();
+    for (change, hangs) in changes.iter().zip(&own) {
+        let target = hangs.casts.last().ok_or("its new type could not be looked up")?;
+        let others = shadows.iter().zip(&uses).map(|(other, hangs)| Other {
+            column: other.change.column,
+            name: other.name.clone(),
+            hangs,
+        });
+        let (name, others) = (helper("new", change.column), others.collect());
+        shadows.push(Shadow {
+            table,
+            change,
+            hangs,
+            target,
+            name,
+            major: facts.major(),
+            current_role: &facts.current_role,
+            others,
+        });
     }
-    steps.push(Step::together("cut over", cutover::statements(&shadow)?, LockMode::AccessExclusive).probed(past));
+    let (mut expand, mut fill) = (Vec::new(), Vec::new());
+    for shadow in &shadows {
+        let of = facts.type_facts(shadow.change.type_name).ok_or("its new type could not be looked up")?;
+        shadow.possible(of.constrained_domain)?;
+        let expression = expression::expression(shadow, facts)?;
+        expand.extend([shadow.expand(), shadow.sync(&expression, facts)]);
+        fill.push(shadow.backfill(&expression));
+        fill.extend(shadow.not_null());
+        fill.extend(objects::steps(shadow)?);
+        fill.extend(shadow.prove(&expression));
+    }
+    let past: Vec<String> = shadows.iter().map(Shadow::past).collect();
+    let past = match past.as_slice() {
+        [only] => only.clone(),
+        all => format!("SELECT ({})", all.join(") AND (")),
+    };
+    let steps = expand.into_iter().chain(fill).map(|step| Step { past: Some(past.clone()), ..step });
+    let cut = Step::together("cut over", cutover::statements(&shadows), LockMode::AccessExclusive).probed(past.clone());
     Ok(Plan {
         recipe: RECIPE.to_owned(),
         tag: "ALTER TABLE".to_owned(),
-        summary: shadow.summary(),
+        summary: summary(&shadows),
         relation: Some(table.qualified()),
-        steps,
+        steps: steps.chain([cut]).collect(),
         undo_loses: Some("nothing before the cut-over; after it the way back is another change of type".to_owned()),
         verify: Vec::new(),
     })
+}
+
+fn summary(shadows: &[Shadow<'_>]) -> String {
+    let [first, ..] = shadows else { return String::new() };
+    let names: Vec<&str> = shadows.iter().map(|shadow| shadow.change.column).collect();
+    let order = if matches!(shadows, [only] if only.hangs.is_last) {
+        ""
+    } else {
+        " What differs from a rewrite: what is changed comes last in the table afterwards, which SELECT *, INSERT and \
+         COPY without column names see."
+    };
+    let (added, place, more) = match shadows {
+        [only] => (
+            format!(
+                "A column of type {} is added beside {}, kept in step by a trigger",
+                only.target.type_sql, only.change.column
+            ),
+            "it takes the old one's place",
+            "one column",
+        ),
+        _ => (
+            format!("Columns of the new types are added beside {}, kept in step by triggers", names.join(", ")),
+            "they take the old ones' places",
+            "these columns",
+        ),
+    };
+    format!(
+        "{added}, filled in batches and given the same indexes and constraints while readers and writers of {}.{} go on; \
+         then {place} in one short transaction, because the change as written would write every row anew while nobody \
+         else may use the table. Until then SELECT * shows {more} more.{order}",
+        first.table.schema, first.table.name
+    )
 }
 
 /// The columns that a trigger of ours keeps in step with this one, for a change of type or for a rename whose old name
@@ -145,29 +213,21 @@ impl Shadow<'_> {
         Err(why)
     }
 
-    /// By another change, or by a rename that is done and whose old name still works.
+    /// By another statement's change, or by a rename that is done and whose old name still works.
     fn is_kept_in_step(&self) -> bool {
         let proof = helper("same", "");
-        let own = helper("same", self.change.column);
+        let own: Vec<String> = self.change.all().map(|one| helper("same", one.column)).collect();
         let copied = self.table.reacts.triggers.iter().any(|trigger| trigger.name == self.trigger());
-        let other = |constraint: &ConstraintUse| constraint.name.starts_with(&proof) && constraint.name != own;
+        let other = |constraint: &ConstraintUse| constraint.name.starts_with(&proof) && !own.contains(&constraint.name);
         self.hangs.constraints.iter().any(other) || copied && self.table.column(&self.name).is_none()
     }
 
-    fn summary(&self) -> String {
-        let order = if self.hangs.is_last {
-            ""
-        } else {
-            " What differs from a rewrite: the column comes last in the table afterwards, which SELECT *, INSERT and \
-             COPY without column names see."
-        };
-        format!(
-            "A column of type {} is added beside {}, kept in step by a trigger, filled in batches and given the same \
-             indexes and constraints while readers and writers of {}.{} go on; then it takes the old one's place in \
-             one short transaction, because the change as written would write every row anew while nobody else may \
-             use the table. Until then SELECT * shows one column more.{order}",
-            self.target.type_sql, self.change.column, self.table.schema, self.table.name
-        )
+    /// A definition with the columns whose types change under their new names: this one, and those of `others` that
+    /// what is defined hangs on.
+    fn renamed(&self, definition: &str, hangs_on: impl Fn(&ColumnUse) -> bool) -> Option<String> {
+        let others = self.others.iter().filter(|other| hangs_on(other.hangs));
+        let own = text::renamed(definition, self.change.column, &self.name)?;
+        others.map(|other| (other.column, &other.name)).try_fold(own, |text, (old, new)| text::renamed(&text, old, new))
     }
 
     /// The column of this name is another one than at the start.
@@ -281,7 +341,19 @@ impl Shadow<'_> {
         if !not_null || self.change.drops_not_null() || self.major >= set_not_null::NAMED_FROM {
             return Vec::new();
         }
-        set_not_null::proven(self.table, &self.name, &helper("nn", self.change.column))
+        let steps = set_not_null::proven(self.table, &self.name, &helper("nn", self.change.column)).into_iter();
+        steps.map(|step| Step { reworded: step.reworded.map(|words| self.no_nulls(&words.code)), ..step }).collect()
+    }
+
+    /// New values that must not be NULL are told by the column's own name.
+    fn no_nulls(&self, code: &str) -> Reworded {
+        let (column, table) = (self.change.column, &self.table.name);
+        Reworded {
+            code: code.to_owned(),
+            as_code: "23502".to_owned(),
+            message: format!("column \"{column}\" of relation \"{table}\" contains null values"),
+            column: column.to_owned(),
+        }
     }
 
     /// The server itself proves that no row differs, and that none will.

@@ -55,12 +55,22 @@ impl Control {
 
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.shared.cancelled.load(Ordering::SeqCst) && !self.shared.closed.load(Ordering::SeqCst)
+        self.was_asked() && !self.is_closed()
+    }
+
+    /// Somebody asked the plan to stop, whether that counts or not.
+    pub(super) fn was_asked(&self) -> bool {
+        self.shared.cancelled.load(Ordering::SeqCst)
     }
 
     /// While closed the plan is not cancelled: there is no way back, and what it does takes only a moment.
     pub(super) fn close(&self, on: bool) {
         self.shared.closed.store(on, Ordering::SeqCst);
+        self.shared.wake.notify_waiters();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::SeqCst)
     }
 
     /// Resolves when cancelled. Cancel safe.
@@ -172,6 +182,22 @@ mod tests {
             }
             assert_eq!(waiter.await.unwrap(), expected);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_while_nobody_is_heard_is_heard_after_it() {
+        let control = Control::default();
+        control.close(true);
+        let waiter = tokio::spawn({
+            let control = control.clone();
+            async move { control.cancelled().await }
+        });
+        control.cancel();
+        tokio::task::yield_now().await;
+        assert!(!waiter.is_finished() && !control.is_cancelled() && control.may_go_on().await);
+        control.close(false);
+        waiter.await.unwrap();
+        assert!(control.is_cancelled());
     }
 
     #[test]

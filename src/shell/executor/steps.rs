@@ -50,9 +50,16 @@ impl<D: Database> Runner<'_, D> {
                     return Ok(retry.attempt);
                 }
                 Err(error) if is_contention(&error) => self.again(step, &mut retry, error).await?,
+                Err(error) if self.is_stray(&error) => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// A cancel request that was on its way when nobody was heard any more: there is one at most.
+    fn is_stray(&mut self, error: &DatabaseError) -> bool {
+        let stray = error.code() == Some(CANCELED) && self.control.was_asked() && self.control.is_closed();
+        stray && !std::mem::replace(&mut self.strayed, true)
     }
 
     /// What can be done before anybody has to wait for it, until little is left.
@@ -178,7 +185,7 @@ impl<D: Database> Runner<'_, D> {
     /// Whether the error is our own tripwire: a step thought brief was not.
     pub(super) fn is_tripwire(&self, error: &DatabaseError) -> bool {
         let step = self.plan.steps.get(self.at);
-        error.code() == Some(CANCELED) && !self.control.is_cancelled() && !step.is_some_and(as_is)
+        error.code() == Some(CANCELED) && !self.control.was_asked() && !step.is_some_and(as_is)
     }
 }
 

@@ -17,7 +17,7 @@ impl<D: Database> Runner<'_, D> {
         if is_lost(&error) {
             return self.unknown(error);
         }
-        let cancelled = self.control.is_cancelled() && error.code() == Some(CANCELED);
+        let cancelled = self.control.was_asked() && error.code() == Some(CANCELED);
         let in_block = self.db.transaction_status() != TransactionStatus::Idle;
         let (state, way_on) = if self.has_moved_rows() {
             (
@@ -34,7 +34,7 @@ impl<D: Database> Runner<'_, D> {
             ("The transaction is aborted.".to_owned(), "Roll back and start again.".to_owned())
         } else if self.applied.is_empty() {
             self.nothing_done(&error, cancelled)
-        } else if self.is_beyond() || !cancelled && (is_contention(&error) || self.verifying) {
+        } else if self.stays() || !cancelled && (is_contention(&error) || self.verifying) {
             self.keep_done()
         } else {
             match self.take_back(cancelled).await {
@@ -116,16 +116,21 @@ impl<D: Database> Runner<'_, D> {
         let undo: Vec<&str> = self.undos().flat_map(|step| &step.undo).map(String::as_str).collect();
         let state = format!("Finished and in effect: {}. The rest is not done.", self.names());
         let mut way_on = "Run the same statement again: it goes on where it stopped.".to_owned();
-        // Behind a cut-over they would take back nothing.
-        if !undo.is_empty() && !self.is_beyond() {
+        // Behind a cut-over they would not take back all of that.
+        if !undo.is_empty() && self.split().0.is_empty() {
             way_on.push_str(&format!(" To undo instead: {};", undo.join("; ")));
         }
         (state, way_on)
     }
 
+    /// Nothing was done after a step over which there is no way back.
+    fn stays(&self) -> bool {
+        !self.split().0.is_empty() && self.undos().next().is_none()
+    }
+
     /// The steps that this run did and that can be taken back, last first.
     fn undos(&self) -> impl Iterator<Item = &Step> {
-        let steps = self.applied.iter().rev().filter_map(|at| self.plan.steps.get(*at));
+        let steps = self.split().1.iter().rev().filter_map(|at| self.plan.steps.get(*at));
         steps.filter(|step| !step.undo.is_empty())
     }
 

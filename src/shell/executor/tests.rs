@@ -312,6 +312,71 @@ async fn what_does_not_hold_in_the_end_fails_the_plan_by_name() {
     }
 }
 
+/// Two columns that take their places one after the other, and what is brief after them.
+fn two_cut_overs() -> Plan {
+    let mut steps = Vec::new();
+    for name in ["one", "two"] {
+        let past = Some(format!("SELECT past {name}"));
+        let aside = step("aside", &format!("ALTER aside {name}"), Mode::Brief);
+        let probe = Some(format!("SELECT has {name}"));
+        steps.push(Step { probe, past: past.clone(), undo: vec![format!("ALTER undo {name}")], ..aside });
+        steps.push(Step { probe: past, ..step(&format!("cut {name}"), &format!("ALTER cut {name}"), Mode::Brief) });
+    }
+    steps.push(step("last", "ALTER last", Mode::Brief));
+    plan(steps)
+}
+
+/// On a server that answers so, asked to stop as soon as a statement has to be tried again.
+async fn stopped(mut db: Script, past: &Past, from_the_start: bool) -> (Outcome, Script) {
+    let (control, plan, limits) = (Control::default(), two_cut_overs(), Limits::default());
+    if from_the_start {
+        control.cancel();
+    }
+    let asked = control.clone();
+    let mut tell = move |told: Progress| {
+        if matches!(told, Progress::Retrying { .. }) {
+            asked.cancel();
+        }
+    };
+    let outcome = go_on(&mut db, (&plan, &limits), &control, &mut tell, (past, &mut Paper::default())).await;
+    (outcome, db)
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_two_cut_overs_the_second_is_taken_back() {
+    let begun = Past { begun: [0, 1, 2].into(), ..Past::default() };
+    for (past, from_the_start) in [(Past::default(), false), (begun, true)] {
+        let db = Script::default()
+            .on("pg_settings", &[Ok(SETTINGS)])
+            .on("SELECT past one", if from_the_start { &[Ok("t")] } else { &[Ok("f"), Ok("f"), Ok("t")] })
+            .on("SELECT past two", &[Ok("f")])
+            .on("SELECT has two", &[Ok(if from_the_start { "t" } else { "f" })])
+            .on("ALTER cut two", &[Err("55P03")]);
+        let (outcome, db) = stopped(db, &past, from_the_start).await;
+        let Outcome::Cancelled(_, stopped) = outcome else { panic!("{outcome:?}") };
+        let done = ["undo one", "undo two", "last"].map(|text| db.count(text));
+        assert_eq!(done, [0, 1, 0], "{stopped:?}");
+        assert!(stopped.state.contains("cannot be taken back: cut one"), "{}", stopped.state);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_the_last_cut_over_what_is_brief_is_seen_through() {
+    let past = Past { begun: (0..4).collect(), ..Past::default() };
+    // The request may hit the brief step itself, once.
+    for (from_the_start, answers) in
+        [(true, [Err("55P03"), Ok("")].as_slice()), (false, &[Err("55P03"), Err("57014"), Ok("")])]
+    {
+        let db = Script::default()
+            .on("pg_settings", &[Ok(SETTINGS)])
+            .on("SELECT past", &[Ok("t")])
+            .on("ALTER last", answers);
+        let (outcome, db) = stopped(db, &past, from_the_start).await;
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        assert_eq!((db.count("ALTER last"), db.count("undo")), (answers.len(), 0));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reindex_that_was_cut_off_after_its_index_was_in_place_leaves_no_old_one() {
     let action =

@@ -7,23 +7,42 @@ use crate::kernel::facts::{ConstraintUse, Grant, SequenceUse};
 use crate::kernel::plan::{helper, quote};
 
 /// All statements, in order.
-pub(super) fn statements(shadow: &Shadow<'_>) -> Result<Vec<String>, String> {
-    let relation = shadow.relation();
-    let (old, new) = (quote::identifier(shadow.change.column), quote::identifier(&shadow.name));
+pub(super) fn statements(shadows: &[Shadow<'_>]) -> Vec<String> {
+    // One that references another of these columns would not let go of it.
+    let keys = shadows.iter().flat_map(foreign_keys);
+    keys.chain(shadows.iter().flat_map(replaced)).chain(shadows.iter().flat_map(hung_on)).collect()
+}
+
+fn foreign_keys(shadow: &Shadow<'_>) -> Vec<String> {
     let mut all = Vec::new();
     for key in constraints(shadow).filter(|constraint| constraint.kind == 'f') {
         let table = quote::qualified(&key.schema, &key.table);
         all.push(format!("ALTER TABLE {table} DROP CONSTRAINT {}", quote::identifier(&key.name)));
         all.extend(takes_its_name(key));
     }
-    all.push(format!("DROP TRIGGER {} ON {relation}", quote::identifier(&shadow.trigger())));
-    all.push(format!("DROP FUNCTION {}()", shadow.function()));
+    all
+}
+
+fn replaced(shadow: &Shadow<'_>) -> Vec<String> {
+    let relation = shadow.relation();
+    let (old, new) = (quote::identifier(shadow.change.column), quote::identifier(&shadow.name));
+    let mut all = vec![
+        format!("DROP TRIGGER {} ON {relation}", quote::identifier(&shadow.trigger())),
+        format!("DROP FUNCTION {}()", shadow.function()),
+    ];
     if let Some(sequence) = &shadow.hangs.sequence {
         all.extend(sequence_handed_over(shadow, sequence));
     }
     all.push(format!("ALTER TABLE {relation} DROP COLUMN {old}"));
     all.push(format!("ALTER TABLE {relation} RENAME COLUMN {new} TO {old}"));
-    all.extend(settings(shadow).map(|actions| format!("ALTER TABLE {relation} {actions}")));
+    all
+}
+
+/// With everything that hung on the old one.
+fn hung_on(shadow: &Shadow<'_>) -> Vec<String> {
+    let (relation, old) = (shadow.relation(), quote::identifier(shadow.change.column));
+    let mut all: Vec<String> =
+        settings(shadow).map(|actions| format!("ALTER TABLE {relation} {actions}")).into_iter().collect();
     all.extend(indexes_named(shadow));
     for constraint in constraints(shadow).filter(|constraint| matches!(constraint.kind, 'c' | 'n')) {
         all.extend(takes_its_name(constraint));
@@ -45,7 +64,7 @@ pub(super) fn statements(shadow: &Shadow<'_>) -> Result<Vec<String>, String> {
             statistics.comment.as_ref().map(|text| format!("COMMENT ON STATISTICS {name} IS {}", quote::literal(text))),
         );
     }
-    Ok(all)
+    all
 }
 
 fn takes_its_name(constraint: &ConstraintUse) -> Vec<String> {
@@ -110,9 +129,15 @@ fn indexes_named(shadow: &Shadow<'_>) -> Vec<String> {
         }
         let qualified = quote::qualified(&shadow.table.schema, &index.name);
         // It goes on calling the column what it was called when the index was made.
-        if index.names_it(shadow.change.column) {
-            let (old, new) = (quote::identifier(&shadow.name), quote::identifier(shadow.change.column));
-            all.push(format!("ALTER TABLE {qualified} RENAME COLUMN {old} TO {new}"));
+        let others = shadow.others.iter().filter_map(|other| {
+            let index = other.hangs.indexes.iter().find(|found| found.name == index.name)?;
+            Some((index, other.column, &other.name))
+        });
+        for (index, old, new) in others.chain([(index, shadow.change.column, &shadow.name)]) {
+            if index.names_it(old) {
+                let (old, new) = (quote::identifier(old), quote::identifier(new));
+                all.push(format!("ALTER TABLE {qualified} RENAME COLUMN {new} TO {old}"));
+            }
         }
         if let Some(text) = &index.comment {
             all.push(format!("COMMENT ON INDEX {qualified} IS {}", quote::literal(text)));

@@ -1,7 +1,7 @@
 //! Indexes and constraints for the new column, made beside the old one's under names of their own.
 
 use super::Shadow;
-use super::text::{foreign_key_tail, index_body, renamed};
+use super::text::{foreign_key_tail, index_body};
 use crate::kernel::facts::{ConstraintUse, IndexUse};
 use crate::kernel::plan::{Step, create_index, helper, quote};
 use crate::kernel::sql::statement::LockMode;
@@ -57,7 +57,7 @@ fn build(shadow: &Shadow<'_>, index: &IndexUse) -> Result<Step, String> {
         return Err(format!("index {} is not valid: drop it or build it anew first", index.name));
     }
     let body = index_body(&index.definition, index.tablespace.as_deref())
-        .and_then(|body| renamed(&body, shadow.change.column, &shadow.name))
+        .and_then(|body| shadow.renamed(&body, |other| other.indexes.iter().any(|found| found.name == index.name)))
         .ok_or_else(|| unclear(&format!("index {}", index.name)))?;
     Ok(create_index::build(shadow.table, &aside(&index.name), index.unique, &body))
 }
@@ -85,10 +85,15 @@ fn added(relation: &str, constraint: &ConstraintUse, definition: &str, by: (Lock
 }
 
 fn check(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<Step>, String> {
-    let definition = renamed(&constraint.definition, shadow.change.column, &shadow.name)
+    let definition = shadow
+        .renamed(&constraint.definition, |other| other.constraint(constraint).is_some())
         .ok_or_else(|| unclear(&format!("constraint {}", constraint.name)))?;
     let oid = quote::oid(shadow.table);
-    Ok(added(&shadow.relation(), constraint, &definition, (LockMode::AccessExclusive, oid)))
+    let mut steps = added(&shadow.relation(), constraint, &definition, (LockMode::AccessExclusive, oid));
+    for step in steps.iter_mut().filter(|_| constraint.kind == 'n') {
+        step.reworded = Some(shadow.no_nulls("23502"));
+    }
+    Ok(steps)
 }
 
 fn foreign_key(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<Step>, String> {
@@ -99,18 +104,18 @@ fn foreign_key(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<St
     if !constraint.may_alter {
         return Err(format!("foreign key {} belongs to {table}, which is somebody else's", constraint.name));
     }
+    let columns: Vec<(&str, &String)> = shadow.others.iter().map(|other| (other.column, &other.name)).collect();
+    let columns = [columns, vec![(shadow.change.column, &shadow.name)]].concat();
     let swapped = |names: &[String], swap: bool| {
-        let names = names.iter().map(|name| {
-            let is_it = swap && name == shadow.change.column;
-            quote::identifier(if is_it { &shadow.name } else { name })
-        });
+        let new = |name: &String| columns.iter().find(|(old, _)| swap && *old == name).map(|(_, new)| *new);
+        let names = names.iter().map(|name| quote::identifier(new(name).unwrap_or(name)));
         names.collect::<Vec<String>>().join(", ")
     };
     let told = || unclear(&format!("foreign key {}", constraint.name));
     let tail = foreign_key_tail(&constraint.definition).ok_or_else(told)?;
     // SET NULL (column) names columns of this side.
     let tail = match tail.contains('(') && constraint.local {
-        true => renamed(tail, shadow.change.column, &shadow.name).ok_or_else(told)?,
+        true => shadow.renamed(tail, |other| other.constraint(constraint).is_some()).ok_or_else(told)?,
         false => tail.to_owned(),
     };
     if constraint.definition.contains(" PERIOD ") {

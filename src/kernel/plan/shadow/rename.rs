@@ -50,6 +50,7 @@ pub fn column(of: (&RelationFacts, &ColumnUse), rename: &Rename, facts: &Facts) 
         name,
         major: facts.major(),
         current_role: &facts.current_role,
+        others: Vec::new(),
     };
     shadow.possible(false)?;
     let row_sql = quote::identifier(&rename.from);
