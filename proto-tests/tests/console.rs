@@ -210,6 +210,9 @@ fn psql_finds_its_way() {
             ("\\dx", "extensions"),
             ("\\sv tickets", "CREATE"),
             ("\\conninfo", "lockkeeper"),
+            ("\\dO", "collations"),
+            ("show all", "server_version_num"),
+            ("show timezone", "UTC"),
             ("select * from help", "approve"),
         ] {
             let (ok, text) = case.psql(&program, &token, &[command]);
@@ -325,6 +328,9 @@ fn waiting_can_be_cancelled_and_tells_what_happens() {
         other.rows(&format!("select state, decided_by, reason from tickets where id = {ticket}")),
         ["rejected|bob|not before the weekend"]
     );
+    // With a limit it ends by itself.
+    let (_another, ticket) = case.held("drop table victim");
+    assert!(bob.rows(&format!("select wait({ticket}, 0)"))[0].contains("pending"));
     // A client that goes away while it waits leaves nothing behind.
     let (_more, ticket) = case.held("truncate victim");
     bob.send(&wire::query(format!("select wait({ticket})").as_bytes())).unwrap();
@@ -415,6 +421,11 @@ fn a_driver_prepares_and_binds_in_binary() {
         assert!(!row.get::<_, bool>(4));
         let row = client.query_one("select count(*), avg(rows)::float8, max(lock) from findings", &[]).await.unwrap();
         assert_eq!(row.get::<_, i64>(0), 1);
+        let listed = "select id from tickets where id = any ($1) and state = any ($2) and $3::text[] <> '{}'";
+        let row = client.query_one(listed, &[&vec![id, 7], &vec!["pending"], &vec![Some("a, b"), None]]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), id);
+        let row = client.query_one("select $1::bigint[]", &[&vec![Some(3_i64), None]]).await.unwrap();
+        assert_eq!(row.get::<_, Vec<Option<i64>>>(0), [Some(3), None]);
         let transaction = client.transaction().await.unwrap();
         let portal = transaction.bind("select * from rules order by id", &[]).await.unwrap();
         assert_eq!(transaction.query_portal(&portal, 5).await.unwrap().len(), 5);

@@ -258,8 +258,18 @@ fn procedure(table: &Table, verb: &Verb) -> Vec<Value> {
 }
 
 fn type_row(table: &Table, (ty, oid, name, _, size): &(Type, u32, &str, &str, i16)) -> Vec<Value> {
-    let element = if *ty == Type::Texts { 25 } else { 0 };
-    let array = if *ty == Type::Text { 1009 } else { 0 };
+    let element = match ty {
+        Type::Texts => 25,
+        Type::Numbers => 20,
+        Type::Oids => 26,
+        _ => 0,
+    };
+    let array = match ty {
+        Type::Text => 1009,
+        Type::Int8 => 1016,
+        Type::Oid => 1028,
+        _ => 0,
+    };
     row(
         table,
         &[

@@ -1,7 +1,7 @@
 //! Statements: what a text means, and what becomes of it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
 use sqlparser::ast::Statement;
@@ -20,6 +20,9 @@ use crate::shell::cancel::Listener;
 use crate::shell::clock::now;
 use crate::shell::console::view::Full;
 
+/// Longest wait of one call of the API, in seconds.
+const WAIT_MAX_S: u32 = 60;
+
 /// What a statement will do.
 #[derive(Clone, Debug)]
 pub(super) enum Plan {
@@ -35,7 +38,7 @@ impl Plan {
         match self {
             Self::Query(query) => Some(query.columns.clone()),
             Self::Verb(call) => Some(verbs::columns(call)),
-            Self::Utility(Utility::Show(name)) => Some(vec![Output { name: name.clone(), ty: Type::Text }]),
+            Self::Utility(Utility::Show(name)) => Some(shown(name)),
             Self::Empty | Self::Utility(_) => None,
         }
     }
@@ -277,7 +280,8 @@ impl Console {
         }
         if call.verb.name == "wait" {
             let id = call.id(bound)?;
-            return Ok(done(vec![self.wait(id).await?], call));
+            let limit = call.seconds(bound)?.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
+            return Ok(done(vec![self.wait(id, limit).await?], call));
         }
         if self.block != Block::None {
             let message = format!("{} cannot run inside a transaction block", call.verb.name);
@@ -295,8 +299,8 @@ impl Console {
         Ok(done(answer.rows, call))
     }
 
-    /// Tells what happens to a ticket until it is over.
-    async fn wait(&mut self, id: i64) -> Result<Vec<Value>, Stop> {
+    /// Tells what happens to a ticket until it is over, or until a time.
+    async fn wait(&mut self, id: i64, limit: Option<Instant>) -> Result<Vec<Value>, Stop> {
         let mut cancels = self.cancel.listen();
         let door = self.door.clone();
         let mut full: Full = door.get(&format!("/v1/tickets/{id}")).await?;
@@ -304,7 +308,14 @@ impl Console {
         self.tell(Reply::notice(format!("ticket {id} is {state}")));
         while !full.ticket.state.name().is_over() {
             let known = full.ticket.version;
-            let path = format!("/v1/tickets/{id}/wait?version={known}");
+            let mut path = format!("/v1/tickets/{id}/wait?version={known}");
+            if let Some(limit) = limit {
+                let left = limit.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                path += &format!("&timeout_s={}", left.as_secs_f64().ceil().min(f64::from(WAIT_MAX_S)));
+            }
             full = self.while_wanted(&mut cancels, door.get::<Full>(&path)).await??;
             for recorded in full.events.iter().filter(|recorded| recorded.version > known) {
                 let what = serde_json::to_value(&recorded.event.what).unwrap_or_default();
@@ -368,12 +379,26 @@ impl Console {
     }
 
     fn show(&self, name: &str) -> Result<Outcome, Reply> {
-        let found = self.asker.settings.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        let (known, value) =
-            found.ok_or_else(|| Reply::error("42704", format!("unrecognized configuration parameter \"{name}\"")))?;
-        let columns = Some(vec![Output { name: known.clone(), ty: Type::Text }]);
-        Ok(Outcome { rows: vec![vec![Value::Text(value.clone())]], columns, tag: "SHOW".to_owned() })
+        let all = name.eq_ignore_ascii_case("all");
+        let wanted = |known: &str| all || known.eq_ignore_ascii_case(name);
+        let found: Vec<_> = self.asker.settings.iter().filter(|(known, _)| wanted(known)).collect();
+        let columns = match found.as_slice() {
+            [] => return Err(Reply::error("42704", format!("unrecognized configuration parameter \"{name}\""))),
+            [(known, _)] if !all => shown(known),
+            _ => shown(name),
+        };
+        let row = |(known, value): &(String, String)| {
+            let texts = if all { vec![known.as_str(), value, ""] } else { vec![value.as_str()] };
+            texts.into_iter().map(|text| Value::Text(text.to_owned())).collect()
+        };
+        Ok(Outcome { rows: found.into_iter().map(row).collect(), columns: Some(columns), tag: "SHOW".to_owned() })
     }
+}
+
+/// The columns of what SHOW answers.
+fn shown(name: &str) -> Vec<Output> {
+    let names = if name.eq_ignore_ascii_case("all") { vec!["name", "setting", "description"] } else { vec![name] };
+    names.into_iter().map(|name| Output { name: name.to_owned(), ty: Type::Text }).collect()
 }
 
 fn read_only(text: &str) -> Reply {

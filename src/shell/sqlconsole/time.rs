@@ -186,10 +186,17 @@ pub(super) fn input(text: &str, ty: Type) -> Result<Value, BadInput> {
         Type::Timestamp => Value::Integer(read_timestamp(text, now)?),
         Type::Date => Value::Integer(read_timestamp(text, now)?.div_euclid(DAY) * DAY),
         Type::Interval => Value::Integer(read_interval(text)?),
-        Type::Texts if !(trimmed.starts_with('{') && trimmed.ends_with('}')) => {
+        Type::Texts | Type::Numbers | Type::Oids if !(trimmed.starts_with('{') && trimmed.ends_with('}')) => {
             return Err(BadInput { code: "22P02", message: format!("malformed array literal: \"{text}\"") });
         }
-        Type::Text | Type::Name | Type::Char | Type::Json | Type::Texts | Type::Unknown => Value::Text(text.to_owned()),
+        Type::Text
+        | Type::Name
+        | Type::Char
+        | Type::Json
+        | Type::Texts
+        | Type::Numbers
+        | Type::Oids
+        | Type::Unknown => Value::Text(text.to_owned()),
     })
 }
 

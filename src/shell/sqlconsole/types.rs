@@ -29,6 +29,10 @@ pub(super) enum Type {
     Interval,
     Json,
     Texts,
+    /// Numbers of tickets and jobs, as drivers bind them.
+    Numbers,
+    /// Numbers of types, which drivers ask about.
+    Oids,
     /// A literal or parameter whose place says what it is.
     Unknown,
     /// Number of an object that is shown by its name.
@@ -58,7 +62,7 @@ pub(super) enum Category {
 }
 
 /// Every type with its number, name in `pg_type`, SQL name and bytes.
-pub(super) const ALL: [(Type, u32, &str, &str, i16); 15] = [
+pub(super) const ALL: [(Type, u32, &str, &str, i16); 17] = [
     (Type::Bool, 16, "bool", "boolean", 1),
     (Type::Char, 18, "char", "\"char\"", 1),
     (Type::Name, 19, "name", "name", 64),
@@ -70,6 +74,8 @@ pub(super) const ALL: [(Type, u32, &str, &str, i16); 15] = [
     (Type::Json, 114, "json", "json", -1),
     (Type::Float8, 701, "float8", "double precision", 8),
     (Type::Texts, 1009, "_text", "text[]", -1),
+    (Type::Numbers, 1016, "_int8", "bigint[]", -1),
+    (Type::Oids, 1028, "_oid", "oid[]", -1),
     (Type::Date, 1082, "date", "date", 4),
     (Type::Timestamp, 1184, "timestamptz", "timestamp with time zone", 8),
     (Type::Interval, 1186, "interval", "interval", 16),
@@ -102,6 +108,9 @@ impl Type {
             0 | 705 => Some(Self::Unknown),
             // varchar, bpchar, jsonb, timestamp, numeric, float4: the next of kin that has the same text.
             1042 | 1043 => Some(Self::Text),
+            // name[], bpchar[], varchar[]; int2[], int4[].
+            1003 | 1014 | 1015 => Some(Self::Texts),
+            1005 | 1007 => Some(Self::Numbers),
             oid => ALL.iter().find(|(_, number, ..)| *number == oid).map(|(ty, ..)| *ty),
         }
     }
@@ -113,7 +122,7 @@ impl Type {
             Self::Text | Self::Name | Self::Char | Self::Json => Category::Text,
             Self::Date | Self::Timestamp => Category::Time,
             Self::Interval => Category::Interval,
-            Self::Texts => Category::Array,
+            Self::Texts | Self::Numbers | Self::Oids => Category::Array,
             Self::Unknown => Category::Unknown,
         }
     }
@@ -137,6 +146,7 @@ pub(super) fn by_name(name: &str) -> Option<Type> {
         "xid" => Some(Type::Oid),
         "jsonb" => Some(Type::Json),
         "text[]" | "name[]" | "_name" => Some(Type::Texts),
+        "bigint[]" | "integer[]" | "int[]" | "_int4" => Some(Type::Numbers),
         name => named(name),
     }
 }
@@ -207,30 +217,81 @@ pub(super) fn binary(value: &Value, ty: Type) -> Result<Option<Vec<u8>>, &'stati
             #[allow(clippy::cast_precision_loss, reason = "as PostgreSQL casts")]
             _ => (whole()? as f64).to_be_bytes().to_vec(),
         },
-        Type::Texts => {
-            let items = elements(&plain(value));
-            let mut bytes = Vec::new();
-            let dimensions = u32::from(!items.is_empty());
-            for head in [dimensions, u32::from(items.iter().any(Option::is_none)), 25] {
-                bytes.extend(head.to_be_bytes());
-            }
-            if dimensions > 0 {
-                bytes.extend(u32::try_from(items.len()).unwrap_or(u32::MAX).to_be_bytes());
-                bytes.extend(1_u32.to_be_bytes());
-            }
-            for item in items {
-                match item {
-                    None => bytes.extend((-1_i32).to_be_bytes()),
-                    Some(item) => {
-                        bytes.extend(u32::try_from(item.len()).unwrap_or(u32::MAX).to_be_bytes());
-                        bytes.extend(item.as_bytes());
-                    }
-                }
-            }
-            bytes
+        Type::Texts => packed(&plain(value), 25, |item| Ok(item.as_bytes().to_vec()))?,
+        Type::Numbers => {
+            let number = |item: &str| item.parse::<i64>().map_err(|_| "a value is not of its column's type");
+            packed(&plain(value), 20, |item| Ok(number(item)?.to_be_bytes().to_vec()))?
+        }
+        Type::Oids => {
+            let number = |item: &str| item.parse::<u32>().map_err(|_| "a value is not of its column's type");
+            packed(&plain(value), 26, |item| Ok(number(item)?.to_be_bytes().to_vec()))?
         }
         Type::Text | Type::Name | Type::Char | Type::Json | Type::Unknown => plain(value).into_bytes(),
     }))
+}
+
+/// An array in the binary format.
+fn packed(
+    text: &str,
+    element: u32,
+    write: impl Fn(&str) -> Result<Vec<u8>, &'static str>,
+) -> Result<Vec<u8>, &'static str> {
+    let items = elements(text);
+    let mut bytes = Vec::new();
+    let dimensions = u32::from(!items.is_empty());
+    for head in [dimensions, u32::from(items.iter().any(Option::is_none)), element] {
+        bytes.extend(head.to_be_bytes());
+    }
+    if dimensions > 0 {
+        bytes.extend(u32::try_from(items.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend(1_u32.to_be_bytes());
+    }
+    for item in items {
+        match item {
+            None => bytes.extend((-1_i32).to_be_bytes()),
+            Some(item) => {
+                let item = write(&item)?;
+                bytes.extend(u32::try_from(item.len()).unwrap_or(u32::MAX).to_be_bytes());
+                bytes.extend(item);
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// The text of an array that came in the binary format: of one dimension, of texts or whole numbers.
+fn unpacked(bytes: &[u8]) -> Option<String> {
+    let mut rest = bytes;
+    let mut word = || -> Option<u32> {
+        let (head, tail) = rest.split_first_chunk::<4>()?;
+        rest = tail;
+        Some(u32::from_be_bytes(*head))
+    };
+    let (dimensions, _, element) = (word()?, word()?, word()?);
+    if dimensions == 0 {
+        return Some("{}".to_owned());
+    }
+    let count = (word()?, word()?).0;
+    let mut items = Vec::new();
+    for _ in 0..count {
+        let (head, tail) = rest.split_first_chunk::<4>()?;
+        let Ok(length) = usize::try_from(i32::from_be_bytes(*head)) else {
+            items.push("NULL".to_owned());
+            rest = tail;
+            continue;
+        };
+        let (item, tail) = tail.split_at_checked(length)?;
+        rest = tail;
+        items.push(match (element, item.len()) {
+            (20, 8) => i64::from_be_bytes(item.try_into().ok()?).to_string(),
+            (21, 2) => i16::from_be_bytes(item.try_into().ok()?).to_string(),
+            (26, 4) => u32::from_be_bytes(item.try_into().ok()?).to_string(),
+            (23, 4) => i32::from_be_bytes(item.try_into().ok()?).to_string(),
+            (18 | 19 | 25 | 1042 | 1043, _) => quoted(std::str::from_utf8(item).ok()?),
+            _ => return None,
+        });
+    }
+    (dimensions == 1 && rest.is_empty()).then(|| format!("{{{}}}", items.join(",")))
 }
 
 /// A parameter as it was bound.
@@ -265,7 +326,7 @@ pub(super) fn parameter(bytes: &[u8], binary: bool, ty: Type) -> Result<Value, &
             let days = i64::from(i32::from_be_bytes(*days)) + 30 * i64::from(i32::from_be_bytes(months));
             Value::Integer(i64::from_be_bytes(*micros).saturating_add(days.saturating_mul(DAY)))
         }
-        Type::Texts => return Err("arrays are taken as text only"),
+        Type::Texts | Type::Numbers | Type::Oids => Value::Text(unpacked(bytes).ok_or(damaged)?),
         Type::Text | Type::Name | Type::Char | Type::Json | Type::Unknown => {
             Value::Text(String::from_utf8(bytes.to_vec()).map_err(|_| damaged)?)
         }
@@ -284,14 +345,16 @@ fn plain(value: &Value) -> String {
 
 /// An array as PostgreSQL writes it.
 pub(super) fn array<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
-    let quoted = items.into_iter().map(|item| {
-        let item = item.as_ref();
-        let plain = !item.is_empty()
-            && !item.eq_ignore_ascii_case("null")
-            && item.chars().all(|c| !c.is_whitespace() && !matches!(c, '"' | '\\' | '{' | '}' | ','));
-        if plain { item.to_owned() } else { format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\"")) }
-    });
-    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+    let items: Vec<String> = items.into_iter().map(|item| quoted(item.as_ref())).collect();
+    format!("{{{}}}", items.join(","))
+}
+
+/// An element, as it stands in an array's text.
+fn quoted(item: &str) -> String {
+    let plain = !item.is_empty()
+        && !item.eq_ignore_ascii_case("null")
+        && item.chars().all(|c| !c.is_whitespace() && !matches!(c, '"' | '\\' | '{' | '}' | ','));
+    if plain { item.to_owned() } else { format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\"")) }
 }
 
 /// The elements of an array's text; of something else, and of arrays within it, what can be made out.

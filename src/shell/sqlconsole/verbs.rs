@@ -10,6 +10,7 @@ use sqlparser::ast::{
 
 use super::load::{Door, told};
 use super::schema::{self, Verb};
+use super::time;
 use super::translate::Output;
 use super::types::Type;
 use crate::kernel::review::Happening;
@@ -202,6 +203,29 @@ impl Call {
         })
     }
 
+    /// A value that is kept as a whole number: a truth, or a time in microseconds.
+    fn whole(&self, name: &str, ty: Type, bound: &[Value]) -> Result<Option<i64>, Reply> {
+        let at = parameters(self.verb).iter().position(|(known, ..)| *known == name);
+        let value = match at.and_then(|at| self.arguments.get(at)) {
+            None | Some(Given::Nothing) => return Ok(None),
+            Some(Given::Text(text)) => Value::Text(text.clone()),
+            Some(Given::Parameter(at)) => bound.get(*at).cloned().unwrap_or(Value::Null),
+        };
+        match value {
+            Value::Text(text) => match time::input(&text, ty).map_err(|bad| Reply::error(bad.code, bad.message))? {
+                Value::Integer(number) => Ok(Some(number)),
+                _ => Ok(None),
+            },
+            Value::Integer(number) => Ok(Some(number)),
+            Value::Null | Value::Real(_) | Value::Blob(_) => Ok(None),
+        }
+    }
+
+    /// How long a wait may take.
+    pub(super) fn seconds(&self, bound: &[Value]) -> Result<Option<u32>, Reply> {
+        self.number("seconds", bound)
+    }
+
     fn number(&self, name: &str, bound: &[Value]) -> Result<Option<u32>, Reply> {
         let Some(text) = self.text(name, bound) else { return Ok(None) };
         let wrong = || Reply::error("22023", format!("{name} takes a whole number, not {text}"));
@@ -247,10 +271,32 @@ fn listed(text: Option<String>) -> Json {
 /// Does what a verb says; `wait` and `explain` are not done here.
 pub(super) async fn run(call: &Call, bound: &[Value], session: &Session<'_>) -> Result<Answer, Reply> {
     let id = call.id(bound)?;
-    let mut body = serde_json::Map::new();
+    let (folder, action, mut body) = order(call, bound)?;
     if let Some(by) = session.by {
         body.insert("by".to_owned(), json!(by));
     }
+    let mut notices = Vec::new();
+    if call.verb.name == "approve" {
+        let seen = hash(call, bound, id, session, &mut notices).await?;
+        body.insert("seen_hash".to_owned(), json!(seen));
+    }
+    let path = format!("/v1/{folder}/{id}/{action}");
+    let who = (&session.door.caller, session.door.address);
+    let row = if folder == "jobs" || action == "run" {
+        let full: JobFull = session.door.api.post(who, &path, &body).await.map_err(told)?;
+        job_row(&full)
+    } else {
+        let full: Full = session.door.api.post(who, &path, &body).await.map_err(told)?;
+        ticket_row(&full)
+    };
+    Ok(Answer { rows: vec![row], notices })
+}
+
+/// Of what, which action of the API, and its body.
+type Order = (&'static str, &'static str, serde_json::Map<String, Json>);
+
+fn order(call: &Call, bound: &[Value]) -> Result<Order, Reply> {
+    let mut body = serde_json::Map::new();
     let mut say = |name: &str, value: Option<Json>| {
         if let Some(value) = value {
             body.insert(name.to_owned(), value);
@@ -258,10 +304,8 @@ pub(super) async fn run(call: &Call, bound: &[Value], session: &Session<'_>) -> 
     };
     let text = |name| call.text(name, bound).map(Json::from);
     let list = |name| Some(listed(call.text(name, bound)));
-    let mut notices = Vec::new();
     let (folder, action) = match call.verb.name {
         "approve" => {
-            say("seen_hash", Some(json!(hash(call, bound, id, session, &mut notices).await?)));
             say("note", text("comment"));
             ("tickets", "approve")
         }
@@ -284,6 +328,16 @@ pub(super) async fn run(call: &Call, bound: &[Value], session: &Session<'_>) -> 
             ("tickets", "label")
         }
         "run" => ("tickets", "run"),
+        "schedule" => {
+            say("how", Some(json!("job")));
+            say("at", Some(json!(call.whole("at", Type::Timestamp, bound)?)));
+            ("tickets", "schedule")
+        }
+        "settle" => {
+            say("applied", Some(json!(call.whole("applied", Type::Bool, bound)? == Some(1))));
+            say("found", text("found"));
+            ("tickets", "settle")
+        }
         "abort" => {
             say("reason", text("reason"));
             ("jobs", "abort")
@@ -294,23 +348,12 @@ pub(super) async fn run(call: &Call, bound: &[Value], session: &Session<'_>) -> 
             ("jobs", "rate")
         }
         "undo" => {
-            let yes =
-                call.text("yes", bound).is_some_and(|yes| matches!(yes.as_str(), "true" | "t" | "on" | "yes" | "1"));
-            say("yes", Some(json!(yes)));
+            say("yes", Some(json!(call.whole("yes", Type::Bool, bound)? == Some(1))));
             ("jobs", "undo")
         }
         other => ("jobs", other),
     };
-    let path = format!("/v1/{folder}/{id}/{action}");
-    let who = (&session.door.caller, session.door.address);
-    let row = if folder == "jobs" || action == "run" {
-        let full: JobFull = session.door.api.post(who, &path, &body).await.map_err(told)?;
-        job_row(&full)
-    } else {
-        let full: Full = session.door.api.post(who, &path, &body).await.map_err(told)?;
-        ticket_row(&full)
-    };
-    Ok(Answer { rows: vec![row], notices })
+    Ok((folder, action, body))
 }
 
 /// The hash of what was looked at: of the ticket as it was shown last, if nothing that counts has changed since, or

@@ -52,7 +52,11 @@ fn of(data_type: &DataType) -> Done<Type> {
         DataType::Interval { .. } => Type::Interval,
         DataType::JSON | DataType::JSONB => Type::Json,
         DataType::Regclass => Type::Reg(Reg::Class),
-        DataType::Array(ArrayElemTypeDef::SquareBracket(..)) => Type::Texts,
+        DataType::Array(ArrayElemTypeDef::SquareBracket(of_what, _)) => match of(of_what)? {
+            Type::Int2 | Type::Int4 | Type::Int8 => Type::Numbers,
+            Type::Oid => Type::Oids,
+            _ => Type::Texts,
+        },
         DataType::Custom(name, _) => custom(&parts(name))?,
         other => return Err(unsupported(&format!("the type {other}"))),
     })

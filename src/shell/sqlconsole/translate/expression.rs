@@ -267,7 +267,7 @@ impl Translator<'_> {
     fn subscript(&mut self, root: &Expr, chain: &[AccessExpr]) -> Done<Typed> {
         let array = self.expression(root)?;
         match (array.ty, chain) {
-            (Type::Texts, [AccessExpr::Subscript(Subscript::Index { index })]) => {
+            (Type::Texts | Type::Numbers, [AccessExpr::Subscript(Subscript::Index { index })]) => {
                 let index = self.expression(index)?;
                 Ok(Typed::new(format!("lk_element({}, {})", array.sql, index.sql), Type::Text))
             }

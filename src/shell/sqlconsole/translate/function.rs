@@ -80,6 +80,11 @@ impl Translator<'_> {
                     ),
                 )
             }
+            // Drivers turn it off and on around their questions about types; there is none here.
+            ("set_config", [Typed { origin: super::Origin::Literal(name), .. }, value, _]) if name == "jit" => {
+                let value = self.coerce(value.clone(), Type::Text).ok()?;
+                Some(Typed::new(value.sql, Type::Text))
+            }
             _ => None,
         }
     }

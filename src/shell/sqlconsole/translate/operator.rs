@@ -118,7 +118,7 @@ impl Translator<'_> {
 
     fn concatenated(&mut self, left: &Expr, right: &Expr) -> Done<Typed> {
         let (left, right) = (self.expression(left)?, self.expression(right)?);
-        if left.ty == Type::Texts || right.ty == Type::Texts {
+        if left.ty.category() == Category::Array || right.ty.category() == Category::Array {
             return Ok(Typed::new(format!("lk_array_cat({}, {})", left.sql, right.sql), Type::Texts));
         }
         let (left, right) = (self.settled(left)?, self.settled(right)?);
@@ -163,7 +163,8 @@ impl Translator<'_> {
             return Ok(Typed::new(format!("({} {not}IN ({sql}))", value.sql), Type::Bool));
         }
         let array = self.expression(right)?;
-        let array = self.coerce(array, Type::Texts)?;
+        let numbers = value.ty.category() == Category::Number && matches!(array.origin, Origin::Parameter(_));
+        let array = self.coerce(array, if numbers { Type::Numbers } else { Type::Texts })?;
         let value = self.settled(value)?;
         let value = self.as_text(value);
         Ok(Typed::new(format!("({not}lk_in_array({}, {}))", value.sql, array.sql), Type::Bool))
