@@ -6,6 +6,7 @@ mod definitions;
 mod jobs;
 mod mcp;
 mod notify;
+mod print;
 mod review;
 mod sign_in;
 mod watch;
@@ -13,14 +14,12 @@ mod who;
 
 use std::io::Write;
 
-use serde::Serialize;
-
 use super::api::Body;
 use super::client::{Client, DEFAULT_DATA_DIR};
 use super::render::{self, Program};
 use super::text;
 use super::view::{Full, Page};
-use crate::kernel::review::{Instant, StateName, is_invisible};
+use crate::kernel::review::{Instant, StateName};
 use crate::shell::clock::now;
 
 pub use super::client::Connection;
@@ -29,9 +28,10 @@ pub use changes::ChangesArgs;
 pub use definitions::SchemaChangesArgs;
 pub use jobs::{JobsArgs, JobsCommand};
 pub use notify::{NotifyArgs, NotifyCommand};
+use print::{print_json, print_line, told};
 pub use review::{LabelArgs, SettleArgs, TokensArgs, TokensCommand, WaitArgs};
 pub use sign_in::SignInArgs;
-use who::person;
+use who::{Who, person};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed, as said; 2 the command line is wrong; 3 the gateway cannot be reached. A token in LOCKKEEPER_TOKEN comes first, then the sign-in of `lockkeeper login`, then the local token in the data directory.";
 
@@ -178,17 +178,6 @@ pub enum TicketsCommand {
     },
 }
 
-/// Which ticket, and in whose name.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Who {
-    /// Number of the ticket
-    #[arg(value_name = "N", value_parser = parse_id)]
-    pub id: i64,
-    /// In whose name [default: a reviewer token's name, else the operating system's user]
-    #[arg(long = "as", value_name = "NAME", env = "LOCKKEEPER_USER")]
-    pub name: Option<String>,
-}
-
 #[derive(Clone, Debug, clap::Args)]
 pub struct ApproveArgs {
     #[command(flatten)]
@@ -253,6 +242,9 @@ pub struct CommentArgs {
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct WatchArgs {
+    /// Each event as a line of JSON, for programs
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -357,7 +349,7 @@ fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> 
         TicketCommand::Notify(args) => notify::notify(client, args, out),
         TicketCommand::Run(args) => match args.at {
             Some(at) => review::schedule(client, &args.who, at, out),
-            None => jobs::run_ticket(client, args.who.id, out),
+            None => jobs::run_ticket(client, &args.who, out),
         },
         TicketCommand::Jobs(args) => jobs::jobs(client, args, out),
         TicketCommand::Changes(args) => changes::changes(client, args, out),
@@ -365,7 +357,7 @@ fn with_token(command: &TicketCommand, client: &Client, out: &mut dyn Write) -> 
         TicketCommand::Reject(args) => post(client, &args.who, ("reject", Some(args.reason.clone())), None, out),
         TicketCommand::Cancel(args) => post(client, &args.who, ("cancel", args.reason.clone()), None, out),
         TicketCommand::Comment(args) => post(client, &args.who, ("comment", Some(args.text.clone())), None, out),
-        TicketCommand::Watch(_) => watch::queue(client, out),
+        TicketCommand::Watch(args) => watch::queue(client, args.json, out),
         TicketCommand::Explain(args) => about::explain(client, args, out),
         TicketCommand::EndSession(args) => about::end_session(client, args, out),
         TicketCommand::Targets(args) => about::targets(client, args, out),
@@ -415,21 +407,7 @@ fn post(
     let by = person(client, who.name.clone())?;
     let body = Body { by: Some(by), note, seen_hash };
     let full: Full = client.post(&format!("/v1/tickets/{}/{verb}", who.id), &body)?;
-    Ok(writeln!(out, "{}", render::headline(&full.ticket, now()))?)
-}
-
-fn print_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), CliError> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| CliError::Answer(error.to_string()))?;
-    // JSON itself escapes control characters, but not the others that nobody sees.
-    let mut safe = String::with_capacity(json.len());
-    for c in json.chars() {
-        if is_invisible(c) {
-            safe.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        } else {
-            safe.push(c);
-        }
-    }
-    Ok(writeln!(out, "{safe}")?)
+    told(&full, who, &[], out)
 }
 
 fn parse_state(word: &str) -> Result<StateName, String> {

@@ -4,6 +4,7 @@
 pub(super) mod explain;
 pub(super) mod impact;
 pub(super) mod jobs;
+mod kin;
 pub(super) mod traffic;
 
 pub(super) use explain::verdict;
@@ -112,6 +113,7 @@ pub(super) fn full(full: &Full, program: &Program, now: Instant) -> String {
         progress(&mut out, run);
     }
     statement(&mut out, request);
+    kin::seen_before(&mut out, &full.kin, now);
     out.push_str("\nHistory\n");
     for event in &full.events {
         let _ = writeln!(out, "  {:>3}  {}  {}", event.version, time(event.event.at), happening(&event.event));

@@ -7,7 +7,7 @@ use super::super::client::Client;
 use super::super::render::{jobs as render, traffic};
 use super::super::text::encoded;
 use super::super::view::{ChangeFull, JobFull, JobPage};
-use super::{CliError, Connection, EXIT_CODES, person, print_json, watch};
+use super::{CliError, Connection, EXIT_CODES, Who, person, print_json, watch};
 use crate::kernel::job::StateName;
 use crate::kernel::plan::throttle::Signal;
 use crate::shell::clock::now;
@@ -123,7 +123,7 @@ pub(super) fn jobs(client: &Client, args: &JobsArgs, out: &mut dyn Write) -> Res
                 Ok(write!(out, "{}{}", render::full(&full, now()), traffic::felt(&felt))?)
             };
         }
-        Some(JobsCommand::Watch { which }) => return watch::job(client, which.id, out),
+        Some(JobsCommand::Watch { which }) => return watch::job(client, (which.id, args.json), out),
         Some(JobsCommand::Pause { which }) => (which.id, "pause", body(None)?),
         Some(JobsCommand::Resume { which }) => (which.id, "resume", body(None)?),
         Some(JobsCommand::Abort { which, reason }) => (which.id, "abort", body(reason.clone())?),
@@ -138,9 +138,9 @@ pub(super) fn jobs(client: &Client, args: &JobsArgs, out: &mut dyn Write) -> Res
 }
 
 /// Runs an approved ticket without its session.
-pub(super) fn run_ticket(client: &Client, id: i64, out: &mut dyn Write) -> Result<(), CliError> {
-    let full: JobFull = client.post_json(&format!("/v1/tickets/{id}/run"), &JobBody::default())?;
-    told(&full, false, out)
+pub(super) fn run_ticket(client: &Client, who: &Who, out: &mut dyn Write) -> Result<(), CliError> {
+    let full: JobFull = client.post_json(&format!("/v1/tickets/{}/run", who.id), &JobBody::default())?;
+    told(&full, who.json, out)
 }
 
 fn told(full: &JobFull, json: bool, out: &mut dyn Write) -> Result<(), CliError> {

@@ -7,7 +7,7 @@ use super::super::client::Client;
 use super::super::render;
 use super::super::text::line;
 use super::super::view::{ChangeFull, Full, TokenNew, TokenPage};
-use super::{ApproveArgs, CliError, Connection, TicketsArgs, Who, jobs, parse_id, person, post, print_json};
+use super::{ApproveArgs, CliError, Connection, TicketsArgs, Who, jobs, parse_id, person, post, print_json, told};
 use crate::kernel::review::{Instant, StateName};
 use crate::shell::audit::usage::Impact;
 use crate::shell::clock::now;
@@ -49,6 +49,9 @@ pub struct WaitArgs {
     /// Number of the ticket
     #[arg(value_name = "N", value_parser = parse_id)]
     pub id: i64,
+    /// Print only what became of it, as JSON
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -137,14 +140,16 @@ pub(super) fn schedule(client: &Client, who: &Who, at: Instant, out: &mut dyn Wr
     let by = person(client, who.name.clone())?;
     let body = RunBody { by: Some(by), how: RunHow::Job, at: Some(at.0) };
     let full: Full = client.post_json(&format!("/v1/tickets/{}/schedule", who.id), &body)?;
-    let headline = render::headline(&full.ticket, now());
-    Ok(writeln!(out, "{headline}\nOnce approved, it runs as a job at {}.", at.utc())?)
+    told(&full, who, &[format!("Once approved, it runs as a job at {}.", at.utc())], out)
 }
 
 pub(super) fn label(client: &Client, args: &LabelArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let by = person(client, args.who.name.clone())?;
     let body = LabelBody { by: Some(by), add: args.add.clone(), remove: args.remove.clone() };
     let full: Full = client.post_json(&format!("/v1/tickets/{}/label", args.who.id), &body)?;
+    if args.who.json {
+        return print_json(&full, out);
+    }
     let labels: Vec<String> = full.ticket.labels.iter().map(|label| line(label)).collect();
     Ok(writeln!(out, "Ticket {} is labelled: {}", full.ticket.id, labels.join(", "))?)
 }
@@ -153,16 +158,20 @@ pub(super) fn settle(client: &Client, args: &SettleArgs, out: &mut dyn Write) ->
     let by = person(client, args.who.name.clone())?;
     let body = SettleBody { by: Some(by), applied: args.applied, found: args.found.clone() };
     let full: Full = client.post_json(&format!("/v1/tickets/{}/settle", args.who.id), &body)?;
-    Ok(writeln!(out, "{}", render::headline(&full.ticket, now()))?)
+    told(&full, &args.who, &[], out)
 }
 
 pub(super) fn wait(client: &Client, args: &WaitArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let mut full: Full = client.get(&format!("/v1/tickets/{}", args.id))?;
     loop {
         let headline = render::headline(&full.ticket, now());
-        writeln!(out, "{headline}")?;
-        out.flush()?;
         let (state, version) = (full.ticket.state.name(), full.ticket.version);
+        match (args.json, state.is_over()) {
+            (true, true) => print_json(&full, out)?,
+            (true, false) => {}
+            (false, _) => writeln!(out, "{headline}")?,
+        }
+        out.flush()?;
         if state == StateName::Done {
             return Ok(());
         }
@@ -239,6 +248,8 @@ pub(super) fn approve(client: &Client, args: &ApproveArgs, out: &mut dyn Write) 
     if seen.len() < 8 || !full.review_hash.starts_with(seen) {
         return Err(CliError::Refused("the ticket has changed since it was looked at: look at it again".into()));
     }
-    post(client, &args.who, ("approve", args.note.clone()), Some(full.review_hash), out)?;
-    if args.run { jobs::run_ticket(client, args.who.id, out) } else { Ok(()) }
+    let quiet = &mut std::io::sink();
+    let out_of_approval: &mut dyn Write = if args.run && args.who.json { quiet } else { &mut *out };
+    post(client, &args.who, ("approve", args.note.clone()), Some(full.review_hash), out_of_approval)?;
+    if args.run { jobs::run_ticket(client, &args.who, out) } else { Ok(()) }
 }

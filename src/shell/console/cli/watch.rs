@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::super::client::Client;
 use super::super::render;
 use super::super::view::{JobFull, JobPage, News, Page};
-use super::CliError;
+use super::{CliError, print_line};
 use crate::kernel::job::{self, Progress};
 use crate::kernel::review::StateName;
 use crate::shell::clock::now;
@@ -73,11 +73,11 @@ impl Screen {
 }
 
 /// Open tickets and live jobs, until Ctrl-C.
-pub(super) fn queue(client: &Client, out: &mut dyn Write) -> Result<(), CliError> {
+pub(super) fn queue(client: &Client, json: bool, out: &mut dyn Write) -> Result<(), CliError> {
     // The position first: what happens between the two calls is told twice rather than not at all.
     let mut position = client.get::<News>("/v1/tickets/watch")?.next;
-    let mut screen = Screen::of_stdout();
-    if screen.is_none() {
+    let mut screen = if json { None } else { Screen::of_stdout() };
+    if screen.is_none() && !json {
         let waiting = open_tickets(client)?;
         if !waiting.tickets.is_empty() {
             writeln!(out, "{}", render::list(&waiting.tickets, now()))?;
@@ -95,6 +95,7 @@ pub(super) fn queue(client: &Client, out: &mut dyn Write) -> Result<(), CliError
         for event in &news.events {
             match &screen {
                 Some(screen) => screen.say(&render::news(event))?,
+                None if json => print_line(event, out)?,
                 None => writeln!(out, "{}", render::news(event))?,
             }
         }
@@ -143,8 +144,8 @@ fn done(progress: &Progress) -> (u64, u64) {
 }
 
 /// One job, until it is over.
-pub(super) fn job(client: &Client, id: i64, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut screen = Screen::of_stdout();
+pub(super) fn job(client: &Client, (id, json): (i64, bool), out: &mut dyn Write) -> Result<(), CliError> {
+    let mut screen = if json { None } else { Screen::of_stdout() };
     let mut full: JobFull = client.get(&format!("/v1/jobs/{id}"))?;
     let mut last = String::new();
     loop {
@@ -160,7 +161,11 @@ pub(super) fn job(client: &Client, id: i64, out: &mut dyn Write) -> Result<(), C
                 screen.say(&line)?;
             }
             None if line != last => {
-                writeln!(out, "{line}")?;
+                if json {
+                    print_line(&full, out)?;
+                } else {
+                    writeln!(out, "{line}")?;
+                }
                 out.flush()?;
             }
             None => {}

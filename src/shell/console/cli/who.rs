@@ -4,7 +4,21 @@ use std::os::unix::fs::MetadataExt;
 
 use super::super::client::Client;
 use super::super::view::Me;
-use super::CliError;
+use super::{CliError, parse_id};
+
+/// Which ticket, in whose name, and how it is answered.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Who {
+    /// Number of the ticket
+    #[arg(value_name = "N", value_parser = parse_id)]
+    pub id: i64,
+    /// In whose name [default: a reviewer token's name, else the operating system's user]
+    #[arg(long = "as", value_name = "NAME", env = "LOCKKEEPER_USER")]
+    pub name: Option<String>,
+    /// Print what has become of it as JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// A reviewer's token says who they are; the local token leaves it to the caller.
 pub(super) fn person(client: &Client, name: Option<String>) -> Result<String, CliError> {
