@@ -136,6 +136,8 @@ pub enum Rejection {
     BadLabel,
     #[error("a reason has to be given")]
     NoReason,
+    #[error("a label has to be given, to put on or to take off")]
+    NoLabel,
     #[error("the text is longer than {NOTE_MAX} bytes")]
     TooLong,
 }

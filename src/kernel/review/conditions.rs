@@ -85,10 +85,8 @@ impl Conditions {
     pub fn missing(&self, votes: &[Vote]) -> Vec<String> {
         let filled = self.filled(votes);
         let mut missing: Vec<String> = Vec::new();
-        for (need, filled) in self.needs.iter().zip(filled.iter()) {
-            if filled.is_none() {
-                missing.push(format!("one of {}", need.groups.join(" or ")));
-            }
+        for (need, _) in filled.iter().enumerate().filter(|(_, vote)| vote.is_none()) {
+            missing.push(format!("one of {}", self.welcome(need, votes, &filled).join(" or ")));
         }
         let places = filled.iter().filter(|vote| vote.is_none()).count();
         let more = (self.people as usize).saturating_sub(votes.len()).saturating_sub(places);
@@ -110,12 +108,32 @@ impl Conditions {
         of_need
     }
 
+    /// Groups of which one more person fills this need: also those of needs whose vote could fill it as well, since
+    /// who has voted stands where nobody else fits.
+    fn welcome(&self, need: usize, votes: &[Vote], of_need: &[Option<usize>]) -> Vec<&str> {
+        let mut open = vec![need];
+        let mut at = 0;
+        while let Some(wanted) = open.get(at).and_then(|need| self.needs.get(*need)) {
+            at += 1;
+            let fits = |vote: &usize| votes.get(*vote).is_some_and(|vote| wanted.takes(vote));
+            let movable = of_need.iter().enumerate().filter(|(_, vote)| vote.as_ref().is_some_and(fits));
+            let movable: Vec<usize> = movable.map(|(other, _)| other).filter(|other| !open.contains(other)).collect();
+            open.extend(movable);
+        }
+        let mut groups: Vec<&str> = Vec::new();
+        for group in open.iter().filter_map(|need| self.needs.get(*need)).flat_map(|need| &need.groups) {
+            if !groups.contains(&group.as_str()) {
+                groups.push(group);
+            }
+        }
+        groups
+    }
+
     /// Finds a vote for a need, moving others to where they fit as well.
     fn place(&self, need: usize, votes: &[Vote], of_need: &mut Vec<Option<usize>>, tried: &mut [bool]) -> bool {
         let Some(wanted) = self.needs.get(need) else { return false };
         for (n, vote) in votes.iter().enumerate() {
-            let fits = vote.groups.iter().any(|group| wanted.groups.contains(group));
-            let Some(seen) = tried.get_mut(n).filter(|seen| fits && !**seen) else { continue };
+            let Some(seen) = tried.get_mut(n).filter(|seen| wanted.takes(vote) && !**seen) else { continue };
             *seen = true;
             let holder = of_need.iter().position(|held| *held == Some(n));
             if holder.is_none_or(|holder| self.place(holder, votes, of_need, tried)) {
@@ -144,6 +162,12 @@ impl Conditions {
         // Windows begin at whole minutes and come again every week.
         let ahead = (1..=i64::from(DAY) * 8).map(|ahead| Instant((minute + ahead).saturating_mul(MINUTE_US)));
         ahead.into_iter().find(|at| self.is_open(*at))
+    }
+}
+
+impl Need {
+    fn takes(&self, vote: &Vote) -> bool {
+        vote.groups.iter().any(|group| self.groups.contains(group))
     }
 }
 
@@ -222,7 +246,9 @@ mod tests {
         let both = vote("ann", &["dba", "billing"]);
         for (votes, missing) in [
             (vec![], "one of dba, one of billing or shop"),
-            (vec![both.clone()], "one of billing or shop"),
+            // Whoever comes next, Ann stands for the others.
+            (vec![both.clone()], "one of billing or shop or dba"),
+            (vec![vote("bob", &["dba"])], "one of billing or shop"),
             (vec![vote("bob", &["dba"]), vote("cy", &["dba"])], "one of billing or shop"),
             // Ann came first and stood for the DBAs; with Bob she stands for the owners.
             (vec![both.clone(), vote("bob", &["dba"])], ""),

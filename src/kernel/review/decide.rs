@@ -169,7 +169,7 @@ fn label(ticket: &Ticket, by: &str, add: Vec<String>, remove: Vec<String>) -> Re
         return Err(Rejection::BadLabel);
     }
     if add.is_empty() && remove.is_empty() {
-        return Err(Rejection::NoReason);
+        return Err(Rejection::NoLabel);
     }
     Ok(Happening::Labelled { by, add, remove })
 }

@@ -61,6 +61,14 @@ impl Power {
         }
     }
 
+    /// The roles that come with it, in words.
+    #[must_use]
+    pub fn given_by(self) -> String {
+        let roles: Vec<&str> =
+            Role::ALL.into_iter().filter(|role| role.powers().contains(&self)).map(Role::as_str).collect();
+        roles.join(" or ")
+    }
+
     /// The power of this name.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {

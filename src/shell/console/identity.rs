@@ -151,7 +151,7 @@ impl Identity {
             Who::Operator => "the operator's token is nobody's in particular",
             Who::Someone(_) | Who::Chatting(_) => "this token, or its owner's role here, does not include that",
         };
-        Problem::forbidden(&format!("{whose} (needed: {})", power.as_str()))
+        Problem::forbidden(&format!("{whose} (needed: {}, of the role {})", power.as_str(), power.given_by()))
     }
 
     /// Patterns of the targets they see; empty: all.

@@ -114,6 +114,7 @@ fn status_of(rejection: &Rejection) -> StatusCode {
         | Rejection::BadLabel
         | Rejection::InThePast
         | Rejection::NoReason
+        | Rejection::NoLabel
         | Rejection::TooLong => StatusCode::BAD_REQUEST,
     }
 }
