@@ -340,4 +340,29 @@ fn tickets_as_json() {
         serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect();
     assert!(!lines.is_empty(), "{text}");
     assert!(text.contains(&number) && text.contains(DROP), "{text}");
+    for verb in [&["comment", "--text", "a"][..], &["label", "--add", "a"], &["reject", "--reason", "a"]] {
+        let told = json(&case, &[verb, &[&number, "--as", "bob", "--json"]].concat());
+        assert_eq!(told["ticket"]["id"].to_string(), number, "{verb:?}: {told}");
+    }
+    let (ok, text) = case.gateway.cli(&["wait", &number, "--json"]);
+    assert!(!ok && text.contains("\"name\": \"rejected\""), "{text}");
+    let (ok, text) = case.gateway.cli(&["label", &number, "--as", "bob"]);
+    assert!(!ok && text.contains("a label has to be given"), "{text}");
+}
+
+fn json(case: &Case, arguments: &[&str]) -> serde_json::Value {
+    let text = case.gateway.must(arguments);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error} in {text}"))
+}
+
+#[test]
+fn an_approval_for_what_is_not_there_any_more_is_taken_back() {
+    let case = Case::new();
+    let mut client = case.connect("alice");
+    let number = client.hold(DROP);
+    SERVER.sql(&case.database, DROP);
+    case.gateway.approve(&number, "bob");
+    assert_eq!(code(&client.until_ready()), "LK001");
+    let shown = case.gateway.show(&number);
+    assert!(shown.contains("is pending") && shown.contains("returned to review: the objects"), "{shown}");
 }

@@ -53,6 +53,8 @@ fn it_runs_at_its_time_and_not_before() {
     let (number, at) = scheduled(&case, "drop table ledger", 6);
     case.gateway.approve(&number, "bob");
     assert!(exists(&case, "ledger") && case.gateway.show(&number).contains("approved"), "it waits for its time");
+    let (ok, text) = case.gateway.cli(&["run", &number, "--as", "bob"]);
+    assert!(!ok && text.contains("it may not run yet"), "{text}");
     let began = began(&case);
     assert!(began >= at, "{began} is {} µs too early", at - began);
     assert!(!exists(&case, "ledger"));

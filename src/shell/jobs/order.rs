@@ -7,7 +7,7 @@ use super::super::store::{StepOutcome, StoreError};
 use super::{Attached, Jobs, ticket};
 use crate::kernel::job::{Command, Job, JobId, Later, Order, StateName, Table};
 use crate::kernel::plan::undo;
-use crate::kernel::review::{Door, RunMode, StateName as TicketState, Ticket, TicketId};
+use crate::kernel::review::{Door, Rejection, RunMode, StateName as TicketState, Ticket, TicketId};
 
 /// Why there is no job.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,12 @@ impl Jobs {
         let state = ticket.state.name();
         if state != TicketState::Approved {
             return Err(refused(format!("ticket {id} is {}, and would have to be approved for that", state.as_str())));
+        }
+        let now = now();
+        let from = ticket.runs_from(now);
+        if from.is_none_or(|from| from > now) {
+            let early = Rejection::TooEarly { from };
+            return Err(refused(format!("ticket {id} is approved, but {early}")));
         }
         if let Some(job) = self.store().job_of_ticket(id).await?
             && job.state.name().is_live()

@@ -8,7 +8,7 @@ use super::{Ended, Session};
 use crate::kernel::assess::{self, Assessment};
 use crate::kernel::plan::Plan;
 use crate::kernel::policy::{Draft, Verdict};
-use crate::kernel::review::{Rejection, Request, State, Ticket, TicketId, objects_hash};
+use crate::kernel::review::{Command, Rejection, Request, State, Ticket, TicketId, objects_hash};
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
@@ -182,7 +182,7 @@ impl Session {
                 return self.answer_held_with(taken, reply, decided).await;
             }
             // The world may have changed while people were thinking: judge it as it is now.
-            let asked = match self.judged_again(taken, reading).await? {
+            let asked = match self.judged_again(taken, reading, &ticket).await? {
                 Ok(asked) => asked,
                 Err(reply) => return self.answer_held_with(taken, reply, decided).await,
             };
@@ -230,7 +230,12 @@ impl Session {
     }
 
     /// The same statement with the facts of now. An answer instead where it can no longer be held.
-    async fn judged_again(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Asked, Reply>, Ended> {
+    async fn judged_again(
+        &mut self,
+        taken: &Taken,
+        reading: &Reading,
+        ticket: &Ticket,
+    ) -> Result<Result<Asked, Reply>, Ended> {
         let end = self.exchange_end();
         let facts = match self.facts(end, reading).await? {
             Ok(facts) => facts,
@@ -249,10 +254,24 @@ impl Session {
             | Verdict::Rewrite { .. }
             | Verdict::Defer { .. }
             | Verdict::Observed { .. }
-            | Verdict::Refuse(_) => {
-                let reply = Reply::error(sqlstate::HELD, "the objects or the policy have changed since this was held")
-                    .hint("Send the statement again: it is judged anew.");
-                Ok(Err(reply))
+            | Verdict::Refuse(_) => Ok(Err(self.held_no_longer(ticket, &assessment).await)),
+        }
+    }
+
+    /// The approval was for another state of things: it is taken back.
+    async fn held_no_longer(&self, ticket: &Ticket, assessment: &Assessment) -> Reply {
+        let facts = assessment.facts.clone();
+        let request = Request { objects_hash: objects_hash(&facts), facts, ..ticket.request.clone() };
+        let why = "the objects or the policy have changed since this was held".to_owned();
+        let reply = Reply::error(sqlstate::HELD, why.clone()).hint("Send the statement again: it is judged anew.");
+        let tickets = &self.shared.tickets;
+        let command = Command::ReturnToReview { why, request: Box::new(request) };
+        match tickets.store.act(ticket.id, command, now(), tickets.settings.terms).await {
+            Ok(_) => reply.detail(format!("The change was not run; ticket {} is back in review.", ticket.id)),
+            // Somebody else was first; what they did is on the ticket.
+            Err(error) => {
+                tracing::info!(%error, ticket = ticket.id.0, "a ticket was not returned to review");
+                reply.detail("The change was not run.")
             }
         }
     }
