@@ -47,6 +47,7 @@ fn read(written: &Written) -> Settings {
     let admin = admin(&root, defaults.admin);
     let oidc = oidc::read(&root, admin);
     let (people, reviewers) = people::read(&root, oidc.is_some());
+    policies::warn_of_empty_groups(&root, &policies, (&people, oidc.is_some()));
     let targets = targets::read(&root, &common);
     let settings = Settings {
         listeners: listeners(&root, &tls.unwrap_or_default(), defaults.listeners),

@@ -362,8 +362,13 @@ fn person(profile: &Profile) -> String {
         Kind::Agent => ", an agent",
         Kind::Service => ", a service",
     };
-    let grants: Vec<String> =
-        profile.grants.iter().map(|grant| format!("{} on {}", grant.role.as_str(), grant.targets.join(", "))).collect();
+    let mut grants: Vec<String> = Vec::new();
+    for grant in &profile.grants {
+        let said = format!("{} on {}", grant.role.as_str(), grant.targets.join(", "));
+        if !grants.contains(&said) {
+            grants.push(said);
+        }
+    }
     format!(
         "{}{kind}{}{}{}",
         profile.name,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::mistake::nearest;
 use super::section::Section;
 use crate::kernel::policy::{Entry, Match, OWNERS, Owners, Policy, Review, SMALL_BYTES, SMALL_ROWS};
-use crate::kernel::review::Window;
+use crate::kernel::review::{Kind, People, Window};
 use crate::kernel::rules::{self, Response, RuleId};
 
 /// Nobody gets more people together for one change.
@@ -125,6 +125,40 @@ fn review(section: Section<'_>) -> Review {
     };
     section.finish();
     review
+}
+
+/// A place that nobody can fill keeps every change waiting for ever. Whom a provider names is not known beforehand.
+pub(super) fn warn_of_empty_groups(
+    root: &Section<'_>,
+    policies: &BTreeMap<String, Arc<Policy>>,
+    (people, provider): (&People, bool),
+) {
+    let is_empty = |group: &&String| {
+        let mut persons = people.profiles.iter().filter(|profile| profile.kind == Kind::Person);
+        !provider && *group != OWNERS && !persons.any(|profile| profile.groups.contains(group))
+    };
+    let remedy = "Put a person into it under [[people]], or name another group.";
+    let section = root.section("policy");
+    for (name, policy) in policies.iter().filter(|(name, _)| section.names().contains(name)) {
+        for (rule, entry) in section.section(name).sections("rules").iter().zip(&policy.entries) {
+            let review = rule.section("review");
+            for group in entry.review.groups.iter().filter(is_empty) {
+                let what = format!("No person is in the group \"{group}\": what is held here can never be approved.");
+                review.warn("groups", what, remedy);
+            }
+            for group in entry.review.break_glass.iter().filter(is_empty) {
+                let what = format!("No person is in the group \"{group}\": nobody there can break the glass.");
+                review.warn("break_glass", what, remedy);
+            }
+        }
+    }
+    let owning = policies.values().map(|policy| policy.owners.as_slice()).find(|owners| !owners.is_empty());
+    for (section, owners) in root.sections("owners").iter().zip(owning.unwrap_or_default()) {
+        if owners.groups.iter().all(|group| is_empty(&group)) {
+            let what = format!("No person is in {}: nobody owns these tables.", owners.groups.join(" or "));
+            section.warn("groups", what, remedy);
+        }
+    }
 }
 
 /// The `[[owners]]` sections.

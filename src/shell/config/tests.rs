@@ -353,3 +353,31 @@ fn patterns_for_names_are_read_and_said() {
     let told = mistakes("[naming]\nindex = '('\nindexes = 'a'");
     assert!(told.contains("\"(\" is no pattern") && told.contains("indexes"), "{told}");
 }
+
+#[test]
+fn a_group_that_nobody_is_in_is_warned_of() {
+    let text = r#"
+[[people]]
+name = "ann"
+groups = ["dba"]
+[[people]]
+name = "robot"
+kind = "agent"
+groups = ["bots"]
+[[owners]]
+tables = ["billing.*"]
+groups = ["billing"]
+[[policy.mine.rules]]
+review = { groups = ["dba", "owners", "bots"], break_glass = ["oncal"] }
+"#;
+    let told: Vec<String> = load_from(&sources(text)).unwrap().warnings.iter().map(ToString::to_string).collect();
+    let expected = [
+        "policy.mine.rules[0].review.groups: No person is in the group \"bots\"",
+        "policy.mine.rules[0].review.break_glass: No person is in the group \"oncal\"",
+        "owners[0].groups: No person is in billing",
+    ];
+    for part in expected {
+        assert!(told.iter().any(|line| line.contains(part)), "{part:?} is missing in {told:?}");
+    }
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+}
