@@ -10,7 +10,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use audience::{Audience, audience};
+pub use audience::{Audience, audience, reviewers};
 pub use schema::{
     Concern, DefinedColumn, DefinedConstraint, DefinedIndex, Definition, Difference, Hidden, Look, SCHEMA_VERSION,
     SchemaChange, SchemaEffect, SchemaEvent, SchemaOrigin, SchemaRun, afterwards, differences, schema_changes,

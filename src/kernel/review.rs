@@ -230,6 +230,16 @@ impl Ticket {
         }
     }
 
+    /// Whether this voter's approval would bring it further: who did not ask, has not voted, and fills an open place.
+    #[must_use]
+    pub fn waits_for(&self, voter: &Voter) -> bool {
+        voter.kind == Kind::Person
+            && matches!(self.state, State::Pending { .. })
+            && !self.is_asked_by(voter)
+            && !self.votes().iter().any(|vote| voter.is_called(&vote.by))
+            && self.request.conditions.is_helped_by(self.votes(), &voter.groups)
+    }
+
     /// When an approved change can be claimed, at or after `now`; `None` where no window ever opens.
     #[must_use]
     pub fn runs_from(&self, now: Instant) -> Option<Instant> {

@@ -41,8 +41,11 @@ pub fn audience<'a>(notice: &Notice, ticket: Option<&Ticket>, people: &'a People
     };
     let mut audience = Audience::default();
     if let (Some(ticket), true) = (ticket, FOR_REVIEWERS.contains(&event)) {
-        let reviewers = people.profiles.iter().filter(|profile| may_decide(profile, ticket) && !did_it(profile));
-        audience.reviewers = reviewers.collect();
+        let concerned: Vec<&Profile> = match ticket.owed() {
+            Some(_) => lookers(ticket, people).collect(),
+            None => reviewers(ticket, people).collect(),
+        };
+        audience.reviewers = concerned.into_iter().filter(|profile| !did_it(profile)).collect();
     }
     let requester = match (&notice.ticket, &notice.job) {
         (Some(ticket), _) if FOR_REQUESTER.contains(&event) => {
@@ -58,11 +61,17 @@ pub fn audience<'a>(notice: &Notice, ticket: Option<&Ticket>, people: &'a People
     audience
 }
 
-/// Whether their decision would count.
-fn may_decide(profile: &Profile, ticket: &Ticket) -> bool {
-    let voter = profile.voter();
-    profile.kind == Kind::Person
-        && profile.on(Power::Decide).any(|pattern| pattern_matches(pattern, &ticket.request.target))
-        && !ticket.is_asked_by(&voter)
-        && !ticket.votes().iter().any(|vote| voter.is_called(&vote.by))
+/// Whose approval would bring a ticket that waits further.
+pub fn reviewers<'a>(ticket: &Ticket, people: &'a People) -> impl Iterator<Item = &'a Profile> {
+    people.profiles.iter().filter(|profile| decides_on(profile, ticket) && ticket.waits_for(&profile.voter()))
+}
+
+/// Whose look afterwards would count.
+fn lookers<'a>(ticket: &Ticket, people: &'a People) -> impl Iterator<Item = &'a Profile> {
+    let stranger = |profile: &&Profile| profile.kind == Kind::Person && !ticket.is_asked_by(&profile.voter());
+    people.profiles.iter().filter(|profile| decides_on(profile, ticket)).filter(stranger)
+}
+
+fn decides_on(profile: &Profile, ticket: &Ticket) -> bool {
+    profile.on(Power::Decide).any(|pattern| pattern_matches(pattern, &ticket.request.target))
 }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::kernel::review::tests::request_for_test;
-use crate::kernel::review::{Command, Grant, Kind, People, Profile, Role, Terms, Voter, begin, decide, evolve, open};
+use crate::kernel::review::{
+    Command, Grant, Kind, Need, People, Profile, Role, Terms, Voter, begin, decide, evolve, open,
+};
 
 const NOW: Instant = Instant(1_000_000_000);
 
@@ -59,11 +61,14 @@ fn who_hears_what() {
     let mut other = fresh.clone();
     other.request.conditions.people = 2;
     let hash_of_other = Some(other.review_hash());
+    let mut theirs = fresh.clone();
+    theirs.request.conditions.needs = vec![Need { groups: vec!["nobody's".into()] }];
     let vote = |seen_hash| Command::Approve { by: Voter::named("bob".into()), note: None, seen_hash };
     let voted = evolve(other.clone(), &decide(&other, vote(hash_of_other), NOW, Terms::default()).unwrap());
     let approved = evolve(fresh.clone(), &decide(&fresh, vote(hash), NOW, Terms::default()).unwrap());
     for (event, ticket, by, expected) in [
         ("ticket.opened", &fresh, Some("alice"), "bob carol"),
+        ("ticket.opened", &theirs, Some("alice"), ""),
         ("ticket.voted", &voted, Some("bob"), "carol"),
         ("ticket.returned", &fresh, None, "bob carol Alice Miller"),
         ("ticket.approved", &approved, Some("bob"), "Alice Miller"),

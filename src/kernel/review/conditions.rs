@@ -98,6 +98,20 @@ impl Conditions {
         missing
     }
 
+    /// Whether one more vote, of a member of these groups, would bring it nearer.
+    #[must_use]
+    pub fn is_helped_by(&self, votes: &[Vote], groups: &[String]) -> bool {
+        let mut more = votes.to_vec();
+        more.push(Vote { by: String::new(), groups: groups.to_vec(), at: Instant(0), note: None });
+        self.places_open(&more) < self.places_open(votes)
+    }
+
+    /// How many more have to vote at least.
+    fn places_open(&self, votes: &[Vote]) -> usize {
+        let open = self.filled(votes).iter().filter(|vote| vote.is_none()).count();
+        open.max((self.people as usize).saturating_sub(votes.len()))
+    }
+
     /// Which vote fills which need: as many needs as can be filled, no vote twice.
     fn filled(&self, votes: &[Vote]) -> Vec<Option<usize>> {
         let mut of_need: Vec<Option<usize>> = vec![None; self.needs.len()];
@@ -257,7 +271,12 @@ mod tests {
         ] {
             assert_eq!(conditions.missing(&votes).join(", "), missing, "{votes:?}");
         }
+        let open = [vote("bob", &["dba"])];
+        for (groups, helps) in [(["shop"], true), (["billing"], true), (["dba"], false), (["other"], false)] {
+            assert_eq!(conditions.is_helped_by(&open, &groups.map(str::to_owned)), helps, "{groups:?}");
+        }
         let three = Conditions { people: 3, ..conditions };
+        assert!(three.is_helped_by(&open, &[]), "anybody may be the third");
         assert_eq!(three.missing(&[]).join(", "), "one of dba, one of billing or shop, one more person");
         assert_eq!(three.missing(&[both, vote("bob", &["dba"])]).join(", "), "one more person");
     }

@@ -164,11 +164,7 @@ impl Identity {
     /// Whether their approval would count on a ticket that waits.
     pub(super) fn can_approve(&self, ticket: &Ticket) -> bool {
         let (Who::Someone(profile) | Who::Chatting(profile)) = &self.who else { return self.has(Power::Decide) };
-        let voter = profile.voter();
-        voter.kind == Kind::Person
-            && self.has_on(Power::Decide, &ticket.request.target)
-            && !ticket.is_asked_by(&voter)
-            && !ticket.votes().iter().any(|vote| voter.is_called(&vote.by))
+        self.has_on(Power::Decide, &ticket.request.target) && ticket.waits_for(&profile.voter())
     }
 
     pub(super) fn sees(&self, target: &str) -> bool {

@@ -113,6 +113,9 @@ pub(super) fn full(full: &Full, program: &Program, now: Instant) -> String {
         progress(&mut out, run);
     }
     statement(&mut out, request);
+    if !full.may_approve.is_empty() {
+        let _ = writeln!(out, "\nMay be approved by\n  {}", line(&full.may_approve.join(", ")));
+    }
     kin::seen_before(&mut out, &full.kin, now);
     out.push_str("\nHistory\n");
     for event in &full.events {

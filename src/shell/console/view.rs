@@ -50,6 +50,9 @@ pub struct Full {
     /// What is missing before it may run, in words.
     #[serde(default)]
     pub missing: Vec<String>,
+    /// People whose approval would bring it further. Empty as well where the configuration names nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_approve: Vec<String>,
     /// Earlier changes like it, and rehearsals of it elsewhere, with what they took.
     #[serde(default)]
     pub kin: Vec<Kin>,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::doors::{About, Doors, asked, gives, takes};
 use super::{Answer, ApiState, Asked, Id, Identity, NEWS_MAX, Problem, Shared, WaitQuery, WatchQuery, deadline, queue};
+use crate::kernel::notice::reviewers;
 use crate::kernel::review::{Command, Instant, Power, RunMode, StateName, Ticket, TicketId};
 use crate::shell::clock::now;
 use crate::shell::console::bounded::Peer;
@@ -392,8 +393,10 @@ async fn full(api: &ApiState, ticket: Ticket) -> Result<Tagged, Problem> {
         StateName::Pending => ticket.request.conditions.missing(ticket.votes()),
         _ => Vec::new(),
     };
+    let people = api.jobs.people();
+    let may_approve = reviewers(&ticket, &people).map(|profile| profile.name.clone()).collect();
     let events = store.events(ticket.id).await?;
     let runs = store.journal_of(ticket.id).await?;
     let kin = store.kin(ticket.clone()).await?;
-    Ok(Tagged(Full { ticket, review_hash, missing, kin, events, runs }))
+    Ok(Tagged(Full { ticket, review_hash, missing, may_approve, kin, events, runs }))
 }

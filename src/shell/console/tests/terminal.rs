@@ -86,6 +86,7 @@ async fn what_a_reviewer_sees() {
         ticket: store.load(ticket.id).await.expect("loads"),
         review_hash: ticket.review_hash(),
         missing: Vec::new(),
+        may_approve: Vec::new(),
         kin: Vec::new(),
         events: store.events(ticket.id).await.expect("reads"),
         runs: store.journal_of(ticket.id).await.expect("reads"),
