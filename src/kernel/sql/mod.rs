@@ -4,6 +4,7 @@ pub mod agree;
 pub mod bounds;
 pub mod encoding;
 pub mod known;
+pub mod likeness;
 pub mod modifier;
 pub mod read;
 pub mod remember;

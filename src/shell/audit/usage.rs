@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, Line, SessionInfo};
 use super::read;
 use super::sessions::SessionsError;
+use crate::kernel::sql::likeness::likeness;
 use crate::kernel::sql::read::uses::{Uses, uses};
 use crate::kernel::sql::statement::RelationName;
 use crate::kernel::sql::usage::shape;
@@ -120,7 +121,7 @@ struct Reads {
 struct Scan<'a> {
     wanted: &'a Wanted,
     sessions: HashMap<String, SessionInfo>,
-    /// None: it does not name them.
+    /// By what is the same where only values differ. None: it does not name them.
     texts: HashMap<String, Option<Reads>>,
     users: BTreeMap<(String, String), BTreeMap<String, Used>>,
     impact: Impact,
@@ -210,12 +211,13 @@ impl Scan<'_> {
             return;
         }
         let user = info.map(|info| (info.application.clone(), info.user.clone()));
-        if brief.text_bytes.is_some() || (self.texts.len() >= TEXTS_MAX && !self.texts.contains_key(text.as_ref())) {
+        let like = likeness(text);
+        if brief.text_bytes.is_some() || (self.texts.len() >= TEXTS_MAX && !self.texts.contains_key(like.as_ref())) {
             self.impact.unread += 1;
             return;
         }
         let wanted = self.wanted;
-        let reads = self.texts.entry(text.clone().into_owned()).or_insert_with(|| reads(text, wanted));
+        let reads = self.texts.entry(like.into_owned()).or_insert_with(|| reads(text, wanted));
         let Some(reads) = reads.clone() else { return };
         let Some(user) = user else {
             self.impact.unknown += 1;
