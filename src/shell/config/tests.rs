@@ -52,7 +52,7 @@ fn the_commented_file_has_every_key() {
     }
     let told = mistakes(&all);
     assert!(!told.contains("There is no such key") && !told.contains("not TOML"), "{told}");
-    for key in ["cert_file", "root_file", "users_file", "data_dir", "token_sha256", "small_bytes"] {
+    for key in ["cert_file", "root_file", "users_file", "data_dir", "token_sha256", "small_bytes", "review"] {
         assert!(all.contains(key), "{key} in\n{all}");
     }
 }

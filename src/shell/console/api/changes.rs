@@ -9,7 +9,7 @@ use futures_util::stream::try_unfold;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::doors::{Doors, asked, gives};
+use super::doors::{About, Doors, asked, gives};
 use super::{Asked, Identity, Problem, Shared};
 use crate::kernel::review::{Instant, Power};
 use crate::kernel::traffic::Figures;
@@ -19,10 +19,14 @@ use crate::shell::store::{Change, ChangeFilter, ChangeOutcome, Store};
 
 /// Changes of a page, unless fewer are asked for.
 const LIMIT: u32 = 200;
+/// Media types of the files.
+const CSV: &str = "text/csv; charset=utf-8";
+const JSONL: &str = "application/jsonl";
 
 pub(super) fn doors(doors: Doors) -> Doors {
     let about = gives::<ChangePage>("What was done to the databases, and what was turned down; newest first");
-    doors.get("/v1/changes", Power::Read, asked::<ListQuery>(about), list)
+    let about = About { files: &[CSV, JSONL], ..asked::<ListQuery>(about) };
+    doors.get("/v1/changes", Power::Read, about, list)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -126,8 +130,8 @@ fn whole(store: Store, filter: ChangeFilter, format: Format) -> Response {
         Ok::<_, std::io::Error>(Some((Bytes::from(text), (store, next, false))))
     });
     let (kind, name) = match format {
-        Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"changes.csv\""),
-        Format::Jsonl => ("application/jsonl", "attachment; filename=\"changes.jsonl\""),
+        Format::Csv => (CSV, "attachment; filename=\"changes.csv\""),
+        Format::Jsonl => (JSONL, "attachment; filename=\"changes.jsonl\""),
     };
     ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], Body::from_stream(pages)).into_response()
 }

@@ -34,6 +34,8 @@ pub(super) struct About {
     pub(super) takes: Option<(&'static str, Shape)>,
     /// Its answer.
     pub(super) gives: (&'static str, Shape),
+    /// What it answers with as well, where it is asked to: files.
+    pub(super) files: &'static [&'static str],
     /// Its query: an object with a property for each parameter.
     pub(super) query: Option<Shape>,
     /// A header it understands, and what it means.
@@ -45,7 +47,7 @@ pub(super) type Shape = fn(&mut SchemaGenerator) -> Schema;
 
 /// A route that is read.
 pub(super) fn gives<T: JsonSchema>(summary: &'static str) -> About {
-    About { summary, takes: None, gives: (JSON, shape::<T>), query: None, header: None }
+    About { summary, takes: None, gives: (JSON, shape::<T>), files: &[], query: None, header: None }
 }
 
 /// A route that is told something.

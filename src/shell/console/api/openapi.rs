@@ -44,6 +44,10 @@ fn document() -> Value {
 
 fn operation(row: &Row, generator: &mut SchemaGenerator) -> Value {
     let (media, gives) = row.about.gives;
+    let mut answers = json!({ (media): { "schema": gives(generator) } });
+    for file in row.about.files {
+        answers[*file] = json!({ "schema": { "type": "string" } });
+    }
     let mut operation = json!({
         "operationId": name(row),
         "summary": row.about.summary,
@@ -53,7 +57,7 @@ fn operation(row: &Row, generator: &mut SchemaGenerator) -> Value {
         ),
         "parameters": parameters(row, generator),
         "responses": {
-            "200": { "description": "done", "content": { (media): { "schema": gives(generator) } } },
+            "200": { "description": "done", "content": answers },
             "default": {
                 "description": "why not",
                 "content": { "application/problem+json": { "schema": generator.subschema_for::<Problem>() } }
@@ -138,6 +142,14 @@ mod tests {
         let names: Vec<&String> = document["components"]["schemas"].as_object().expect("schemas").keys().collect();
         let numbered: Vec<_> = names.iter().filter(|name| name.ends_with(|last: char| last.is_ascii_digit())).collect();
         assert!(numbered.is_empty(), "{numbered:?}");
+    }
+
+    #[test]
+    fn files_are_told_beside_the_page() {
+        let document = document();
+        let content = &document["paths"]["/v1/changes"]["get"]["responses"]["200"]["content"];
+        let kinds: Vec<&String> = content.as_object().expect("kinds").keys().collect();
+        assert_eq!(kinds, ["application/json", "application/jsonl", "text/csv; charset=utf-8"]);
     }
 
     #[test]
