@@ -41,7 +41,7 @@ use crate::kernel::wire::reply::sqlstate;
 
 pub use deferred::{Fate, Held};
 pub use explain::{ExplainError, Explained, Question};
-pub use now::{FactsNow, Measured, TableNow};
+pub use now::{FactsNow, Measured, TableNow, tables_then};
 pub use order::OrderError;
 pub use propose::{Asking, ProposeError};
 pub use targets::TargetSeen;

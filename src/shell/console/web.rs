@@ -71,6 +71,7 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
         .route("/live/tickets", get(live::tickets))
         .route("/live/tickets/{id}", get(live::ticket))
         .route("/live/changes/{id}", get(live::change))
+        .route("/live/notifications", get(live::notifications))
         .route("/live/jobs", get(live::jobs))
         .route("/live/jobs/{id}", get(live::job))
         .route("/login", get(login::form).post(login::enter))

@@ -87,7 +87,7 @@ pub struct FactsNow {
 impl Jobs {
     /// What is true now of what a ticket is about. A server that cannot be asked is told in words.
     pub async fn facts_now(&self, request: &Request) -> FactsNow {
-        let tables = request.facts.relations().map(then).collect();
+        let tables = tables_then(request);
         let mut facts = FactsNow { not_asked: None, tables, oldest_transaction_ms: None, replica_lag_ms: None };
         match tokio::time::timeout(PATIENCE, self.ask_now(request, &mut facts)).await {
             Ok(Ok(())) => {}
@@ -110,6 +110,12 @@ impl Jobs {
         let asked = ask(&mut stage, request, facts).await;
         asked.map_err(|error| format!("target {}: {error}", target.name))
     }
+}
+
+/// What was true of its tables when it was asked for.
+#[must_use]
+pub fn tables_then(request: &Request) -> Vec<TableNow> {
+    request.facts.relations().map(then).collect()
 }
 
 async fn ask(stage: &mut Backstage<'_>, request: &Request, facts: &mut FactsNow) -> Result<(), DatabaseError> {

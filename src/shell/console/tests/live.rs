@@ -3,12 +3,13 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-use super::http::{CAROL, Gateway, gateway_for_test};
-use super::web::signed_in;
+use super::http::{CAROL, Gateway, TOKEN, gateway_for_test};
+use super::notifications::notice;
+use super::web::{ask, signed_in};
 use super::{act, opened};
 use crate::kernel::review::Command;
 use crate::shell::clock::now;
-use crate::shell::store::{NewRun, RunOf};
+use crate::shell::store::{NewDelivery, NewRun, RunOf};
 
 /// A stream that has been answered.
 struct Stream(BufReader<TcpStream>);
@@ -75,4 +76,20 @@ async fn a_change_that_nobody_follows_any_more_says_so_once() {
     let (stream, first) = stream.next().await;
     assert_eq!(first.as_deref(), Some("changed"));
     assert_eq!(stream.next().await.1, None, "it ends");
+}
+
+#[tokio::test]
+async fn notifications_tell_of_what_becomes_of_them() {
+    let gateway = gateway_for_test().await;
+    let cookie = signed_in(&gateway, TOKEN, "dave").await;
+    let page = ask(&gateway, &cookie, "/notifications?state=waiting&route=hook", None).await;
+    let live = "/live/notifications?state=waiting&amp;route=hook";
+    assert!(page.body.contains(&format!("data-live=\"{live}\"")), "{}", page.body);
+    let stream = Stream::open(&gateway, &cookie, &live.replace("&amp;", "&")).await;
+    let (stream, first) = stream.next().await;
+    assert_eq!(first.as_deref(), Some("changed"));
+    let new = NewDelivery { route: "hook".into(), recipient: String::new(), notice: notice(1) };
+    gateway.tickets.store.notify(vec![new], [0; 3], now()).await.expect("takes in");
+    let (_, second) = stream.next().await;
+    assert_eq!(second.as_deref(), Some("changed"));
 }

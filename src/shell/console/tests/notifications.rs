@@ -7,7 +7,7 @@ use crate::kernel::review::Instant;
 use crate::shell::clock::now;
 use crate::shell::store::{DeliveryFilter, DeliveryState, NewDelivery, Tried};
 
-fn notice(id: u32) -> Notice {
+pub(super) fn notice(id: u32) -> Notice {
     Notice {
         id: format!("x.{id}"),
         event: TEST.to_owned(),

@@ -11,9 +11,10 @@ use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 
 use super::super::problem::Problem;
-use super::super::view::{ChangeFull, Full, JobFull, JobPage, News};
+use super::super::view::{ChangeFull, DeliveryPage, Full, JobFull, JobPage, News};
 use super::Web;
 use super::login::Viewer;
+use super::notifications::Asked;
 use crate::kernel::job;
 use crate::kernel::review::StateName;
 
@@ -109,6 +110,27 @@ pub(super) async fn jobs(
                 if before.is_none() {
                     return Ok(Some(jobs));
                 }
+            }
+        }
+    })
+}
+
+/// What is on the page of notifications: nothing tells of their tries.
+pub(super) async fn notifications(
+    State(web): State<Web>,
+    viewer: Viewer,
+    Query(asked): Query<Asked>,
+) -> Changes<impl Stream<Item = Result<Event, Infallible>>> {
+    let path = asked.path();
+    stream(None, move |before: Option<DeliveryPage>| {
+        let (api, viewer, path) = (web.api.clone(), viewer.clone(), path.clone());
+        async move {
+            loop {
+                let page: DeliveryPage = api.get(viewer.who(), &path).await?;
+                if before.as_ref() != Some(&page) {
+                    return Ok(Some(page));
+                }
+                tokio::time::sleep(TICK).await;
             }
         }
     })

@@ -34,12 +34,26 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The address of the same list with another state or from elsewhere on.
-    fn to(&self, state: &str, before: &str) -> String {
+    /// Where the list is asked for.
+    pub(super) fn path(&self) -> String {
+        format!("/v1/deliveries?limit={PAGE}{}", self.query(&self.state, &self.before, "&"))
+    }
+
+    /// Where the page hears that it is out of date.
+    fn live(&self) -> String {
+        format!("/live/notifications?{}", self.query(&self.state, &self.before, ""))
+    }
+
+    fn query(&self, state: &str, before: &str, first: &str) -> String {
         let pairs = [("state", state), ("route", self.route.as_str()), ("before", before)];
         let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
         let query: Vec<String> = given.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        format!("/notifications?{}", query.join("&"))
+        if query.is_empty() { String::new() } else { format!("{first}{}", query.join("&")) }
+    }
+
+    /// The address of the same list with another state or from elsewhere on.
+    fn to(&self, state: &str, before: &str) -> String {
+        format!("/notifications?{}", self.query(state, before, ""))
     }
 }
 
@@ -54,14 +68,9 @@ pub(super) async fn page(State(web): State<Web>, viewer: Viewer, Query(asked): Q
 }
 
 async fn show(web: &Web, viewer: &Viewer, asked: &Asked, wrong: Option<&Problem>) -> Response {
-    let pairs = [("state", &asked.state), ("route", &asked.route), ("before", &asked.before)];
-    let mut path = format!("/v1/deliveries?limit={PAGE}");
-    for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
-        path.push_str(&format!("&{name}={}", encoded(value)));
-    }
     let found = async {
         let routes = web.api.get::<NotifyPage>(viewer.who(), "/v1/notify").await?;
-        Ok((routes, web.api.get::<DeliveryPage>(viewer.who(), &path).await?))
+        Ok((routes, web.api.get::<DeliveryPage>(viewer.who(), &asked.path()).await?))
     };
     match found.await {
         Ok((routes, page)) => {
@@ -83,7 +92,7 @@ fn render(
     };
     layout::page(
         viewer,
-        &Page { title: "Notifications", part: Part::Notifications, live: String::new() },
+        &Page { title: "Notifications", part: Part::Notifications, live: asked.live() },
         html! {
             h1 { "Notifications" }
             p.quiet { "Who is told outside of what happens here, and whether it arrived." }
@@ -93,7 +102,7 @@ fn render(
                 "retry" => p.flash.good role="status" { "It is tried again now." },
                 _ => {},
             }
-            (list_routes(viewer, routes))
+            div #routes-part data-part="" { (list_routes(viewer, routes)) }
             div.tools {
                 nav.tabs aria-label="Which notifications" {
                     (tab("", "All")) (tab("waiting", "Waiting")) (tab("delivered", "Delivered")) (tab("dead", "Given up"))
@@ -108,9 +117,11 @@ fn render(
                     button type="submit" { "Filter" }
                 }
             }
+            div #list data-part="" {
             @if page.deliveries.is_empty() { div.card.empty { p { "No notifications." } } }
             ul.rows { @for delivery in &page.deliveries { (row(viewer, delivery)) } }
             @if let Some(next) = page.next { p.buttons { a.button href=(asked.to(&asked.state, &next.to_string())) { "Older" } } }
+            }
         },
     )
 }

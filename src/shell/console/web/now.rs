@@ -9,7 +9,8 @@ use super::super::text::line;
 use super::Web;
 use super::layout::{self, Page, Part};
 use super::login::Viewer;
-use crate::shell::jobs::{FactsNow, Measured, TableNow};
+use crate::kernel::review::Request;
+use crate::shell::jobs::{FactsNow, Measured, TableNow, tables_then};
 
 pub(super) async fn page(State(web): State<Web>, viewer: Viewer, Path(id): Path<i64>) -> Response {
     let back = format!("/tickets/{id}");
@@ -27,6 +28,11 @@ pub(super) async fn page(State(web): State<Web>, viewer: Viewer, Path(id): Path<
         },
     )
     .into_response()
+}
+
+/// What was true when the change was asked for.
+pub(super) fn then(request: &Request) -> Markup {
+    html! { @for table in tables_then(request) { (one(&table, false)) } }
 }
 
 fn found(facts: &FactsNow) -> Markup {
@@ -57,14 +63,14 @@ fn one(table: &TableNow, asked: bool) -> Markup {
         @if asked && table.now.is_none() { p.warn { (line(&table.name)) ": it is not there any more, or cannot be seen under that name." } }
         div.wide tabindex="0" { table {
             caption { (line(&table.name)) }
-            thead { tr { th scope="col" { "What" } th.number scope="col" { "Then" } th.number scope="col" { "Now" } } }
+            thead { tr { th scope="col" { "What" } th.number scope="col" { "Then" } @if asked { th.number scope="col" { "Now" } } } }
             tbody {
                 @for (what, told) in ROWS {
                     @let (then, now) = (told(&table.then), table.now.as_ref().map(told));
                     tr {
                         th scope="row" { (what) }
                         td.number { (then) }
-                        td.number { @match now { Some(now) if now != then => strong { (now) }, Some(now) => (now), None => "–" } }
+                        @if asked { td.number { @match now { Some(now) if now != then => strong { (now) }, Some(now) => (now), None => "–" } } }
                     }
                 }
                 @if let Some(writes) = table.writes_per_s {

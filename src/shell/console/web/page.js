@@ -35,14 +35,16 @@
   const buttons = (place) => [...place.querySelectorAll("button")].map((one) => one.textContent).join("|");
 
   let source = null;
+  let lost = false;
   let due = null;
   const stop = () => { source?.close(); source = null; status(""); };
   const start = () => {
     const live = main()?.dataset.live;
     if (!live || source || document.hidden) return;
     source = new EventSource(live);
-    source.addEventListener("open", () => status("Live"));
-    source.addEventListener("error", () => status("Not connected: trying again"));
+    // What happened while nobody listened is on the page fetched again.
+    source.addEventListener("open", () => { status("Live"); if (lost) { lost = false; refresh().catch(() => {}); } });
+    source.addEventListener("error", () => { lost = true; status("Not connected: trying again"); });
     source.addEventListener("changed", () => {
       due ??= setTimeout(() => { due = null; refresh().catch(() => status("Not connected")); }, 150);
     });
@@ -54,19 +56,24 @@
   start();
 
   // What takes a while to find out comes into its place instead of on a page of its own.
+  const ask = async (place) => {
+    place.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(place.dataset.ask, { headers: { accept: "text/html" } });
+      if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+      const found = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("found");
+      place.innerHTML = found.innerHTML;
+    } finally { place.removeAttribute("aria-busy"); }
+  };
   for (const place of document.querySelectorAll("[data-ask]")) {
     place.addEventListener("click", (event) => {
       const link = event.target.closest("a");
       if (!link || link.pathname !== place.dataset.ask || event.ctrlKey || event.metaKey) return;
       event.preventDefault();
-      place.setAttribute("aria-busy", "true");
-      status("Looking");
-      fetch(place.dataset.ask, { headers: { accept: "text/html" } })
-        .then((answer) => answer.ok && !answer.redirected ? answer.text() : Promise.reject())
-        .then((text) => new DOMParser().parseFromString(text, "text/html").getElementById("found"))
-        .then((found) => { place.innerHTML = found.innerHTML; place.removeAttribute("aria-busy"); status("Found"); })
-        .catch(() => { location.href = place.dataset.ask; });
+      ask(place).catch(() => { location.href = place.dataset.ask; });
     });
+    // Whoever has to decide should not have to ask; what cannot be found out leaves its link.
+    if ("soon" in place.dataset) ask(place).catch(() => {});
   }
 
   const move = (by) => {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::super::render::{grouped, outcome, size, span, time};
+use super::super::render::{grouped, outcome, span, time};
 use super::super::text::line;
 use super::sql;
 use crate::kernel::facts::RelationFacts;
@@ -71,6 +71,11 @@ pub(super) fn lock(mode: LockMode) -> Markup {
 pub(super) fn plan(plan: &Plan, run: Option<&Run>) -> Markup {
     html! {
         @if !plan.summary.is_empty() { p { (line(&plan.summary)) } }
+        @if plan.steps.iter().all(|step| step.undo.is_empty()) {
+            p.warn { "No way to undo it is known." }
+        } @else if let Some(lost) = &plan.undo_loses {
+            p.warn { "Undoing it loses " (line(lost)) "." }
+        }
         ol.steps {
             @for (index, one) in plan.steps.iter().enumerate() { (step(one, run.map(|run| reached(run, index)))) }
         }
@@ -83,11 +88,6 @@ pub(super) fn plan(plan: &Plan, run: Option<&Run>) -> Markup {
                     }
                 }
             }
-        }
-        @if plan.steps.iter().all(|step| step.undo.is_empty()) {
-            p.warn { "No way to undo it is known." }
-        } @else if let Some(lost) = &plan.undo_loses {
-            p.warn { "Undoing it loses " (line(lost)) "." }
         }
     }
 }
@@ -191,11 +191,11 @@ pub(super) fn queue(run: Option<&Run>) -> Markup {
                 @if !queue.table.is_empty() { " on " strong { (line(&queue.table)) } } ", since " (time(*since)) "."
             }
             div.wide tabindex="0" { table {
-                thead { tr { th scope="col" { "" } th scope="col" { "Who" } th scope="col" { "State" } th scope="col" { "Transaction open" } th scope="col" { "Statement" } } }
+                thead { tr { th scope="col" { "Place" } th scope="col" { "Who" } th scope="col" { "State" } th scope="col" { "Transaction open" } th scope="col" { "Statement" } } }
                 tbody {
                     @for (what, one) in rows {
                         tr {
-                            td { (what) }
+                            td.name { (what) }
                             @match one.pid {
                                 Some(pid) => { td { (line(&one.user)) " " span.quiet { "process " (pid) " " (line(&one.application)) } } },
                                 None => { td { (line(&one.user)) " " span.quiet { "prepared transaction" } } },
@@ -222,19 +222,15 @@ pub(super) fn finding(finding: &Finding) -> Markup {
     }
 }
 
-/// What is known of a table.
+/// Whose a table is, and what is made of it.
 pub(super) fn object(relation: &RelationFacts) -> Markup {
-    let rows = relation.rows.map_or_else(|| "never counted".to_owned(), grouped);
     html! {
-        tr {
-            th scope="row" { (line(&format!("{}.{}", relation.schema, relation.name))) }
-            td.number { (rows) }
-            td.number { (size(relation.total_bytes)) }
-            td.number { (relation.columns.len()) }
-            td.number { (relation.indexes.len()) }
-            td.number { (relation.constraints.len()) }
-            td { (line(&relation.owner)) }
-            td { (relation.dependents.iter().map(|one| line(one)).collect::<Vec<_>>().join(", ")) }
+        p.quiet {
+            strong { (line(&format!("{}.{}", relation.schema, relation.name))) } " belongs to " (line(&relation.owner))
+            @if !relation.dependents.is_empty() {
+                "; used by " (relation.dependents.iter().map(|one| line(one)).collect::<Vec<_>>().join(", "))
+            }
+            "."
         }
     }
 }

@@ -84,8 +84,8 @@ fn row(session: &SessionSeen) -> Markup {
             td { (line(&info.application)) }
             td { (line(&info.client)) }
             td { (line(&info.target)) "/" (line(&info.database)) }
-            td { (moment(&session.started)) }
-            td { (until) }
+            td.name { (moment(&session.started)) }
+            td.name { (until) }
             @for count in [session.statements, session.changes, session.held, session.refused, session.errors] {
                 td.number { (grouped(count)) }
             }

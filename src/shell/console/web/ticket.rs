@@ -4,15 +4,15 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::super::render::{grouped, happening, headline, span};
+use super::super::render::{grouped, happening, headline, span, time};
 use super::super::text::line;
 use super::super::view::Full;
 use super::layout::{self, Page, Part};
 use super::login::Viewer;
-use super::{Web, definitions, parts, sql, traffic};
-use crate::kernel::review::{Request, StateName};
+use super::{Web, definitions, now, parts, sql, traffic};
+use crate::kernel::review::{Request, RunMode, StateName, Ticket};
 use crate::kernel::sql::agree::format_for_people;
-use crate::shell::clock::now;
+use crate::shell::clock;
 
 pub(super) async fn page(
     State(web): State<Web>,
@@ -50,36 +50,39 @@ pub(super) fn render(
         &Page { title: &title, part: Part::Inbox, live },
         html! {
             div #head data-part="" {
-                h1 { "Ticket " (ticket.id) " " (parts::pill(state.as_str())) }
-                p.lead { (headline(ticket, now())) }
+                h1 { "Ticket " (ticket.id) " " (parts::pill(state.as_str())) @for label in &ticket.labels { " " span.pill { (line(label)) } } }
+                p.lead { (headline(ticket, clock::now())) }
+                @if let Some(why) = &ticket.justification { p { "Wanted because: " (line(why)) } }
                 p.quiet {
                     "Asked by " strong { (line(&request.requester)) }
                     @if request.role != request.requester { ", acting as " strong { (line(&request.role)) } }
                     " with " (line(or(&request.application, "an unnamed application"))) " from " (line(&request.client)) ", "
-                    (parts::ago(ticket.opened)) ". Goes to " strong { (line(&request.target)) "/" (line(&request.database)) } "."
+                    (parts::ago(ticket.opened)) ". Goes to " strong { (line(&request.target)) "/" (line(&request.database)) } ". "
+                    @if !state.is_over() { (way_to_run(ticket)) }
                 }
             }
             @if let Some(wrong) = wrong { p.flash.bad role="alert" { (wrong) } }
-            @if let Some(said) = said(done) { p.flash.good role="status" { (said) } }
+            @if let Some(said) = said(done).filter(|_| done != "approve" || !state.is_over()) { p.flash.good role="status" { (said) } }
             div #queue data-part="" { (parts::queue(full.runs.last())) }
             div.sides {
                 div {
                     (asked(request))
                     section.card aria-labelledby="why" {
-                        h2 #why { "Why it waits" }
+                        h2 #why { @if state.is_over() { "Why it was held" } @else { "Why it waits" } }
                         ul.findings { @for finding in &request.findings { (parts::finding(finding)) } }
                     }
-                    (objects(request))
-                    (on_demand(ticket.id.0, "impact", ("Who uses it", "Look in the record")))
-                    (on_demand(ticket.id.0, "now", ("Then and now", "Ask the server what is true of it now")))
+                    (objects(ticket))
+                    (uses(ticket))
                     (kin(full))
+                }
+                div {
+                    section.card aria-labelledby="will-run" {
+                        h2 #will-run { @if state.is_over() { "The plan" } @else { "What will run" } }
+                        div #plan data-part="" { (parts::plan(&request.plan, full.runs.last())) }
+                    }
                     div #decide-part data-part=[(state.is_over() && full.ticket.owed().is_none()).then_some("")] {
                         @if !state.is_over() || full.ticket.owed().is_some() { (decide(viewer, full)) }
                     }
-                }
-                section.card aria-labelledby="will-run" {
-                    h2 #will-run { "What will run" }
-                    div #plan data-part="" { (parts::plan(&request.plan, full.runs.last())) }
                 }
             }
             div #felt-part data-part="" { (felt.part) }
@@ -136,32 +139,46 @@ fn said(done: &str) -> Option<&'static str> {
     }
 }
 
-fn objects(request: &Request) -> Markup {
-    let relations: Vec<_> = request.facts.relations().collect();
+/// Who sends it to the server once it is approved.
+fn way_to_run(ticket: &Ticket) -> String {
+    match ticket.run {
+        RunMode::Session => "Approved, it runs in the session that asked, or when that sends it again.".to_owned(),
+        RunMode::Job => "Approved, it runs as a job, without the session that asked.".to_owned(),
+        RunMode::At { at } => format!("Approved, it runs as a job at {} or later.", time(at)),
+    }
+}
+
+/// What was true of its tables when it was asked; a script adds what is true now.
+fn objects(ticket: &Ticket) -> Markup {
+    let relations: Vec<_> = ticket.request.facts.relations().collect();
     if relations.is_empty() {
         return html! {};
     }
     html! {
         section.card aria-labelledby="touches" {
             h2 #touches { "What it touches" }
-            div.wide tabindex="0" { table {
-                thead { tr {
-                    th scope="col" { "Relation" } th.number scope="col" { "Rows" } th.number scope="col" { "Size" }
-                    th.number scope="col" { "Columns" } th.number scope="col" { "Indexes" }
-                    th.number scope="col" { "Constraints" } th scope="col" { "Owner" } th scope="col" { "Used by" }
-                } }
-                tbody { @for relation in relations { (parts::object(relation)) } }
-            } }
+            @for relation in &relations { (parts::object(relation)) }
+            (on_demand(ticket, "now", "Ask the server what is true of it now", &now::then(&ticket.request)))
         }
     }
 }
 
-/// What takes a while to find out: the link leads there, and with a script it comes here.
-fn on_demand(id: i64, what: &str, (title, link): (&str, &str)) -> Markup {
+fn uses(ticket: &Ticket) -> Markup {
     html! {
-        section.card aria-labelledby=(what) {
-            h2 id=(what) { (title) }
-            div data-ask={ "/tickets/" (id) "/" (what) } { p { a href={ "/tickets/" (id) "/" (what) } { (link) } } }
+        section.card aria-labelledby="impact" {
+            h2 #impact { "Who uses it" }
+            (on_demand(ticket, "impact", "Look in the record", &html! {}))
+        }
+    }
+}
+
+/// What takes a while to find out: the link leads there, and with a script it comes here, by itself while somebody has to decide.
+fn on_demand(ticket: &Ticket, what: &str, link: &str, until: &Markup) -> Markup {
+    let soon = (ticket.state.name() == StateName::Pending).then_some("");
+    html! {
+        div data-ask={ "/tickets/" (ticket.id) "/" (what) } data-soon=[soon] {
+            (until)
+            p { a href={ "/tickets/" (ticket.id) "/" (what) } { (link) } }
         }
     }
 }
@@ -189,6 +206,30 @@ fn kin(full: &Full) -> Markup {
     }
 }
 
+/// Who has approved, what is missing, and who can fill it.
+fn quorum(full: &Full) -> Markup {
+    html! {
+        @if !full.ticket.votes().is_empty() {
+            p {
+                "Approved so far by "
+                @for (at, vote) in full.ticket.votes().iter().enumerate() {
+                    @if at > 0 { ", " }
+                    strong { (line(&vote.by)) }
+                    @if !vote.groups.is_empty() { " (" (line(&vote.groups.join(", "))) ")" }
+                }
+                "."
+            }
+        }
+        @if !full.missing.is_empty() {
+            p.warn {
+                "Still needed: " (line(&full.missing.join(", "))) ". "
+                @if full.may_approve.is_empty() { "Nobody in the configuration can give that." }
+                @else { "May approve: " (line(&full.may_approve.join(", "))) "." }
+            }
+        }
+    }
+}
+
 fn decide(viewer: &Viewer, full: &Full) -> Markup {
     let id = full.ticket.id;
     let state = full.ticket.state.name();
@@ -198,12 +239,10 @@ fn decide(viewer: &Viewer, full: &Full) -> Markup {
             form method="post" action={ "/tickets/" (id) "/comment" } {
                 input type="hidden" name="seal" value=(viewer.seal);
                 input type="hidden" name="seen_hash" value=(full.review_hash);
-                @if !full.missing.is_empty() && state == StateName::Pending {
-                    p.warn { "Still needed: " (line(&full.missing.join(", "))) "." }
-                }
+                @if state == StateName::Pending { (quorum(full)) }
                 @if full.ticket.owed().is_some() { p.warn { "The glass was broken for it: somebody else has to look at it." } }
                 label for="note" { "Note or reason " span.quiet { "all but an approval need one" } }
-                textarea #note name="note" rows="2" maxlength="4096" {}
+                textarea #note name="note" rows="1" maxlength="4096" {}
                 div.buttons {
                     @if state == StateName::Pending {
                         button.primary type="submit" formaction={ "/tickets/" (id) "/approve" } { "Approve" }
