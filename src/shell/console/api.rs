@@ -136,8 +136,8 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ApiError> {
     check_exposure(listener.local_addr()?, &state.reviewers, &state.sign_ins)?;
-    let service =
-        router(Arc::clone(&state)).merge(super::web::router(state)).into_make_service_with_connect_info::<Peer>();
+    let all = super::web::explained(router(Arc::clone(&state)).merge(super::web::router(state)));
+    let service = all.into_make_service_with_connect_info::<Peer>();
     tokio::select! {
         served = IntoFuture::into_future(axum::serve(Bounded::new(listener), service)) => Ok(served?),
         () = stop => Ok(()),

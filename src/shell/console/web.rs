@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -33,6 +33,7 @@ use axum::routing::{get, post};
 use self::login::Sessions;
 use super::api::ApiState;
 use super::inside::Inside;
+use super::problem::Problem;
 
 /// What every page works with.
 #[derive(Clone)]
@@ -85,6 +86,42 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
         .with_state(web)
 }
 
+/// Beside the API and the streams, what goes wrong is told to a browser on a page.
+pub(super) fn explained(all: Router) -> Router {
+    all.layer(from_fn(async |request: Request, next: Next| {
+        let path = request.uri().path();
+        let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !accepts.contains("text/html") || ["/v1/", "/live/", "/assets/"].iter().any(|start| path.starts_with(start))
+        {
+            return next.run(request).await;
+        }
+        let response = next.run(request).await;
+        let status = response.status();
+        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !(status.is_client_error() || status.is_server_error()) || kind.is_some_and(|kind| kind.contains("html")) {
+            return response;
+        }
+        let mut page = layout::wrong(&mistake(status), "/");
+        guard(page.headers_mut());
+        page
+    }))
+}
+
+/// What the router says of an address, for people.
+fn mistake(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND => {
+            Problem::new(StatusCode::NOT_FOUND, "There is no page at this address.")
+        }
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+            Problem::new(status, "There is a mistake in this address or in what was sent: go back and try again.")
+        }
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(status, "This address is only for forms: go back to its page."),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, "What was sent is too long."),
+        _ => Problem::new(status, "This did not work: go back and try again."),
+    }
+}
+
 fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
 }
@@ -95,11 +132,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 async fn guarded(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+    guard(response.headers_mut());
+    response
+}
+
+fn guard(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }

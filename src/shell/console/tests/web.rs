@@ -24,7 +24,7 @@ pub(super) async fn ask(gateway: &Gateway, cookie: &str, path: &str, form: Optio
         let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None);
         let agent: ureq::Agent = config.max_redirects_will_error(false).build().into();
         let mut answer = match form {
-            None => agent.get(url).header("Cookie", cookie).call(),
+            None => agent.get(url).header("Cookie", cookie).header("Accept", "text/html,*/*").call(),
             Some(pairs) => agent.post(url).header("Cookie", cookie).send_form(pairs),
         }
         .expect("answers");
@@ -59,6 +59,30 @@ pub(super) fn field(page: &str, name: &str) -> String {
 
 async fn state(gateway: &Gateway) -> StateName {
     gateway.tickets.store.load(crate::kernel::review::TicketId(1)).await.expect("is there").state.name()
+}
+
+#[tokio::test]
+async fn a_wrong_address_leads_to_a_page() {
+    let gateway = gateway_for_test().await;
+    let carol = signed_in(&gateway, CAROL, "").await;
+    for (path, status, says) in [
+        ("/nothing", 404, "There is no page at this address"),
+        ("/tickets/x", 400, "mistake in this address"),
+        ("/?show=x", 400, "mistake in this address"),
+        ("/logout", 405, "only for forms"),
+    ] {
+        for cookie in ["", carol.as_str()] {
+            let seen = ask(&gateway, cookie, path, None).await;
+            if seen.status == 303 {
+                continue;
+            }
+            assert_eq!(seen.status, status, "{path}");
+            assert!(seen.body.contains("<h1>") && seen.body.contains(says), "{path}: {}", seen.body);
+            assert!(seen.policy.starts_with("default-src 'none'"), "{path}");
+        }
+    }
+    let api = ask(&gateway, &carol, "/v1/nothing", None).await;
+    assert_eq!((api.status, api.body.starts_with('{')), (401, true), "the API answers programs: {}", api.body);
 }
 
 #[tokio::test]
