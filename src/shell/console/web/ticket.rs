@@ -223,8 +223,7 @@ fn quorum(full: &Full) -> Markup {
         @if !full.missing.is_empty() {
             p.warn {
                 "Still needed: " (line(&full.missing.join(", "))) ". "
-                @if full.may_approve.is_empty() { "Nobody in the configuration can give that." }
-                @else { "May approve: " (line(&full.may_approve.join(", "))) "." }
+                @if !full.may_approve.is_empty() { "May approve: " (line(&full.may_approve.join(", "))) "." }
             }
         }
     }
