@@ -152,6 +152,22 @@ fn expired_it_ends_with_an_error() {
 }
 
 #[test]
+fn a_reload_changes_how_long_a_ticket_lives_and_where_its_page_is() {
+    let case = Case::new();
+    let page = "https://review.example.com";
+    case.gateway.reload(&format!("[hold]\npending_expiry_s = 1\n[notifications]\nurl = '{page}/'\n"));
+    wait_until("the file is read", Duration::from_secs(10), || {
+        case.gateway.log().contains("configuration reloaded").then_some(())
+    });
+    let mut client = case.connect("alice");
+    client.send(&wire::query(DROP.as_bytes())).unwrap();
+    let replies = client.until_ready();
+    assert!(code(&replies).starts_with("LK"), "{replies:?}");
+    let hint = replies.iter().find(|reply| reply.tag == b'N').and_then(|notice| notice.field('H')).unwrap();
+    assert!(hint.contains(&format!(", or at {page}/tickets/1. ")), "{hint}");
+}
+
+#[test]
 fn ones_own_request_cannot_be_approved() {
     let case = Case::new();
     let mut client = case.connect("alice");

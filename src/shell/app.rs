@@ -87,7 +87,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let (listener, address) = bind_admin(&publish.borrow().clone()).await?;
     let notifier = Notifier::new(tickets.store.clone(), shared.settings.clone(), address, door::random_hex()?).await?;
     let state = Arc::new(api::ApiState {
-        tickets,
+        tickets: tickets.clone(),
         jobs: jobs.clone(),
         notifier: notifier.clone(),
         admin_token: door::token(&directory)?,
@@ -108,7 +108,7 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     listen(&publish.borrow().clone(), (&shared, console), &audit, (workers, &open, &cancels)).await?;
     say_listening(&format!("admin on {address}"))?;
     say_listening(&format!("for reviewers at http://{address}/"))?;
-    wait_for_stop(&publish, &load, &audit).await?;
+    wait_for_stop((&publish, &tickets), &load, &audit).await?;
     tracing::info!("draining");
     drain.send_replace(true);
     open.drained(publish.borrow().limits.drain_timeout).await;
@@ -365,7 +365,7 @@ async fn open_admin(
 }
 
 /// SIGTERM and SIGINT stop, SIGHUP reloads.
-async fn wait_for_stop(publish: &watch::Sender<Arc<Settings>>, load: &Load, audit: &Audit) -> io::Result<()> {
+async fn wait_for_stop(known: (&watch::Sender<Arc<Settings>>, &Tickets), load: &Load, audit: &Audit) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -373,15 +373,16 @@ async fn wait_for_stop(publish: &watch::Sender<Arc<Settings>>, load: &Load, audi
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(publish, load, audit),
+            _ = hangup.recv() => reload(known, load, audit),
         }
     }
 }
 
 /// A bad file keeps the old settings. Listeners, directories and limits on connections stay until a restart.
-fn reload(publish: &watch::Sender<Arc<Settings>>, load: &Load, audit: &Audit) {
+fn reload((publish, tickets): (&watch::Sender<Arc<Settings>>, &Tickets), load: &Load, audit: &Audit) {
     let error = match load() {
         Ok(settings) => {
+            tickets.set(ask_settings(&settings));
             publish.send_replace(Arc::new(settings));
             tracing::info!("configuration reloaded");
             None

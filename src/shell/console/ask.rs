@@ -1,5 +1,6 @@
 //! What a session does with a ticket: open or attach, wait for a decision, claim it, report the outcome.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::kernel::review::{Command, Request, State, StateName, Terms, Ticket, TicketId};
@@ -22,7 +23,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Tickets {
     pub store: Store,
-    pub settings: Settings,
+    settings: Arc<RwLock<Settings>>,
 }
 
 /// How the wait for a decision ended.
@@ -78,7 +79,18 @@ pub struct Claim {
 impl Tickets {
     #[must_use]
     pub fn new(store: Store, settings: Settings) -> Self {
-        Self { store, settings }
+        Self { store, settings: Arc::new(RwLock::new(settings)) }
+    }
+
+    /// As they are now.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        *self.settings.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, for all clones. What is open keeps the time it was given.
+    pub fn set(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Opens a ticket, or attaches to the live one of the same request.
@@ -86,7 +98,8 @@ impl Tickets {
     /// # Errors
     /// Too many open tickets, or the store cannot be written: the change must not run.
     pub async fn request(&self, request: Request) -> Result<(Ticket, Opened), StoreError> {
-        self.store.open_or_attach(request, now(), (self.settings.terms, self.settings.limits)).await
+        let Settings { terms, limits } = self.settings();
+        self.store.open_or_attach(request, now(), (terms, limits)).await
     }
 
     /// Waits until the ticket is decided on, or until the deadline. Cancel safe: made for `select!`.
@@ -173,7 +186,7 @@ impl Tickets {
     async fn claim_to_the_end(self, id: TicketId, session: String, request: Request) -> Result<Claimed, StoreError> {
         let claim = super::door::random_hex()?;
         let command = Command::Claim { claim: claim.clone(), session, request: Box::new(request) };
-        let ticket = self.store.act(id, command, now(), self.settings.terms).await?;
+        let ticket = self.store.act(id, command, now(), self.settings().terms).await?;
         if let State::Pending { returned, .. } = &ticket.state {
             let why = returned.clone().unwrap_or_default();
             return Ok(Claimed::BackToReview { ticket: Box::new(ticket), why });
@@ -224,7 +237,7 @@ impl Claim {
     /// The store cannot be written: the change must not be sent.
     pub async fn start(&mut self) -> Result<(), StoreError> {
         let command = Command::Start { claim: self.claim.clone() };
-        self.tickets.store.act(self.ticket.id, command, now(), self.tickets.settings.terms).await?;
+        self.tickets.store.act(self.ticket.id, command, now(), self.tickets.settings().terms).await?;
         self.sent = true;
         Ok(())
     }
@@ -252,7 +265,7 @@ impl Claim {
     }
 
     async fn report(&mut self, command: Command) -> Result<Ticket, StoreError> {
-        let (store, id, terms) = (&self.tickets.store, self.ticket.id, self.tickets.settings.terms);
+        let (store, id, terms) = (&self.tickets.store, self.ticket.id, self.tickets.settings().terms);
         let ticket = store.act(id, command, now(), terms).await?;
         self.reported = true;
         Ok(ticket)
@@ -274,7 +287,7 @@ impl Drop for Claim {
         };
         let (tickets, id) = (self.tickets.clone(), self.ticket.id);
         self.runtime.spawn(async move {
-            let outcome = tickets.store.act(id, command, now(), tickets.settings.terms).await;
+            let outcome = tickets.store.act(id, command, now(), tickets.settings().terms).await;
             match outcome {
                 // Rejected: it was reported after all, by a call that was cut off.
                 Ok(_) | Err(StoreError::Rejected(_)) => {}

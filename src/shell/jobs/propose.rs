@@ -60,7 +60,7 @@ impl Jobs {
         let by = asking.by;
         let why = Command::Justify { by: by.clone(), text: asking.justification };
         let run = Command::ChooseRun { by, run: RunMode::Job };
-        let (store, terms) = (self.store(), self.shared.tickets.settings.terms);
+        let (store, terms) = (self.store(), self.shared.tickets.settings().terms);
         store.act_through((asking.door, None), ticket.id, why, (now(), terms)).await?;
         Ok(store.act_through((asking.door, None), ticket.id, run, (now(), terms)).await?)
     }

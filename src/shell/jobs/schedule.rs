@@ -67,7 +67,7 @@ impl Jobs {
     }
 
     async fn tell_ticket(&self, id: TicketId, command: Command, at: Instant) {
-        let terms = self.shared.tickets.settings.terms;
+        let terms = self.shared.tickets.settings().terms;
         match self.store().act_through((Door::Gateway, None), id, command, (at, terms)).await {
             Ok(_) | Err(StoreError::Rejected(_)) => {}
             Err(error) => tracing::error!(ticket = id.0, %error, "what became of a ticket could not be recorded"),

@@ -63,7 +63,7 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
     jobs.shared.audit.event_durable(Event::Intent(intent)).await.map_err(unrecorded)?;
     let command =
         Command::Claim { claim: claim_of(job.id), session: format!("job {}", job.id), request: Box::new(request) };
-    let terms = jobs.shared.tickets.settings.terms;
+    let terms = jobs.shared.tickets.settings().terms;
     match store.act(id, command, now(), terms).await {
         Ok(ticket) => match ticket.state {
             review::State::Claimed { .. } => start(jobs, id, job).await,
@@ -78,7 +78,7 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
 
 /// Nothing goes to the database before this is written down.
 async fn start(jobs: &Jobs, id: TicketId, job: &Job) -> Result<(), Short> {
-    let terms = jobs.shared.tickets.settings.terms;
+    let terms = jobs.shared.tickets.settings().terms;
     jobs.store().act(id, Command::Start { claim: claim_of(job.id) }, now(), terms).await?;
     Ok(())
 }
@@ -148,7 +148,7 @@ pub(super) async fn undone(jobs: &Jobs, of: JobId, by: JobId) {
 }
 
 async fn tell(jobs: &Jobs, id: TicketId, command: Command) {
-    let terms = jobs.shared.tickets.settings.terms;
+    let terms = jobs.shared.tickets.settings().terms;
     match jobs.store().act(id, command, now(), terms).await {
         // Rejected: it was never claimed, and stays as it is.
         Ok(_) | Err(StoreError::Rejected(_)) => {}

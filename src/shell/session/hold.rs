@@ -136,9 +136,11 @@ impl Session {
         if let State::Pending { returned: Some(why), .. } = &ticket.state {
             returned = format!(" (back in review: {why})");
         }
+        let page = self.shared.settings.borrow().notifications.url.clone();
+        let page = page.map(|url| format!(", or at {url}/tickets/{}", ticket.id)).unwrap_or_default();
         Reply::notice(format!("{how} ticket {}{returned}: {}", ticket.id, reason(ticket)))
             .hint(format!(
-                "This session waits. A second person decides with: lockkeeper approve {0} (or reject {0}). Ctrl-C stops waiting; the ticket stays.",
+                "This session waits. A second person decides with: lockkeeper approve {0} (or reject {0}){page}. Ctrl-C stops waiting; the ticket stays.",
                 ticket.id
             ))
             .put(&mut self.client.out);
@@ -266,7 +268,7 @@ impl Session {
         let reply = Reply::error(sqlstate::HELD, why.clone()).hint("Send the statement again: it is judged anew.");
         let tickets = &self.shared.tickets;
         let command = Command::ReturnToReview { why, request: Box::new(request) };
-        match tickets.store.act(ticket.id, command, now(), tickets.settings.terms).await {
+        match tickets.store.act(ticket.id, command, now(), tickets.settings().terms).await {
             Ok(_) => reply.detail(format!("The change was not run; ticket {} is back in review.", ticket.id)),
             // Somebody else was first; what they did is on the ticket.
             Err(error) => {

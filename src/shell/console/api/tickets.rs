@@ -366,7 +366,7 @@ async fn act(
     command: Command,
 ) -> Result<Tagged, Problem> {
     let tickets = &api.tickets;
-    let when = (now(), tickets.settings.terms);
+    let when = (now(), tickets.settings().terms);
     let ticket = match tickets.store.act_through((who.door(), expected), ticket.id, command, when).await {
         Err(StoreError::Conflict { .. }) if expected.is_some() => return Err(moved_on()),
         done => done?,

@@ -23,7 +23,7 @@ async fn tickets_for_test(terms: Terms) -> (tempfile::TempDir, Tickets) {
 }
 
 async fn act(tickets: &Tickets, id: TicketId, command: Command) {
-    tickets.store.act(id, command, now(), tickets.settings.terms).await.expect("counts");
+    tickets.store.act(id, command, now(), tickets.settings().terms).await.expect("counts");
 }
 
 fn approve(by: &str) -> Command {

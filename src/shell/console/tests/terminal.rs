@@ -78,7 +78,7 @@ fn hostile_request() -> Request {
 async fn what_a_reviewer_sees() {
     let (_directory, tickets) = tickets_for_test(Terms::default()).await;
     let at = Instant(1_790_000_000_000_000);
-    let rules = (Terms::default(), tickets.settings.limits);
+    let rules = (Terms::default(), tickets.settings().limits);
     let (ticket, how) = tickets.store.open_or_attach(hostile_request(), at, rules).await.expect("opens");
     assert_eq!(how, Opened::New);
     let store = &tickets.store;
