@@ -153,7 +153,7 @@ fn expired_it_ends_with_an_error() {
 
 #[test]
 fn a_reload_changes_how_long_a_ticket_lives_and_where_its_page_is() {
-    let case = Case::new();
+    let case = Case::with(&GatewayOptions::expire_after(3600));
     let page = "https://review.example.com";
     case.gateway.reload(&format!("[hold]\npending_expiry_s = 1\n[notifications]\nurl = '{page}/'\n"));
     wait_until("the file is read", Duration::from_secs(10), || {
