@@ -233,7 +233,9 @@ fn append(fields: &mut Vec<(u8, String)>, code: u8, text: &str) {
     }
     match fields.iter_mut().find(|(known, _)| *known == code) {
         Some((_, value)) => {
-            let _ = write!(value, " {text}");
+            // The server's own words need not be a sentence.
+            let stop = if value.ends_with(['.', '?', '!', ':', ';']) { "" } else { "." };
+            let _ = write!(value, "{stop} {text}");
         }
         None => fields.push((code, text.to_owned())),
     }
@@ -243,4 +245,19 @@ fn append(fields: &mut Vec<(u8, String)>, code: u8, text: &str) {
 #[must_use]
 pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_do_not_run_into_one_another() {
+        for (known, want) in [("view v depends on it", "view v depends on it. And."), ("It does.", "It does. And.")] {
+            let mut fields = vec![(b'D', known.to_owned())];
+            append(&mut fields, b'D', "And.");
+            append(&mut fields, b'H', "Do.");
+            assert_eq!(fields, [(b'D', want.to_owned()), (b'H', "Do.".to_owned())]);
+        }
+    }
 }
