@@ -15,9 +15,8 @@ use crate::{offered, session};
 
 /// As large as the statement would have left it, and so much of a hundred more.
 const MORE_PERCENT: u64 = 15;
-/// As the server sees it: what statements take besides is the machine's.
-const WAIT_MAX: Duration = Duration::from_millis(400);
-const STRONG_LOCK_MAX: Duration = Duration::from_millis(150);
+/// Others wait for a small part of the time it takes: how long that is, is the machine's.
+pub(crate) const PART: u32 = 4;
 
 /// Tables with free room, by what is special about them.
 const BLOATED: &[(&str, &[&str])] = &[
@@ -302,7 +301,7 @@ fn busy(
 }
 
 /// What a server's own sampling has seen of the table.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Locks {
     /// How long a lock that keeps readers or writers out was held.
     pub(crate) held: Duration,
@@ -382,7 +381,7 @@ async fn while_others_work(cluster: &Cluster) {
     assert_eq!(db.one("SELECT sum(n) FROM t").await, writer.count.to_string(), "no write is lost");
     // The others leave dead rows behind all the time.
     assert!(small.0 <= wanted.0 * (100 + MORE_PERCENT) / 100, "PostgreSQL {}: {small:?} for {wanted:?}", cluster.major);
-    assert!(locked.waited < WAIT_MAX && locked.held < STRONG_LOCK_MAX, "PostgreSQL {}", cluster.major);
+    assert!(locked.waited.max(locked.held) * PART < took, "PostgreSQL {}: {locked:?} of {took:?}", cluster.major);
 }
 
 /// An old snapshot keeps the end from being given back, a locked row from being moved: both are waited for, and said.
