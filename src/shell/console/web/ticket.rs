@@ -71,9 +71,6 @@ pub(super) fn render(
                         h2 #why { @if state.is_over() { "Why it was held" } @else { "Why it waits" } }
                         ul.findings { @for finding in &request.findings { (parts::finding(finding)) } }
                     }
-                    (objects(ticket))
-                    (uses(ticket))
-                    (kin(full))
                 }
                 div {
                     section.card aria-labelledby="will-run" {
@@ -83,6 +80,11 @@ pub(super) fn render(
                     div #decide-part data-part=[(state.is_over() && full.ticket.owed().is_none()).then_some("")] {
                         @if !state.is_over() || full.ticket.owed().is_some() { (decide(viewer, full)) }
                     }
+                }
+                div {
+                    (objects(ticket))
+                    (uses(ticket))
+                    (kin(full))
                 }
             }
             div #felt-part data-part="" { (felt.part) }
