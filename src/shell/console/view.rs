@@ -321,6 +321,9 @@ pub struct RulePage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobPage {
     pub jobs: Vec<JobSummary>,
+    /// `before` of the next page; nothing: this was the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<JobId>,
 }
 
 impl JobSummary {

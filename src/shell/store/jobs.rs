@@ -26,6 +26,8 @@ pub struct JobFilter {
     pub states: Vec<StateName>,
     /// Those that work on a table of this name, with or without its schema.
     pub table: Option<String>,
+    /// Only smaller numbers.
+    pub before: Option<JobId>,
     /// At most this many, and never more than 200; 0 means 200.
     pub limit: u32,
 }
@@ -79,20 +81,28 @@ impl Store {
         self.run(move |connection| load(connection, id)).await
     }
 
-    /// Newest first.
+    /// Newest first, and whether there are more.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobSeen>, StoreError> {
+    pub async fn jobs(&self, filter: JobFilter) -> Result<(Vec<JobSeen>, bool), StoreError> {
         self.run(move |connection| {
             let states = words(&filter.states);
             let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
-            let sql = format!("SELECT body, progress FROM jobs WHERE state IN ({states}) ORDER BY id DESC LIMIT ?1");
-            let Some(table) = &filter.table else { return select(connection, &sql, limit) };
+            let before = filter.before.map_or(i64::MAX, |id| id.0);
             // Which tables a job works on only its body says; none is left out by the limit.
-            let all = select(connection, &sql, -1)?.into_iter();
-            let is_on = |seen: &JobSeen| seen.job.order.tables.iter().any(|one| one.is_named(table));
-            Ok(all.filter(is_on).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
+            let most = if filter.table.is_some() { -1 } else { i64::from(limit) + 1 };
+            let sql = format!(
+                "SELECT body, progress FROM jobs WHERE state IN ({states}) AND id < ?1 ORDER BY id DESC LIMIT ?2"
+            );
+            let mut found = select(connection, &sql, [before, most])?;
+            if let Some(table) = &filter.table {
+                found.retain(|seen| seen.job.order.tables.iter().any(|one| one.is_named(table)));
+            }
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let more = found.len() > limit;
+            found.truncate(limit);
+            Ok((found, more))
         })
         .await
     }
@@ -244,19 +254,20 @@ fn write(tx: &Transaction<'_>, job: &Job, event: &Event) -> Result<(), StoreErro
 }
 
 pub(super) fn of_ticket(connection: &Connection, id: TicketId) -> Result<Option<Job>, StoreError> {
-    let found = select(connection, "SELECT body, progress FROM jobs WHERE ticket = ?1 ORDER BY id DESC LIMIT 1", id.0)?;
+    let found =
+        select(connection, "SELECT body, progress FROM jobs WHERE ticket = ?1 ORDER BY id DESC LIMIT 1", [id.0])?;
     Ok(found.into_iter().next().map(|seen| seen.job))
 }
 
 fn load(connection: &Connection, id: JobId) -> Result<JobSeen, StoreError> {
-    let found = select(connection, "SELECT body, progress FROM jobs WHERE id = ?1", id.0)?;
+    let found = select(connection, "SELECT body, progress FROM jobs WHERE id = ?1", [id.0])?;
     found.into_iter().next().ok_or(StoreError::NoJob(id))
 }
 
 fn live(connection: &Connection) -> Result<Vec<JobSeen>, StoreError> {
     let states: Vec<StateName> = StateName::ALL.into_iter().filter(|name| name.is_live()).collect();
     let sql = format!("SELECT body, progress FROM jobs WHERE state IN ({}) AND id > ?1 ORDER BY id", words(&states));
-    select(connection, &sql, 0)
+    select(connection, &sql, [0])
 }
 
 /// Only our own words get into the text.
@@ -266,9 +277,9 @@ fn words(states: &[StateName]) -> String {
     words.join(", ")
 }
 
-fn select(connection: &Connection, sql: &str, value: impl rusqlite::ToSql) -> Result<Vec<JobSeen>, StoreError> {
+fn select(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<JobSeen>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([value], |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map(values, |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?)))?;
     rows.map(|row| {
         let (body, progress): (String, Option<String>) = row?;
         let progress = progress.map(|text| serde_json::from_str(&text)).transpose()?;

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::*;
+use crate::kernel::job::Order;
 use crate::kernel::review::tests::request_for_test;
 use crate::kernel::review::{self, Happening, Rejection, State, StateName};
 
@@ -369,12 +370,8 @@ async fn the_last_run_of_a_statement_is_found_by_the_beginning_of_its_name() {
     assert_eq!(last("a").await, None);
 }
 
-#[tokio::test]
-async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
-    use crate::kernel::job::{Command as Ask, JobId, Order, Progress, StateName as At};
-    let (directory, path) = directory();
-    let alone = DataDirectory::take(directory.path()).expect("ours");
-    let ordered = |sameness: &str, ticket| Order {
+fn ordered(sameness: &str, ticket: Option<TicketId>) -> Order {
+    Order {
         target: "t".into(),
         database: "d".into(),
         tables: Vec::new(),
@@ -389,7 +386,28 @@ async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
         undo_of: None,
         after: None,
         later: None,
-    };
+    }
+}
+
+#[tokio::test]
+async fn jobs_come_in_pages() {
+    let (_directory, store) = store_for_test().await;
+    for name in ["a", "b", "c"] {
+        store.job_order(ordered(name, None), Door::Session, NOW).await.expect("orders");
+    }
+    let mut page = JobFilter { limit: 2, ..JobFilter::default() };
+    for (want, more) in [(vec![3, 2], true), (vec![1], false)] {
+        let (found, others) = store.jobs(page.clone()).await.expect("reads");
+        assert_eq!((found.iter().map(|seen| seen.job.id.0).collect::<Vec<_>>(), others), (want, more));
+        page.before = found.last().map(|seen| seen.job.id);
+    }
+}
+
+#[tokio::test]
+async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
+    use crate::kernel::job::{Command as Ask, JobId, Progress, StateName as At};
+    let (directory, path) = directory();
+    let alone = DataDirectory::take(directory.path()).expect("ours");
     {
         let store = Store::open(&path).await.expect("opens");
         let ticket = opened(&store, 1).await;
@@ -436,6 +454,7 @@ async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
         store.job_events(JobId(1)).await.expect("are there").iter().map(|one| one.event.what.name()).collect();
     assert_eq!(events, ["ordered", "started", "recovered"]);
     let only = JobFilter { states: vec![At::Aborted], limit: 1, ..JobFilter::default() };
-    assert_eq!(store.jobs(only).await.expect("reads").len(), 1);
+    let (aborted, more) = store.jobs(only).await.expect("reads");
+    assert_eq!((aborted.len(), more), (1, false));
     assert_eq!(store.job_events_after(2, 10).await.expect("reads").len(), 3);
 }

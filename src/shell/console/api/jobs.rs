@@ -43,7 +43,9 @@ struct ListQuery {
     state: Option<String>,
     /// Jobs on a table of this name, with or without its schema.
     table: Option<String>,
-    /// At most this many.
+    /// Only smaller numbers: `next` of the page before.
+    before: Option<i64>,
+    /// At most this many, and never more than 200.
     limit: Option<u32>,
 }
 
@@ -77,10 +79,11 @@ async fn list(State(api): Shared, who: Identity, query: Asked<ListQuery>) -> Ans
         let unknown = || Problem::bad_request(&format!("there is no state {word:?}"));
         states.push(StateName::parse(word).ok_or_else(unknown)?);
     }
-    let filter = JobFilter { states, table: query.table, limit: query.limit.unwrap_or(0) };
-    let jobs = api.jobs.store().jobs(filter).await?;
+    let (before, limit) = (query.before.map(JobId), query.limit.unwrap_or(0));
+    let (jobs, more) = api.jobs.store().jobs(JobFilter { states, table: query.table, before, limit }).await?;
+    let next = jobs.last().filter(|_| more).map(|seen| seen.job.id);
     let seen = jobs.into_iter().filter(|seen| who.sees(&seen.job.order.target));
-    Ok(Json(JobPage { jobs: seen.map(JobSummary::of).collect() }))
+    Ok(Json(JobPage { jobs: seen.map(JobSummary::of).collect(), next }))
 }
 
 async fn show(State(api): Shared, who: Identity, id: Id) -> Answer<JobFull> {

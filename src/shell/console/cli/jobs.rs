@@ -25,6 +25,9 @@ pub struct JobsArgs {
     /// At most this many, newest first
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub limit: u32,
+    /// Only smaller numbers, as an earlier page says
+    #[arg(long, value_name = "N")]
+    pub before: Option<i64>,
     /// As JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -154,11 +157,16 @@ fn list(client: &Client, args: &JobsArgs, out: &mut dyn Write) -> Result<(), Cli
     let words: Vec<&str> = args.state.iter().map(|state| state.as_str()).collect();
     let state = if words.is_empty() { String::new() } else { format!("&state={}", words.join(",")) };
     let table = args.table.as_deref().map(|name| format!("&table={}", encoded(name))).unwrap_or_default();
-    let page: JobPage = client.get(&format!("/v1/jobs?limit={}{state}{table}", args.limit))?;
+    let before = args.before.map(|before| format!("&before={before}")).unwrap_or_default();
+    let page: JobPage = client.get(&format!("/v1/jobs?limit={}{state}{table}{before}", args.limit))?;
     if args.json {
         return print_json(&page.jobs, out);
     }
-    Ok(out.write_all(render::list(&page.jobs, now()).as_bytes())?)
+    out.write_all(render::list(&page.jobs, now()).as_bytes())?;
+    if let Some(next) = page.next {
+        writeln!(out, "More: --before {next}")?;
+    }
+    Ok(())
 }
 
 fn parse_state(word: &str) -> Result<StateName, String> {

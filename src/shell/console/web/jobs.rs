@@ -3,6 +3,7 @@
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::super::render::jobs::{happening, headline, percent};
 use super::super::text::{line, short};
@@ -15,14 +16,21 @@ use crate::shell::clock::now;
 
 const TEXT_WIDTH: usize = 160;
 
-pub(super) async fn list(State(web): State<Web>, viewer: Viewer) -> Response {
-    match web.api.get::<JobPage>(viewer.who(), "/v1/jobs").await {
-        Ok(jobs) => render_list(&viewer, &jobs.jobs).into_response(),
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    before: Option<i64>,
+}
+
+pub(super) async fn list(State(web): State<Web>, viewer: Viewer, Query(asked): Query<Asked>) -> Response {
+    let before = asked.before.map(|before| format!("?before={before}")).unwrap_or_default();
+    match web.api.get::<JobPage>(viewer.who(), &format!("/v1/jobs{before}")).await {
+        Ok(page) => render_list(&viewer, &page).into_response(),
         Err(problem) => layout::wrong(&problem, "/"),
     }
 }
 
-fn render_list(viewer: &Viewer, jobs: &[JobSummary]) -> Markup {
+fn render_list(viewer: &Viewer, listed: &JobPage) -> Markup {
+    let JobPage { jobs, next } = listed;
     let page = Page { title: "Jobs", part: Part::Jobs, live: "/live/jobs".to_owned() };
     layout::page(
         viewer,
@@ -34,6 +42,7 @@ fn render_list(viewer: &Viewer, jobs: &[JobSummary]) -> Markup {
                     div.card.empty { p { "No jobs. A plan of several steps becomes one where the target has a login for jobs." } }
                 }
                 ul.rows { @for job in jobs { (row(job)) } }
+                @if let Some(next) = next { p.buttons { a.button href={ "/jobs?before=" (next) } { "Older" } } }
             }
         },
     )
