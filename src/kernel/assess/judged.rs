@@ -1,6 +1,7 @@
 //! One change judged: its findings, its safe form, and the forms it can run in.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::super::facts::{Facts, Persistence};
@@ -39,17 +40,18 @@ pub(super) struct Judged<'a> {
 
 /// Whether two of the constraints it adds are written under one name.
 fn names_twice(alter: &AlterTable) -> bool {
-    let mut names: Vec<&str> = added(alter).filter_map(|constraint| constraint.name.as_deref()).collect();
-    names.sort_unstable();
-    names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+    any_twice(added(alter).filter_map(|constraint| constraint.name.as_deref()))
 }
 
 /// Whether it changes the type of a column twice, which the server refuses before anything else.
 fn retypes_twice(alter: &AlterTable) -> bool {
-    let columns = alter.actions.iter().filter_map(|action| Retype::of(alter, &action.kind)).map(|change| change.column);
-    let mut columns: Vec<&str> = columns.collect();
-    columns.sort_unstable();
-    columns.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+    let changes = alter.actions.iter().filter_map(|action| Retype::of(alter, &action.kind));
+    any_twice(changes.map(|change| change.column))
+}
+
+fn any_twice<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
+    let mut seen = HashSet::new();
+    names.any(|name| !seen.insert(name))
 }
 
 /// Whether it does more than to add columns, and constraints without an index: what the server may refuse only after it

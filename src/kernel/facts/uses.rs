@@ -70,12 +70,18 @@ impl ColumnUse {
     pub fn without(&self, others: &[Self]) -> Self {
         let mut left = self.clone();
         for other in others {
-            left.indexes.retain(|index| !other.indexes.iter().any(|found| found.name == index.name));
+            left.indexes.retain(|index| other.index(&index.name).is_none());
             left.constraints.retain(|constraint| other.constraint(constraint).is_none());
             let same = |one: &StatisticsUse, two: &StatisticsUse| one.name == two.name && one.schema == two.schema;
             left.statistics_objects.retain(|object| !other.statistics_objects.iter().any(|found| same(found, object)));
         }
         left
+    }
+
+    /// An index, if it hangs on this column too.
+    #[must_use]
+    pub fn index(&self, name: &str) -> Option<&IndexUse> {
+        self.indexes.iter().find(|found| found.name == name)
     }
 
     /// A constraint, if it hangs on this column too.

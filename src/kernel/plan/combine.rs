@@ -24,17 +24,14 @@ pub fn plan(alter: &AlterTable, table: &RelationFacts, mut parts: Vec<(u8, Part)
     parts.sort_by_key(|(pass, _)| *pass);
     let mut parts: Vec<Part> = parts.into_iter().map(|(_, part)| part).collect();
     let mut whole = Combined::new(alter, table);
-    let aside = |part: &Part| match part {
-        Part::Plan(plan) if plan.recipe == shadow::RECIPE => Some(plan.clone()),
-        Part::Plan(_) | Part::Brief(..) | Part::Column(..) => None,
-    };
-    if let Some((first, plan)) = parts.iter().enumerate().find_map(|(at, part)| Some((at, aside(part)?))) {
-        let mut others = parts.split_off(first);
+    if let Some(first) = parts.iter().position(is_aside) {
         // Each of them has the plan for all.
-        others.retain(|part| aside(part).is_none());
-        parts.into_iter().for_each(|part| whole.push(part));
+        let (mut asides, mut others): (Vec<Part>, Vec<Part>) = parts.drain(first..).partition(is_aside);
+        parts.drain(..).for_each(|part| whole.push(part));
         parts = others.split_off(others.iter().take_while(|part| !matches!(part, Part::Plan(_))).count());
-        whole.cut_over(plan, others);
+        if let Part::Plan(plan) = asides.swap_remove(0) {
+            whole.cut_over(plan, others);
+        }
     }
     parts.into_iter().for_each(|part| whole.push(part));
     whole.flush();
@@ -47,6 +44,11 @@ pub fn plan(alter: &AlterTable, table: &RelationFacts, mut parts: Vec<(u8, Part)
         undo_loses: whole.undo_loses,
         verify: Vec::new(),
     }
+}
+
+/// A change of type by a column beside the old one.
+fn is_aside(part: &Part) -> bool {
+    matches!(part, Part::Plan(plan) if plan.recipe == shadow::RECIPE)
 }
 
 /// The plan as far as it has come.

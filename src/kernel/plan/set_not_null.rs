@@ -40,6 +40,17 @@ pub fn steps(table: &RelationFacts, column: &str, name: Option<&str>, by: (u32, 
     proven(table, column, &name)
 }
 
+/// The helper is ours: what the client did wrong is to leave nulls in the column. `code` is what the server says.
+#[must_use]
+pub(super) fn has_nulls(table: &RelationFacts, column: &str, code: &str) -> Reworded {
+    Reworded {
+        code: code.to_owned(),
+        as_code: "23502".to_owned(),
+        message: format!("column \"{column}\" of relation \"{}\" contains null values", table.name),
+        column: column.to_owned(),
+    }
+}
+
 /// Up to 17: proven by a CHECK of this name, which goes away again.
 #[must_use]
 pub fn proven(table: &RelationFacts, column: &str, name: &str) -> Vec<Step> {
@@ -57,13 +68,7 @@ pub fn proven(table: &RelationFacts, column: &str, name: &str) -> Vec<Step> {
         .probed(unless_sealed(quote::constraint_probe(table, name, 'c', "")))
         .undone_by(drop.clone()),
         Step {
-            // The helper is ours: what the client did wrong is to leave nulls in the column.
-            reworded: Some(Reworded {
-                code: "23514".to_owned(),
-                as_code: "23502".to_owned(),
-                message: format!("column \"{column}\" of relation \"{}\" contains null values", table.name),
-                column: column.to_owned(),
-            }),
+            reworded: Some(has_nulls(table, column, "23514")),
             ..Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {helper}"))
         }
         .probed(unless_sealed(quote::constraint_probe(table, name, 'c', "c.convalidated"))),

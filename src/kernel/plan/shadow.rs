@@ -342,18 +342,14 @@ impl Shadow<'_> {
             return Vec::new();
         }
         let steps = set_not_null::proven(self.table, &self.name, &helper("nn", self.change.column)).into_iter();
-        steps.map(|step| Step { reworded: step.reworded.map(|words| self.no_nulls(&words.code)), ..step }).collect()
-    }
-
-    /// New values that must not be NULL are told by the column's own name.
-    fn no_nulls(&self, code: &str) -> Reworded {
-        let (column, table) = (self.change.column, &self.table.name);
-        Reworded {
-            code: code.to_owned(),
-            as_code: "23502".to_owned(),
-            message: format!("column \"{column}\" of relation \"{table}\" contains null values"),
-            column: column.to_owned(),
-        }
+        steps
+            .map(|step| Step {
+                reworded: step
+                    .reworded
+                    .map(|words| set_not_null::has_nulls(self.table, self.change.column, &words.code)),
+                ..step
+            })
+            .collect()
     }
 
     /// The server itself proves that no row differs, and that none will.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use super::{DataDirectory, Store, StoreError, definitions, history};
+use super::{DataDirectory, Store, StoreError, definitions, history, query};
 use crate::kernel::job::{self, Command, Event, Job, JobId, Order, Progress, StateName};
 use crate::kernel::review::{Door, Instant, TicketId};
 
@@ -88,7 +88,7 @@ impl Store {
     pub async fn jobs(&self, filter: JobFilter) -> Result<(Vec<JobSeen>, bool), StoreError> {
         self.run(move |connection| {
             let states = words(&filter.states);
-            let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
+            let limit = query::page(filter.limit, PAGE_MAX);
             let before = filter.before.map_or(i64::MAX, |id| id.0);
             // Which tables a job works on only its body says; none is left out by the limit.
             let most = if filter.table.is_some() { -1 } else { i64::from(limit) + 1 };

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tickets::{position_of, set_position_of};
-use super::{Store, StoreError};
+use super::{Store, StoreError, query};
 use crate::kernel::notice::Notice;
 use crate::kernel::review::Instant;
 
@@ -234,7 +234,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        let limit = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
+        let limit = query::page(filter.limit, PAGE_MAX);
         self.run(move |connection| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM deliveries WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR route = ?2) \

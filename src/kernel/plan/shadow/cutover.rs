@@ -129,10 +129,8 @@ fn indexes_named(shadow: &Shadow<'_>) -> Vec<String> {
         }
         let qualified = quote::qualified(&shadow.table.schema, &index.name);
         // It goes on calling the column what it was called when the index was made.
-        let others = shadow.others.iter().filter_map(|other| {
-            let index = other.hangs.indexes.iter().find(|found| found.name == index.name)?;
-            Some((index, other.column, &other.name))
-        });
+        let others =
+            shadow.others.iter().filter_map(|other| Some((other.hangs.index(&index.name)?, other.column, &other.name)));
         for (index, old, new) in others.chain([(index, shadow.change.column, &shadow.name)]) {
             if index.names_it(old) {
                 let (old, new) = (quote::identifier(old), quote::identifier(new));

@@ -3,7 +3,7 @@
 use super::Shadow;
 use super::text::{foreign_key_tail, index_body};
 use crate::kernel::facts::{ConstraintUse, IndexUse};
-use crate::kernel::plan::{Step, create_index, helper, quote};
+use crate::kernel::plan::{Step, create_index, helper, quote, set_not_null};
 use crate::kernel::sql::statement::LockMode;
 
 /// Helpers of a plan like this are no part of what must be there in the end.
@@ -57,7 +57,7 @@ fn build(shadow: &Shadow<'_>, index: &IndexUse) -> Result<Step, String> {
         return Err(format!("index {} is not valid: drop it or build it anew first", index.name));
     }
     let body = index_body(&index.definition, index.tablespace.as_deref())
-        .and_then(|body| shadow.renamed(&body, |other| other.indexes.iter().any(|found| found.name == index.name)))
+        .and_then(|body| shadow.renamed(&body, |other| other.index(&index.name).is_some()))
         .ok_or_else(|| unclear(&format!("index {}", index.name)))?;
     Ok(create_index::build(shadow.table, &aside(&index.name), index.unique, &body))
 }
@@ -91,7 +91,7 @@ fn check(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<Step>, S
     let oid = quote::oid(shadow.table);
     let mut steps = added(&shadow.relation(), constraint, &definition, (LockMode::AccessExclusive, oid));
     for step in steps.iter_mut().filter(|_| constraint.kind == 'n') {
-        step.reworded = Some(shadow.no_nulls("23502"));
+        step.reworded = Some(set_not_null::has_nulls(shadow.table, shadow.change.column, "23502"));
     }
     Ok(steps)
 }

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::super::problem::Problem;
 use super::super::view::{ChangeFull, DeliveryPage, Full, JobFull, JobPage, News};
@@ -44,6 +45,29 @@ where
         next(position).await.ok().map(|position| (Ok(event), Some((position, next))))
     });
     Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+}
+
+/// What nothing tells of: asked for again and again. The first event comes at the next look, for the page may be older
+/// than the first one.
+fn polled<T>(web: Web, viewer: Viewer, path: String) -> Changes<impl Stream<Item = Result<Event, Infallible>>>
+where
+    T: DeserializeOwned + PartialEq + Send + 'static,
+{
+    stream(None, move |before: Option<T>| {
+        let (api, viewer, path) = (web.api.clone(), viewer.clone(), path.clone());
+        async move {
+            loop {
+                let now: T = api.get(viewer.who(), &path).await?;
+                if before.as_ref().is_some_and(|before| *before != now) {
+                    return Ok(Some(now));
+                }
+                tokio::time::sleep(TICK).await;
+                if before.is_none() {
+                    return Ok(Some(now));
+                }
+            }
+        }
+    })
 }
 
 pub(super) async fn tickets(
@@ -98,21 +122,7 @@ pub(super) async fn jobs(
     State(web): State<Web>,
     viewer: Viewer,
 ) -> Changes<impl Stream<Item = Result<Event, Infallible>>> {
-    stream(None, move |before: Option<JobPage>| {
-        let (api, viewer) = (web.api.clone(), viewer.clone());
-        async move {
-            loop {
-                let jobs: JobPage = api.get(viewer.who(), "/v1/jobs").await?;
-                if before.as_ref() != Some(&jobs) && before.is_some() {
-                    return Ok(Some(jobs));
-                }
-                tokio::time::sleep(TICK).await;
-                if before.is_none() {
-                    return Ok(Some(jobs));
-                }
-            }
-        }
-    })
+    polled::<JobPage>(web, viewer, "/v1/jobs".to_owned())
 }
 
 /// What is on the page of notifications: nothing tells of their tries.
@@ -121,19 +131,7 @@ pub(super) async fn notifications(
     viewer: Viewer,
     Query(asked): Query<Asked>,
 ) -> Changes<impl Stream<Item = Result<Event, Infallible>>> {
-    let path = asked.path();
-    stream(None, move |before: Option<DeliveryPage>| {
-        let (api, viewer, path) = (web.api.clone(), viewer.clone(), path.clone());
-        async move {
-            loop {
-                let page: DeliveryPage = api.get(viewer.who(), &path).await?;
-                if before.as_ref() != Some(&page) {
-                    return Ok(Some(page));
-                }
-                tokio::time::sleep(TICK).await;
-            }
-        }
-    })
+    polled::<DeliveryPage>(web, viewer, asked.path())
 }
 
 pub(super) async fn job(
