@@ -12,6 +12,7 @@
 
 mod compact;
 mod copy;
+mod crew;
 mod load;
 mod pace;
 mod pages;
@@ -19,14 +20,17 @@ mod slicing;
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use self::crew::Did;
+pub use self::crew::{Crew, Hand, Session};
 use self::pace::Pace;
 use self::pages::{Left, Pages, Part, Place, Slice};
 use self::slicing::Slicing;
 use super::database::{Database, DatabaseError, Row};
 use super::executor::{
-    Control, Progress, at_one_moment, begin, cancelled, end, error, is_contention, query_within, transaction,
+    Control, Progress, at_one_moment, begin, cancelled, end, error, is_contention, is_lost, query_within, transaction,
 };
 use crate::kernel::plan::throttle::Pressure;
 use crate::kernel::plan::{Backfill, Limits, RowWrite};
@@ -36,6 +40,8 @@ const PASSES_MAX: u32 = 12;
 const BATCH_STATEMENT_MS: u64 = 30_000;
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// For fewer pages nobody else is asked to help.
+const PAGES_WORTH_HELP: u64 = 4_000;
 /// Between two places that are told.
 const MARK_EVERY: Duration = Duration::from_secs(2);
 /// Makes everything durable that was committed before: a commit with something in it, which waits for the disk.
@@ -43,7 +49,7 @@ const FLUSH: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'local',
     pg_catalog.pg_logical_emit_message(true, 'lockkeeper', 'backfill')";
 
 /// What a backfill may take.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Bounds<'a> {
     pub limits: &'a Limits,
     /// A batch waits this long for a row or the table: so long others wait for its rows at worst.
@@ -52,6 +58,8 @@ pub struct Bounds<'a> {
     pub long_read: String,
     /// The place that an earlier run has told last.
     pub from: Option<&'a str>,
+    /// Who may help.
+    pub crew: Option<&'a dyn Crew>,
 }
 
 /// Fills the column and adds to `written` how many it wrote, also where it fails. Not cancel safe; stops between batches when
@@ -77,6 +85,7 @@ pub async fn fill<D: Database>(
     let now = Instant::now();
     let mut filler = Filler {
         db,
+        hands: Vec::new(),
         job,
         bounds,
         control,
@@ -97,7 +106,11 @@ pub async fn fill<D: Database>(
     let ended = match &job.write {
         Some(RowWrite::Move) => filler.compact().await,
         Some(RowWrite::Copy(copy)) => filler.copy(copy, &pages).await,
-        Some(RowWrite::Update { .. } | RowWrite::Delete) | None => filler.run(pages).await,
+        Some(RowWrite::Update { .. } | RowWrite::Delete) => filler.run(pages).await,
+        None => {
+            filler.ask_for_help(&pages).await;
+            filler.run(pages).await
+        }
     };
     *written += filler.rows;
     ended
@@ -112,6 +125,8 @@ enum Locked {
 
 struct Filler<'a, D> {
     db: &'a mut D,
+    /// Those who help.
+    hands: Vec<Box<dyn Hand>>,
     job: &'a Backfill,
     bounds: &'a Bounds<'a>,
     control: &'a Control,
@@ -174,6 +189,22 @@ impl<D: Database> Filler<'_, D> {
         }
     }
 
+    /// More sessions, as many as are wanted and to be had.
+    async fn ask_for_help(&mut self, pages: &Pages) {
+        let Some(crew) = self.bounds.crew.filter(|_| pages.total() - pages.skipped() >= PAGES_WORTH_HELP) else {
+            return;
+        };
+        while self.hands.len() + 1 < self.bounds.limits.backfill_sessions {
+            match crew.join().await {
+                Ok(hand) => self.hands.push(hand),
+                Err(why) => {
+                    (self.tell)(Progress::Note(format!("the backfill goes on with fewer sessions: {why}")));
+                    return;
+                }
+            }
+        }
+    }
+
     /// One walk over all pages of all parts. True: rows were left out because they were locked.
     async fn pass(&mut self, pages: &Pages) -> Result<bool, DatabaseError> {
         let mut skipped = false;
@@ -181,15 +212,16 @@ impl<D: Database> Filler<'_, D> {
             let mut from = part.from;
             while from < part.pages {
                 let of = self.slicing.slices();
-                let to = (from + self.pace.pages() * of).min(part.pages);
+                let each = self.pace.pages() * of;
+                let side_by_side = stretches((from, part.pages), each, 1 + self.hands.len());
+                let to = side_by_side.last().map_or(part.pages, |(_, to)| *to);
                 let mut all = Duration::ZERO;
                 for share in 0..of {
                     let started = Instant::now();
-                    let slice = Slice { pages: (from, to), of, share };
-                    skipped |= self.do_batch(&|locked| pages::batch(self.job, &part.name, slice, locked)).await?;
+                    skipped |= self.batches(&part.name, &side_by_side, (of, share)).await?;
                     let took = started.elapsed();
                     all += took;
-                    self.pace.took((to - from).div_ceil(of), took);
+                    self.pace.took(each.min(to - from).div_ceil(of), took);
                     self.after_batch(took).await?;
                 }
                 self.slicing.took(to - from, all);
@@ -199,6 +231,43 @@ impl<D: Database> Filler<'_, D> {
             }
         }
         Ok(skipped)
+    }
+
+    /// A batch on each of these stretches at the same time. True: rows were left out.
+    async fn batches(
+        &mut self,
+        part: &str,
+        stretches: &[(u64, u64)],
+        (of, share): (u64, u64),
+    ) -> Result<bool, DatabaseError> {
+        let with = (self.job, self.bounds, self.control);
+        let mut own = Session(&mut *self.db);
+        let own: &mut dyn Hand = &mut own;
+        let hands = std::iter::once(own).chain(self.hands.iter_mut().map(|hand| &mut **hand as &mut dyn Hand));
+        let batches = hands.zip(stretches).map(|(hand, pages)| {
+            let slice = Slice { pages: *pages, of, share };
+            crew::done(hand, with, move |locked| pages::batch(with.0, part, slice, locked))
+        });
+        let mut skipped = false;
+        let mut lost = Vec::new();
+        let mut failed = None;
+        for (at, did) in join_all(batches).await.into_iter().enumerate() {
+            match did {
+                Ok(Did { rows, skipped: some }) => {
+                    self.rows += rows;
+                    skipped |= some;
+                }
+                // The next pass does what it leaves.
+                Err(error) if at > 0 && is_lost(&error) => lost.push((at - 1, error)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        for (at, error) in lost.into_iter().rev() {
+            drop(self.hands.remove(at));
+            (self.tell)(Progress::Note(format!("the backfill goes on with one session less: {error}")));
+            skipped = true;
+        }
+        failed.map_or(Ok(skipped), Err)
     }
 
     /// Tells now and then where the walk has come to, when what lies before is on the server's disk.
@@ -217,8 +286,7 @@ impl<D: Database> Filler<'_, D> {
         let mut skipped = false;
         for (part, page) in pages {
             let started = Instant::now();
-            let slice = Slice { pages: (*page, *page + 1), of: 1, share: 0 };
-            skipped |= self.do_batch(&|locked| pages::batch(self.job, part, slice, locked)).await?;
+            skipped |= self.batches(part, &[(*page, *page + 1)], (1, 0)).await?;
             self.after_batch(started.elapsed()).await?;
         }
         Ok(skipped)
@@ -250,32 +318,6 @@ impl<D: Database> Filler<'_, D> {
         let Some([Some(part), Some(place)]) = rows.first().map(Vec::as_slice) else { return Ok(false) };
         self.db.execute(&pages::fill_one(self.job, part, place)).await?;
         Ok(true)
-    }
-
-    /// One batch, until it is done. True: without the rows that were locked.
-    async fn do_batch(&mut self, batch: &(dyn Fn(Locked) -> String + Sync)) -> Result<bool, DatabaseError> {
-        let until = Instant::now() + self.bounds.limits.budget;
-        let mut locked = Locked::Wait;
-        loop {
-            if !self.control.may_go_on().await {
-                return Err(cancelled());
-            }
-            let settings = settings(self.bounds.lock_timeout_ms, BATCH_STATEMENT_MS, self.job.is_clients_own());
-            match query_within(self.db, &settings, &batch(locked)).await {
-                Ok(rows) => {
-                    self.rows += number(&rows);
-                    return Ok(locked == Locked::Skip);
-                }
-                Err(failure) if is_contention(&failure) && Instant::now() < until => {
-                    if locked == Locked::Skip {
-                        // Not a row but the table is locked.
-                        self.sleep(PAUSE_MIN).await?;
-                    }
-                    locked = Locked::Skip;
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
     }
 
     /// What is left to do. Reads all of the table if nothing is.
@@ -363,6 +405,17 @@ impl<D: Database> Filler<'_, D> {
     async fn sleep(&mut self, pause: Duration) -> Result<(), DatabaseError> {
         if self.control.sleep(pause).await { Ok(()) } else { Err(cancelled()) }
     }
+}
+
+/// So many stretches of so many pages at most, one after the other.
+fn stretches((mut from, end): (u64, u64), each: u64, count: usize) -> Vec<(u64, u64)> {
+    let mut all = Vec::with_capacity(count);
+    while from < end && all.len() < count {
+        let to = (from + each).min(end);
+        all.push((from, to));
+        from = to;
+    }
+    all
 }
 
 /// A batch does not wait for the disk: the next durable commit, at the latest that of the following step, makes it

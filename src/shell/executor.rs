@@ -33,6 +33,7 @@ pub use self::ledger::{Entry, Ledger, Past, Written};
 pub use self::report::{Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
 pub(super) use self::steps::{at_one_moment, begin, end, query_within, transaction};
+pub use super::backfill::{Crew, Hand, Session};
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::queue::Blocker;
@@ -49,23 +50,23 @@ pub async fn run<D: Database>(
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Outcome {
-    run_with(db, (plan, limits), control, tell, Book { past, ledger: None }).await
+    run_with((db, None), (plan, limits), control, tell, Book { past, ledger: None }).await
 }
 
 /// As [`run`], for a plan that outlives its process: every step is written down before and after it, and what
-/// earlier runs did is not done again. Not cancel safe, as that.
+/// earlier runs did is not done again. Where there is a crew it may ask for more sessions. Not cancel safe, as that.
 pub async fn go_on<D: Database>(
-    db: &mut D,
+    (db, crew): (&mut D, Option<&dyn Crew>),
     (plan, limits): (&Plan, &Limits),
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
     (past, ledger): (&Past, &mut dyn Ledger),
 ) -> Outcome {
-    run_with(db, (plan, limits), control, tell, Book { past, ledger: Some(ledger) }).await
+    run_with((db, crew), (plan, limits), control, tell, Book { past, ledger: Some(ledger) }).await
 }
 
 async fn run_with<'a, D: Database>(
-    db: &'a mut D,
+    (db, crew): (&'a mut D, Option<&'a dyn Crew>),
     (plan, limits): (&'a Plan, &'a Limits),
     control: &'a Control,
     tell: &'a mut (dyn FnMut(Progress) + Send),
@@ -73,6 +74,7 @@ async fn run_with<'a, D: Database>(
 ) -> Outcome {
     let mut runner = Runner {
         db,
+        crew,
         plan,
         limits,
         control,
@@ -99,6 +101,7 @@ async fn run_with<'a, D: Database>(
 
 struct Runner<'a, D> {
     db: &'a mut D,
+    crew: Option<&'a dyn Crew>,
     plan: &'a Plan,
     limits: &'a Limits,
     control: &'a Control,

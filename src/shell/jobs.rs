@@ -5,6 +5,7 @@
 //! and the door through which every command about a job goes. A run holds no truth: it can be lost at any
 //! moment, and the next one finds out from journal, probes and transaction numbers what is done.
 
+mod colleagues;
 mod connect;
 mod deferred;
 mod definitions;

@@ -224,9 +224,14 @@ async fn deletes_only_what_was_there(cluster: &Cluster) {
     let past = Past { since: [(0, since)].into(), ..Past::default() };
     let (limits, control) = (limits(), Control::default());
     let mut ledger = Kept::default();
-    let outcome =
-        lockkeeper::shell::executor::go_on(&mut db, (&plan, &limits), &control, &mut |_| {}, (&past, &mut ledger))
-            .await;
+    let outcome = lockkeeper::shell::executor::go_on(
+        (&mut db, None),
+        (&plan, &limits),
+        &control,
+        &mut |_| {},
+        (&past, &mut ledger),
+    )
+    .await;
     assert_eq!(done(outcome, "delete").tag.as_deref(), Some("DELETE 19999"));
     assert_eq!(db.one("SELECT count(*) || ' ' || count(*) FILTER (WHERE n = 77) FROM t").await, "101 1");
     assert!(ledger.0.iter().any(|entry| entry.contains("Transaction")), "{:?}", ledger.0);

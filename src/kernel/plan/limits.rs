@@ -34,6 +34,8 @@ pub struct Limits {
     pub batch: Duration,
     /// Pause after each batch, in percent of the time it took.
     pub batch_pause_percent: u32,
+    /// Sessions that fill a column side by side at most, where the gateway can log in.
+    pub backfill_sessions: usize,
     /// Between two notices of progress.
     pub progress: Duration,
     /// What makes a backfill wait, or end, besides.
@@ -56,6 +58,7 @@ impl Default for Limits {
             cleanup_budget: Duration::from_secs(20),
             batch: Duration::from_millis(30),
             batch_pause_percent: 20,
+            backfill_sessions: 2,
             progress: Duration::from_secs(5),
             throttle: Throttle::default(),
         }

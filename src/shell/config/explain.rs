@@ -323,9 +323,10 @@ fn changes(settings: &Settings, lines: &mut Vec<String>) {
         duration(executor.transaction_budget)
     ));
     lines.push(format!(
-        "Backfills run in batches of about {} with pauses of {} % of that.",
+        "Backfills run in batches of about {} with pauses of {} % of that, those of jobs on up to {} connections to the server.",
         duration(executor.batch),
-        executor.batch_pause_percent
+        executor.batch_pause_percent,
+        executor.backfill_sessions
     ));
     lines.push(format!(
         "A ticket nobody decides expires after {}, an approval nobody uses after {}.",

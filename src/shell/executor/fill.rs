@@ -16,6 +16,7 @@ impl<D: Database> Runner<'_, D> {
             lock_timeout_ms: self.session.lock_ms(self.limits.lock_timeout),
             long_read: self.session.local(ms(self.limits.scan_lock_timeout), 0),
             from: self.book.past.places.get(&self.at).map(String::as_str),
+            crew: self.crew,
         };
         let bounded = match &job.write {
             Some(RowWrite::Delete) => Some(self.of_old_rows(job).await?),

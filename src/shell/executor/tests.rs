@@ -220,7 +220,7 @@ impl Ledger for Paper {
 async fn kept(db: &mut Script, plan: &Plan, past: &Past, control: &Control) -> (Outcome, Vec<String>) {
     let mut paper = Paper::default();
     let limits = Limits::default();
-    let outcome = go_on(db, (plan, &limits), control, &mut |_| {}, (past, &mut paper)).await;
+    let outcome = go_on((db, None), (plan, &limits), control, &mut |_| {}, (past, &mut paper)).await;
     (outcome, paper.0)
 }
 
@@ -338,7 +338,7 @@ async fn stopped(mut db: Script, past: &Past, from_the_start: bool) -> (Outcome,
             asked.cancel();
         }
     };
-    let outcome = go_on(&mut db, (&plan, &limits), &control, &mut tell, (past, &mut Paper::default())).await;
+    let outcome = go_on((&mut db, None), (&plan, &limits), &control, &mut tell, (past, &mut Paper::default())).await;
     (outcome, db)
 }
 

@@ -11,6 +11,7 @@ use super::super::clock::now;
 use super::super::config::{Settings, Target, UpstreamLogin};
 use super::super::executor::{self, Control, Outcome, Past, Progress, Stopped};
 use super::super::store::{Backend, ChangeOf, JobSeen, NewRun, Queue, Run, RunOutcome, StepOutcome, StoreError};
+use super::colleagues::Colleagues;
 use super::connect::{self, Connection, NotConnected};
 use super::deferred;
 use super::ledger::{self, Journal};
@@ -170,7 +171,8 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
     }
     let name = begin_run(jobs, job, &runs, backend).await?;
     let limits = settings.limits_of(target);
-    let work = Work { jobs, job, control: &live.control, tracker, limits: &limits };
+    let crew = Colleagues { target, login: &login, job };
+    let work = Work { jobs, job, control: &live.control, tracker, limits: &limits, crew };
     let cancelled = async {
         // What stops from the beginning only cleans up.
         if stopping {
@@ -279,6 +281,7 @@ struct Work<'a> {
     control: &'a Control,
     tracker: &'a Tracker,
     limits: &'a executor::Limits,
+    crew: Colleagues<'a>,
 }
 
 impl Work<'_> {
@@ -310,7 +313,7 @@ impl Work<'_> {
         };
         let what = (&self.job.order.plan, self.limits);
         let outcome = tokio::select! {
-            outcome = executor::go_on(&mut *stage, what, self.control, &mut tell, (past, &mut journal)) => outcome,
+            outcome = executor::go_on((&mut *stage, Some(&self.crew)), what, self.control, &mut tell, (past, &mut journal)) => outcome,
             never = ledger::follow(self.jobs.store(), run, places) => match never {},
         };
         drop(recording);

@@ -18,6 +18,10 @@ const SERVER: [&str; 5] = [
     "checkpoint_timeout=60min",
 ];
 
+/// So that it can log in for jobs, as in production: they go on without their clients, and fill on several connections.
+const GATEWAY: &str = "[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\n\
+    [[targets.jobs.logins]]\nroles = [\"*\"]\n";
+
 fn main() -> ExitCode {
     let options = Options::parse();
     process::until_interrupted(move || run(&options))
@@ -26,7 +30,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Outcome<()> {
     let program = subject::lockkeeper_program(&options.programs)?;
     let cluster = Cluster::start(options.programs.pg_bin.as_deref(), &SERVER)?;
-    let gateway = subject::lockkeeper(&cluster, &program, None)?;
+    let gateway = subject::lockkeeper(&cluster, &program, Some(GATEWAY))?;
     let mut ways: Vec<Way> = options.sizes.iter().copied().map(Way::Fixed).collect();
     ways.push(Way::Steered(gateway.port));
     say(&format!("filling a light table of {} rows", options.rows));

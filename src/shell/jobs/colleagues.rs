@@ -1,0 +1,40 @@
+//! More sessions for a job that fills a column, logged in as the job itself is.
+
+use futures_util::future::BoxFuture;
+
+use super::super::config::{Target, UpstreamLogin};
+use super::super::database::DatabaseError;
+use super::super::executor::{Crew, Hand, Session};
+use super::connect::{self, Connection, NotConnected};
+use crate::kernel::job::Job;
+
+/// How a job comes by them.
+pub(super) struct Colleagues<'a> {
+    pub(super) target: &'a Target,
+    pub(super) login: &'a UpstreamLogin,
+    pub(super) job: &'a Job,
+}
+
+impl Crew for Colleagues<'_> {
+    fn join(&self) -> BoxFuture<'_, Result<Box<dyn Hand>, String>> {
+        Box::pin(async {
+            let order = &self.job.order;
+            let who = (order.requester.as_str(), order.database.as_str(), format!("lockkeeper job {}", self.job.id));
+            let joined = async {
+                let mut connection = Connection::open(self.target, self.login, who).await?;
+                connect::assume(&mut connection.stage(), order).await?;
+                Ok(connection)
+            };
+            match joined.await {
+                Ok(connection) => Ok(Box::new(connection) as Box<dyn Hand>),
+                Err(NotConnected::Later(why) | NotConnected::Refused { message: why, .. }) => Err(why),
+            }
+        })
+    }
+}
+
+impl Hand for Connection {
+    fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<u64, DatabaseError>> {
+        Box::pin(async move { Session(&mut self.stage()).run(settings, batch).await })
+    }
+}
