@@ -303,9 +303,9 @@ fn as_is(step: &Step) -> bool {
 
 /// The error as the statement that the step stands for would have had it.
 fn reworded(step: &Step, error: DatabaseError) -> DatabaseError {
-    let (Some(words), DatabaseError::Server(message)) = (&step.reworded, &error) else { return error };
+    let (Some(words), DatabaseError::Server(message)) = (&step.reworded, &error) else { return named(step, error) };
     if message.code != words.code {
-        return error;
+        return named(step, error);
     }
     // The constraint's name is the helper's.
     let mut fields: Vec<(u8, String)> = message.fields.iter().filter(|(key, _)| *key != b'n').cloned().collect();
@@ -325,6 +325,36 @@ fn reworded(step: &Step, error: DatabaseError) -> DatabaseError {
         fields,
         ..(**message).clone()
     }))
+}
+
+/// The error with the names of what helpers are made for.
+fn named(step: &Step, error: DatabaseError) -> DatabaseError {
+    let DatabaseError::Server(mut message) = error else { return error };
+    let told = |text: &str| {
+        let all = step.stands_for.iter();
+        all.fold(text.to_owned(), |text, (helper, name)| replaced(&text, helper, name))
+    };
+    // Where it happened is told as it is.
+    for (_, text) in message.fields.iter_mut().filter(|(key, _)| matches!(key, b'M' | b'D' | b'H' | b'n' | b'c')) {
+        *text = told(text);
+    }
+    message.message = told(&message.message);
+    message.detail = message.detail.as_deref().map(told);
+    message.hint = message.hint.as_deref().map(told);
+    DatabaseError::Server(message)
+}
+
+/// A text with one name in another's place, where it stands by itself.
+fn replaced(text: &str, old: &str, new: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once(old) {
+        let goes_on = after.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        out.push_str(before);
+        out.push_str(if goes_on { old } else { new });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// A query of one boolean. A cancel that comes late and hits it is ignored: what it stopped is over.

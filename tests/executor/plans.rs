@@ -30,6 +30,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         reworded: None,
         heard: false,
         ahead: Vec::new(),
+        stands_for: Vec::new(),
         estimate: None,
         on: None,
     }
@@ -77,6 +78,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         reworded: None,
         heard: false,
         ahead: Vec::new(),
+        stands_for: Vec::new(),
         estimate: None,
         on: None,
     }
@@ -175,6 +177,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             reworded: None,
             heard: false,
             ahead: Vec::new(),
+            stands_for: Vec::new(),
             estimate: None,
             on: None,
         }],

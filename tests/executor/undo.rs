@@ -61,6 +61,7 @@ const SHOP: &[&str] = &[
     "COMMENT ON CONSTRAINT tied_note ON tied IS 'once'",
     "CREATE UNIQUE INDEX marked ON orders (id, (amount + 1))",
     "CREATE UNIQUE INDEX marked_too ON orders (id)",
+    "ALTER TABLE orders ALTER amount SET DEFAULT 3, ALTER amount SET STATISTICS 44, ALTER amount SET (n_distinct = 50)",
     "ALTER TABLE orders CLUSTER ON marked, REPLICA IDENTITY USING INDEX marked_too",
     "ALTER INDEX marked ALTER COLUMN 2 SET STATISTICS 77",
     "COMMENT ON INDEX marked IS 'marked'",
@@ -127,6 +128,10 @@ const STATEMENTS: &[&str] = &[
     "ALTER TABLE orders ADD CHECK (amount >= 0), ADD FOREIGN KEY (customer_id) REFERENCES customer",
     "ALTER TABLE orders ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE",
     "ALTER TABLE orders ADD COLUMN number serial",
+    "ALTER TABLE orders ALTER status SET DEFAULT 'new', ALTER amount DROP DEFAULT, ALTER amount SET STATISTICS 7, \
+     ALTER id SET STATISTICS 8, ALTER amount SET (n_distinct = 9), ALTER id RESET (n_distinct), CLUSTER ON marked_too, \
+     ALTER status SET STORAGE EXTERNAL, ALTER status SET COMPRESSION pglz, ADD CONSTRAINT new CHECK (id > 9) NOT VALID, \
+     ADD CHECK (amount >= 0)",
     "CREATE INDEX ON part (note)",
     "CREATE INDEX ON mixed (note)",
     "CREATE UNIQUE INDEX part_u ON part (id, region)",
@@ -144,7 +149,8 @@ const STATEMENTS: &[&str] = &[
 /// Names only, so that one database can be compared with another.
 const CATALOG: &str = "\
 SELECT 'column ' || a.attrelid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || a.attnotnull
-    || a.attislocal || a.attinhcount || coalesce(pg_get_expr(d.adbin, d.adrelid), '-')
+    || a.attislocal || a.attinhcount || coalesce(a.attstattarget, -1) || coalesce(a.attoptions::text, '')
+    || a.attstorage::text || a.attcompression::text || coalesce(pg_get_expr(d.adbin, d.adrelid), '-')
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
   WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
 UNION ALL SELECT 'constraint ' || conname || ' on ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid) || convalidated

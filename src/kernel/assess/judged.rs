@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::super::facts::{Facts, Persistence};
-use super::super::plan::combine::{self, Part};
+use super::super::facts::{Facts, Persistence, RelationFacts};
+use super::super::plan::combine::{self, Brief, Part, Piece};
 use super::super::plan::estimate::{self, Estimate};
 use super::super::plan::names::Names;
 use super::super::plan::retype::{self, Retype, Work};
 use super::super::plan::{
-    Mode, Plan, as_is, batches, concurrently, create_partition, drop_constraint, drops, guarded, swap_primary_key, tag,
+    Mode, Plan, as_is, back, batches, concurrently, create_partition, drop_constraint, drops, guarded, shadow,
+    swap_primary_key, tag,
 };
 use super::super::rules::rename as keep_name;
 use super::super::rules::subject::{Earlier, Hazard, Subject};
@@ -137,15 +138,14 @@ impl<'a> Judged<'a> {
         if twice && !builds(alter) || retypes_twice(alter) || self.refused_at_once(alter) {
             return (findings, None);
         }
-        for action in &alter.actions {
+        for (at, action) in alter.actions.iter().enumerate() {
             let found = self.check(&Subject::new(self.change, Some(action), self.facts, self.earlier, names));
-            let pass = combine::pass(&action.kind);
             match found.iter().find_map(|finding| finding.plan.clone()) {
                 _ if found.is_empty() => {
-                    parts.push((pass, self.brief_part(alter, action)));
+                    parts.push((at, self.brief_part(alter, action)));
                 }
                 Some(plan) if found.iter().all(|finding| finding.plan.is_some()) => {
-                    parts.push((pass, Part::Plan(plan)));
+                    parts.push((at, Part::Plan(plan)));
                 }
                 _ => possible = false,
             }
@@ -158,20 +158,67 @@ impl<'a> Judged<'a> {
         // Both halves of a swap have the plan of the whole.
         let mut swap = findings.iter().filter_map(|finding| finding.plan.as_ref());
         let swap = swap.find(|plan| plan.recipe == swap_primary_key::RECIPE).cloned();
-        let mut plan = swap.unwrap_or_else(|| combine::plan(alter, table, parts));
+        let mut plan = swap.unwrap_or_else(|| {
+            let pieces = self.pieces((alter, table), parts, &mut names.borrow_mut());
+            combine::plan(alter, table, pieces)
+        });
         plan.tag = tag::of(self.change);
         (findings, Some(plan))
     }
 
-    fn brief_part(&self, alter: &AlterTable, action: &AlterAction) -> Part {
-        let is_new = |name: &str| {
-            self.facts.relation(&alter.relation).flatten().is_some_and(|table| table.column(name).is_none())
+    /// The parts with their places: what else is asked of columns whose types change is made with the new columns.
+    fn pieces(
+        &self,
+        (alter, table): (&AlterTable, &RelationFacts),
+        mut parts: Vec<(usize, Part)>,
+        names: &mut Names<'_>,
+    ) -> Vec<Piece> {
+        let look = shadow::Look::new(alter, table, self.facts);
+        let kind = |at: usize| alter.actions.get(at).map(|action| &action.kind);
+        let planned = parts.iter().filter(|(_, part)| matches!(part, Part::Plan(_)) && !combine::is_aside(part));
+        let planned: Vec<usize> = planned.map(|(at, _)| *at).collect();
+        let first = parts.iter().find(|(_, part)| combine::is_aside(part));
+        if let Some(change) = first.and_then(|(at, _)| Retype::of(alter, kind(*at)?))
+            && let asked = look.asked(&planned, names)
+            && let Ok(plan) = shadow::plan_with(table, &change, self.facts, &asked)
+        {
+            parts
+                .iter_mut()
+                .filter(|(_, part)| combine::is_aside(part))
+                .for_each(|(_, part)| *part = Part::Plan(plan.clone()));
+            parts.retain(|(at, _)| !asked.actions.contains(at));
+        }
+        let needed = |name: &String| {
+            let mut constraints = planned.iter().filter_map(|at| match kind(*at)? {
+                AlterKind::AddConstraint(constraint) => Some(constraint),
+                _ => None,
+            });
+            constraints.any(|constraint| shadow::Look::columns(constraint).contains(name))
         };
+        let placed = parts.into_iter().filter_map(|(at, part)| {
+            let kind = kind(at)?;
+            let before = match &part {
+                Part::Plan(_) => look.is_apart(kind),
+                Part::Column(_, name) => needed(name),
+                Part::Brief(_) => false,
+            };
+            Some(Piece { pass: combine::pass(kind), part, before })
+        });
+        placed.collect()
+    }
+
+    fn brief_part(&self, alter: &AlterTable, action: &AlterAction) -> Part {
+        let table = self.facts.relation(&alter.relation).flatten();
+        let is_new = |name: &str| table.is_some_and(|table| table.column(name).is_none());
         match &action.kind {
             AlterKind::AddColumn(column) if is_new(&column.name) => {
                 Part::Column(action.sql.clone(), column.name.clone())
             }
-            kind => Part::Brief(action.sql.clone(), locks::action_lock(kind)),
+            kind => Part::Brief(Brief {
+                sql: action.sql.clone(),
+                lock: locks::action_lock(kind),
+                back: table.and_then(|table| back::of(alter, action, table, self.facts)),
+            }),
         }
     }
 

@@ -2,10 +2,12 @@
 //! what was not asked counts as unknown.
 
 use crate::kernel::facts::{Wanted, WantedUse};
+use crate::kernel::plan::back;
 use crate::kernel::plan::names::{candidates, included, index_middle};
 use crate::kernel::rules::locks;
 use crate::kernel::sql::statement::{
-    AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Rename, Statement, TypeName, Using, UsingForm,
+    AlterAction, AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Rename, Statement, TypeName,
+    Using, UsingForm,
 };
 
 mod below;
@@ -94,6 +96,7 @@ fn want_rename(rename: &Rename, wanted: &mut Wanted) {
 fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
     let table = &alter.relation;
     for action in &alter.actions {
+        want_back(alter, action, wanted);
         match &action.kind {
             AlterKind::AddColumn(column) => {
                 wanted.types.push(column.type_name.clone());
@@ -139,6 +142,16 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             | AlterKind::RowType(_)
             | AlterKind::Other { .. } => {}
         }
+    }
+}
+
+/// What a part of a plan changes besides can be taken back, if what was there is known.
+fn want_back(alter: &AlterTable, action: &AlterAction, wanted: &mut Wanted) {
+    let Some(column) = back::wanted(action).filter(|_| alter.actions.len() > 1) else { return };
+    let is_known = |kind: &AlterKind| matches!(kind, AlterKind::AlterType { column: other, .. } if other == column);
+    if !alter.actions.iter().any(|other| is_known(&other.kind)) {
+        let (relation, column) = (alter.relation.clone(), column.clone());
+        wanted.uses.push(WantedUse { relation, column, types: Vec::new() });
     }
 }
 

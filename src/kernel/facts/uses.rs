@@ -37,6 +37,12 @@ pub struct ColumnUse {
     /// `attoptions`: `n_distinct=5`.
     pub options: Vec<String>,
     pub statistics: Option<i32>,
+    /// `attstorage` as a word.
+    #[serde(default)]
+    pub storage: Option<String>,
+    /// `attcompression` as a word; none: the server's own choice.
+    #[serde(default)]
+    pub compression: Option<String>,
     pub grants: Vec<Grant>,
     /// The sequence of an identity, or one that the column owns.
     pub sequence: Option<SequenceUse>,
@@ -310,6 +316,9 @@ pub struct ConstraintUse {
     /// The table a foreign key references.
     pub referenced_schema: Option<String>,
     pub referenced_table: Option<String>,
+    /// That table is partitioned.
+    #[serde(default)]
+    pub references_parts: bool,
     /// The role may alter that table.
     pub may_alter: bool,
     pub columns: Vec<String>,
@@ -333,6 +342,7 @@ impl ConstraintUse {
             plain: true,
             referenced_schema: None,
             referenced_table: None,
+            references_parts: false,
             may_alter: true,
             columns: constraint.columns.clone(),
             referenced: Vec::new(),

@@ -251,6 +251,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         reworded: None,
         heard: false,
         ahead: Vec::new(),
+        stands_for: Vec::new(),
         estimate: None,
         on: None,
     }

@@ -71,22 +71,19 @@ pub fn name_of(table: &RelationFacts, constraint: &TableConstraint, names: &mut 
     if let Some(name) = &constraint.name {
         return Some(name.clone());
     }
-    match &constraint.kind {
-        ConstraintKind::Check { .. } => {
-            // With several columns, or none, the server leaves them out.
-            let middle = match constraint.columns.as_slice() {
-                [only] => only.as_str(),
-                _ => "",
-            };
-            Some(names.constraint(table, middle, "check"))
-        }
-        ConstraintKind::ForeignKey { .. } => {
-            let middle = joined(constraint.columns.iter().map(String::as_str));
-            Some(names.constraint(table, &middle, "fkey"))
-        }
+    let middle = match &constraint.kind {
+        // With several columns, or none, the server leaves them out.
+        ConstraintKind::Check { .. } => match constraint.columns.as_slice() {
+            [only] => only.clone(),
+            _ => String::new(),
+        },
+        ConstraintKind::ForeignKey { .. } => joined(constraint.columns.iter().map(String::as_str)),
         ConstraintKind::Unique { .. }
         | ConstraintKind::PrimaryKey { .. }
         | ConstraintKind::Exclude
-        | ConstraintKind::NotNull => None,
-    }
+        | ConstraintKind::NotNull => return None,
+    };
+    let label = if matches!(constraint.kind, ConstraintKind::Check { .. }) { "check" } else { "fkey" };
+    let of = (table, constraint.at, constraint.definition_sql.as_str());
+    Some(names.once(of, |names| names.constraint(table, &middle, label)))
 }

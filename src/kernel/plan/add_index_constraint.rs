@@ -68,15 +68,7 @@ pub fn steps(
             }
         }
     }
-    let name = match &constraint.name {
-        Some(name) => name.clone(),
-        None if primary => names.index_constraint(table, "", "pkey"),
-        None => {
-            let included = included(index_sql);
-            let middle = index_middle(constraint.columns.iter().chain(&included).map(String::as_str));
-            names.index_constraint(table, &middle, "key")
-        }
-    };
+    let name = name_of(table, constraint, (index_sql, primary), names);
     if table.kind == RelationKind::PartitionedTable {
         let tree = Tree::of(table, facts)?;
         let included = included(index_sql);
@@ -96,6 +88,22 @@ pub fn steps(
     steps.push(create_index::build(table, &name, true, index_sql));
     steps.push(attach(table, &name, primary, tail_sql));
     Ok((name, Made { steps, taken_in: Vec::new() }))
+}
+
+/// The name as written, or as PostgreSQL would choose it. `of` is the index's text, and whether it is the primary key's.
+pub fn name_of(table: &RelationFacts, constraint: &TableConstraint, of: (&str, bool), names: &mut Names<'_>) -> String {
+    if let Some(name) = &constraint.name {
+        return name.clone();
+    }
+    let (index_sql, primary) = of;
+    names.once((table, constraint.at, &constraint.definition_sql), |names| {
+        if primary {
+            return names.index_constraint(table, "", "pkey");
+        }
+        let included = included(index_sql);
+        let middle = index_middle(constraint.columns.iter().chain(&included).map(String::as_str));
+        names.index_constraint(table, &middle, "key")
+    })
 }
 
 /// A PRIMARY KEY made of an index that is there.

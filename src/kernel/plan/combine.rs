@@ -7,33 +7,61 @@ use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode};
 /// One subcommand: its own plan, or brief as it is.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// Text after `ALTER TABLE t `, and the lock it takes.
-    Brief(String, LockMode),
+    Brief(Brief),
     /// ADD COLUMN of a column that is not there, brief as it is: its text and its name.
     Column(String, String),
     Plan(Plan),
 }
 
-/// One plan for all parts. `passes` are the server's, see [`pass`]; parts of one pass keep their order. What is brief
-/// goes with the cut-over of a change of type: until then all can be taken back, and then all is in effect at once.
+/// A part and where it goes.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The server's, see [`pass`]; parts of one pass keep their order.
+    pub pass: u8,
+    pub part: Part,
+    /// It can be done, and so is proven, before a change of type of the same statement takes effect.
+    pub before: bool,
+}
+
+/// A subcommand that is brief as it is.
+#[derive(Clone, Debug)]
+pub struct Brief {
+    /// Text after `ALTER TABLE t `.
+    pub sql: String,
+    pub lock: LockMode,
+    /// The subcommands that take it back, in order, where they are known.
+    pub back: Option<Vec<String>>,
+}
+
+/// One plan for all parts. What is brief goes with the cut-over of a change of type, and what has steps of its own before
+/// it, wherever it can: until then all can be taken back, and then all is in effect at once.
 #[must_use]
-pub fn plan(alter: &AlterTable, table: &RelationFacts, mut parts: Vec<(u8, Part)>) -> Plan {
-    if let [(_, Part::Plan(only))] = parts.as_slice() {
+pub fn plan(alter: &AlterTable, table: &RelationFacts, mut pieces: Vec<Piece>) -> Plan {
+    if let [Piece { part: Part::Plan(only), .. }] = pieces.as_slice() {
         return only.clone();
     }
-    parts.sort_by_key(|(pass, _)| *pass);
-    let mut parts: Vec<Part> = parts.into_iter().map(|(_, part)| part).collect();
+    pieces.sort_by_key(|piece| piece.pass);
     let mut whole = Combined::new(alter, table);
-    if let Some(first) = parts.iter().position(is_aside) {
+    let mut rest = pieces;
+    if let Some(first) = rest.iter().position(|piece| is_aside(&piece.part)) {
         // Each of them has the plan for all.
-        let (mut asides, mut others): (Vec<Part>, Vec<Part>) = parts.drain(first..).partition(is_aside);
-        parts.drain(..).for_each(|part| whole.push(part));
-        parts = others.split_off(others.iter().take_while(|part| !matches!(part, Part::Plan(_))).count());
-        if let Part::Plan(plan) = asides.swap_remove(0) {
-            whole.cut_over(plan, others);
+        let (mut asides, others): (Vec<Piece>, Vec<Piece>) =
+            rest.drain(first..).partition(|piece| is_aside(&piece.part));
+        let (plans, brief): (Vec<Piece>, Vec<Piece>) =
+            rest.into_iter().partition(|piece| matches!(piece.part, Part::Plan(_)));
+        plans.into_iter().for_each(|piece| whole.push(piece.part));
+        let (before, others): (Vec<Piece>, Vec<Piece>) = others.into_iter().partition(|piece| piece.before);
+        let mut early = Combined::new(alter, table);
+        before.into_iter().for_each(|piece| early.push(piece.part));
+        early.flush();
+        let (with, after) = others.into_iter().partition(|piece| !matches!(piece.part, Part::Plan(_)));
+        if let Part::Plan(plan) = asides.swap_remove(0).part {
+            whole.cut_over(plan, early, (brief, with));
         }
+        rest = after;
+        whole.warn(!rest.is_empty());
     }
-    parts.into_iter().for_each(|part| whole.push(part));
+    rest.into_iter().for_each(|piece| whole.push(piece.part));
     whole.flush();
     Plan {
         recipe: "combined".to_owned(),
@@ -47,7 +75,8 @@ pub fn plan(alter: &AlterTable, table: &RelationFacts, mut parts: Vec<(u8, Part)
 }
 
 /// A change of type by a column beside the old one.
-fn is_aside(part: &Part) -> bool {
+#[must_use]
+pub fn is_aside(part: &Part) -> bool {
     matches!(part, Part::Plan(plan) if plan.recipe == shadow::RECIPE)
 }
 
@@ -59,7 +88,7 @@ struct Combined<'a> {
     summaries: Vec<String>,
     undo_loses: Option<String>,
     /// Neighbours that become one step.
-    brief: Vec<(String, LockMode)>,
+    brief: Vec<Brief>,
     columns: Vec<(String, String)>,
 }
 
@@ -71,9 +100,13 @@ impl<'a> Combined<'a> {
 
     fn push(&mut self, part: Part) {
         match part {
-            Part::Brief(sql, lock) => {
+            Part::Brief(brief) => {
                 self.add_columns();
-                self.brief.push((sql, lock));
+                // What can be taken back is, and what is left is told.
+                if self.brief.iter().any(|other| other.back.is_some() != brief.back.is_some()) {
+                    self.run_brief();
+                }
+                self.brief.push(brief);
             }
             Part::Column(sql, name) => {
                 self.run_brief();
@@ -88,16 +121,19 @@ impl<'a> Combined<'a> {
         }
     }
 
-    /// A change of type, with what is brief before it, which waits already, and after it.
-    fn cut_over(&mut self, mut aside: Plan, after: Vec<Part>) {
-        let before: Vec<String> = self.brief.drain(..).map(|(sql, _)| sql).collect();
-        let before = (!before.is_empty()).then(|| self.altered(&before));
-        let mut later = Vec::new();
-        for part in after {
-            if let Part::Brief(sql, _) | Part::Column(sql, _) = part {
-                later.push(self.altered(&[sql]));
-            }
-        }
+    /// A change of type, with what is done before it, and with what is brief before it, which waits already, and after
+    /// it.
+    fn cut_over(&mut self, mut aside: Plan, early: Self, (before, after): (Vec<Piece>, Vec<Piece>)) {
+        let texts = |pieces: Vec<Piece>| -> Vec<String> {
+            let text = |piece: Piece| match piece.part {
+                Part::Brief(Brief { sql, .. }) | Part::Column(sql, _) => Some(sql),
+                Part::Plan(_) => None,
+            };
+            pieces.into_iter().filter_map(text).collect()
+        };
+        let before = Some(texts(before)).filter(|actions| !actions.is_empty());
+        let before = before.map(|actions| self.altered(&actions));
+        let later: Vec<String> = texts(after).into_iter().map(|sql| self.altered(&[sql])).collect();
         if before.is_some() || !later.is_empty() {
             aside.summary.push_str(" What else only changes the catalog is done in that transaction.");
         }
@@ -105,7 +141,21 @@ impl<'a> Combined<'a> {
             statements.splice(..0, before);
             statements.extend(later);
         }
+        // New rows are kept in step by then, and a long walk has not begun.
+        let at = aside.steps.iter().position(|step| matches!(step.action, Action::Backfill(_))).unwrap_or_default();
+        aside.steps.splice(at..at, early.steps);
         self.push(Part::Plan(aside));
+        self.summaries.extend(early.summaries);
+        self.undo_loses = self.undo_loses.take().or(early.undo_loses);
+    }
+
+    /// What has to follow a cut-over may fail when that is in effect.
+    fn warn(&mut self, follows: bool) {
+        if follows {
+            self.summaries.push(
+                "What follows needs the new types: if it fails, it is taken back by itself, and they stay.".to_owned(),
+            );
+        }
     }
 
     fn flush(&mut self) {
@@ -114,9 +164,17 @@ impl<'a> Combined<'a> {
     }
 
     fn run_brief(&mut self) {
-        let Some(lock) = self.brief.iter().map(|(_, lock)| *lock).max() else { return };
-        let actions: Vec<String> = self.brief.drain(..).map(|(sql, _)| sql).collect();
-        self.steps.push(Step::brief("run", self.altered(&actions), lock));
+        let Some(lock) = self.brief.iter().map(|brief| brief.lock).max() else { return };
+        let (mut actions, mut back) = (Vec::new(), Vec::new());
+        for brief in self.brief.drain(..) {
+            actions.push(brief.sql);
+            back.splice(0..0, brief.back.unwrap_or_default());
+        }
+        let mut step = Step::brief("run", self.altered(&actions), lock);
+        if !back.is_empty() {
+            step = step.undone_by(self.altered(&back));
+        }
+        self.steps.push(step);
     }
 
     fn add_columns(&mut self) {

@@ -98,6 +98,7 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         reworded: None,
         heard: false,
         ahead: Vec::new(),
+        stands_for: Vec::new(),
         estimate: None,
         on: None,
     }

@@ -6,6 +6,7 @@ pub mod add_constraint;
 pub mod add_index_constraint;
 pub mod as_is;
 pub mod attach_partition;
+pub mod back;
 pub mod batches;
 pub mod combine;
 pub mod compact;
@@ -176,6 +177,9 @@ pub struct Step {
     /// so that these find little left to do under their lock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ahead: Vec<String>,
+    /// Names of helpers, and those that errors tell in their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stands_for: Vec<(String, String)>,
 }
 
 /// An error of a step in the words the server has for the statement that the step stands for.
@@ -315,6 +319,7 @@ impl Step {
             estimate: None,
             on: None,
             ahead: Vec::new(),
+            stands_for: Vec::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Mirrors `makeObjectName`, `ChooseIndexColumnNames`, `ChooseIndexNameAddition` and
 //! `ChooseConstraintName` of the server, so that a safe form leaves the name a client expects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kernel::facts::{Facts, RelationFacts};
 use crate::kernel::sql::statement::RelationName;
@@ -17,13 +17,37 @@ const CANDIDATES: usize = 4;
 pub struct Names<'a> {
     facts: &'a Facts,
     given: BTreeSet<String>,
+    /// What has been named already, and how.
+    kept: BTreeMap<(u32, usize, String), String>,
 }
 
 impl<'a> Names<'a> {
     /// Nothing is given out yet.
     #[must_use]
     pub fn new(facts: &'a Facts) -> Self {
-        Self { facts, given: BTreeSet::new() }
+        Self { facts, given: BTreeSet::new(), kept: BTreeMap::new() }
+    }
+
+    /// The name of one thing of a table, which is chosen when it is first asked for: more than one plan may be made for
+    /// the same thing.
+    pub fn once(
+        &mut self,
+        (table, at, what): (&RelationFacts, usize, &str),
+        choose: impl FnOnce(&mut Self) -> String,
+    ) -> String {
+        let key = (table.oid, at, what.to_owned());
+        if let Some(name) = self.kept.get(&key) {
+            return name.clone();
+        }
+        let name = choose(self);
+        self.kept.insert(key, name.clone());
+        name
+    }
+
+    /// The name that a NOT NULL without one gets (18).
+    pub fn not_null(&mut self, table: &RelationFacts, column: &str) -> String {
+        let what = format!("{column} NOT NULL");
+        self.once((table, 0, &what), |names| names.constraint(table, column, "not_null"))
     }
 
     /// A free name for a relation (an index, a sequence) in the schema of `table`.

@@ -2,7 +2,7 @@
 //! CHECK that would be verified is put back NOT VALID in the same statement and validated afterwards.
 
 use super::{Plan, Step, quote};
-use crate::kernel::facts::{ColumnUse, Facts, RelationFacts};
+use crate::kernel::facts::{ColumnUse, ConstraintUse, Facts, RelationFacts};
 use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode, TypeName, Using, UsingForm};
 
 /// The subcommand.
@@ -62,6 +62,24 @@ impl<'a> Retype<'a> {
             left.default_sql = None;
         }
         left
+    }
+
+    /// With what the same statement proves taken as proven: it is so for the new values.
+    #[must_use]
+    pub fn proven(&self, mut hangs: ColumnUse) -> ColumnUse {
+        let by = |kind: &AlterKind, of: &ConstraintUse| match kind {
+            AlterKind::ValidateConstraint { name } => *name == of.name,
+            AlterKind::SetNotNull { column } => of.kind == 'n' && column == self.column,
+            _ => false,
+        };
+        let local = hangs.constraints.iter_mut().filter(|of| of.local && of.table == self.alter.relation.name);
+        for constraint in local.filter(|of| self.also(|kind| by(kind, of))) {
+            constraint.validated = true;
+            if let Some(definition) = constraint.definition.strip_suffix(" NOT VALID") {
+                constraint.definition = definition.to_owned();
+            }
+        }
+        hangs
     }
 }
 

@@ -33,7 +33,7 @@ pub fn plan(table: &RelationFacts, column: &str, major: u32, names: &mut Names<'
 pub fn steps(table: &RelationFacts, column: &str, name: Option<&str>, by: (u32, &mut Names<'_>)) -> Vec<Step> {
     let (major, names) = by;
     if major >= NAMED_FROM {
-        let name = name.map_or_else(|| names.constraint(table, column, "not_null"), str::to_owned);
+        let name = name.map_or_else(|| names.not_null(table, column), str::to_owned);
         return named(table, column, &name);
     }
     let name = names.constraint(table, column, "nn");

@@ -5,8 +5,10 @@
 //! The helpers' names depend only on what they are for, so that a plan made anew after a crash finds them.
 //! Until the cut-over every prefix of it can be taken back; after it only another change of type leads back.
 
+mod asked;
 mod cutover;
 mod expression;
+mod hidden;
 mod objects;
 mod rename;
 mod text;
@@ -16,6 +18,7 @@ use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null}
 use crate::kernel::facts::{CastFacts, ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::LockMode;
 use crate::kernel::sql::write::NAME_BYTES;
+pub use asked::{Asked, Look};
 pub(super) use cutover::options as sequence_options;
 use expression::Expression;
 pub use rename::column as rename_column;
@@ -39,6 +42,7 @@ struct Shadow<'a> {
     current_role: &'a str,
     /// The columns before this one whose types the same statement changes. What hangs on several is the last one's.
     others: Vec<Other<'a>>,
+    asked: &'a Asked,
 }
 
 struct Other<'a> {
@@ -53,8 +57,20 @@ struct Other<'a> {
 /// # Errors
 /// A clause for people that says why it cannot be done so.
 pub fn plan(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Result<Plan, String> {
+    plan_with(table, change, facts, &Asked::default())
+}
+
+/// The same with what else the statement asks of these columns.
+///
+/// # Errors
+/// As above.
+pub fn plan_with(table: &RelationFacts, change: &Retype<'_>, facts: &Facts, asked: &Asked) -> Result<Plan, String> {
     let changes: Vec<Retype<'_>> = change.all().filter(|one| retype::work(table, one, facts).is_long()).collect();
-    let use_of = |one: &Retype<'_>| Some(one.left(facts.column_use(&one.alter.relation, one.column)?));
+    let use_of = |one: &Retype<'_>| {
+        let mut hangs = one.proven(one.left(facts.column_use(&one.alter.relation, one.column)?));
+        asked.put(one.column, &mut hangs);
+        Some(hangs)
+    };
     let uses: Option<Vec<ColumnUse>> = changes.iter().map(use_of).collect();
     let uses = uses.ok_or("what depends on it could not be looked up")?;
     let own: Vec<ColumnUse> =
@@ -77,9 +93,10 @@ pub fn plan(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Result
             major: facts.major(),
             current_role: &facts.current_role,
             others,
+            asked,
         });
     }
-    let (mut expand, mut fill) = (Vec::new(), Vec::new());
+    let (mut expand, mut fill) = (Vec::new(), asked.before.clone());
     for shadow in &shadows {
         let of = facts.type_facts(shadow.change.type_name).ok_or("its new type could not be looked up")?;
         shadow.possible(of.constrained_domain)?;
@@ -97,12 +114,14 @@ pub fn plan(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Result
     };
     let steps = expand.into_iter().chain(fill).map(|step| Step { past: Some(past.clone()), ..step });
     let cut = Step::together("cut over", cutover::statements(&shadows), LockMode::AccessExclusive).probed(past.clone());
+    let stands_for: Vec<(String, String)> = shadows.iter().flat_map(objects::stands_for).collect();
+    let steps = steps.chain([cut]).map(|step| Step { stands_for: stands_for.clone(), ..step });
     Ok(Plan {
         recipe: RECIPE.to_owned(),
         tag: "ALTER TABLE".to_owned(),
-        summary: summary(&shadows),
+        summary: summary(&shadows) + &proven_with(asked),
         relation: Some(table.qualified()),
-        steps: steps.chain([cut]).collect(),
+        steps: steps.collect(),
         undo_loses: Some("nothing before the cut-over; after it the way back is another change of type".to_owned()),
         verify: Vec::new(),
     })
@@ -138,6 +157,15 @@ fn summary(shadows: &[Shadow<'_>]) -> String {
          else may use the table. Until then SELECT * shows {more} more.{order}",
         first.table.schema, first.table.name
     )
+}
+
+fn proven_with(asked: &Asked) -> String {
+    let names = asked.names();
+    if names.is_empty() {
+        return String::new();
+    }
+    let (what, are) = if names.len() == 1 { ("Constraint", "is") } else { ("Constraints", "are") };
+    format!(" {what} {} {are} made and proven before that: what fails leaves all as it was.", names.join(", "))
 }
 
 /// The columns that a trigger of ours keeps in step with this one, for a change of type or for a rename whose old name
@@ -332,12 +360,14 @@ impl Shadow<'_> {
             estimate: None,
             on: None,
             ahead: Vec::new(),
+            stands_for: Vec::new(),
         }
     }
 
     /// Up to 17; from 18 on NOT NULL is one of the constraints.
     fn not_null(&self) -> Vec<Step> {
-        let not_null = self.table.column(self.change.column).is_some_and(|column| column.not_null);
+        let is_so = self.table.column(self.change.column).is_some_and(|column| column.not_null);
+        let not_null = is_so || self.asked.not_null(self.change.column);
         if !not_null || self.change.drops_not_null() || self.major >= set_not_null::NAMED_FROM {
             return Vec::new();
         }

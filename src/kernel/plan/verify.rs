@@ -212,6 +212,8 @@ fn of_alter(plan: &Plan, (at, alter): (usize, &AlterTable), facts: &Facts) -> Ve
     let mut checks = Vec::new();
     for action in &alter.actions {
         match &action.kind {
+            // It is there, and stays as it is.
+            AlterKind::AddColumn(column) if column.if_not_exists && table.column(&column.name).is_some() => {}
             AlterKind::AddColumn(column) => checks.extend(of_column(table, column, facts)),
             AlterKind::SetNotNull { column } => checks.push(without_nulls(table, column)),
             AlterKind::AddConstraint(constraint) => {

@@ -23,6 +23,7 @@ fn plan_for_test() -> Plan {
         reworded: None,
         heard: false,
         ahead: Vec::new(),
+        stands_for: Vec::new(),
         estimate: None,
         on: None,
     };

@@ -17,7 +17,7 @@ pub const RULE: Rule = Rule {
         what: "ADD FOREIGN KEY without NOT VALID.",
         why: "Both tables are locked SHARE ROW EXCLUSIVE while every row is looked up: writers to both wait.",
         instead: "ADD CONSTRAINT … FOREIGN KEY (…) REFERENCES … NOT VALID, and then VALIDATE CONSTRAINT in a transaction of its own.",
-        versions: "All supported versions; from a partitioned table NOT VALID works from 18, before that for each partition by itself, and the parent adopts them.",
+        versions: "All supported versions; from a partitioned table NOT VALID works from 18, before that for each partition by itself, and the parent adopts them. Up to 17 the server’s own rows of a key for the partitions of the table it references stay marked as not validated (pg_constraint.conparentid); the key itself is validated.",
         undo: "DROP CONSTRAINT, for a moment, ACCESS EXCLUSIVE on both tables. Half-way the constraint is there NOT VALID: it binds new rows, and is dropped the same way.",
     },
     check,

@@ -20,7 +20,8 @@ pub const RULE: Rule = Rule {
                   old one's place.",
         versions: "All supported versions. Widening varchar, numeric and times costs nothing; between timestamp and \
                    timestamptz it is the session's TimeZone that decides. After the cut-over the column comes last in \
-                   the table.",
+                   the table. Up to 17 the server’s own rows of a foreign key for the partitions of the table it \
+                   references stay marked as not validated (pg_constraint.conparentid); the key itself is validated.",
         undo: "Until the cut-over the new column, its trigger and its function are dropped, and nothing is lost. Afterwards it is another change of type, back: values that the old type cannot hold stop it.",
     },
     check,

@@ -4,7 +4,7 @@
 WITH RECURSIVE guard AS MATERIALIZED (
   SELECT pg_catalog.set_config('lock_timeout', $1::pg_catalog.text, true) AS timeout, pg_catalog.set_config('search_path', '', true) AS path
 ), col AS MATERIALIZED (
-  SELECT a.attnum, a.atttypid, a.atttypmod, a.attcollation, a.attidentity, a.attgenerated, a.attoptions, a.attacl,
+  SELECT a.attnum, a.atttypid, a.atttypmod, a.attcollation, a.attidentity, a.attgenerated, a.attstorage, a.attcompression, a.attoptions, a.attacl,
     a.attinhcount, a.attstattarget::pg_catalog.int4 AS statistics, c.relowner, c.relnamespace, c.relreplident, c.reltype,
     c.reloftype, c.relforcerowsecurity
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
@@ -59,6 +59,12 @@ SELECT pg_catalog.json_build_object(
     WHERE o.oid OPERATOR(pg_catalog.=) col.attcollation AND o.oid OPERATOR(pg_catalog.<>) t.typcollation),
   'comment', pg_catalog.col_description($2::pg_catalog.oid, col.attnum::pg_catalog.int4),
   'options', COALESCE(pg_catalog.array_to_json(col.attoptions), '[]'::pg_catalog.json),
+  'storage', CASE WHEN col.attstorage OPERATOR(pg_catalog.=) 'p'::pg_catalog."char" THEN 'PLAIN'
+    WHEN col.attstorage OPERATOR(pg_catalog.=) 'e'::pg_catalog."char" THEN 'EXTERNAL'
+    WHEN col.attstorage OPERATOR(pg_catalog.=) 'm'::pg_catalog."char" THEN 'MAIN'
+    WHEN col.attstorage OPERATOR(pg_catalog.=) 'x'::pg_catalog."char" THEN 'EXTENDED' END,
+  'compression', CASE WHEN col.attcompression OPERATOR(pg_catalog.=) 'p'::pg_catalog."char" THEN 'pglz'
+    WHEN col.attcompression OPERATOR(pg_catalog.=) 'l'::pg_catalog."char" THEN 'lz4' END,
   'statistics', CASE WHEN col.statistics OPERATOR(pg_catalog.>=) 0 THEN col.statistics END,
   'grants', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('privilege', x.privilege_type, 'grantable', x.is_grantable,
       'grantee', CASE WHEN x.grantee OPERATOR(pg_catalog.<>) 0::pg_catalog.oid THEN pg_catalog.pg_get_userbyid(x.grantee) END,
@@ -101,7 +107,8 @@ SELECT pg_catalog.json_build_object(
       'local', o.conrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid, 'remote', o.confrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid,
       'schema', n.nspname, 'table', r.relname, 'plain', r.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char" AND NOT r.relispartition
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent OPERATOR(pg_catalog.=) r.oid),
-      'referenced_schema', fn.nspname, 'referenced_table', f.relname, 'may_alter', pg_catalog.pg_has_role(r.relowner, 'USAGE'),
+      'referenced_schema', fn.nspname, 'referenced_table', f.relname,
+      'references_parts', COALESCE(f.relkind OPERATOR(pg_catalog.=) 'p'::pg_catalog."char", false), 'may_alter', pg_catalog.pg_has_role(r.relowner, 'USAGE'),
       'columns', COALESCE((SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
         FROM pg_catalog.unnest(o.conkey) WITH ORDINALITY AS k(attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) o.conrelid AND a.attnum OPERATOR(pg_catalog.=) k.attnum), '[]'::pg_catalog.json),

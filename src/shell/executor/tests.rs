@@ -75,6 +75,7 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         reworded: None,
         heard: false,
         ahead: Vec::new(),
+        stands_for: Vec::new(),
         estimate: None,
         on: None,
     }
@@ -149,6 +150,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
         reworded: None,
         heard: false,
         ahead: Vec::new(),
+        stands_for: Vec::new(),
         estimate: None,
         on: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)

@@ -1,8 +1,8 @@
 //! The one short transaction in which the new column takes the old one's place, with everything under the names
 //! and with the properties that the change as written would have left.
 
-use super::Shadow;
 use super::objects::{aside, constraint_aside, constraints, indexes};
+use super::{Shadow, hidden};
 use crate::kernel::facts::{ConstraintUse, Grant, SequenceUse};
 use crate::kernel::plan::{helper, quote};
 
@@ -17,8 +17,11 @@ fn foreign_keys(shadow: &Shadow<'_>) -> Vec<String> {
     let mut all = Vec::new();
     for key in constraints(shadow).filter(|constraint| constraint.kind == 'f') {
         let table = quote::qualified(&key.schema, &key.table);
-        all.push(format!("ALTER TABLE {table} DROP CONSTRAINT {}", quote::identifier(&key.name)));
+        if !shadow.asked.has(key) {
+            all.push(format!("ALTER TABLE {table} DROP CONSTRAINT {}", quote::identifier(&key.name)));
+        }
         all.extend(takes_its_name(key));
+        all.extend(hidden::named(key, shadow.major));
     }
     all
 }

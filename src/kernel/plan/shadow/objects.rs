@@ -2,7 +2,7 @@
 
 use super::Shadow;
 use super::text::{foreign_key_tail, index_body};
-use crate::kernel::facts::{ConstraintUse, IndexUse};
+use crate::kernel::facts::{ColumnUse, ConstraintUse, IndexUse};
 use crate::kernel::plan::{Step, create_index, helper, quote, set_not_null};
 use crate::kernel::sql::statement::LockMode;
 
@@ -48,6 +48,14 @@ pub(super) fn constraint_aside(constraint: &ConstraintUse) -> String {
     helper("con", &constraint.name)
 }
 
+/// Names until the cut-over, and those afterwards.
+pub(super) fn stands_for(shadow: &Shadow<'_>) -> Vec<(String, String)> {
+    let column = (shadow.name.clone(), shadow.change.column.to_owned());
+    let indexes = indexes(shadow).map(|index| (aside(&index.name), index.name.clone()));
+    let constraints = constraints(shadow).map(|constraint| (constraint_aside(constraint), constraint.name.clone()));
+    std::iter::once(column).chain(indexes).chain(constraints).collect()
+}
+
 fn unclear(what: &str) -> String {
     format!("where {what} names the column cannot be told for certain")
 }
@@ -56,9 +64,15 @@ fn build(shadow: &Shadow<'_>, index: &IndexUse) -> Result<Step, String> {
     if !index.valid {
         return Err(format!("index {} is not valid: drop it or build it anew first", index.name));
     }
-    let body = index_body(&index.definition, index.tablespace.as_deref())
-        .and_then(|body| shadow.renamed(&body, |other| other.index(&index.name).is_some()))
-        .ok_or_else(|| unclear(&format!("index {}", index.name)))?;
+    let is_asked = |owner: &ConstraintUse| index.constraint.as_ref() == Some(&owner.name) && shadow.asked.has(owner);
+    let body = index_body(&index.definition, index.tablespace.as_deref());
+    let body = if constraints(shadow).any(is_asked) {
+        body
+    } else {
+        let hangs_on = |other: &ColumnUse| other.index(&index.name).is_some();
+        body.and_then(|body| shadow.renamed(&body, hangs_on))
+    };
+    let body = body.ok_or_else(|| unclear(&format!("index {}", index.name)))?;
     Ok(create_index::build(shadow.table, &aside(&index.name), index.unique, &body))
 }
 
@@ -85,9 +99,12 @@ fn added(relation: &str, constraint: &ConstraintUse, definition: &str, by: (Lock
 }
 
 fn check(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<Step>, String> {
-    let definition = shadow
-        .renamed(&constraint.definition, |other| other.constraint(constraint).is_some())
-        .ok_or_else(|| unclear(&format!("constraint {}", constraint.name)))?;
+    let definition = if shadow.asked.has(constraint) {
+        Some(constraint.definition.clone())
+    } else {
+        shadow.renamed(&constraint.definition, |other| other.constraint(constraint).is_some())
+    };
+    let definition = definition.ok_or_else(|| unclear(&format!("constraint {}", constraint.name)))?;
     let oid = quote::oid(shadow.table);
     let mut steps = added(&shadow.relation(), constraint, &definition, (LockMode::AccessExclusive, oid));
     for step in steps.iter_mut().filter(|_| constraint.kind == 'n') {
@@ -98,6 +115,10 @@ fn check(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<Step>, S
 
 fn foreign_key(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<Step>, String> {
     let table = quote::qualified(&constraint.schema, &constraint.table);
+    let oid = format!("pg_catalog.to_regclass({})", quote::literal(&table));
+    if shadow.asked.has(constraint) {
+        return Ok(added(&table, constraint, &constraint.definition, (LockMode::ShareRowExclusive, oid)));
+    }
     if !constraint.plain {
         return Err(format!("foreign key {} belongs to a table with partitions or children", constraint.name));
     }
@@ -130,6 +151,5 @@ fn foreign_key(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<St
         swapped(&constraint.columns, constraint.local),
         swapped(&constraint.referenced, constraint.remote)
     );
-    let oid = format!("pg_catalog.to_regclass({})", quote::literal(&table));
     Ok(added(&table, constraint, definition.trim_end(), (LockMode::ShareRowExclusive, oid)))
 }

@@ -7,7 +7,7 @@
 use super::expression::Expression;
 use super::objects::{aside, indexes};
 use super::text::{index_body, renamed};
-use super::{Shadow, TRIGGER, objects};
+use super::{Asked, Shadow, TRIGGER, objects};
 use crate::kernel::facts::{CastFacts, ColumnUse, Facts, IndexUse, RelationFacts, Trigger};
 use crate::kernel::plan::retype::Retype;
 use crate::kernel::plan::{GRACE, Mode, Plan, Step, create_index, drops, helper, quote, rename};
@@ -51,6 +51,7 @@ pub fn column(of: (&RelationFacts, &ColumnUse), rename: &Rename, facts: &Facts) 
         major: facts.major(),
         current_role: &facts.current_role,
         others: Vec::new(),
+        asked: &Asked::default(),
     };
     shadow.possible(false)?;
     let row_sql = quote::identifier(&rename.from);

@@ -115,6 +115,28 @@ pub(super) fn foreign_key_tail(definition: &str) -> Option<&str> {
     None
 }
 
+/// The table that a foreign key's definition references, as it is written, and what follows that and its columns.
+#[must_use]
+pub(super) fn references(definition: &str) -> Option<(&str, &str)> {
+    const WORD: &str = "REFERENCES";
+    let rest = definition.get(top_level(definition, WORD)? + WORD.len()..)?.trim_start();
+    let (mut depth, mut named, mut at) = (0_u32, None, 0_usize);
+    for token in tokens(rest) {
+        if token.kind == Kind::Space || token.text == "(" {
+            named.get_or_insert(at);
+        }
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ if depth == 0 && named.is_some() && token.kind != Kind::Space => break,
+            _ => {}
+        }
+        at += token.text.len();
+    }
+    let name = rest.get(..named.unwrap_or(rest.len()))?;
+    Some((name, rest.get(at..)?.trim_start()))
+}
+
 /// Where a word of the grammar first stands outside parentheses.
 fn top_level(text: &str, word: &str) -> Option<usize> {
     let (mut depth, mut at) = (0_u32, 0_usize);
@@ -223,6 +245,14 @@ mod tests {
             Some("USING btree (a) TABLESPACE \"Fast\"")
         );
         let key = "FOREIGN KEY (a, b) REFERENCES public.\"p(\"(x, y) ON DELETE SET NULL (a) NOT VALID";
+        for (definition, want) in [
+            (key, ("public.\"p(\"", "ON DELETE SET NULL (a) NOT VALID")),
+            ("FOREIGN KEY (a) REFERENCES p ON DELETE SET NULL (a)", ("p", "ON DELETE SET NULL (a)")),
+            ("FOREIGN KEY (a) REFERENCES s.\"p q\" (x)", ("s.\"p q\"", "")),
+            ("FOREIGN KEY (\"REFERENCES\") REFERENCES p", ("p", "")),
+        ] {
+            assert_eq!(references(definition), Some(want), "{definition}");
+        }
         assert_eq!(foreign_key_tail(key), Some("ON DELETE SET NULL (a) NOT VALID"));
     }
 }

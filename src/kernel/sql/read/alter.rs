@@ -36,7 +36,9 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
             AlterObject::Type if command.behavior == DropBehavior::DROP_CASCADE => row_type(command),
             _ => kind(command)?,
         };
-        actions.push(AlterAction { kind, sql });
+        let is_column = sql.starts_with("ALTER COLUMN ");
+        let column = command.name().filter(|_| is_column).map(str::to_owned);
+        actions.push(AlterAction { kind, sql, column });
     }
     found.add(Change::AlterTable(AlterTable {
         relation: objects::relation(on),

@@ -22,6 +22,7 @@ mod objects;
 pub mod outline;
 mod predicate;
 mod redact;
+pub mod renamed;
 mod settings;
 pub mod uses;
 mod using;

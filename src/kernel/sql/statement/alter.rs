@@ -32,6 +32,8 @@ pub struct AlterAction {
     pub kind: AlterKind,
     /// As it stands after `ALTER TABLE t `.
     pub sql: String,
+    /// What it names, where what kind it is does not say: a column, for `ALTER COLUMN`.
+    pub column: Option<String>,
 }
 
 /// What a subcommand does, told apart by its lock and its work.

@@ -46,6 +46,7 @@ fn hostile_request() -> Request {
         reworded: None,
         heard: false,
         ahead: Vec::new(),
+        stands_for: Vec::new(),
         estimate: None,
         on: None,
     };
