@@ -27,7 +27,7 @@ const TABLES: [&str; 9] = ["orders", "line", "keyless", "part", "event", "hashed
 const CONFIG: &str = "policy = \"own\"\n[targets.jobs]\n[[targets.jobs.logins]]\nroles = [\"*\"]\n\
     [[policy.own.rules]]\nsmall_rows = 0\nsmall_bytes = 0\nrename_grace_s = 1\n\
     responses = { change-type = \"rewrite\", rename = \"rewrite\", drop-object = \"rewrite\", drop-index = \"rewrite\", reindex = \"rewrite\", \
-      rewrite-table = \"rewrite\" }\n";
+      rewrite-table = \"rewrite\", add-column-rewrite = \"rewrite\" }\n";
 
 /// What goes away.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -42,7 +42,12 @@ impl Wanted {
     /// Nothing is asked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.relations.is_empty() && self.callees.is_empty() && self.types.is_empty() && self.uses.is_empty()
+        self.relations.is_empty()
+            && self.callees.is_empty()
+            && self.types.is_empty()
+            && self.uses.is_empty()
+            && self.faces.is_empty()
+            && self.wholes.is_empty()
     }
 }
 
@@ -99,9 +104,11 @@ impl Facts {
         self.relations.insert(key(name), facts);
     }
 
-    /// Takes over the relations of a second look-up.
+    /// Takes over what a second look-up has found of relations.
     pub fn absorb(&mut self, more: Self) {
         self.relations.extend(more.relations);
+        self.faces.extend(more.faces);
+        self.wholes.extend(more.wholes);
     }
 
     /// All relations that exist, for the reviewer.

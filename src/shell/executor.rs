@@ -37,7 +37,7 @@ pub use super::backfill::{Crew, Hand, Session};
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::queue::Blocker;
-use crate::kernel::plan::{Action, Mode, Plan, Step, undo};
+use crate::kernel::plan::{Action, Mode, Plan, StandsIn, Step, undo};
 
 pub(super) const CANCELED: &str = "57014";
 
@@ -146,6 +146,7 @@ impl<D: Database> Runner<'_, D> {
             self.session = Settings::read(self.db).await?;
         }
         self.find_own().await?;
+        self.is_planned_for().await?;
         for (at, step) in plan.steps.iter().enumerate() {
             self.at = at;
             self.step(step).await.map_err(|error| reworded(step, error))?;
@@ -183,6 +184,16 @@ impl<D: Database> Runner<'_, D> {
         }
         self.applied.reverse();
         Ok(())
+    }
+
+    /// A job may have waited for another one that put a table or a column of its own in the place.
+    async fn is_planned_for(&mut self) -> Result<(), DatabaseError> {
+        let Some(replaced) = undo::replaced(self.plan) else { return Ok(()) };
+        if !self.book.is_kept() || !self.book.past.begun.is_empty() || !yes(self.db, replaced).await? {
+            return Ok(());
+        }
+        let text = "what it changes was replaced by another change since this was planned: send the statement again";
+        Err(error("55000", text))
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), DatabaseError> {
@@ -303,6 +314,38 @@ fn as_is(step: &Step) -> bool {
 
 /// The error as the statement that the step stands for would have had it.
 fn reworded(step: &Step, error: DatabaseError) -> DatabaseError {
+    match (&step.stands_in, error) {
+        (Some(stands_in), DatabaseError::Server(message)) => DatabaseError::Server(of_the_table(stands_in, message)),
+        (_, error) => told_as(step, error),
+    }
+}
+
+/// A row that cannot be in the copy could not be in the table: what the server says when it writes one anew.
+fn of_the_table(stands_in: &StandsIn, mut message: Box<ServerMessage>) -> Box<ServerMessage> {
+    let field = |key: u8| message.fields.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
+    if field(b't').as_ref() != Some(&stands_in.relation) {
+        return message;
+    }
+    let (table, name) = (&stands_in.of, |key| field(key).unwrap_or_default());
+    let words = match message.code.as_str() {
+        "23502" => format!("column \"{}\" of relation \"{table}\" contains null values", name(b'c')),
+        "23514" => format!("check constraint \"{}\" of relation \"{table}\" is violated by some row", name(b'n')),
+        _ => return message,
+    };
+    message.detail = None;
+    message.fields.retain(|(key, _)| *key != b'D');
+    for (key, value) in &mut message.fields {
+        match key {
+            b'M' => value.clone_from(&words),
+            b't' => value.clone_from(table),
+            _ => {}
+        }
+    }
+    message.message = words;
+    message
+}
+
+fn told_as(step: &Step, error: DatabaseError) -> DatabaseError {
     let (Some(words), DatabaseError::Server(message)) = (&step.reworded, &error) else { return named(step, error) };
     if message.code != words.code {
         return named(step, error);
@@ -368,7 +411,7 @@ async fn yes<D: Database>(db: &mut D, sql: &str) -> Result<bool, DatabaseError> 
     Ok(is_true(&rows))
 }
 
-fn is_true(rows: &[Row]) -> bool {
+pub(super) fn is_true(rows: &[Row]) -> bool {
     matches!(rows.first().and_then(|row| row.first()).and_then(Option::as_deref), Some("t" | "true"))
 }
 

@@ -24,10 +24,12 @@ const SHOP: &[&str] = &[
      number bigint GENERATED ALWAYS AS IDENTITY (START 7 INCREMENT 3), \
      customer_id int CONSTRAINT of_customer REFERENCES customer ON DELETE CASCADE, note text DEFAULT 'none', code varchar(10), \
      CONSTRAINT sane CHECK (place >= 0)) WITH (fillfactor = 90, autovacuum_enabled = false, toast.autovacuum_enabled = false)",
-    "ALTER TABLE t DROP gone",
+    "ALTER TABLE t DROP gone, ADD twice bigint GENERATED ALWAYS AS (place * 2::bigint) STORED NOT NULL",
+    "COMMENT ON COLUMN t.twice IS 'computed'",
     "INSERT INTO t (place, \"Odd \"\"name\", customer_id, note, code) SELECT hashint4(n) & 1023, 'o' || n, 1 + n % 200, \
      repeat('n', n % 50), 'c' || n FROM generate_series(1, 5000) n",
     "CREATE INDEX t_place ON t (place)",
+    "CREATE INDEX t_twice ON t (twice)",
     "CREATE INDEX t_down ON t (place DESC, code DESC NULLS LAST)",
     "CREATE UNIQUE INDEX t_code ON t (code) INCLUDE (place) WITH (fillfactor = 70) WHERE place > 3",
     "ALTER TABLE t ADD CONSTRAINT t_both UNIQUE (number, id) DEFERRABLE INITIALLY DEFERRED",
@@ -67,11 +69,11 @@ const SHOP: &[&str] = &[
 ];
 
 /// Everything by its name, so that one database can be compared with another.
-const CATALOG: &str = "\
+pub(crate) const CATALOG: &str = "\
 SELECT format('%s %s %s %s %s %s %s %s %s %s', relname, relkind, relpersistence, pg_get_userbyid(relowner), amname, reltablespace, relacl, \
     reloptions, relreplident, relrowsecurity) FROM pg_class c LEFT JOIN pg_am a ON a.oid = relam WHERE relnamespace = 'public'::regnamespace
-UNION ALL SELECT format('%s.%s %s %s %s %s %s %s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, \
-    attidentity, attstorage, attcompression, attstattarget, attoptions, attacl, pg_get_expr(adbin, adrelid)) FROM pg_attribute \
+UNION ALL SELECT format('%s.%s %s %s %s %s %s %s %s %s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, \
+    row_number() OVER (PARTITION BY attrelid ORDER BY attnum), attgenerated, attidentity, attstorage, attcompression, attstattarget, attoptions, attacl, pg_get_expr(adbin, adrelid)) FROM pg_attribute \
     JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum \
     WHERE attnum > 0 AND NOT attisdropped AND relnamespace = 'public'::regnamespace
 UNION ALL SELECT format('%s %s %s %s %s', conname, conrelid::regclass, pg_get_constraintdef(k.oid), convalidated, nullif(conindid, 0)::regclass) \
@@ -117,7 +119,6 @@ const NOT: &[(&str, &str)] = &[
     ("CREATE TABLE no (id int PRIMARY KEY); CREATE TABLE child () INHERITS (no)", "children"),
     ("CREATE TABLE up (id int); CREATE TABLE no (PRIMARY KEY (id)) INHERITS (up)", "children"),
     ("CREATE TABLE no (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE no", "publication p"),
-    ("CREATE TABLE no (id int PRIMARY KEY, b int GENERATED ALWAYS AS (id + 1) STORED)", "generated"),
     ("CREATE TABLE no (id int PRIMARY KEY); ALTER TABLE no ADD CHECK (id > 0) NOT VALID", "NOT VALID"),
     ("CREATE TABLE no (id int PRIMARY KEY, t tsrange, EXCLUDE USING gist (t WITH &&))", "cannot be given"),
     (
@@ -141,21 +142,25 @@ pub(crate) async fn all(cluster: &Cluster) {
     for sql in SHOP {
         shop.run(sql).await;
     }
+    if cluster.major >= 18 {
+        shop.run("ALTER TABLE t ADD computed int GENERATED ALWAYS AS (place / 2) VIRTUAL").await;
+    }
     drop(shop);
     ends_as_the_statement(cluster, &mut admin).await;
     is_not_offered(cluster).await;
     goes_in_order(cluster).await;
     goes_on_or_back(cluster, &mut admin).await;
     while_others_write(cluster).await;
+    crate::altered::all(cluster, &mut admin).await;
 }
 
-async fn copy_of_shop(cluster: &Cluster, admin: &mut Wire) -> Wire {
+pub(crate) async fn copy_of_shop(cluster: &Cluster, admin: &mut Wire) -> Wire {
     admin.run("DROP DATABASE IF EXISTS copy_twin WITH (FORCE)").await;
     admin.run("CREATE DATABASE copy_twin TEMPLATE copy_shop").await;
     Wire::connect_to(&cluster.socket(), "postgres", "copy_twin").await
 }
 
-async fn planned(db: &mut Wire, sql: &str) -> Plan {
+pub(crate) async fn planned(db: &mut Wire, sql: &str) -> Plan {
     let plan = offered(db, sql).await.unwrap_or_else(|why| panic!("{sql}: {why}"));
     assert_eq!(plan.recipe, "copy-table", "{sql}");
     plan
@@ -372,8 +377,12 @@ async fn while_others_write(cluster: &Cluster) {
     ] {
         db.run(sql).await;
     }
-    for (round, sql) in [(1, "CLUSTER t USING t_a"), (2, "ALTER TABLE t SET UNLOGGED"), (3, "ALTER TABLE t SET LOGGED")]
-    {
+    for (round, sql) in [
+        (1, "CLUSTER t USING t_a"),
+        (2, "ALTER TABLE t SET UNLOGGED"),
+        (3, "ALTER TABLE t SET LOGGED"),
+        (4, "ALTER TABLE t ADD x int GENERATED ALWAYS AS (a % 7) STORED NOT NULL CHECK (x > -8)"),
+    ] {
         let plan = planned(&mut db, sql).await;
         let stop = Arc::new(AtomicBool::new(false));
         let writers: Vec<_> = {
@@ -398,8 +407,7 @@ async fn while_others_write(cluster: &Cluster) {
             "  {sql}: {written} transactions meanwhile, longest strong lock {:?}, longest wait {:?}",
             locked.held, locked.waited
         );
-        let differ =
-            "SELECT count(*) FROM ((TABLE t EXCEPT ALL TABLE twin) UNION ALL (TABLE twin EXCEPT ALL TABLE t)) d";
+        let differ = "SELECT count(*) FROM ((SELECT id, a, u FROM t EXCEPT ALL TABLE twin) UNION ALL (TABLE twin EXCEPT ALL SELECT id, a, u FROM t)) d";
         assert_eq!(db.one(differ).await, "0", "PostgreSQL {}: {sql}", cluster.major);
         assert!(locked.held * PART < took, "PostgreSQL {}: {sql}: {locked:?} of {took:?}", cluster.major);
         // The same through the indexes.
@@ -408,4 +416,5 @@ async fn while_others_write(cluster: &Cluster) {
         assert_eq!(db.one(by_index).await, "0", "{sql}");
         db.run("RESET enable_seqscan").await;
     }
+    assert_eq!(db.one("SELECT count(*) FROM t WHERE x IS DISTINCT FROM a % 7").await, "0");
 }

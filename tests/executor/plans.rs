@@ -31,6 +31,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         heard: false,
         ahead: Vec::new(),
         stands_for: Vec::new(),
+        stands_in: None,
         estimate: None,
         on: None,
     }
@@ -79,6 +80,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         heard: false,
         ahead: Vec::new(),
         stands_for: Vec::new(),
+        stands_in: None,
         estimate: None,
         on: None,
     }
@@ -178,6 +180,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             heard: false,
             ahead: Vec::new(),
             stands_for: Vec::new(),
+            stands_in: None,
             estimate: None,
             on: None,
         }],

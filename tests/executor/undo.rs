@@ -79,6 +79,7 @@ const SHOP: &[&str] = &[
 /// Statements over whose last step there is no way back: every prefix without that is taken back.
 const DROPS: &[&str] = &[
     "CLUSTER swapped USING swapped_pkey",
+    "ALTER TABLE swapped ADD x bigint GENERATED ALWAYS AS (other + 1) STORED NOT NULL",
     "DROP TABLE untied",
     "DROP TABLE part_1",
     "DROP TABLE part_1, untied",

@@ -43,6 +43,7 @@ reindex index orders_pair
 reindex table orders
 vacuum (full, analyze) bloated
 cluster shelf using shelf_place
+alter table shelf add column twice int generated always as (place * 2) stored not null check (twice >= 0), add column word text default 'w'
 alter table customer rename to buyer
 alter table line rename order_id to bought_id
 alter table orders rename id to number

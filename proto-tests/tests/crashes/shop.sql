@@ -40,7 +40,8 @@ create table bloated(id int primary key, customer_id int references customer (id
 insert into bloated select g, 1 + g % 200, 'note ' || g from generate_series(1, 10000) g;
 delete from bloated where hashint4(id) % 5 <> 0;
 create table shelf(id int generated always as identity primary key, n serial, place int not null default 1,
-  customer_id int constraint of_customer references customer (id) on delete cascade, note text check (note <> ''), code text unique);
+  customer_id int constraint of_customer references customer (id) on delete cascade, note text check (note <> ''), code text unique,
+  sum int generated always as (place + 1) stored);
 insert into shelf (place, customer_id, note, code) select hashint4(g) & 255, 1 + g % 200, 'note ' || g, 'code' || g from generate_series(1, 4000) g;
 create index shelf_place on shelf (place) include (note);
 create statistics shelf_s on place, customer_id from shelf;

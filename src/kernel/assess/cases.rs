@@ -256,7 +256,7 @@ fn every_file_is_a_rule_and_every_rule_has_its_cases() {
         stems
     };
     let ids = |rules: &[&Rule]| -> Vec<String> { rules.iter().map(|rule| rule.id.to_owned()).collect() };
-    assert_eq!(ids(RULES), files(folder(), &["locks", "mod", "subject", "watched"]));
+    assert_eq!(ids(RULES), files(folder(), &["copied", "locks", "mod", "subject", "watched"]));
     assert_eq!(ids(definition::RULES), files(folder().join("definition"), &["made", "mod", "need", "shape"]));
     for rule in rules::all() {
         let cases = cases(rule.id);

@@ -10,7 +10,7 @@ use super::super::plan::estimate::{self, Estimate};
 use super::super::plan::names::Names;
 use super::super::plan::retype::{self, Retype, Work};
 use super::super::plan::{
-    Mode, Plan, as_is, back, batches, concurrently, create_partition, drop_constraint, drops, guarded, shadow,
+    Mode, Plan, as_is, back, batches, concurrently, copy, create_partition, drop_constraint, drops, guarded, shadow,
     swap_primary_key, tag,
 };
 use super::super::rules::rename as keep_name;
@@ -150,6 +150,13 @@ impl<'a> Judged<'a> {
                 _ => possible = false,
             }
             findings.extend(found);
+        }
+        // A copy is given all of the statement.
+        let copies = |plan: &&Plan| plan.recipe == copy::RECIPE;
+        let copied = findings.iter().filter_map(|finding| finding.plan.as_ref()).find(copies).cloned();
+        if let Some(copied) = &copied {
+            findings.iter_mut().for_each(|finding| finding.plan = Some(copied.clone()));
+            return (findings, Some(copied.clone()));
         }
         let table = match self.facts.relation(&alter.relation) {
             Some(Some(table)) if possible && !findings.is_empty() => table,

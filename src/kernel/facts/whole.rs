@@ -52,6 +52,9 @@ pub struct WholeColumn {
     pub not_null: bool,
     /// Of PostgreSQL's own types or an enum: its operators are PostgreSQL's own too.
     pub plain: bool,
+    /// `attgenerated`.
+    #[serde(default)]
+    pub generated: Option<char>,
     pub statistics: Option<i32>,
     /// `attoptions`: `n_distinct=5`.
     pub options: Vec<String>,

@@ -137,7 +137,7 @@ fn same_value_twice(column: &AddColumn) -> bool {
 }
 
 /// `x type options COLLATE c`.
-fn definition(column: &AddColumn) -> String {
+pub(super) fn definition(column: &AddColumn) -> String {
     let mut sql = format!("{} {}", quote::identifier(&column.name), column.type_name.sql);
     if let Some(options) = &column.options_sql {
         sql.push(' ');
@@ -252,6 +252,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         heard: false,
         ahead: Vec::new(),
         stands_for: Vec::new(),
+        stands_in: None,
         estimate: None,
         on: None,
     }

@@ -4,6 +4,9 @@ use super::{Action, Plan, Step, quote, shadow};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode};
 
+/// The recipe's name.
+pub const RECIPE: &str = "combined";
+
 /// One subcommand: its own plan, or brief as it is.
 #[derive(Clone, Debug)]
 pub enum Part {
@@ -64,7 +67,7 @@ pub fn plan(alter: &AlterTable, table: &RelationFacts, mut pieces: Vec<Piece>) -
     rest.into_iter().for_each(|piece| whole.push(piece.part));
     whole.flush();
     Plan {
-        recipe: "combined".to_owned(),
+        recipe: RECIPE.to_owned(),
         tag: "ALTER TABLE".to_owned(),
         summary: whole.summaries.join(" "),
         relation: Some(table.qualified()),

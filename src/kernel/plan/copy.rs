@@ -5,14 +5,17 @@
 //! The helpers' names depend only on what they are for. Until the cut-over every prefix of it can be taken back; after
 //! it there is no way back, and none is needed: the rows are the same.
 
+mod altered;
 mod cutover;
 mod made;
 mod possible;
 mod rows;
 
+pub use altered::Altered;
+
 use super::names::helper;
-use super::{Plan, Step, quote};
-use crate::kernel::facts::{Face, Facts, Persistence, RelationFacts, Whole, WholeIndex};
+use super::{Plan, StandsIn, Step, quote};
+use crate::kernel::facts::{Face, Facts, Persistence, RelationFacts, Whole, WholeColumn, WholeIndex};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 
 /// The recipe's name.
@@ -31,6 +34,22 @@ pub enum Anew<'a> {
     Logged(bool),
     Tablespace(&'a str),
     AccessMethod(&'a str),
+    /// What the statement's own subcommands make of it while it is empty.
+    Altered(&'a Altered),
+}
+
+impl<'a> Anew<'a> {
+    fn altered(self) -> Option<&'a Altered> {
+        match self {
+            Self::Altered(altered) => Some(altered),
+            Self::Ordered(_) | Self::Smaller | Self::Logged(_) | Self::Tablespace(_) | Self::AccessMethod(_) => None,
+        }
+    }
+
+    /// Columns that have other values afterwards.
+    fn changed(self) -> &'a [String] {
+        self.altered().map_or(&[], |altered| altered.changed.as_slice())
+    }
 }
 
 /// One table on its way.
@@ -57,7 +76,7 @@ pub fn plan(of: (&RelationFacts, &RelationName), anew: Anew<'_>, facts: &Facts, 
     let face = facts.face(written).ok_or(unknown)?;
     possible::table(table, whole, face)?;
     let order = possible::order(table, whole, anew)?;
-    let key = possible::key(whole)?;
+    let key = possible::key(whole, anew.changed())?;
     let copy = Copy { table, whole, face, facts, anew, key, order };
     let mut steps = vec![copy.make()?, copy.sync(), copy.rows()];
     steps.extend(copy.indexes()?);
@@ -99,6 +118,10 @@ impl Copy<'_> {
         quote::qualified(&self.table.schema, &helper("changed", &self.table.name))
     }
 
+    fn stands_in(&self) -> StandsIn {
+        StandsIn { relation: aside(&self.table.name), of: self.table.name.clone() }
+    }
+
     fn function(&self) -> String {
         quote::qualified(&self.table.schema, &helper("changes", &self.table.name))
     }
@@ -108,15 +131,30 @@ impl Copy<'_> {
         self.key.keys.iter().filter_map(|key| key.column.as_deref()).collect()
     }
 
+    /// Columns that are copied: what is generated computes itself.
     fn columns(&self) -> Vec<String> {
-        self.whole.columns.iter().map(|column| quote::identifier(&column.name)).collect()
+        self.columns_that(|column| column.generated.is_none())
+    }
+
+    /// What is copied into them, over the table's bare columns.
+    fn values(&self) -> Vec<String> {
+        let computed = self.anew.altered().map_or(&[][..], |altered| altered.computed.as_slice());
+        let of = |column: &String| computed.iter().find(|(name, _)| quote::identifier(name) == *column);
+        let columns = self.columns().into_iter();
+        columns.map(|column| of(&column).map_or(column, |(_, sql)| format!("({sql})"))).collect()
+    }
+
+    fn columns_that(&self, is: impl Fn(&WholeColumn) -> bool) -> Vec<String> {
+        self.whole.columns.iter().filter(|column| is(column)).map(|column| quote::identifier(&column.name)).collect()
     }
 
     fn persistence(&self) -> Persistence {
         match self.anew {
             Anew::Logged(true) => Persistence::Permanent,
             Anew::Logged(false) => Persistence::Unlogged,
-            Anew::Ordered(_) | Anew::Smaller | Anew::Tablespace(_) | Anew::AccessMethod(_) => self.table.persistence,
+            Anew::Ordered(_) | Anew::Smaller | Anew::Tablespace(_) | Anew::AccessMethod(_) | Anew::Altered(_) => {
+                self.table.persistence
+            }
         }
     }
 
@@ -154,9 +192,9 @@ impl Copy<'_> {
             .collect()
     }
 
-    fn summary(&self) -> String {
-        let (schema, name) = (&self.table.schema, &self.table.name);
-        let how = match self.anew {
+    /// What follows "is copied".
+    fn how(&self) -> String {
+        match self.anew {
             Anew::Ordered(_) => {
                 let by = self.order.map_or("", |index| index.index.name.as_str());
                 format!("in the order of {by}")
@@ -166,7 +204,19 @@ impl Copy<'_> {
             Anew::Logged(false) => "as an unlogged table".to_owned(),
             Anew::Tablespace(to) => format!("in tablespace {to}"),
             Anew::AccessMethod(to) => format!("with access method {to}"),
-        };
+            Anew::Altered(altered) => altered.how(),
+        }
+    }
+
+    /// What the copy is made for, so that what another statement has left is known by it.
+    fn purpose(&self) -> String {
+        self.anew.altered().map_or_else(|| self.how(), |altered| altered.sql(&self.relation()))
+    }
+
+    fn summary(&self) -> String {
+        let (schema, name) = (&self.table.schema, &self.table.name);
+        let how = self.how();
+        let remarks = self.anew.altered().map(Altered::remarks).unwrap_or_default();
         let keys = if self.whole.constraints.iter().any(|constraint| constraint.kind == 'f') {
             " Its foreign keys are made anew and proven right after that."
         } else {
@@ -175,7 +225,7 @@ impl Copy<'_> {
         format!(
             "{schema}.{name} is copied {how} while others read and write it: a trigger notes the keys of rows that change, \
              rows are copied in batches, those noted again, the indexes are built on the copy; when both are proven to hold \
-             the same rows, the copy takes the table's name in one short transaction, and the old table is dropped.{keys} \
+             the same rows, the copy takes the table's name in one short transaction, and the old table is dropped.{keys}{remarks} \
              It needs the table's size again on disk meanwhile. Until it is done every write costs an insert of its key \
              more, and TRUNCATE of the table is refused."
         )

@@ -99,6 +99,7 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         heard: false,
         ahead: Vec::new(),
         stands_for: Vec::new(),
+        stands_in: None,
         estimate: None,
         on: None,
     }

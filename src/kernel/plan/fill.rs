@@ -42,6 +42,9 @@ pub struct RowCopy {
     /// Qualified and quoted.
     pub into: String,
     pub columns_sql: String,
+    /// What is copied into them, where it is not they themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values_sql: Option<String>,
     /// The columns by which a row that is there already is known.
     pub key_sql: String,
     /// In which order they are written; absent: as they stand.
@@ -51,6 +54,16 @@ pub struct RowCopy {
     pub again: Vec<String>,
     /// Whether both hold the same, but for what is still to be copied again.
     pub same_sql: String,
+    /// Why they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<Differs>,
+}
+
+/// A reason that can be asked for, and how it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Differs {
+    pub sql: String,
+    pub words: String,
 }
 
 /// An order that batches can go by.
@@ -113,9 +126,10 @@ impl RowCopy {
     #[must_use]
     pub fn statement(&self, table: &str, rows: &str) -> String {
         let Self { into, columns_sql, key_sql, .. } = self;
+        let values_sql = self.values_sql.as_ref().unwrap_or(columns_sql);
         let order = self.order.as_ref().map(|order| format!(" ORDER BY {}", order.sql())).unwrap_or_default();
         format!(
-            "INSERT INTO {into} ({columns_sql}) SELECT {columns_sql} FROM {table} WHERE {rows}{order} \
+            "INSERT INTO {into} ({columns_sql}) SELECT {values_sql} FROM {table} WHERE {rows}{order} \
              ON CONFLICT ({key_sql}) DO NOTHING"
         )
     }

@@ -52,7 +52,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{LockMode, RelationName};
 use super::sql::write::{self, Miswritten};
-pub use fill::{Backfill, RowCopy, RowWrite, SortedBy};
+pub use fill::{Backfill, Differs, RowCopy, RowWrite, SortedBy};
 pub use limits::Limits;
 use names::helper;
 
@@ -180,6 +180,17 @@ pub struct Step {
     /// Names of helpers, and those that errors tell in their place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stands_for: Vec<(String, String)>,
+    /// Rows of a table are written to another one that is to take its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_in: Option<StandsIn>,
+}
+
+/// What an error says of one table is said of the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StandsIn {
+    /// Their bare names.
+    pub relation: String,
+    pub of: String,
 }
 
 /// An error of a step in the words the server has for the statement that the step stands for.
@@ -288,7 +299,9 @@ impl Step {
             Action::Reindex { sql, leftovers } => vec![sql.into(), leftovers.into()],
             Action::Backfill(fill) => {
                 let copy = fill.copies().into_iter();
-                let more = copy.flat_map(|copy| copy.again.iter().chain(std::iter::once(&copy.same_sql)));
+                let more = copy.flat_map(|copy| {
+                    copy.again.iter().chain([&copy.same_sql]).chain(copy.differs.as_ref().map(|why| &why.sql))
+                });
                 std::iter::once(fill.update_sql().into()).chain(more.map(Cow::from)).collect()
             }
             Action::Later { plan, .. } => plan.steps.iter().flat_map(Step::texts).collect(),
@@ -320,6 +333,7 @@ impl Step {
             on: None,
             ahead: Vec::new(),
             stands_for: Vec::new(),
+            stands_in: None,
         }
     }
 

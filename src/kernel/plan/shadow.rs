@@ -361,6 +361,7 @@ impl Shadow<'_> {
             on: None,
             ahead: Vec::new(),
             stands_for: Vec::new(),
+            stands_in: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The way back as a plan of its own: what each done step names as its undo, last step first.
 
-use super::{Action, Mode, Plan, Step, quote};
+use super::{Action, Mode, Plan, Step, combine, copy, quote, shadow};
 use crate::kernel::sql::read::read;
 use crate::kernel::sql::statement::{Change, LockMode, Statement};
 
@@ -52,6 +52,15 @@ pub fn is_final(of: &Plan, at: usize) -> bool {
     let Some(step) = of.steps.get(at).filter(|step| step.undo.is_empty()) else { return false };
     let ends = !matches!(step.action, Action::Backfill(_) | Action::Later { .. });
     ends && step.probe.is_some() && of.steps.iter().take(at).any(|earlier| earlier.past == step.probe)
+}
+
+/// A query that is true where something else stands in the place of what the plan was made for. Before anything of the plan
+/// has run, that was somebody else's doing, and the plan is none for what stands there.
+#[must_use]
+pub fn replaced(of: &Plan) -> Option<&String> {
+    let recipes = [copy::RECIPE, shadow::RECIPE, combine::RECIPE];
+    let last = recipes.contains(&of.recipe.as_str()).then(|| (0..of.steps.len()).find(|at| is_final(of, *at)))??;
+    of.steps.get(last)?.probe.as_ref()
 }
 
 /// What an undo is made of.

@@ -24,6 +24,7 @@ fn plan_for_test() -> Plan {
         heard: false,
         ahead: Vec::new(),
         stands_for: Vec::new(),
+        stands_in: None,
         estimate: None,
         on: None,
     };

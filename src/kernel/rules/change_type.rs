@@ -1,5 +1,6 @@
 //! A change of type that rewrites the table, or checks or rebuilds what hangs on the column.
 
+use super::copied;
 use super::subject::{self, Hazard, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::{Facts, RelationFacts};
@@ -17,7 +18,9 @@ pub const RULE: Rule = Rule {
         what: "ALTER COLUMN … TYPE, unless the stored values stay as they are and nothing must be checked or rebuilt.",
         why: "The table and its indexes are written anew, or read, under ACCESS EXCLUSIVE: nobody can even read it.",
         instead: "A new column of the new type, kept in step by a trigger, filled in batches, and then put in the \
-                  old one's place.",
+                  old one's place. Where that cannot be (a domain with a constraint, a trigger that would fire, a generated \
+                  column), the whole table is copied, with the comment /* lockkeeper: copy */ or where the policy answers \
+                  rewrite: the copy has the new type from the start.",
         versions: "All supported versions. Widening varchar, numeric and times costs nothing; between timestamp and \
                    timestamptz it is the session's TimeZone that decides. After the cut-over the column comes last in \
                    the table. Up to 17 the server’s own rows of a foreign key for the partitions of the table it \
@@ -46,10 +49,9 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let message =
         format!("the type of {column} changes: {why}, for all of {}, while nobody may use it", target.described());
     let plan = if alter.only { Err("ONLY leaves out what inherits from it".to_owned()) } else { plan };
-    vec![
-        Hazard::lock(&target, LockMode::AccessExclusive, message)
-            .with(plan.as_ref().map_or_else(|why| Err(why.as_str()), |plan| Ok(plan.clone()))),
-    ]
+    let is_aside = plan.is_ok();
+    let hazard = Hazard::lock(&target, LockMode::AccessExclusive, message).with(plan);
+    vec![if is_aside { hazard } else { copied::altered(hazard, subject, &target) }]
 }
 
 /// Why it hurts, and its safe form or why there is none; nothing where it costs nothing.

@@ -15,6 +15,7 @@ pub mod attach_partition;
 pub mod brief_lock;
 pub mod change_type;
 pub mod check_domain;
+mod copied;
 pub mod create_index;
 pub mod create_rule;
 pub mod definition;

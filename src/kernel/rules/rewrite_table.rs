@@ -1,10 +1,11 @@
 //! The whole table is written anew while nobody may use it.
 
+use super::copied;
 use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::{Persistence, RelationKind};
-use crate::kernel::plan::copy::{self, Anew};
-use crate::kernel::plan::{Plan, compact, quote, reindex, tag};
+use crate::kernel::plan::copy::Anew;
+use crate::kernel::plan::{Plan, compact, quote, reindex};
 use crate::kernel::sql::statement::{
     AlterKind, AlterObject, Change, LockMode, Reindex, ReindexOf, RelationName, Shrinks,
 };
@@ -18,9 +19,9 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "VACUUM FULL, CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION.",
         why: "Nobody can even read the table until it is done, and it needs its size again on disk.",
-        instead: "Plain VACUUM makes room for new rows and stops nobody. VACUUM FULL with the comment /* lockkeeper: compact */, approved, is done in place while others go on, and so it is where the policy answers rewrite: the rows of the last pages are moved forward, VACUUM gives the end back, the indexes are rebuilt CONCURRENTLY. CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE and SET ACCESS METHOD of a plain table with a primary key, with the comment /* lockkeeper: copy */ or where the policy answers rewrite, are done on a copy that is kept in step and takes the table's place in one short transaction; the message says where something that depends on the table stands in the way. SET TABLESPACE of an index is done with REINDEX CONCURRENTLY.",
+        instead: "Plain VACUUM makes room for new rows and stops nobody. VACUUM FULL with the comment /* lockkeeper: compact */, approved, is done in place while others go on, and so it is where the policy answers rewrite: the rows of the last pages are moved forward, VACUUM gives the end back, the indexes are rebuilt CONCURRENTLY. CLUSTER, SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD and SET EXPRESSION of a plain table with a primary key, with the comment /* lockkeeper: copy */ or where the policy answers rewrite, are done on a copy that is kept in step and takes the table's place in one short transaction; the message says where something that depends on the table stands in the way. SET TABLESPACE of an index is done with REINDEX CONCURRENTLY.",
         versions: "All supported versions; SET ACCESS METHOD from 15, SET EXPRESSION from 17.",
-        undo: "VACUUM FULL, in place too, and CLUSTER: there is nothing to undo. A copy can be taken back until it has the table's place. SET LOGGED, SET TABLESPACE and SET ACCESS METHOD: the opposite, which writes the whole table once more.",
+        undo: "VACUUM FULL, in place too, and CLUSTER: there is nothing to undo. A copy can be taken back until it has the table's place. SET LOGGED, SET TABLESPACE, SET ACCESS METHOD and SET EXPRESSION: the opposite, which writes the whole table once more.",
     },
     check,
 };
@@ -51,8 +52,9 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
             in_place(hazard, subject, (&target, name), *shrinks)
         }
         (_, Some(to)) if is_index => hazard.with(elsewhere(subject, &target, to)),
+        _ if command == "SET EXPRESSION" => copied::altered(hazard, subject, &target),
         _ => match anew(subject, command, to) {
-            Some(anew) => beside(hazard, subject, (&target, name), anew),
+            Some(anew) => copied::beside(hazard, subject, (&target, name), anew),
             None => hazard,
         },
     }]
@@ -82,30 +84,6 @@ fn anew<'a>(subject: &Subject<'a>, command: &str, to: Option<&'a str>) -> Option
         ("SET TABLESPACE", _) => to.map(Anew::Tablespace),
         ("SET ACCESS METHOD", _) => to.map(Anew::AccessMethod),
         _ => None,
-    }
-}
-
-/// With the form that is run where its comment asks for it.
-fn asked(mut hazard: Hazard, comment: &str, how: &str, plan: Plan) -> Hazard {
-    hazard.message.push_str(&format!("; with the comment /* {comment} */ it is {how}"));
-    Hazard { plan: Some(plan), ..hazard }
-}
-
-/// With the copy that lets others go on, or why there is none. Where no server was asked nothing is known of that.
-fn beside(
-    mut hazard: Hazard,
-    subject: &Subject<'_>,
-    (target, name): (&Target<'_>, &RelationName),
-    anew: Anew<'_>,
-) -> Hazard {
-    let Some(table) = target.facts.filter(|_| subject.facts.whole(name).is_some()) else { return hazard };
-    match copy::plan((table, name), anew, subject.facts, tag::of(subject.change)) {
-        Ok(plan) => asked(hazard, copy::REQUEST, "copied while others go on, and the copy takes its place", plan),
-        Err(why) => {
-            hazard.message.push_str("; a copy cannot take its place: ");
-            hazard.message.push_str(&why);
-            hazard
-        }
     }
 }
 
@@ -152,12 +130,12 @@ fn in_place(
         (_, None) => Err("its options ask for more than a smaller table".to_owned()),
     };
     match plan {
-        Ok(plan) => asked(hazard, compact::REQUEST, "compacted in place while others go on", plan),
+        Ok(plan) => copied::asked(hazard, compact::REQUEST, "compacted in place while others go on", plan),
         Err(why) => {
             hazard.message.push_str("; it cannot be compacted in place: ");
             hazard.message.push_str(&why);
             match shrinks {
-                Some(_) => beside(hazard, subject, (target, name), Anew::Smaller),
+                Some(_) => copied::beside(hazard, subject, (target, name), Anew::Smaller),
                 None => hazard,
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::executor::quoted;
+use super::super::executor::{is_true, quoted};
 use super::{Filler, PAUSE_MIN, at_one_moment, cancelled, error, is_contention, pages, query_within};
 use crate::kernel::plan::quote::literal;
 use crate::kernel::plan::{RowCopy, SortedBy};
@@ -141,15 +141,21 @@ impl<D: Database> Filler<'_, D> {
     async fn compare(&mut self, copy: &RowCopy) -> Result<(), DatabaseError> {
         (self.tell)(Progress::Note("all rows are copied: now they are compared".to_owned()));
         let rows = query_within(self.db, &self.settings(), &copy.same_sql).await?;
-        let same = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
-        if matches!(same, Some("t" | "true")) {
+        if is_true(&rows) {
             return Ok(());
         }
-        let text = format!(
-            "the copy of {} does not hold the same rows: it is not put in its place",
-            quoted(&self.job.relation)
-        );
-        Err(error("55000", &text))
+        Err(error("55000", &self.why_not(copy).await?))
+    }
+
+    async fn why_not(&mut self, copy: &RowCopy) -> Result<String, DatabaseError> {
+        if let Some(differs) = &copy.differs {
+            let rows = query_within(self.db, &self.settings(), &differs.sql).await?;
+            if is_true(&rows) {
+                return Ok(differs.words.clone());
+            }
+        }
+        let relation = quoted(&self.job.relation);
+        Ok(format!("the copy of {relation} does not hold the same rows: it is not put in its place"))
     }
 }
 

@@ -63,6 +63,7 @@ SELECT pg_catalog.json_build_object(
       'type_sql', pg_catalog.format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
       'plain', t.typtype OPERATOR(pg_catalog.=) 'e'::pg_catalog."char" OR t.typtype OPERATOR(pg_catalog.=) 'b'::pg_catalog."char"
         AND t.typnamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid,
+      'generated', CASE WHEN a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog."char" THEN a.attgenerated END,
       'statistics', CASE WHEN a.attstattarget::pg_catalog.int4 OPERATOR(pg_catalog.>=) 0 THEN a.attstattarget::pg_catalog.int4 END,
       'options', COALESCE(pg_catalog.array_to_json(a.attoptions), '[]'::pg_catalog.json)) ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid

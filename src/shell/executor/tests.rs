@@ -76,6 +76,7 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         heard: false,
         ahead: Vec::new(),
         stands_for: Vec::new(),
+        stands_in: None,
         estimate: None,
         on: None,
     }
@@ -151,6 +152,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
         heard: false,
         ahead: Vec::new(),
         stands_for: Vec::new(),
+        stands_in: None,
         estimate: None,
         on: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)
@@ -224,6 +226,21 @@ async fn kept(db: &mut Script, plan: &Plan, past: &Past, control: &Control) -> (
     let limits = Limits::default();
     let outcome = go_on((db, None), (plan, &limits), control, &mut |_| {}, (past, &mut paper)).await;
     (outcome, paper.0)
+}
+
+/// Two jobs on one table wait for each other, and the first puts another table in its place.
+#[tokio::test(start_paused = true)]
+async fn what_was_replaced_before_it_began_is_not_taken_for_done() {
+    let past = || Some("SELECT 'replaced'".to_owned());
+    let first = Step { past: past(), ..step("make the copy", "CREATE 1", Mode::Brief) };
+    let cut = Step { probe: past(), ..step("cut over", "DROP 1", Mode::Brief) };
+    let plan = Plan { recipe: "copy-table".to_owned(), ..plan(vec![first, cut]) };
+    for (begun, is_done) in [(None, false), (Some(0), true)] {
+        let mut db = Script::default().on("pg_settings", &[Ok(SETTINGS)]).on("'replaced'", &[Ok("t")]);
+        let past = Past { begun: begun.into_iter().collect(), ..Past::default() };
+        let (outcome, _) = kept(&mut db, &plan, &past, &Control::default()).await;
+        assert_eq!(matches!(outcome, Outcome::Done(_)), is_done, "{begun:?}: {outcome:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

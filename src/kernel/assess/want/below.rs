@@ -1,13 +1,16 @@
 //! What has to be looked up once it is known which partitions there are: they themselves, and whether the names
 //! are free which the server would choose for their indexes.
 
-use crate::kernel::facts::{Facts, MEMBERS_MAX, RelationFacts, Wanted};
+use crate::kernel::facts::{Facts, MEMBERS_MAX, RelationFacts, RelationKind, Wanted};
 use crate::kernel::plan::names::{candidates, included, index_middle};
+use crate::kernel::plan::retype::{self, Retype};
+use crate::kernel::plan::shadow;
+use crate::kernel::rules::add_column_rewrite;
 use crate::kernel::sql::statement::{
     AlterKind, AlterTable, Change, ConstraintKind, DropKind, Reading, RelationName, Statement, TableConstraint,
 };
 
-/// The second look-up. Nothing for what has no partitions.
+/// The second look-up. Nothing for what has no partitions and needs no copy.
 #[must_use]
 pub fn wanted_below(reading: &Reading, facts: &Facts) -> Wanted {
     let mut relations = Vec::new();
@@ -40,7 +43,32 @@ pub fn wanted_below(reading: &Reading, facts: &Facts) -> Wanted {
     relations.sort();
     relations.dedup();
     relations.retain(|name| facts.relation(name).is_none());
-    Wanted { relations, ..Wanted::default() }
+    let mut wanted = Wanted { relations, ..Wanted::default() };
+    for parsed in &reading.statements {
+        if let Statement::Change(Change::AlterTable(alter)) = &parsed.statement
+            && alter.actions.iter().any(|action| is_copied(alter, &action.kind, facts))
+        {
+            // Its oid is that of this look-up.
+            wanted.relations.push(alter.relation.clone());
+            wanted.faces.push(alter.relation.clone());
+            wanted.wholes.push(alter.relation.clone());
+        }
+    }
+    wanted
+}
+
+/// Whether a copy may have to take the table's place, as is known once the types are.
+fn is_copied(alter: &AlterTable, kind: &AlterKind, facts: &Facts) -> bool {
+    let Some(table) = facts.relation(&alter.relation).flatten() else { return false };
+    if facts.whole(&alter.relation).is_some() || table.kind != RelationKind::Table || table.heap_bytes == 0 {
+        return false;
+    }
+    match kind {
+        AlterKind::AddColumn(column) => add_column_rewrite::rewritten(column, facts).is_some(),
+        kind => Retype::of(alter, kind).is_some_and(|change| {
+            retype::work(table, &change, facts).is_long() && shadow::plan(table, &change, facts).is_err()
+        }),
+    }
 }
 
 fn found<'a>(name: &RelationName, facts: &'a Facts) -> Option<&'a RelationFacts> {

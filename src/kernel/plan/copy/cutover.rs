@@ -4,7 +4,7 @@ use super::{Anew, Copy, aside};
 use crate::kernel::facts::{IndexMarks, WholeIndex, WholePolicy, WholeSequence, WholeTrigger};
 use crate::kernel::plan::rename::{granted, grantee};
 use crate::kernel::plan::shadow::sequence_options;
-use crate::kernel::plan::{Reworded, Step, drop_index, helper, quote};
+use crate::kernel::plan::{Step, drop_index, helper, quote};
 use crate::kernel::sql::statement::LockMode;
 
 impl Copy<'_> {
@@ -38,19 +38,9 @@ impl Copy<'_> {
         if self.whole.row_security {
             all.push(format!("ALTER TABLE {relation} ENABLE ROW LEVEL SECURITY"));
         }
-        let changed = Reworded {
-            code: "22012".to_owned(),
-            as_code: "55000".to_owned(),
-            message: format!(
-                "relation \"{}\" was changed while it was copied: its definition, or what depends on it, is no longer \
-                 what the copy was made of",
-                self.table.name
-            ),
-            column: String::new(),
-        };
         Ok(Step {
             ahead: self.again(true),
-            reworded: Some(changed),
+            stands_in: Some(self.stands_in()),
             ..Step::together("cut over", all, LockMode::AccessExclusive)
         })
     }

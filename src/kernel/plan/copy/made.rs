@@ -4,7 +4,7 @@ use super::{Anew, Copy, aside, beside, on_copy, regclass};
 use crate::kernel::facts::{Persistence, StatisticsUse, WholeIndex};
 use crate::kernel::plan::rename::{granted, grantee};
 use crate::kernel::plan::shadow::index_body;
-use crate::kernel::plan::{Step, quote};
+use crate::kernel::plan::{Reworded, Step, quote};
 use crate::kernel::sql::statement::LockMode;
 
 impl Copy<'_> {
@@ -12,6 +12,7 @@ impl Copy<'_> {
     pub(super) fn make(&self) -> Result<Step, String> {
         let (copy, log) = (self.copy(), self.log());
         let mut all = vec![self.create()];
+        all.extend(self.anew.altered().map(|altered| altered.sql(&copy)));
         all.extend(self.whole.columns.iter().filter_map(|column| {
             let name = quote::identifier(&column.name);
             let mut actions = Vec::new();
@@ -29,6 +30,7 @@ impl Copy<'_> {
             keys.join(", "),
             self.relation()
         ));
+        all.push(format!("COMMENT ON TABLE {log} IS {}", quote::literal(&self.purpose())));
         for table in [&copy, &log] {
             let given = self.face.given_by_default.iter();
             all.extend(given.map(|name| format!("REVOKE ALL ON {table} FROM {}", grantee(name.as_ref()))));
@@ -40,7 +42,13 @@ impl Copy<'_> {
         let of_columns = self.face.column_grants.iter().map(|of| (Some(of.column.as_str()), &of.grant));
         all.extend(granted(of_columns, &copy));
         all.extend(self.face.comment.iter().map(|text| format!("COMMENT ON TABLE {copy} IS {}", quote::literal(text))));
-        let probe = format!("SELECT {} IS NOT NULL AND {} IS NOT NULL", regclass(&copy), regclass(&log));
+        // What another statement has left is none of this one's.
+        let probe = format!(
+            "SELECT {} IS NOT NULL AND pg_catalog.obj_description({}::pg_catalog.oid, 'pg_class') OPERATOR(pg_catalog.=) {}",
+            regclass(&copy),
+            regclass(&log),
+            quote::literal(&self.purpose())
+        );
         Ok(beside("make the copy", all)
             .probed(probe)
             .undone_by(format!("DROP TABLE IF EXISTS {log}"))
@@ -53,7 +61,7 @@ impl Copy<'_> {
         let (method, tablespace) = match self.anew {
             Anew::AccessMethod(to) => (to, there),
             Anew::Tablespace(to) => (own, to),
-            Anew::Ordered(_) | Anew::Smaller | Anew::Logged(_) => (own, there),
+            Anew::Ordered(_) | Anew::Smaller | Anew::Logged(_) | Anew::Altered(_) => (own, there),
         };
         let options: Vec<String> = self
             .whole
@@ -65,7 +73,7 @@ impl Copy<'_> {
         let options = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
         format!(
             "CREATE {unlogged}TABLE {} (LIKE {} INCLUDING COMMENTS INCLUDING COMPRESSION INCLUDING CONSTRAINTS \
-             INCLUDING DEFAULTS INCLUDING STORAGE) USING {}{options} TABLESPACE {}",
+             INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE) USING {}{options} TABLESPACE {}",
             self.copy(),
             self.relation(),
             quote::identifier(method),
@@ -87,7 +95,13 @@ impl Copy<'_> {
         others
             .map(|one| {
                 let name = quote::qualified(&self.table.schema, &aside(&one.index.name));
-                let step = Step::scan("build index", self.index(one)?)
+                let unique = Reworded {
+                    code: "23505".to_owned(),
+                    as_code: "23505".to_owned(),
+                    message: format!("could not create unique index \"{}\"", one.index.name),
+                    column: String::new(),
+                };
+                let step = Step { reworded: Some(unique), ..Step::scan("build index", self.index(one)?) }
                     .probed(format!("SELECT {} IS NOT NULL", regclass(&name)))
                     .undone_by(format!("DROP INDEX IF EXISTS {name}"));
                 Ok(on_copy(step, self))

@@ -9,7 +9,7 @@ const OWN_TYPES: &str = "whose type is not one of PostgreSQL's own";
 /// # Errors
 /// A clause for people that says what the copy could not take over.
 pub(super) fn table(table: &RelationFacts, whole: &Whole, face: &Face) -> Result<(), String> {
-    match place(table, whole).or_else(|| definition(table, whole)).or_else(|| rights(table, whole, face)) {
+    match place(table, whole).or_else(|| definition(whole)).or_else(|| rights(table, whole, face)) {
         Some(why) => Err(why),
         None => Ok(()),
     }
@@ -23,8 +23,8 @@ fn place(table: &RelationFacts, whole: &Whole) -> Option<String> {
         "it is temporary: nobody else uses it".to_owned()
     } else if table.has_children || table.is_partition || whole.inherits {
         "the table has partitions or children, or is one".to_owned()
-    } else if table.columns.is_empty() {
-        "it has no columns".to_owned()
+    } else if whole.columns.iter().all(|column| column.generated.is_some()) {
+        "it has no columns that could be copied".to_owned()
     } else if whole.typed_table {
         "the table is made of a type".to_owned()
     } else if whole.of_extension {
@@ -45,15 +45,13 @@ fn place(table: &RelationFacts, whole: &Whole) -> Option<String> {
 }
 
 /// What it is made of.
-fn definition(table: &RelationFacts, whole: &Whole) -> Option<String> {
+fn definition(whole: &Whole) -> Option<String> {
     let constraints = || whole.constraints.iter();
     let is_odd = |text: &str| text.contains("WITHOUT OVERLAPS") || text.contains(" PERIOD ");
     let unproven = constraints().find(|one| !one.validated && !one.definition.ends_with("NOT ENFORCED"));
     let odd = constraints().find(|one| one.kind == 'x' || is_odd(&one.definition));
     let invalid = whole.indexes.iter().find(|one| !one.index.valid);
-    Some(if table.columns.iter().any(|column| column.generated) {
-        "its generated columns would be computed anew".to_owned()
-    } else if let Some(constraint) = unproven {
+    Some(if let Some(constraint) = unproven {
         format!("{} is NOT VALID, and the copy's rows would be checked", constraint.name)
     } else if let Some(constraint) = odd {
         format!("constraint {} is one that the copy cannot be given under another name", constraint.name)
@@ -89,11 +87,12 @@ fn rights(table: &RelationFacts, whole: &Whole, face: &Face) -> Option<String> {
 ///
 /// # Errors
 /// As above.
-pub(super) fn key(whole: &Whole) -> Result<&WholeIndex, String> {
+pub(super) fn key<'a>(whole: &'a Whole, changed: &[String]) -> Result<&'a WholeIndex, String> {
     let is_primary = |one: &WholeIndex| {
         let owner = one.index.constraint.as_deref();
         whole.constraints.iter().any(|constraint| constraint.kind == 'p' && Some(constraint.name.as_str()) == owner)
     };
+    let is_changed = |key: &SortKey| key.column.as_ref().is_some_and(|name| changed.contains(name));
     let tells = |one: &&WholeIndex| {
         one.index.unique
             && one.index.valid
@@ -101,10 +100,11 @@ pub(super) fn key(whole: &Whole) -> Result<&WholeIndex, String> {
             && one.btree
             && !one.index.computed
             && usual(whole, one, true)
+            && !one.keys.iter().any(is_changed)
     };
     whole.indexes.iter().filter(tells).min_by_key(|one| !is_primary(one)).ok_or_else(|| {
         "its rows cannot be told apart: it has no primary key, or unique index on columns that are NOT NULL and of \
-         PostgreSQL's own types, that is checked at once"
+         PostgreSQL's own types, that is checked at once and that the statement leaves as it is"
             .to_owned()
     })
 }
@@ -130,7 +130,7 @@ pub(super) fn order<'a>(
 ) -> Result<Option<&'a WholeIndex>, String> {
     let by = match anew {
         Anew::Ordered(by) => by,
-        Anew::Smaller | Anew::Tablespace(_) | Anew::AccessMethod(_) => return Ok(None),
+        Anew::Smaller | Anew::Tablespace(_) | Anew::AccessMethod(_) | Anew::Altered(_) => return Ok(None),
         Anew::Logged(to) if to == (table.persistence == Persistence::Permanent) => {
             return Err("it is so already".to_owned());
         }

@@ -5,7 +5,7 @@
 
 use super::{Copy, regclass};
 use crate::kernel::facts::COPY_TRIGGER;
-use crate::kernel::plan::{Action, Backfill, RowCopy, RowWrite, SortedBy, Step, quote};
+use crate::kernel::plan::{Action, Backfill, Differs, RowCopy, RowWrite, SortedBy, Step, quote};
 use crate::kernel::sql::statement::LockMode;
 
 /// Against a bad guess at how many keys were written down: rows are found by their key.
@@ -87,15 +87,17 @@ impl Copy<'_> {
                 nulls: columns.clone().any(|column| !column.not_null),
             }
         });
-        let columns = self.columns().join(", ");
+        let (columns, values) = (self.columns(), self.values());
         let key: Vec<String> = self.key().into_iter().map(quote::identifier).collect();
         let copy = RowCopy {
             into: self.copy(),
-            columns_sql: columns,
+            values_sql: (values != columns).then(|| values.join(", ")),
+            columns_sql: columns.join(", "),
             key_sql: key.join(", "),
             order,
             again: self.again(true),
             same_sql: self.same(),
+            differs: self.computed_otherwise(),
         };
         Step {
             probe: Some(self.same()),
@@ -108,6 +110,7 @@ impl Copy<'_> {
                 write: Some(RowWrite::Copy(Box::new(copy))),
             }),
             scans: true,
+            stands_in: Some(self.stands_in()),
             ..Step::brief("copy rows", String::new(), LockMode::AccessShare)
         }
     }
@@ -128,15 +131,22 @@ impl Copy<'_> {
         let changed = format!("(SELECT DISTINCT {} FROM ONLY {log})", keys.join(", "));
         let columns = self.columns();
         let of_old: Vec<String> = columns.iter().map(|column| format!("o.{column}")).collect();
+        let (relation, found) = (self.relation(), self.joined("o", "l"));
+        let values = self.values();
+        let rows = if values == columns {
+            format!("JOIN ONLY {relation} AS o ON {found}")
+        } else {
+            let named = values.iter().zip(&columns).map(|(value, column)| format!("{value} AS {column}"));
+            let named: Vec<String> = named.collect();
+            format!("CROSS JOIN LATERAL (SELECT {} FROM ONLY {relation} AS o WHERE {found}) AS o", named.join(", "))
+        };
         let mut all = vec![
             BY_KEY.to_owned(),
             format!("DELETE FROM ONLY {copy} AS c USING {changed} AS l WHERE {}", self.joined("c", "l")),
             format!(
-                "INSERT INTO {copy} ({}) SELECT {} FROM {changed} AS l JOIN ONLY {} AS o ON {}",
+                "INSERT INTO {copy} ({}) SELECT {} FROM {changed} AS l {rows}",
                 columns.join(", "),
-                of_old.join(", "),
-                self.relation(),
-                self.joined("o", "l")
+                of_old.join(", ")
             ),
         ];
         if forgets {
@@ -145,9 +155,31 @@ impl Copy<'_> {
         all
     }
 
-    /// Whether both hold the same rows, but for those that were written down.
+    /// Whether both hold the same rows, but for those that were written down. What is computed when it is read is
+    /// stored in neither.
     fn same(&self) -> String {
-        let columns = self.columns();
+        let changed = self.anew.changed();
+        let same = self.columns_that(|column| column.generated != Some('v') && !changed.contains(&column.name));
+        format!("SELECT NOT {}", self.differing(&same, true))
+    }
+
+    /// What a function gave when a row was written it may no longer give.
+    fn computed_otherwise(&self) -> Option<Differs> {
+        let changed = self.anew.changed();
+        let stored = self.columns_that(|column| column.generated == Some('s') && !changed.contains(&column.name));
+        (!stored.is_empty()).then(|| Differs {
+            sql: format!("SELECT {}", self.differing(&stored, false)),
+            words: format!(
+                "a generated column of relation \"{}\" ({}) has other values when it is computed anew than are stored: \
+                 the copy is not put in its place",
+                self.table.name,
+                stored.join(", ")
+            ),
+        })
+    }
+
+    /// Whether rows differ in these columns, or are `missing` in one of them.
+    fn differing(&self, columns: &[String], missing: bool) -> String {
         let row = |of: &str| {
             let columns: Vec<String> = columns.iter().map(|column| format!("{of}.{column}")).collect();
             columns.join(", ")
@@ -160,8 +192,9 @@ impl Copy<'_> {
             .map(|(at, key)| format!("l.k{at} OPERATOR(pg_catalog.=) coalesce(o.{key}, c.{key})"))
             .collect();
         let first = keys.first().cloned().unwrap_or_default();
+        let join = if missing { "FULL" } else { "INNER" };
         format!(
-            "SELECT NOT EXISTS (SELECT FROM ONLY {} AS o FULL JOIN ONLY {} AS c ON {} \
+            "EXISTS (SELECT FROM ONLY {} AS o {join} JOIN ONLY {} AS c ON {} \
              WHERE (o.{first} IS NULL OR c.{first} IS NULL OR NOT pg_catalog.record_image_eq(ROW({}), ROW({}))) \
              AND NOT EXISTS (SELECT FROM ONLY {} AS l WHERE {}))",
             self.relation(),
@@ -177,12 +210,19 @@ impl Copy<'_> {
     /// The table is the one that was copied, and nothing else of it has changed.
     pub(super) fn unchanged(&self) -> String {
         let oid = format!("{}::pg_catalog.oid", self.table.oid);
-        format!(
-            "SELECT pg_catalog.int4div(1, CASE WHEN {}::pg_catalog.oid OPERATOR(pg_catalog.=) {oid} AND {} \
-             OPERATOR(pg_catalog.=) {} THEN 1 ELSE 0 END)",
+        let message = format!(
+            "relation \"{}\" was changed while it was copied: its definition, or what depends on it, is no longer what \
+             the copy was made of",
+            self.table.name
+        );
+        let body = format!(
+            "BEGIN IF ({}::pg_catalog.oid OPERATOR(pg_catalog.=) {oid} AND {} OPERATOR(pg_catalog.=) {}) IS NOT TRUE \
+             THEN RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = {}; END IF; END",
             regclass(&self.relation()),
             crate::kernel::facts::shape(&oid),
-            quote::literal(&self.whole.shape)
-        )
+            quote::literal(&self.whole.shape),
+            quote::literal(&message)
+        );
+        format!("DO LANGUAGE plpgsql {}", quote::literal(&body))
     }
 }

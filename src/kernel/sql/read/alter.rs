@@ -29,7 +29,7 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
         let Node::AlterTableCmd(command) = node else {
             return Err(Unreadable::bounds("an ALTER TABLE with a subcommand of an unknown kind"));
         };
-        expressions(command, found)?;
+        let names_table = expressions(command, on.relname().unwrap_or_default(), found)?;
         let sql = fragment::action(statement, command)?;
         let kind = match object {
             // It goes on to tables of the type, which nothing here names.
@@ -38,7 +38,7 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
         };
         let is_column = sql.starts_with("ALTER COLUMN ");
         let column = command.name().filter(|_| is_column).map(str::to_owned);
-        actions.push(AlterAction { kind, sql, column });
+        actions.push(AlterAction { kind, sql, column, names_table });
     }
     found.add(Change::AlterTable(AlterTable {
         relation: objects::relation(on),
@@ -50,8 +50,9 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
     Ok(())
 }
 
-/// What the expressions of a subcommand call, and that they are shallow enough to be written back.
-fn expressions(command: &nodes::AlterTableCmd, found: &mut Found) -> Result<(), Unreadable> {
+/// What the expressions of a subcommand call, that they are shallow enough to be written back, and whether one of them
+/// names the table.
+fn expressions(command: &nodes::AlterTableCmd, table: &str, found: &mut Found) -> Result<bool, Unreadable> {
     let mut roots = Vec::new();
     match command.def() {
         Node::ColumnDef(column) => {
@@ -74,11 +75,18 @@ fn expressions(command: &nodes::AlterTableCmd, found: &mut Found) -> Result<(), 
         node if matches!(command.subtype, At::AT_ColumnDefault | At::AT_SetExpression) => roots.push(node),
         _ => {}
     }
+    let mut names_table = false;
     for root in roots {
         fragment::shallow(root)?;
         walk::query(root, found)?;
+        walk::each(root, |node| {
+            if let Node::ColumnRef(column) = node {
+                let fields = column.fields();
+                names_table |= fields.len() > 1 || objects::last_name(fields) == Some(table);
+            }
+        })?;
     }
-    Ok(())
+    Ok(names_table)
 }
 
 fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
@@ -107,6 +115,7 @@ fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
         At::AT_SetAccessMethod => {
             AlterKind::Rewrites { command: "SET ACCESS METHOD", to: command.name().map(str::to_owned) }
         }
+        At::AT_SetExpression => AlterKind::Rewrites { command: "SET EXPRESSION", to: Some(name()) },
         At::AT_AlterConstraint => match command.def() {
             Node::ATAlterConstraint(change) if change.alter_enforceability => AlterKind::Enforce {
                 name: change.conname().unwrap_or_default().to_owned(),
@@ -278,7 +287,6 @@ fn by_reach(subtype: At::Type) -> AlterKind {
         At::AT_DisableRule => rule("DISABLE RULE"),
         At::AT_SetLogged => rewrites("SET LOGGED"),
         At::AT_SetUnLogged => rewrites("SET UNLOGGED"),
-        At::AT_SetExpression => rewrites("SET EXPRESSION"),
         At::AT_ChangeOwner => AlterKind::Security { command: "OWNER TO" },
         At::AT_EnableRowSecurity => AlterKind::Security { command: "ENABLE ROW LEVEL SECURITY" },
         At::AT_DisableRowSecurity => AlterKind::Security { command: "DISABLE ROW LEVEL SECURITY" },

@@ -34,6 +34,8 @@ pub struct AlterAction {
     pub sql: String,
     /// What it names, where what kind it is does not say: a column, for `ALTER COLUMN`.
     pub column: Option<String>,
+    /// An expression in it names the table itself.
+    pub names_table: bool,
 }
 
 /// What a subcommand does, told apart by its lock and its work.
@@ -100,7 +102,7 @@ pub enum AlterKind {
     /// SET LOGGED/UNLOGGED, SET TABLESPACE, SET ACCESS METHOD, SET EXPRESSION …: rewrites the table.
     Rewrites {
         command: &'static str,
-        /// The tablespace or access method, where one is named.
+        /// The tablespace, access method or column, where one is named.
         to: Option<String>,
     },
     /// Row security, ownership.

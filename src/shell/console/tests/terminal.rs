@@ -47,6 +47,7 @@ fn hostile_request() -> Request {
         heard: false,
         ahead: Vec::new(),
         stands_for: Vec::new(),
+        stands_in: None,
         estimate: None,
         on: None,
     };
