@@ -21,6 +21,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod words;
 
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ pub use super::backfill::{Crew, Hand, Session};
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::queue::Blocker;
-use crate::kernel::plan::{Action, Mode, Plan, StandsIn, Step, undo};
+use crate::kernel::plan::{Action, Mode, Plan, Step, undo};
 
 pub(super) const CANCELED: &str = "57014";
 
@@ -149,7 +150,7 @@ impl<D: Database> Runner<'_, D> {
         self.is_planned_for().await?;
         for (at, step) in plan.steps.iter().enumerate() {
             self.at = at;
-            self.step(step).await.map_err(|error| reworded(step, error))?;
+            self.step(step).await.map_err(|error| words::told(step, error))?;
         }
         self.verify().await
     }
@@ -310,94 +311,6 @@ impl<D: Database> Runner<'_, D> {
 
 fn as_is(step: &Step) -> bool {
     matches!(step.action, Action::Sql { mode: Mode::AsIs, .. })
-}
-
-/// The error as the statement that the step stands for would have had it.
-fn reworded(step: &Step, error: DatabaseError) -> DatabaseError {
-    match (&step.stands_in, error) {
-        (Some(stands_in), DatabaseError::Server(message)) => DatabaseError::Server(of_the_table(stands_in, message)),
-        (_, error) => told_as(step, error),
-    }
-}
-
-/// A row that cannot be in the copy could not be in the table: what the server says when it writes one anew.
-fn of_the_table(stands_in: &StandsIn, mut message: Box<ServerMessage>) -> Box<ServerMessage> {
-    let field = |key: u8| message.fields.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
-    if field(b't').as_ref() != Some(&stands_in.relation) {
-        return message;
-    }
-    let (table, name) = (&stands_in.of, |key| field(key).unwrap_or_default());
-    let words = match message.code.as_str() {
-        "23502" => format!("column \"{}\" of relation \"{table}\" contains null values", name(b'c')),
-        "23514" => format!("check constraint \"{}\" of relation \"{table}\" is violated by some row", name(b'n')),
-        _ => return message,
-    };
-    message.detail = None;
-    message.fields.retain(|(key, _)| *key != b'D');
-    for (key, value) in &mut message.fields {
-        match key {
-            b'M' => value.clone_from(&words),
-            b't' => value.clone_from(table),
-            _ => {}
-        }
-    }
-    message.message = words;
-    message
-}
-
-fn told_as(step: &Step, error: DatabaseError) -> DatabaseError {
-    let (Some(words), DatabaseError::Server(message)) = (&step.reworded, &error) else { return named(step, error) };
-    if message.code != words.code {
-        return named(step, error);
-    }
-    // The constraint's name is the helper's.
-    let mut fields: Vec<(u8, String)> = message.fields.iter().filter(|(key, _)| *key != b'n').cloned().collect();
-    for (key, value) in &mut fields {
-        match key {
-            b'C' => value.clone_from(&words.as_code),
-            b'M' => value.clone_from(&words.message),
-            _ => {}
-        }
-    }
-    if !words.column.is_empty() {
-        fields.push((b'c', words.column.clone()));
-    }
-    DatabaseError::Server(Box::new(ServerMessage {
-        code: words.as_code.clone(),
-        message: words.message.clone(),
-        fields,
-        ..(**message).clone()
-    }))
-}
-
-/// The error with the names of what helpers are made for.
-fn named(step: &Step, error: DatabaseError) -> DatabaseError {
-    let DatabaseError::Server(mut message) = error else { return error };
-    let told = |text: &str| {
-        let all = step.stands_for.iter();
-        all.fold(text.to_owned(), |text, (helper, name)| replaced(&text, helper, name))
-    };
-    // Where it happened is told as it is.
-    for (_, text) in message.fields.iter_mut().filter(|(key, _)| matches!(key, b'M' | b'D' | b'H' | b'n' | b'c')) {
-        *text = told(text);
-    }
-    message.message = told(&message.message);
-    message.detail = message.detail.as_deref().map(told);
-    message.hint = message.hint.as_deref().map(told);
-    DatabaseError::Server(message)
-}
-
-/// A text with one name in another's place, where it stands by itself.
-fn replaced(text: &str, old: &str, new: &str) -> String {
-    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((before, after)) = rest.split_once(old) {
-        let goes_on = after.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        out.push_str(before);
-        out.push_str(if goes_on { old } else { new });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }
 
 /// A query of one boolean. A cancel that comes late and hits it is ignored: what it stopped is over.
