@@ -221,7 +221,7 @@ fn filled(
     steps.push(backfill(table, &column.name, default));
     let primary = column.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. }));
     if column.not_null.is_some() || column.serial.is_some() || identity.is_some() || primary {
-        let written = column.not_null.as_ref().and_then(|n| n.name.as_deref());
+        let written = column.not_null.as_ref();
         steps.extend(set_not_null::steps(table, &column.name, written, (facts.major(), names)));
     }
     if let Some(identity) = identity {

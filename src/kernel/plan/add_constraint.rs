@@ -74,7 +74,8 @@ pub fn name_of(table: &RelationFacts, constraint: &TableConstraint, names: &mut 
     let middle = match &constraint.kind {
         // With several columns, or none, the server leaves them out.
         ConstraintKind::Check { .. } => match constraint.columns.as_slice() {
-            [only] => only.clone(),
+            // The table's own name is the whole row.
+            [only] if *only != table.name || table.column(only).is_some() => only.clone(),
             _ => String::new(),
         },
         ConstraintKind::ForeignKey { .. } => joined(constraint.columns.iter().map(String::as_str)),

@@ -4,7 +4,7 @@
 use super::names::Names;
 use super::{Plan, Reworded, Step, quote};
 use crate::kernel::facts::RelationFacts;
-use crate::kernel::sql::statement::LockMode;
+use crate::kernel::sql::statement::{LockMode, NotNull};
 
 /// The version from which NOT NULL is a constraint with a name and can be NOT VALID.
 pub const NAMED_FROM: u32 = 18;
@@ -27,14 +27,14 @@ pub fn plan(table: &RelationFacts, column: &str, major: u32, names: &mut Names<'
     }
 }
 
-/// Guard, validate, seal, tidy; on 18 only guard and validate. `name` is the constraint's, where one was
-/// written and is kept.
+/// Guard, validate, seal, tidy; on 18 only guard and validate. What was `written` keeps its name.
 #[must_use]
-pub fn steps(table: &RelationFacts, column: &str, name: Option<&str>, by: (u32, &mut Names<'_>)) -> Vec<Step> {
+pub fn steps(table: &RelationFacts, column: &str, written: Option<&NotNull>, by: (u32, &mut Names<'_>)) -> Vec<Step> {
     let (major, names) = by;
     if major >= NAMED_FROM {
-        let name = name.map_or_else(|| names.not_null(table, column), str::to_owned);
-        return named(table, column, &name);
+        let name = written.and_then(|written| written.name.clone());
+        let name = name.unwrap_or_else(|| names.not_null(table, column));
+        return named(table, column, &name, tail(written));
     }
     let name = names.constraint(table, column, "nn");
     proven(table, column, &name)
@@ -83,14 +83,19 @@ pub fn proven(table: &RelationFacts, column: &str, name: &str) -> Vec<Step> {
     ]
 }
 
-fn named(table: &RelationFacts, column: &str, name: &str) -> Vec<Step> {
+/// What follows the column in its definition.
+pub(super) fn tail(written: Option<&NotNull>) -> &'static str {
+    if written.is_some_and(|written| written.no_inherit) { " NO INHERIT" } else { "" }
+}
+
+fn named(table: &RelationFacts, column: &str, name: &str, tail: &str) -> Vec<Step> {
     let relation = quote::table(table);
     let constraint = quote::identifier(name);
     vec![
         Step::brief(
             "guard",
             format!(
-                "ALTER TABLE {relation} ADD CONSTRAINT {constraint} NOT NULL {} NOT VALID",
+                "ALTER TABLE {relation} ADD CONSTRAINT {constraint} NOT NULL {}{tail} NOT VALID",
                 quote::identifier(column)
             ),
             LockMode::AccessExclusive,

@@ -4,7 +4,7 @@ use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule, validate_with_others};
 use crate::kernel::facts::{ConstraintFacts, RelationFacts};
 use crate::kernel::plan::{Plan, quote, set_not_null};
-use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, LockMode};
+use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, LockMode, NotNull};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -24,11 +24,11 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, kind)) = subject.alter() else { return Vec::new() };
-    let (column, name) = match kind {
+    let (column, written) = match kind {
         AlterKind::SetNotNull { column } => (column, None),
         AlterKind::AddConstraint(constraint) if constraint.kind == ConstraintKind::NotNull && !constraint.not_valid => {
             let Some(column) = constraint.columns.first() else { return Vec::new() };
-            (column, constraint.name.as_deref())
+            (column, Some(constraint.not_null()))
         }
         _ => return Vec::new(),
     };
@@ -37,7 +37,12 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         return Vec::new();
     }
     let message = format!("SET NOT NULL on {column} reads all of {} while nobody may use it", target.described());
-    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(subject, alter, &target, (column, name)))]
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(
+        subject,
+        alter,
+        &target,
+        (column, written.as_ref()),
+    ))]
 }
 
 /// Already NOT NULL, or proven by a valid CHECK of exactly this; a missing column is the server's to answer.
@@ -62,9 +67,8 @@ fn safe(
     subject: &Subject<'_>,
     alter: &AlterTable,
     target: &Target<'_>,
-    column: (&str, Option<&str>),
+    (column, written): (&str, Option<&NotNull>),
 ) -> Result<Plan, &'static str> {
-    let (column, name) = column;
     let table = target.facts.ok_or(UNKNOWN)?;
     if alter.only {
         return Err("ONLY does not go with a CHECK that children inherit");
@@ -80,8 +84,8 @@ fn safe(
     }
     let mut names = subject.names.borrow_mut();
     let mut plan = set_not_null::plan(table, column, subject.facts.major(), &mut names);
-    if name.is_some() {
-        plan.steps = set_not_null::steps(table, column, name, (subject.facts.major(), &mut names));
+    if written.is_some() {
+        plan.steps = set_not_null::steps(table, column, written, (subject.facts.major(), &mut names));
     }
     Ok(plan)
 }

@@ -7,7 +7,7 @@ use crate::kernel::plan::names::{Names, included};
 use crate::kernel::plan::retype::Retype;
 use crate::kernel::plan::{Step, add_constraint, add_index_constraint, helper, quote, retype, set_not_null};
 use crate::kernel::sql::read;
-use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, RelationName, TableConstraint};
+use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, NotNull, RelationName, TableConstraint};
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
@@ -134,7 +134,7 @@ impl<'a> Look<'a> {
         match kind {
             AlterKind::SetNotNull { column } => self.set_not_null(column, None, names, asked),
             AlterKind::AddConstraint(constraint) if constraint.kind == ConstraintKind::NotNull => {
-                self.set_not_null(constraint.columns.first()?, constraint.name.as_deref(), names, asked)
+                self.set_not_null(constraint.columns.first()?, Some(&constraint.not_null()), names, asked)
             }
             AlterKind::ValidateConstraint { name } => {
                 let constraint = self.table.constraint(name)?;
@@ -165,7 +165,13 @@ impl<'a> Look<'a> {
     }
 
     /// From 18 on it is a constraint like others; before, the steps that prove it make it so.
-    fn set_not_null(&self, column: &str, name: Option<&str>, names: &mut Names<'_>, asked: &mut Asked) -> Option<()> {
+    fn set_not_null(
+        &self,
+        column: &str,
+        written: Option<&NotNull>,
+        names: &mut Names<'_>,
+        asked: &mut Asked,
+    ) -> Option<()> {
         if !self.anew.contains(&column) {
             return None;
         }
@@ -175,8 +181,10 @@ impl<'a> Look<'a> {
         let found = self.table.column(column)?;
         asked.not_null.push(column.to_owned());
         if self.facts.major() >= set_not_null::NAMED_FROM && !found.not_null {
-            let name = name.map_or_else(|| names.not_null(self.table, column), str::to_owned);
-            let definition = format!("NOT NULL {}", quote::identifier(&helper("new", column)));
+            let name = written.and_then(|written| written.name.clone());
+            let name = name.unwrap_or_else(|| names.not_null(self.table, column));
+            let new = quote::identifier(&helper("new", column));
+            let definition = format!("NOT NULL {new}{}", set_not_null::tail(written));
             let constraint = ConstraintUse { kind: 'n', ..self.constraint(&name, definition) };
             asked.constraints.push((constraint, vec![column.to_owned()]));
         }

@@ -127,7 +127,8 @@ fn column_constraint(
     match constraint.contype {
         ConstrType::CONSTR_NULL => added.null = true,
         ConstrType::CONSTR_NOTNULL => {
-            added.not_null = Some(NotNull { name: constraint.conname().map(str::to_owned) });
+            let name = constraint.conname().map(str::to_owned);
+            added.not_null = Some(NotNull { name, no_inherit: constraint.is_no_inherit });
         }
         ConstrType::CONSTR_DEFAULT => added.default = Some(default(constraint.raw_expr())?),
         ConstrType::CONSTR_IDENTITY => {

@@ -45,6 +45,8 @@ pub struct AddColumn {
 pub struct NotNull {
     /// `CONSTRAINT name NOT NULL` (kept as a constraint's name from version 18).
     pub name: Option<String>,
+    /// It binds rows of the table itself only (18).
+    pub no_inherit: bool,
 }
 
 /// A serial type: a number with a sequence behind it.
@@ -114,6 +116,14 @@ pub struct TableConstraint {
     pub not_valid: bool,
     /// NOT ENFORCED (18).
     pub not_enforced: bool,
+}
+
+impl TableConstraint {
+    /// As a column's NOT NULL.
+    #[must_use]
+    pub fn not_null(&self) -> NotNull {
+        NotNull { name: self.name.clone(), no_inherit: self.definition_sql.ends_with(" NO INHERIT") }
+    }
 }
 
 /// What a constraint demands.
