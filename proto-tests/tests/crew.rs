@@ -28,7 +28,9 @@ impl Rig {
         owner.rows("create table big(id int primary key, pad text)");
         owner.rows(&format!("insert into big select g, repeat('x', 1000) from generate_series(1, {ROWS}) g"));
         owner.rows("analyze big");
-        let gateway = Gateway::with(&server, &GatewayOptions::jobs("continue", 300));
+        let mut options = GatewayOptions::jobs("continue", 300);
+        options.config = options.config.replacen("[executor]\n", "[executor]\nbackfill_sessions = 2\n", 1);
+        let gateway = Gateway::with(&server, &options);
         Self { server, gateway }
     }
 

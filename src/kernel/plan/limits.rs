@@ -58,7 +58,7 @@ impl Default for Limits {
             cleanup_budget: Duration::from_secs(20),
             batch: Duration::from_millis(30),
             batch_pause_percent: 20,
-            backfill_sessions: 2,
+            backfill_sessions: 1,
             progress: Duration::from_secs(5),
             throttle: Throttle::default(),
         }

@@ -323,7 +323,7 @@ fn changes(settings: &Settings, lines: &mut Vec<String>) {
         duration(executor.transaction_budget)
     ));
     lines.push(format!(
-        "Backfills run in batches of about {} with pauses of {} % of that, those of jobs on up to {} connections to the server.",
+        "Backfills run in batches of about {} with pauses of {} % of that; connections to the server for one of them: {}.",
         duration(executor.batch),
         executor.batch_pause_percent,
         executor.backfill_sessions
