@@ -326,26 +326,37 @@ pub struct ConstraintUse {
 }
 
 impl ConstraintUse {
-    fn assumed(table: &RelationFacts, constraint: &ConstraintFacts) -> Self {
+    /// A valid one of a table of its own (schema and name), which no other table has a part in.
+    #[must_use]
+    pub fn own((schema, table): (&str, &str), name: &str, kind: char) -> Self {
         Self {
-            name: constraint.name.clone(),
-            kind: constraint.kind,
-            definition: constraint.definition.clone(),
-            validated: constraint.validated,
+            name: name.to_owned(),
+            kind,
+            definition: String::new(),
+            validated: true,
             deferrable: false,
             deferred: false,
             comment: None,
             local: true,
             remote: false,
-            schema: table.schema.clone(),
-            table: table.name.clone(),
+            schema: schema.to_owned(),
+            table: table.to_owned(),
             plain: true,
             referenced_schema: None,
             referenced_table: None,
             references_parts: false,
             may_alter: true,
-            columns: constraint.columns.clone(),
+            columns: Vec::new(),
             referenced: Vec::new(),
+        }
+    }
+
+    fn assumed(table: &RelationFacts, constraint: &ConstraintFacts) -> Self {
+        Self {
+            definition: constraint.definition.clone(),
+            validated: constraint.validated,
+            columns: constraint.columns.clone(),
+            ..Self::own((&table.schema, &table.name), &constraint.name, constraint.kind)
         }
     }
 }

@@ -2,12 +2,12 @@
 //! has pages of its own, so they do not wait for each other.
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::{BATCH_STATEMENT_MS, Bounds, Locked, PAUSE_MIN, number, settings};
 use crate::kernel::plan::Backfill;
 use crate::shell::database::{Database, DatabaseError};
 use crate::shell::executor::{Control, cancelled, is_contention, query_within};
-use std::time::Instant;
 
 /// A session that runs batches.
 pub trait Hand: Send {

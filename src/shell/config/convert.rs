@@ -259,8 +259,7 @@ fn executor(section: Section<'_>) -> plan::Limits {
             0..=10_000,
         ))
         .unwrap_or(default.batch_pause_percent),
-        backfill_sessions: usize::try_from(section.number("backfill_sessions", 1, 1..=64))
-            .unwrap_or(default.backfill_sessions),
+        backfill_sessions: section.size("backfill_sessions", default.backfill_sessions, 1..=64),
         progress: section.seconds("progress_s", default.progress, 1..=3_600),
         ..default
     };

@@ -18,11 +18,9 @@ pub(super) struct Colleagues<'a> {
 impl Crew for Colleagues<'_> {
     fn join(&self) -> BoxFuture<'_, Result<Box<dyn Hand>, String>> {
         Box::pin(async {
-            let order = &self.job.order;
-            let who = (order.requester.as_str(), order.database.as_str(), format!("lockkeeper job {}", self.job.id));
             let joined = async {
-                let mut connection = Connection::open(self.target, self.login, who).await?;
-                connect::assume(&mut connection.stage(), order).await?;
+                let mut connection = Connection::of_job((self.target, self.login), self.job).await?;
+                connect::assume(&mut connection.stage(), &self.job.order).await?;
                 Ok(connection)
             };
             match joined.await {

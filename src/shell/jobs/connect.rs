@@ -13,7 +13,7 @@ use super::super::database::{Database, DatabaseError};
 use super::super::side::Side;
 use super::super::store::Backend;
 use super::super::upstream::Upstream;
-use crate::kernel::job::Order;
+use crate::kernel::job::{Job, Order};
 use crate::kernel::relay::Status;
 use crate::kernel::wire::frame::{self, HEADER, server};
 use crate::kernel::wire::message::{self, Reader};
@@ -89,6 +89,13 @@ impl Connection {
         connection.side.out.extend_from_slice(&startup.rebuild(user, database));
         connection.greet(UpstreamAuth::new(user, login, channel(&connection.side.stream))).await?;
         Ok(connection)
+    }
+
+    /// For a run of a job.
+    pub(super) async fn of_job((target, login): (&Target, &UpstreamLogin), job: &Job) -> Result<Self, NotConnected> {
+        let order = &job.order;
+        let who = (order.requester.as_str(), order.database.as_str(), format!("lockkeeper job {}", job.id));
+        Self::open(target, login, who).await
     }
 
     async fn greet(&mut self, mut auth: UpstreamAuth) -> Result<(), NotConnected> {

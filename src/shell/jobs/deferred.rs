@@ -121,8 +121,7 @@ pub(super) async fn ask(jobs: &Jobs, job: &Job) -> Result<(), Short> {
     let Some(after) = &job.order.after else { return Ok(()) };
     let settings = jobs.settings();
     let (target, login) = way_in(&settings, job)?;
-    let who = (job.order.requester.as_str(), job.order.database.as_str(), format!("lockkeeper job {}", job.id));
-    let mut connection = Connection::open(target, &login, who).await?;
+    let mut connection = Connection::of_job((target, &login), job).await?;
     let fate = match Fate::of(&mut connection.stage(), &after.xid).await {
         Ok(fate) => fate,
         Err(DatabaseError::Lost(why)) => return Err(Short::Lose(why)),

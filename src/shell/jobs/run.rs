@@ -141,8 +141,7 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
     let settings = jobs.settings();
     let (target, login) = way_in(&settings, job)?;
     let order = &job.order;
-    let who = (order.requester.as_str(), order.database.as_str(), format!("lockkeeper job {}", job.id));
-    let mut connection = Connection::open(target, &login, who).await?;
+    let mut connection = Connection::of_job((target, &login), job).await?;
     let canceller = connection.canceller();
     let mut stage = connection.stage();
     let backend = connect::assume(&mut stage, order).await?;

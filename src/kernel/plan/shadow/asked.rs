@@ -23,9 +23,9 @@ pub struct Asked {
 
 /// Looks through the statement for it.
 pub struct Look<'a> {
-    pub alter: &'a AlterTable,
-    pub table: &'a RelationFacts,
-    pub facts: &'a Facts,
+    alter: &'a AlterTable,
+    table: &'a RelationFacts,
+    facts: &'a Facts,
     /// Columns that are written anew, and those whose type changes in the catalog only.
     anew: Vec<&'a str>,
     kept: Vec<&'a str>,
@@ -138,8 +138,8 @@ impl<'a> Look<'a> {
             }
             AlterKind::ValidateConstraint { name } => {
                 let constraint = self.table.constraint(name)?;
-                let all = |of: &[&str]| constraint.columns.iter().any(|name| of.contains(&name.as_str()));
-                (all(&self.anew) && !all(&self.kept)).then_some(())
+                let has = |of: &[&str]| constraint.columns.iter().any(|name| of.contains(&name.as_str()));
+                (has(&self.anew) && !has(&self.kept)).then_some(())
             }
             AlterKind::AddConstraint(constraint) => {
                 let columns = Self::columns(constraint);
@@ -181,8 +181,7 @@ impl<'a> Look<'a> {
         let found = self.table.column(column)?;
         asked.not_null.push(column.to_owned());
         if self.facts.major() >= set_not_null::NAMED_FROM && !found.not_null {
-            let name = written.and_then(|written| written.name.clone());
-            let name = name.unwrap_or_else(|| names.not_null(self.table, column));
+            let name = set_not_null::name_of(self.table, column, written, names);
             let new = quote::identifier(&helper("new", column));
             let definition = format!("NOT NULL {new}{}", set_not_null::tail(written));
             let constraint = ConstraintUse { kind: 'n', ..self.constraint(&name, definition) };
@@ -316,25 +315,7 @@ impl<'a> Look<'a> {
     }
 
     fn constraint(&self, name: &str, definition: String) -> ConstraintUse {
-        ConstraintUse {
-            name: name.to_owned(),
-            kind: 'c',
-            definition,
-            validated: true,
-            deferrable: false,
-            deferred: false,
-            comment: None,
-            local: true,
-            remote: false,
-            schema: self.table.schema.clone(),
-            table: self.table.name.clone(),
-            plain: true,
-            referenced_schema: None,
-            referenced_table: None,
-            references_parts: false,
-            may_alter: true,
-            columns: Vec::new(),
-            referenced: Vec::new(),
-        }
+        let table = (self.table.schema.as_str(), self.table.name.as_str());
+        ConstraintUse { definition, ..ConstraintUse::own(table, name, 'c') }
     }
 }

@@ -63,24 +63,9 @@ mod tests {
     #[test]
     fn it_is_one_statement_for_keys_of_partitioned_tables_only() {
         let key = ConstraintUse {
-            name: "it's a key".to_owned(),
-            kind: 'f',
-            definition: String::new(),
-            validated: true,
-            deferrable: false,
-            deferred: false,
-            comment: None,
-            local: true,
-            remote: false,
-            schema: "s".to_owned(),
-            table: "t".to_owned(),
-            plain: true,
-            referenced_schema: None,
-            referenced_table: None,
             references_parts: true,
-            may_alter: true,
             columns: vec!["a".to_owned(), "b".to_owned()],
-            referenced: Vec::new(),
+            ..ConstraintUse::own(("s", "t"), "it's a key", 'f')
         };
         let text = named(&key, 15).unwrap();
         write::reads_back(&text).unwrap();
