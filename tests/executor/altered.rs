@@ -38,6 +38,7 @@ const ALIKE: &[(u32, &str)] = &[
     (17, "ALTER TABLE t ALTER COLUMN twice SET EXPRESSION AS (0), ADD x int GENERATED ALWAYS AS (place) STORED"),
     (18, "ALTER TABLE t ADD x int GENERATED ALWAYS AS (place + 1) VIRTUAL NOT NULL"),
     (18, "ALTER TABLE t ADD x int GENERATED ALWAYS AS (place + 1) CONSTRAINT there NOT NULL CHECK (x > 0)"),
+    (18, "ALTER TABLE t ADD x int GENERATED ALWAYS AS (place + 1) STORED NOT NULL NO INHERIT"),
 ];
 
 /// What some row stands in the way of.

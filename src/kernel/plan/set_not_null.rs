@@ -32,8 +32,7 @@ pub fn plan(table: &RelationFacts, column: &str, major: u32, names: &mut Names<'
 pub fn steps(table: &RelationFacts, column: &str, written: Option<&NotNull>, by: (u32, &mut Names<'_>)) -> Vec<Step> {
     let (major, names) = by;
     if major >= NAMED_FROM {
-        let name = written.and_then(|written| written.name.clone());
-        let name = name.unwrap_or_else(|| names.not_null(table, column));
+        let name = name_of(table, column, written, names);
         return named(table, column, &name, tail(written));
     }
     let name = names.constraint(table, column, "nn");
@@ -83,7 +82,13 @@ pub fn proven(table: &RelationFacts, column: &str, name: &str) -> Vec<Step> {
     ]
 }
 
-/// What follows the column in its definition.
+/// The name as written, or as the server would choose it (18).
+pub(super) fn name_of(table: &RelationFacts, column: &str, written: Option<&NotNull>, names: &mut Names<'_>) -> String {
+    let name = written.and_then(|written| written.name.clone());
+    name.unwrap_or_else(|| names.not_null(table, column))
+}
+
+/// What follows NOT NULL and its column.
 pub(super) fn tail(written: Option<&NotNull>) -> &'static str {
     if written.is_some_and(|written| written.no_inherit) { " NO INHERIT" } else { "" }
 }

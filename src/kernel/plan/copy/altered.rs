@@ -4,7 +4,7 @@
 use crate::kernel::facts::{Facts, RelationFacts};
 use crate::kernel::plan::names::Names;
 use crate::kernel::plan::retype::{self, Retype, Work};
-use crate::kernel::plan::set_not_null::NAMED_FROM;
+use crate::kernel::plan::set_not_null::{self, NAMED_FROM};
 use crate::kernel::plan::{add_column, add_constraint, quote};
 use crate::kernel::sql::statement::{
     AddColumn, AlterAction, AlterKind, AlterTable, ConstraintKind, Generated, TableConstraint,
@@ -87,13 +87,14 @@ impl Altered {
         let mut text = format!("ADD COLUMN {}", add_column::definition(column));
         text.push_str(&value(column, facts)?);
         if let Some(not_null) = &column.not_null {
-            let name = match &not_null.name {
-                Some(written) => Some(written.clone()),
-                None if facts.major() >= NAMED_FROM => Some(names.constraint(table, &column.name, "not_null")),
-                None => None,
+            let name = if facts.major() >= NAMED_FROM {
+                Some(set_not_null::name_of(table, &column.name, Some(not_null), names))
+            } else {
+                not_null.name.clone()
             };
             text.extend(name.map(|name| format!(" CONSTRAINT {}", quote::identifier(&name))));
             text.push_str(" NOT NULL");
+            text.push_str(set_not_null::tail(Some(not_null)));
         }
         self.actions.push(text);
         for constraint in &column.constraints {
