@@ -75,7 +75,11 @@ pub async fn fill<D: Database>(
     written: &mut u64,
 ) -> Result<(), DatabaseError> {
     let mut pages = Pages::look_up(db, job).await?;
-    if let Some(place) = bounds.from.and_then(Place::read) {
+    let into = match job.copies() {
+        Some(copy) => copy::file(db, copy).await?,
+        None => None,
+    };
+    if let Some(place) = bounds.from.and_then(Place::read).filter(|place| place.into == into) {
         pages.skip_to(place);
         let (before, all) = (pages.skipped(), pages.total());
         tell(Progress::Note(format!("an earlier run has walked {before} of {all} pages: this one goes on after them")));
@@ -102,6 +106,8 @@ pub async fn fill<D: Database>(
         wal: None,
         marked: None,
         is_first: true,
+        into,
+        copied_again: None,
     };
     let ended = match &job.write {
         Some(RowWrite::Move) => filler.compact().await,
@@ -147,6 +153,9 @@ struct Filler<'a, D> {
     /// When a place was last told: of the first walk, as later ones begin anew.
     marked: Option<Instant>,
     is_first: bool,
+    /// The file that rows are copied to, and when those that had changed last were.
+    into: Option<u32>,
+    copied_again: Option<Instant>,
 }
 
 impl<D: Database> Filler<'_, D> {
@@ -277,7 +286,7 @@ impl<D: Database> Filler<'_, D> {
         }
         self.marked = Some(Instant::now());
         transaction(self.db, FLUSH, &[]).await?;
-        (self.tell)(Progress::Walked(part.place(page).to_string()));
+        (self.tell)(Progress::Walked(part.place(page, self.into).to_string()));
         Ok(())
     }
 

@@ -54,6 +54,9 @@ pub struct RowCopy {
     pub again: Vec<String>,
     /// Whether both hold the same, but for what is still to be copied again.
     pub same_sql: String,
+    /// Both tables outlive a crash of the server, so that a later run can go on where this one has come to.
+    #[serde(default)]
+    pub lasting: bool,
     /// Why they may not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differs: Option<Differs>,

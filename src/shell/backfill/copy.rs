@@ -2,8 +2,11 @@
 //! what changes afterwards was noted by then, and is copied again from time to time, and once more at the end.
 //!
 //! A batch goes by pages, or by the order that the copy is to have: then it ends between two rows that differ in that
-//! order, so a crowd of equal ones is one batch. The copy begins empty: what an interrupted run has left is not trusted,
-//! because a crash of the server empties unlogged tables.
+//! order, so a crowd of equal ones is one batch.
+//!
+//! By pages, a later run goes on where an earlier one has told that it had come to. Otherwise the copy begins empty: what
+//! a crash of the server has left of unlogged tables cannot be told, and places in an order are not written down, for
+//! they would be values of the table.
 
 use std::time::Duration;
 
@@ -25,7 +28,10 @@ const ROUNDS_MAX: u32 = 100;
 
 impl<D: Database> Filler<'_, D> {
     pub(super) async fn copy(&mut self, copy: &RowCopy, pages: &pages::Pages) -> Result<(), DatabaseError> {
-        self.all_at_once(&[format!("TRUNCATE ONLY {}", copy.into)]).await?;
+        if pages.skipped() == 0 {
+            self.all_at_once(&[format!("TRUNCATE ONLY {}", copy.into)]).await?;
+            self.into = file(self.db, copy).await?;
+        }
         match &copy.order {
             Some(order) => self.copy_in_order(copy, order, pages.total()).await?,
             None => self.copy_by_page(copy, pages).await?,
@@ -40,12 +46,15 @@ impl<D: Database> Filler<'_, D> {
 
     async fn copy_by_page(&mut self, copy: &RowCopy, pages: &pages::Pages) -> Result<(), DatabaseError> {
         for part in pages.parts() {
-            let mut from = 0;
+            let mut from = part.from;
             while from < part.pages {
                 let to = (from + self.pace.pages()).min(part.pages);
                 let rows = pages::between("ctid", (from, to));
                 self.batch_of(copy, &rows, to - from).await?;
                 from = to;
+                if copy.lasting {
+                    self.mark(part, from).await?;
+                }
             }
         }
         Ok(())
@@ -106,9 +115,9 @@ impl<D: Database> Filler<'_, D> {
         self.pace.took(pages, took);
         self.pages += pages;
         self.after_batch(took).await?;
-        if self.marked.is_none_or(|at| at.elapsed() >= AGAIN_EVERY) {
+        if self.copied_again.is_none_or(|at| at.elapsed() >= AGAIN_EVERY) {
             self.all_at_once(&copy.again).await?;
-            self.marked = Some(Instant::now());
+            self.copied_again = Some(Instant::now());
         }
         Ok(())
     }
@@ -157,6 +166,13 @@ impl<D: Database> Filler<'_, D> {
         let relation = quoted(&self.job.relation);
         Ok(format!("the copy of {relation} does not hold the same rows: it is not put in its place"))
     }
+}
+
+/// The file that the copy is in: another one once it was made anew or emptied.
+pub(super) async fn file<D: Database>(db: &mut D, copy: &RowCopy) -> Result<Option<u32>, DatabaseError> {
+    let sql = format!("SELECT pg_catalog.pg_relation_filenode(pg_catalog.to_regclass({}))", literal(&copy.into));
+    let rows = db.query(&sql, &[]).await?;
+    Ok(rows.concat().into_iter().flatten().find_map(|file| file.parse().ok()))
 }
 
 /// The rows of one batch, by the order.

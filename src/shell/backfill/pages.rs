@@ -58,11 +58,14 @@ pub(super) struct Place {
     oid: u32,
     file: u32,
     page: u64,
+    /// The file that the rows were copied to.
+    pub(super) into: Option<u32>,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.oid, self.file, self.page)
+        write!(f, "{}/{}/{}", self.oid, self.file, self.page)?;
+        self.into.map_or(Ok(()), |into| write!(f, "/{into}"))
     }
 }
 
@@ -74,14 +77,18 @@ impl Place {
             oid: parts.next()?.parse().ok()?,
             file: parts.next()?.parse().ok()?,
             page: parts.next()?.parse().ok()?,
+            into: match parts.next() {
+                Some(into) => Some(into.parse().ok()?),
+                None => None,
+            },
         };
         parts.next().is_none().then_some(place)
     }
 }
 
 impl Part {
-    pub(super) fn place(&self, page: u64) -> Place {
-        Place { oid: self.oid, file: self.file, page }
+    pub(super) fn place(&self, page: u64, into: Option<u32>) -> Place {
+        Place { oid: self.oid, file: self.file, page, into }
     }
 }
 
@@ -247,10 +254,12 @@ mod tests {
 
     #[test]
     fn a_place_is_read_as_it_is_written() {
-        let place = part(16_400, 16_500, 9).place(7);
-        assert_eq!(place.to_string(), "16400/16500/7");
-        assert_eq!(Place::read("16400/16500/7"), Some(place));
-        for text in ["", "1/2", "1/2/3/4", "a/2/3", "1/2/-3"] {
+        for (into, text) in [(None, "16400/16500/7"), (Some(16_600), "16400/16500/7/16600")] {
+            let place = part(16_400, 16_500, 9).place(7, into);
+            assert_eq!(place.to_string(), text);
+            assert_eq!(Place::read(text), Some(place));
+        }
+        for text in ["", "1/2", "1/2/3/4/5", "1/2/3/", "a/2/3", "1/2/-3"] {
             assert_eq!(Place::read(text), None, "{text}");
         }
     }

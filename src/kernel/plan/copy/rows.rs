@@ -4,7 +4,7 @@
 //! then, and no unique index of it can be hurt on the way.
 
 use super::{Copy, regclass};
-use crate::kernel::facts::COPY_TRIGGER;
+use crate::kernel::facts::{COPY_TRIGGER, Persistence};
 use crate::kernel::plan::{Action, Backfill, Differs, RowCopy, RowWrite, SortedBy, Step, quote};
 use crate::kernel::sql::statement::LockMode;
 
@@ -97,6 +97,7 @@ impl Copy<'_> {
             order,
             again: self.again(true),
             same_sql: self.same(),
+            lasting: [self.table.persistence, self.persistence()] == [Persistence::Permanent; 2],
             differs: self.computed_otherwise(),
         };
         Step {
