@@ -18,7 +18,7 @@ pub use naming::NameKind;
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 pub use whole::{
     COPY_TRIGGER, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholeSequence, WholeTrigger,
-    shape,
+    WholeView, shape,
 };
 
 mod partition;

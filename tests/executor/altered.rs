@@ -62,7 +62,7 @@ const NOT: &[(&str, &str)] = &[
     ("ALTER TABLE t ADD x positive DEFAULT 1 REFERENCES customer", "REFERENCES of the new column x"),
     ("ALTER TABLE t ADD x positive, DROP note", "does more than"),
     ("ALTER TABLE t ADD x positive, SET UNLOGGED", "does more than"),
-    ("ALTER TABLE t ALTER id TYPE positive", "told apart"),
+    ("ALTER TABLE line ALTER id TYPE positive", "told apart"),
     ("ALTER TABLE line ALTER customer_id TYPE positive", "foreign key of_customer"),
     ("ALTER TABLE t ALTER number TYPE positive", "identity"),
 ];

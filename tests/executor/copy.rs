@@ -1,16 +1,12 @@
-//! A table copied beside itself: it ends as the statement would have left it, with the rows that others wrote meanwhile;
-//! wherever it stops, it goes on or is taken back.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+//! A table copied beside itself: it ends as the statement would have left it; wherever it stops, it goes on or is taken back.
 
 use lockkeeper::kernel::plan::{Plan, undo};
 use lockkeeper::shell::database::Database;
 use lockkeeper::shell::executor::Outcome;
 
+use crate::busy::while_others_write;
 use crate::cluster::Cluster;
-use crate::compact::{PART, done, watched};
+use crate::compact::done;
 use crate::run::go;
 use crate::wire::Wire;
 use crate::{offered, session};
@@ -64,6 +60,19 @@ const SHOP: &[&str] = &[
     "COMMENT ON POLICY mine ON t IS 'policy'",
     "COMMENT ON STATISTICS t_stat IS 'statistics'",
     "COMMENT ON SEQUENCE t_number_seq IS 'sequence'",
+    "CREATE VIEW plain AS SELECT id, place, \"Odd \"\"name\", customer_id AS whose, note FROM t",
+    "CREATE VIEW \"Odd view\" (one, \"Two\") WITH (security_barrier, check_option = local) AS SELECT id, note FROM t WHERE place > 3",
+    "CREATE VIEW grouped AS SELECT t.id, place, count(*) AS lines, t::text AS whole FROM t JOIN customer c ON c.id = t.customer_id GROUP BY t.id",
+    "CREATE VIEW above AS SELECT g.id, p.note FROM grouped g JOIN plain p USING (id) WHERE EXISTS (SELECT FROM t WHERE t.id = p.id)",
+    "CREATE MATERIALIZED VIEW kept AS SELECT one FROM \"Odd view\"",
+    "ALTER VIEW plain ALTER note SET DEFAULT 'by the view'",
+    "CREATE TRIGGER instead INSTEAD OF DELETE ON plain FOR EACH ROW EXECUTE FUNCTION stamp()",
+    "CREATE VIEW counted AS SELECT 1 FROM t",
+    "CREATE RULE quiet AS ON UPDATE TO grouped DO INSTEAD NOTHING",
+    "ALTER VIEW plain OWNER TO copy_owner",
+    "GRANT SELECT, UPDATE (note) ON plain TO copy_reader",
+    "COMMENT ON VIEW plain IS 'view'",
+    "COMMENT ON COLUMN \"Odd view\".\"Two\" IS 'column of a view'",
     "DELETE FROM t WHERE id % 7 = 0",
     "CREATE TABLE empty (id int PRIMARY KEY, a int)",
 ];
@@ -89,6 +98,7 @@ UNION ALL SELECT format('%s %s', description, (pg_identify_object(classoid, objo
 UNION ALL SELECT format('%s owned by %s %s %s', objid::regclass, refobjid::regclass, refobjsubid > 0, deptype) FROM pg_depend \
     JOIN pg_class s ON s.oid = objid AND s.relkind = 'S' WHERE refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
 UNION ALL SELECT format('%s %s %s %s', sequencename, start_value, increment_by, last_value) FROM pg_sequences
+UNION ALL SELECT format('%s: %s', ev_class::regclass, pg_get_ruledef(oid)) FROM pg_rewrite WHERE ev_class >= 16384
 UNION ALL SELECT format('type %s', typname) FROM pg_type WHERE typnamespace = 'public'::regnamespace
 UNION ALL SELECT format('function %s', proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 UNION ALL SELECT format('rows %s %s', count(*), md5(string_agg(w::text, ',' ORDER BY id))) FROM t w
@@ -101,7 +111,13 @@ const NOT: &[(&str, &str)] = &[
     ("CREATE TABLE no (id int PRIMARY KEY DEFERRABLE)", "told apart"),
     ("CREATE TABLE no (id int PRIMARY KEY); CREATE TABLE other (id int REFERENCES no)", "foreign key"),
     ("CREATE TABLE no (id int PRIMARY KEY, up int REFERENCES no)", "foreign key"),
-    ("CREATE TABLE no (id int PRIMARY KEY); CREATE VIEW other AS SELECT id FROM no", "view copy_not.other"),
+    ("CREATE TABLE no (id int PRIMARY KEY); CREATE TEMP VIEW other AS SELECT id FROM no", "is temporary"),
+    (
+        "CREATE TABLE no (id int PRIMARY KEY); CREATE VIEW other AS SELECT 1 AS a; \
+         CREATE RULE r AS ON INSERT TO other DO INSTEAD INSERT INTO no VALUES (1)",
+        "rule r on view copy_not.other",
+    ),
+    ("CREATE TABLE no (id int PRIMARY KEY); CREATE VIEW other AS SELECT no FROM no", "view copy_not.other"),
     (
         "CREATE TABLE no (id int PRIMARY KEY); CREATE MATERIALIZED VIEW other AS SELECT id FROM no",
         "view copy_not.other",
@@ -310,12 +326,18 @@ async fn goes_on_or_back(cluster: &Cluster, admin: &mut Wire) {
     let refused = db.execute("TRUNCATE t").await.unwrap_err();
     assert_eq!(refused.code(), Some("55006"), "{refused}");
     // Whoever changes the table meanwhile has the last word.
-    db.run("CREATE VIEW late AS SELECT id FROM t").await;
-    let Outcome::Failed(_, stopped) = go(&mut db, &plan).await else { panic!("it was changed") };
-    assert!(stopped.error.to_string().contains("was changed while it was copied"), "{stopped:?}");
-    // What that run did is taken back; what an earlier one did is not its own.
+    for (change, back) in [
+        ("CREATE VIEW late AS SELECT id FROM t", "DROP VIEW late"),
+        ("ALTER VIEW plain SET (security_barrier)", "ALTER VIEW plain RESET (security_barrier)"),
+        ("CREATE OR REPLACE VIEW counted AS SELECT 2 FROM t", "CREATE OR REPLACE VIEW counted AS SELECT 1 FROM t"),
+    ] {
+        db.run(change).await;
+        let Outcome::Failed(_, stopped) = go(&mut db, &plan).await else { panic!("it was changed: {change}") };
+        assert!(stopped.error.to_string().contains("was changed while it was copied"), "{change}: {stopped:?}");
+        db.run(back).await;
+    }
+    // What those runs did is taken back; what an earlier one did is not its own.
     done(go(&mut db, &undo::plan(&plan, &[0, 1]).unwrap()).await);
-    db.run("DROP VIEW late").await;
     assert_eq!(db.run(CATALOG).await, before, "after it was changed");
     // Cut off anywhere, it goes on.
     for cut in [5, 20, 40, 47, 60, 75, 90, 103, 115, 130, 150, 170] {
@@ -332,89 +354,4 @@ async fn goes_on_or_back(cluster: &Cluster, admin: &mut Wire) {
         assert!(after.iter().all(|line| !format!("{line:?}").contains("lockkeeper")), "cut at {cut}: {after:#?}");
         assert_eq!(after.len(), before.len(), "cut at {cut}");
     }
-}
-
-/// Every change goes to the table and to a twin of it in one transaction: in the end both are the same.
-fn writer(mut db: Wire, stop: &Arc<AtomicBool>, (round, number): (u64, u64)) -> tokio::task::JoinHandle<u64> {
-    let stop = stop.clone();
-    tokio::spawn(async move {
-        let mut count = 0_u64;
-        while !stop.load(Ordering::Relaxed) {
-            count += 1;
-            let id = (count * 7919 % 20_000) * 2 + number;
-            let new = round * 2_000_000 + count * 2 + number;
-            let far = new + 1_000_000;
-            let level = if count.is_multiple_of(3) { "REPEATABLE READ" } else { "READ COMMITTED" };
-            let change = match count % 4 {
-                0 => format!("INSERT INTO $ (id, a, u) VALUES ({new}, {count}, {new})"),
-                1 => format!("UPDATE $ SET a = a + 1 WHERE id = {id}"),
-                2 => format!("UPDATE $ SET id = {far}, u = -u WHERE id = {id}"),
-                _ => format!("DELETE FROM $ WHERE id = {id}"),
-            };
-            let end = if count.is_multiple_of(11) { "ROLLBACK" } else { "COMMIT" };
-            let mut statements = vec![format!("BEGIN ISOLATION LEVEL {level}"), "SELECT count(*) FROM one".to_owned()];
-            statements.extend([change.replace('$', "t"), change.replace('$', "twin"), end.to_owned()]);
-            for sql in statements {
-                db.run(&sql).await;
-            }
-            db.log.clear();
-        }
-        count
-    })
-}
-
-async fn while_others_write(cluster: &Cluster) {
-    let schema = "copy_busy";
-    let mut db = session(cluster, schema).await;
-    for sql in [
-        "CREATE TABLE one AS SELECT 1",
-        "CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL, u int UNIQUE)",
-        "CREATE INDEX t_a ON t (a)",
-        "INSERT INTO t SELECT n, hashint4(n) & 65535, n FROM generate_series(1, 60000) n",
-        "CREATE TABLE twin (LIKE t INCLUDING ALL)",
-        "INSERT INTO twin SELECT * FROM t",
-        "ANALYZE",
-    ] {
-        db.run(sql).await;
-    }
-    for (round, sql) in [
-        (1, "CLUSTER t USING t_a"),
-        (2, "ALTER TABLE t SET UNLOGGED"),
-        (3, "ALTER TABLE t SET LOGGED"),
-        (4, "ALTER TABLE t ADD x int GENERATED ALWAYS AS (a % 7) STORED NOT NULL CHECK (x > -8)"),
-    ] {
-        let plan = planned(&mut db, sql).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let writers: Vec<_> = {
-            let mut all = Vec::new();
-            for number in 0..2 {
-                all.push(writer(session(cluster, schema).await, &stop, (round, number)));
-            }
-            all
-        };
-        let locks = watched(session(cluster, schema).await, &stop);
-        let started = Instant::now();
-        let outcome = go(&mut db, &plan).await;
-        let took = started.elapsed();
-        stop.store(true, Ordering::Relaxed);
-        let mut written = 0;
-        for writer in writers {
-            written += writer.await.unwrap();
-        }
-        let locked = locks.await.unwrap();
-        done(outcome);
-        println!(
-            "  {sql}: {written} transactions meanwhile, longest strong lock {:?}, longest wait {:?}",
-            locked.held, locked.waited
-        );
-        let differ = "SELECT count(*) FROM ((SELECT id, a, u FROM t EXCEPT ALL TABLE twin) UNION ALL (TABLE twin EXCEPT ALL SELECT id, a, u FROM t)) d";
-        assert_eq!(db.one(differ).await, "0", "PostgreSQL {}: {sql}", cluster.major);
-        assert!(locked.held * PART < took, "PostgreSQL {}: {sql}: {locked:?} of {took:?}", cluster.major);
-        // The same through the indexes.
-        db.run("SET enable_seqscan = off").await;
-        let by_index = "SELECT count(*) FROM twin w WHERE NOT EXISTS (SELECT FROM t WHERE t.id = w.id AND t.u = w.u)";
-        assert_eq!(db.one(by_index).await, "0", "{sql}");
-        db.run("RESET enable_seqscan").await;
-    }
-    assert_eq!(db.one("SELECT count(*) FROM t WHERE x IS DISTINCT FROM a % 7").await, "0");
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod altered;
+mod busy;
 mod cluster;
 mod compact;
 mod copy;

@@ -44,6 +44,7 @@ create table shelf(id int generated always as identity primary key, n serial, pl
   sum int generated always as (place + 1) stored);
 insert into shelf (place, customer_id, note, code) select hashint4(g) & 255, 1 + g % 200, 'note ' || g, 'code' || g from generate_series(1, 4000) g;
 create index shelf_place on shelf (place) include (note);
+create view shelved as select id, note from shelf where place > 3;
 create statistics shelf_s on place, customer_id from shelf;
 create function touched() returns trigger language plpgsql as 'begin return new; end';
 create trigger touched before update on shelf for each row execute function touched();

@@ -26,6 +26,9 @@ pub struct Whole {
     pub policies: Vec<WholePolicy>,
     pub statistics_objects: Vec<StatisticsUse>,
     pub sequences: Vec<WholeSequence>,
+    /// Views over it.
+    #[serde(default)]
+    pub views: Vec<WholeView>,
     /// Whatever else depends on it: `view v`.
     pub others: Vec<String>,
     pub row_security: bool,
@@ -121,6 +124,22 @@ pub struct WholePolicy {
     pub comment: Option<String>,
 }
 
+/// A view, not a materialized one, whose query names the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WholeView {
+    pub schema: String,
+    pub name: String,
+    pub owner: String,
+    /// Its query.
+    pub definition: String,
+    /// `security_barrier=true`.
+    pub options: Vec<String>,
+    /// It is a session's own.
+    pub temporary: bool,
+    /// The role has the rights of its owner, and may make views in its schema.
+    pub may_replace: bool,
+}
+
 /// A sequence that a column owns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WholeSequence {
@@ -134,7 +153,8 @@ pub struct WholeSequence {
 /// Triggers of ours that note what changes while a table is copied.
 pub const COPY_TRIGGER: &str = "zzz_lockkeeper_copy";
 
-/// An expression over a table's oid that gives another text whenever its definition has changed, or what depends on it:
+/// An expression over a table's oid that gives another text whenever its definition has changed, or that of a view over
+/// it, or what depends on it:
 /// it is looked up when a plan is made, and asked again before another table takes this one's place. Rows are no part of
 /// it, nor what VACUUM and ANALYZE write, nor triggers of ours.
 #[must_use]
@@ -148,6 +168,7 @@ pub fn shape(oid: &str) -> String {
     let is_class = "OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid";
     let is_type = "OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid";
     let is_trigger = "OPERATOR(pg_catalog.=) 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid";
+    let is_rule = "OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid";
     let is_it = format!("OPERATOR(pg_catalog.=) {oid}");
     let parts = [
         all(&format!("({class})"), &format!("pg_catalog.pg_class c WHERE c.oid {is_it}"), "c.oid"),
@@ -173,6 +194,15 @@ pub fn shape(oid: &str) -> String {
             "t.oid",
         ),
         all("pg_catalog.to_jsonb(p)", &format!("pg_catalog.pg_policy p WHERE p.polrelid {is_it}"), "p.oid"),
+        all(
+            "pg_catalog.concat_ws(' ', r.oid, r.ev_action, v.relname, v.relnamespace, v.relowner, v.reloptions)",
+            &format!(
+                "pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) r.ev_class \
+                 WHERE r.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT d.objid FROM pg_catalog.pg_depend d \
+                 WHERE d.classid {is_rule} AND d.refclassid {is_class} AND d.refobjid {is_it}))"
+            ),
+            "r.oid",
+        ),
         all(
             "pg_catalog.to_jsonb(e)",
             &format!("pg_catalog.pg_description e WHERE e.objoid {is_it} AND e.classoid {is_class}"),

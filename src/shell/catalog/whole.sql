@@ -23,6 +23,14 @@ WITH guard AS MATERIALIZED (
         OR d.refobjid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT o.oid FROM owned o WHERE o.attidentity OPERATOR(pg_catalog.<>) ''::pg_catalog."char")))
     OR d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid
       AND (d.refobjid OPERATOR(pg_catalog.=) tab.reltype OR d.refobjid OPERATOR(pg_catalog.=) tab.typarray)
+), views AS MATERIALIZED (
+  SELECT r.oid AS rule, v.oid, v.relname, v.relnamespace, v.relowner, v.reloptions, v.relpersistence
+  FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) r.ev_class
+  WHERE r.rulename OPERATOR(pg_catalog.=) '_RETURN'::pg_catalog.name AND v.relkind OPERATOR(pg_catalog.=) 'v'::pg_catalog."char"
+    AND r.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT d.objid FROM pg_catalog.pg_depend d
+      WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid
+        AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+        AND d.refobjid OPERATOR(pg_catalog.=) $2::pg_catalog.oid))
 ), others AS MATERIALIZED (
   SELECT d.classid, d.objid, d.objsubid FROM depends d, tab
   WHERE NOT CASE
@@ -43,6 +51,8 @@ WITH guard AS MATERIALIZED (
         AND (g.tgrelid OPERATOR(pg_catalog.=) tab.oid OR g.tgisinternal))
     WHEN d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid
       THEN EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.oid OPERATOR(pg_catalog.=) d.objid AND p.polrelid OPERATOR(pg_catalog.=) tab.oid)
+    WHEN d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid
+      THEN EXISTS (SELECT FROM views v WHERE v.rule OPERATOR(pg_catalog.=) d.objid)
     WHEN d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass::pg_catalog.oid
       THEN EXISTS (SELECT FROM pg_catalog.pg_statistic_ext s WHERE s.oid OPERATOR(pg_catalog.=) d.objid AND s.stxrelid OPERATOR(pg_catalog.=) tab.oid)
     ELSE false END
@@ -133,6 +143,13 @@ SELECT pg_catalog.json_build_object(
         FROM pg_catalog.aclexplode(s.relacl) AS x WHERE x.grantee OPERATOR(pg_catalog.<>) s.relowner), '[]'::pg_catalog.json)) ORDER BY s.relname)
     FROM owned s JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) s.relnamespace
     JOIN pg_catalog.pg_sequence q ON q.seqrelid OPERATOR(pg_catalog.=) s.oid), '[]'::pg_catalog.json),
+  'views', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'name', v.relname,
+      'owner', pg_catalog.pg_get_userbyid(v.relowner), 'definition', pg_catalog.pg_get_viewdef(v.oid),
+      'options', COALESCE(pg_catalog.array_to_json(v.reloptions), '[]'::pg_catalog.json),
+      'temporary', v.relpersistence OPERATOR(pg_catalog.=) 't'::pg_catalog."char",
+      'may_replace', pg_catalog.pg_has_role(v.relowner, 'USAGE') AND pg_catalog.has_schema_privilege(n.oid, 'CREATE')
+        AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')) ORDER BY v.oid)
+    FROM views v JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) v.relnamespace), '[]'::pg_catalog.json),
   'others', COALESCE((SELECT pg_catalog.json_agg(u.what ORDER BY u.what) FROM (
       SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) AS what FROM others d GROUP BY 1) u), '[]'::pg_catalog.json),
   'row_security', tab.relrowsecurity, 'forced_row_security', tab.relforcerowsecurity,

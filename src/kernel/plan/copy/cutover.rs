@@ -10,13 +10,17 @@ use crate::kernel::sql::statement::LockMode;
 impl Copy<'_> {
     pub(super) fn cut_over(&self) -> Result<Step, String> {
         let (relation, copy) = (self.relation(), self.copy());
-        let mut all = vec![format!("LOCK TABLE {relation} IN ACCESS EXCLUSIVE MODE"), self.unchanged()];
+        let mut all = self.views_locked();
+        all.extend([format!("LOCK TABLE {relation} IN ACCESS EXCLUSIVE MODE"), self.unchanged()]);
         all.extend(self.again(false));
         all.extend(self.whole.sequences.iter().flat_map(|sequence| self.sequence(sequence)));
         all.push(format!("DROP TABLE {}", self.log()));
-        all.push(format!("DROP TABLE {relation}"));
-        all.push(format!("DROP FUNCTION {}()", self.function()));
+        let old = helper("old", &self.table.name);
+        all.push(format!("ALTER TABLE {relation} RENAME TO {}", quote::identifier(&old)));
         all.push(format!("ALTER TABLE {copy} RENAME TO {}", quote::identifier(&self.table.name)));
+        all.extend(self.views_again());
+        all.push(format!("DROP TABLE {}", quote::qualified(&self.table.schema, &old)));
+        all.push(format!("DROP FUNCTION {}()", self.function()));
         let index = |one: &WholeIndex| {
             let name = quote::qualified(&self.table.schema, &aside(&one.index.name));
             format!("ALTER INDEX {name} RENAME TO {}", quote::identifier(&one.index.name))

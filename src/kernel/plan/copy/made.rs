@@ -1,14 +1,14 @@
 //! The copy itself: an empty table like the old one, and what is made on it while nobody else uses it.
 
 use super::{Anew, Copy, aside, beside, on_copy, regclass};
-use crate::kernel::facts::{Persistence, StatisticsUse, WholeIndex};
+use crate::kernel::facts::{Persistence, StatisticsUse, WholeConstraint, WholeIndex};
 use crate::kernel::plan::rename::{granted, grantee};
 use crate::kernel::plan::shadow::index_body;
 use crate::kernel::plan::{Reworded, Step, quote};
 use crate::kernel::sql::statement::LockMode;
 
 impl Copy<'_> {
-    /// The copy with the index of its key, and the table for keys of changed rows.
+    /// The copy with its key, and the table for keys of changed rows.
     pub(super) fn make(&self) -> Result<Step, String> {
         let (copy, log) = (self.copy(), self.log());
         let mut all = vec![self.create()];
@@ -23,6 +23,7 @@ impl Copy<'_> {
             (!actions.is_empty()).then(|| format!("ALTER TABLE {copy} {}", actions.join(", ")))
         }));
         all.push(self.index(self.key)?);
+        all.extend(self.owner(self.key).map(|owner| self.owned(self.key, owner)));
         let keys = self.key().into_iter().enumerate();
         let keys: Vec<String> = keys.map(|(at, key)| format!("{} AS k{at}", quote::identifier(key))).collect();
         all.push(format!(
@@ -89,10 +90,34 @@ impl Copy<'_> {
         Ok(format!("CREATE {unique}INDEX {} ON {} {body}", quote::identifier(&aside(&index.name)), self.copy()))
     }
 
+    /// All but that of the key.
+    fn others(&self) -> impl Iterator<Item = &WholeIndex> {
+        self.whole.indexes.iter().filter(|one| one.index.name != self.key.index.name)
+    }
+
+    /// The constraint that the index belongs to.
+    fn owner(&self, of: &WholeIndex) -> Option<&WholeConstraint> {
+        let owner = of.index.constraint.as_deref()?;
+        self.whole.constraints.iter().find(|constraint| constraint.name == owner)
+    }
+
+    /// Makes the constraint of the index.
+    fn owned(&self, of: &WholeIndex, owner: &WholeConstraint) -> String {
+        let name = quote::identifier(&aside(&of.index.name));
+        let words = if owner.kind == 'p' { "PRIMARY KEY" } else { "UNIQUE" };
+        let mut add = format!("ALTER TABLE {} ADD CONSTRAINT {name} {words} USING INDEX {name}", self.copy());
+        if owner.deferrable {
+            add.push_str(" DEFERRABLE");
+        }
+        if owner.deferred {
+            add.push_str(" INITIALLY DEFERRED");
+        }
+        add
+    }
+
     /// Built at once: nobody else uses the copy.
     pub(super) fn indexes(&self) -> Result<Vec<Step>, String> {
-        let others = self.whole.indexes.iter().filter(|one| one.index.name != self.key.index.name);
-        others
+        self.others()
             .map(|one| {
                 let name = quote::qualified(&self.table.schema, &aside(&one.index.name));
                 let unique = Reworded {
@@ -109,27 +134,16 @@ impl Copy<'_> {
             .collect()
     }
 
-    /// Keys and extended statistics, under names of their own.
+    /// Other keys and extended statistics, under names of their own.
     pub(super) fn constraints(&self) -> Result<Option<Step>, String> {
         let copy = self.copy();
         let mut all = Vec::new();
         let (mut there, mut undo) = (Vec::new(), Vec::new());
-        for one in &self.whole.indexes {
-            let owner = one.index.constraint.as_deref();
-            let Some(owner) = self.whole.constraints.iter().find(|key| Some(key.name.as_str()) == owner) else {
-                continue;
-            };
+        for one in self.others() {
+            let Some(owner) = self.owner(one) else { continue };
             let name = aside(&one.index.name);
             let quoted = quote::identifier(&name);
-            let words = if owner.kind == 'p' { "PRIMARY KEY" } else { "UNIQUE" };
-            let mut add = format!("ALTER TABLE {copy} ADD CONSTRAINT {quoted} {words} USING INDEX {quoted}");
-            if owner.deferrable {
-                add.push_str(" DEFERRABLE");
-            }
-            if owner.deferred {
-                add.push_str(" INITIALLY DEFERRED");
-            }
-            all.push(add);
+            all.push(self.owned(one, owner));
             undo.push(format!("ALTER TABLE IF EXISTS {copy} DROP CONSTRAINT IF EXISTS {quoted}"));
             there.push(format!("({})", quote::constraint_probe_of(&regclass(&copy), &name, owner.kind, "")));
         }

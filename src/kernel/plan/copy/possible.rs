@@ -1,7 +1,9 @@
 //! Where a copy can take a table's place, and where not.
 
 use super::Anew;
-use crate::kernel::facts::{Face, KinHow, Persistence, RelationFacts, RelationKind, SortKey, Whole, WholeIndex};
+use crate::kernel::facts::{
+    Face, KinHow, Persistence, RelationFacts, RelationKind, SortKey, Whole, WholeIndex, WholeView,
+};
 
 /// Said wherever what a column is compared by is not PostgreSQL's own.
 const OWN_TYPES: &str = "whose type is not one of PostgreSQL's own";
@@ -9,7 +11,8 @@ const OWN_TYPES: &str = "whose type is not one of PostgreSQL's own";
 /// # Errors
 /// A clause for people that says what the copy could not take over.
 pub(super) fn table(table: &RelationFacts, whole: &Whole, face: &Face) -> Result<(), String> {
-    match place(table, whole).or_else(|| definition(whole)).or_else(|| rights(table, whole, face)) {
+    let stands = place(table, whole).or_else(|| views(whole)).or_else(|| definition(whole));
+    match stands.or_else(|| rights(table, whole, face)) {
         Some(why) => Err(why),
         None => Ok(()),
     }
@@ -35,13 +38,30 @@ fn place(table: &RelationFacts, whole: &Whole) -> Option<String> {
             key.constraint.as_deref().unwrap_or_default(),
             key.relation.name
         )
-    } else if let Some(other) = table.dependents.first().or(whole.others.first()) {
+    } else if let Some(other) = whole.others.first() {
         format!("{other} depends on it, and would stay with the old table")
     } else if table.published {
         "it is published, and subscribers would be sent the rows of the copy".to_owned()
     } else {
         return None;
     })
+}
+
+/// Views over it are given the same query again, over the copy.
+fn views(whole: &Whole) -> Option<String> {
+    let reason = |view: &WholeView| {
+        if view.temporary {
+            Some("is temporary, and a session's own")
+        } else if !view.may_replace {
+            Some(
+                "would have to be given its query again, but this role does not have the rights of its owner, or may not \
+                  create views in its schema",
+            )
+        } else {
+            None
+        }
+    };
+    whole.views.iter().find_map(|view| Some(format!("view {}.{} {}", view.schema, view.name, reason(view)?)))
 }
 
 /// What it is made of.

@@ -1,0 +1,43 @@
+//! Views over the table. Each keeps its place in the catalog, with its privileges, comments, triggers and the views over
+//! it; only its query is given to it again, once the copy has the table's name.
+
+use super::Copy;
+use crate::kernel::facts::WholeView;
+use crate::kernel::plan::quote;
+
+impl Copy<'_> {
+    /// Views are locked before the table, in the order in which readers come to them. LOCK TABLE would lock all tables
+    /// of their queries with them; whoever makes a view's owner its owner locks the view and changes nothing.
+    pub(super) fn views_locked(&self) -> Vec<String> {
+        let lock = |view: &WholeView| format!("ALTER VIEW {} OWNER TO {}", name(view), quote::identifier(&view.owner));
+        self.whole.views.iter().map(lock).collect()
+    }
+
+    pub(super) fn views_again(&self) -> Vec<String> {
+        self.whole.views.iter().map(again).collect()
+    }
+
+    /// For people.
+    pub(super) fn views_said(&self) -> String {
+        let names: Vec<String> = self.whole.views.iter().map(|view| format!("{}.{}", view.schema, view.name)).collect();
+        match names.as_slice() {
+            [] => String::new(),
+            [name] => format!(" View {name} is locked for that moment too, and given its query again."),
+            names => {
+                format!(" Views {} are locked for that moment too, and given their queries again.", names.join(", "))
+            }
+        }
+    }
+}
+
+fn name(view: &WholeView) -> String {
+    quote::qualified(&view.schema, &view.name)
+}
+
+fn again(view: &WholeView) -> String {
+    let options = view.options.iter().filter_map(|option| option.split_once('='));
+    let options: Vec<String> = options.map(|(name, value)| format!("{name}={}", quote::literal(value))).collect();
+    let options = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
+    let query = view.definition.trim().trim_end_matches(';');
+    format!("CREATE OR REPLACE VIEW {}{options} AS {query}", name(view))
+}
