@@ -227,8 +227,8 @@ impl Copy<'_> {
         format!(
             "{schema}.{name} is copied {how} while others read and write it: a trigger notes the keys of rows that change, \
              rows are copied in batches, those noted again, the indexes are built on the copy; when both are proven to hold \
-             the same rows, the copy takes the table's name in one short transaction, and the old table is dropped.{keys}{remarks} \
-            {views} It needs the table's size again on disk meanwhile. Until it is done every write costs an insert of its key \
+             the same rows, the copy takes the table's name in one short transaction, and the old table is dropped.{keys}{remarks}{views} \
+             It needs the table's size again on disk meanwhile. Until it is done every write costs an insert of its key \
              more, and TRUNCATE of the table is refused."
         )
     }
