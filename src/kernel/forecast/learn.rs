@@ -262,7 +262,7 @@ impl Forecast {
                 }
             }
             ("schema", None) => self.rename_schema(&rename.from, &rename.to),
-            (_, Some(name)) => self.rename_relation(name, &rename.to, facts),
+            (_, Some(name)) => self.rename_relation(name, rename, facts),
             (_, None) => {}
         }
     }
@@ -298,15 +298,16 @@ impl Forecast {
     }
 
     /// Another name, or another schema.
-    fn rename_relation(&mut self, name: &RelationName, to: &str, facts: &Facts) {
+    fn rename_relation(&mut self, name: &RelationName, rename: &Rename, facts: &Facts) {
         let old = self.key(name, facts);
         if self.touch(name, facts).is_none() {
             return;
         }
         let Some(Some(mut standing)) = self.now.relations.insert(old.clone(), None) else { return };
-        let new = match to.strip_prefix("schema ") {
-            Some(schema) => RelationName { schema: Some(schema.to_owned()), name: old.name.clone() },
-            None => RelationName { schema: old.schema.clone(), name: to.to_owned() },
+        let new = if rename.moves {
+            RelationName { schema: Some(rename.to.clone()), name: old.name.clone() }
+        } else {
+            RelationName { schema: old.schema.clone(), name: rename.to.clone() }
         };
         standing.facts.name.clone_from(&new.name);
         standing.facts.schema = new.schema.clone().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! RENAME of a table whose old name keeps working: a view stands in for it, made in the same brief transaction, with
+//! RENAME or SET SCHEMA of a table whose old name keeps working: a view stands in for it, made in the same brief transaction, with
 //! the table's rights, and is dropped when its time is up.
 
 use std::collections::BTreeMap;
@@ -26,6 +26,10 @@ const LESS: &str = "What the old name does not do meanwhile: TRUNCATE, COPY of t
      keys to it, ctid and the other system columns, ON CONFLICT ON CONSTRAINT, MERGE before 17, GROUP BY its key alone, \
      pg_get_serial_sequence, and its row type. No column of the table can be dropped or change its type until then.";
 
+/// What else SET SCHEMA moves.
+const MOVED: &str =
+    " The sequences that its columns own go with it: whoever calls nextval by an old name of theirs fails.";
+
 /// The table under its new name, and a view under the old one.
 ///
 /// # Errors
@@ -33,7 +37,8 @@ const LESS: &str = "What the old name does not do meanwhile: TRUNCATE, COPY of t
 pub fn table(of: (&RelationFacts, &Face), rename: &Rename, facts: &Facts) -> Result<Plan, String> {
     let (table, face) = of;
     possible(table, rename, face, facts)?;
-    let (old, new) = (quote::table(table), quote::qualified(&table.schema, &rename.to));
+    let place = if rename.moves { (&rename.to, &table.name) } else { (&table.schema, &rename.to) };
+    let (old, new) = (quote::table(table), quote::qualified(place.0, place.1));
     let view = format!(
         "EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid OPERATOR(pg_catalog.=) d.objid \
          JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) r.ev_class \
@@ -43,19 +48,20 @@ pub fn table(of: (&RelationFacts, &Face), rename: &Rename, facts: &Facts) -> Res
         table.oid,
         quote::literal(&old)
     );
-    let mut statements = vec![format!("ALTER TABLE {old} RENAME TO {}", quote::identifier(&rename.to))];
+    let (verb, before) = if rename.moves { ("SET SCHEMA", &table.schema) } else { ("RENAME TO", &table.name) };
+    let mut statements = vec![format!("ALTER TABLE {old} {verb} {}", quote::identifier(&rename.to))];
     statements.extend(stand_in(table, &new, face, facts));
     let step = Step::together("rename and keep the old name", statements, LockMode::AccessExclusive)
         .probed(format!("SELECT {view}"))
         .undone_by(format!("DROP VIEW {old}"))
-        .undone_by(format!("ALTER TABLE {new} RENAME TO {}", quote::identifier(&table.name)));
+        .undone_by(format!("ALTER TABLE {new} {verb} {}", quote::identifier(before)));
     let gone = Step::brief("drop the old name", format!("DROP VIEW {old}"), LockMode::AccessExclusive)
         .probed(format!("SELECT NOT {view}"));
     let contract = Plan {
         recipe: CONTRACT.to_owned(),
         tag: "DROP VIEW".to_owned(),
         summary: format!("{old} is called {new} by now; the view that stands in for it under the old name is dropped."),
-        relation: Some(RelationName { schema: Some(table.schema.clone()), name: rename.to.clone() }),
+        relation: Some(RelationName { schema: Some(place.0.clone()), name: place.1.clone() }),
         steps: vec![gone],
         undo_loses: None,
         verify: Vec::new(),
@@ -65,13 +71,14 @@ pub fn table(of: (&RelationFacts, &Face), rename: &Rename, facts: &Facts) -> Res
     } else {
         " Rights that are taken away and row security that is switched on meanwhile must be so for both names."
     };
+    let gone_along = if rename.moves { MOVED } else { "" };
     Ok(Plan {
         recipe: RECIPE.to_owned(),
         tag: "ALTER TABLE".to_owned(),
         summary: format!(
             "{old} is renamed to {new}, and in the same moment a view takes the old name, through which whoever uses it \
              goes on reading and writing with the same rights. The view is dropped {GRACE} later; until then the job can \
-             be undone. {LESS}{frozen}"
+             be undone. {LESS}{gone_along}{frozen}"
         ),
         relation: Some(table.qualified()),
         steps: vec![step, later(contract)],
@@ -90,7 +97,6 @@ fn possible(table: &RelationFacts, rename: &Rename, face: &Face, facts: &Facts) 
     let by_others = face.column_grants.iter().map(|of| &of.grant).chain(&face.grants).any(|grant| !grant.by_owner);
     let why = match table.kind {
         _ if rename.to.len() > NAME_BYTES => "its new name is too long".to_owned(),
-        _ if rename.to.starts_with("schema ") => "what a view in the old schema could do is not worked out".to_owned(),
         RelationKind::Table if table.has_children => {
             "ONLY means something else for a view than for a parent".to_owned()
         }

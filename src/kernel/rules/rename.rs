@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "RENAME of a table, column, view, schema, type, function and so on, and SET SCHEMA.",
         why: "It is quick, but every query that names the old one fails from the commit on.",
-        instead: "Let the old name work for a while: a view under a table's old name, a copy kept in step under a column's. A policy's rename_grace_s does that by itself, for one statement the comment /* lockkeeper: keep old name */ does.",
+        instead: "Let the old name work for a while: a view under a table's old name or in its old schema, a copy kept in step under a column's. A policy's rename_grace_s does that by itself, for one statement the comment /* lockkeeper: keep old name */ does.",
         versions: "All supported versions.",
         undo: "RENAME back to the old name, as brief; that breaks whoever uses the new one by now. Where the old name was kept, lockkeeper jobs undo, until its time is up.",
     },
@@ -27,10 +27,9 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if unseen(rename) {
         return Vec::new();
     }
-    let mut message = format!(
-        "{} {} is called {} from then on; whatever uses the old name fails",
-        rename.what, rename.from, rename.to
-    );
+    let Rename { what, from, to, moves, .. } = rename;
+    let is = if *moves { "is in schema" } else { "is called" };
+    let mut message = format!("{what} {from} {is} {to} from then on; whatever uses the old name fails");
     let Some(name) = &rename.relation else { return vec![Hazard::plain(message)] };
     let Some(target) = subject.shared(name) else { return Vec::new() };
     if target.facts.is_some_and(|facts| is_index(facts.kind)) {

@@ -172,7 +172,7 @@ fn renamed<'a>(subject: &Subject<'a>, rename: &Rename) -> Option<Made<'a>> {
         _ => return None,
     };
     // SET SCHEMA is read as a rename too.
-    if rename.to.starts_with("schema ") {
+    if rename.moves {
         return None;
     }
     let table = facts.map_or_else(|| placed(subject, name), |facts| facts.qualified());

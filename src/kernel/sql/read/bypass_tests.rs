@@ -38,7 +38,8 @@ fn change_word(change: &Change) -> String {
         Change::Truncate { relations, .. } => format!("truncate {}", relations.len()),
         Change::MassWrite { kind, relation, .. } => format!("{kind:?} all of {}", relation.name).to_lowercase(),
         Change::Rename(rename) => {
-            format!("rename {} {} to {}", rename.what, rename.from, rename.to)
+            let schema = if rename.moves { "schema " } else { "" };
+            format!("rename {} {} to {schema}{}", rename.what, rename.from, rename.to)
         }
         Change::Privilege(privilege) => privilege.command.to_lowercase(),
         Change::Setting(setting) => format!("setting {}", setting.name),

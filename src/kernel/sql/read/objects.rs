@@ -215,6 +215,7 @@ pub(super) fn rename(statement: &nodes::RenameStmt, found: &mut Found) {
         relation: on.map(relation),
         from,
         to: statement.newname().unwrap_or_default().to_owned(),
+        moves: false,
     }));
 }
 
@@ -253,7 +254,8 @@ pub(super) fn set_schema(statement: &nodes::AlterObjectSchemaStmt, found: &mut F
         what: rename_word(statement.object_type),
         relation: on.map(relation),
         from: on.map_or_else(|| object_name(statement.object()), |range| relation(range).name),
-        to: format!("schema {}", statement.newschema().unwrap_or_default()),
+        to: statement.newschema().unwrap_or_default().to_owned(),
+        moves: true,
     }));
 }
 
@@ -377,6 +379,7 @@ pub(super) fn alter_enum(statement: &nodes::AlterEnumStmt, found: &mut Found) {
             relation: None,
             from: from.to_owned(),
             to: to.to_owned(),
+            moves: false,
         })),
         (Some(_), None) => found.other("ALTER TYPE … DROP VALUE"),
         (None, _) => found.brief("ALTER TYPE … ADD VALUE", None),

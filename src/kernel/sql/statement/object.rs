@@ -70,7 +70,10 @@ pub struct Rename {
     pub what: &'static str,
     pub relation: Option<RelationName>,
     pub from: String,
+    /// The new name, or the schema where it `moves`.
     pub to: String,
+    /// SET SCHEMA.
+    pub moves: bool,
 }
 
 /// Rights, roles and policies.
