@@ -206,14 +206,11 @@ pub(super) fn truncate(statement: &nodes::TruncateStmt, found: &mut Found) {
 
 pub(super) fn rename(statement: &nodes::RenameStmt, found: &mut Found) {
     let on = statement.relation();
-    let from = match statement.subname() {
-        Some(name) => name.to_owned(),
-        None => on.map_or_else(|| object_name(statement.object()), |range| relation(range).name),
-    };
+    let whole = || on.map_or_else(|| object_name(statement.object()), |range| relation(range).name);
     found.add(Change::Rename(Rename {
         what: rename_word(statement.rename_type),
         relation: on.map(relation),
-        from,
+        from: statement.subname().map_or_else(whole, str::to_owned),
         to: statement.newname().unwrap_or_default().to_owned(),
         moves: false,
     }));
