@@ -21,7 +21,8 @@ const SHOP: &str = include_str!("crashes/shop.sql");
 /// Statements that run as plans of several steps, or as one long one.
 const CHANGES: &str = include_str!("crashes/changes.sql");
 
-const TABLES: [&str; 9] = ["orders", "line", "keyless", "part", "event", "hashed", "parent", "bloated", "shelf"];
+const TABLES: [&str; 10] =
+    ["orders", "line", "keyless", "part", "event", "hashed", "parent", "bloated", "shelf", "stock"];
 
 /// Rewrites whatever has a safe form, also on small tables, and steers backfills as jobs elsewhere.
 const CONFIG: &str = "policy = \"own\"\n[targets.jobs]\n[[targets.jobs.logins]]\nroles = [\"*\"]\n\

@@ -17,8 +17,8 @@ pub use kin::{Kin, KinHow};
 pub use naming::NameKind;
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 pub use whole::{
-    COPY_TRIGGER, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholeSequence, WholeTrigger,
-    WholeView, shape,
+    COPY_TRIGGER, IncomingKey, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholeSequence,
+    WholeTrigger, WholeView, shape,
 };
 
 mod partition;

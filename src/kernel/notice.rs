@@ -251,7 +251,7 @@ impl JobLine {
 }
 
 fn steps(plan: &Plan) -> Vec<StepLine> {
-    plan.steps.iter().map(|step| StepLine { name: step.name.clone(), lock: step.lock.words().to_owned() }).collect()
+    plan.steps.iter().map(|step| StepLine { name: step.name.clone(), lock: step.lock_words() }).collect()
 }
 
 /// The thread of a ticket.

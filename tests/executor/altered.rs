@@ -19,6 +19,8 @@ const TYPES: &[&str] = &[
     "CREATE TABLE other (a int, CONSTRAINT t_x_check CHECK (a > 0))",
     "CREATE TABLE line (id int PRIMARY KEY, customer_id int CONSTRAINT of_customer REFERENCES customer)",
     "INSERT INTO line VALUES (1, 1)",
+    "CREATE TABLE word (id int PRIMARY KEY, line_id int REFERENCES line)",
+    "INSERT INTO word VALUES (1, 1)",
 ];
 
 /// Statements, and the first major that knows them.
@@ -62,7 +64,11 @@ const NOT: &[(&str, &str)] = &[
     ("ALTER TABLE t ADD x positive DEFAULT 1 REFERENCES customer", "REFERENCES of the new column x"),
     ("ALTER TABLE t ADD x positive, DROP note", "does more than"),
     ("ALTER TABLE t ADD x positive, SET UNLOGGED", "does more than"),
-    ("ALTER TABLE line ALTER id TYPE positive", "told apart"),
+    ("ALTER TABLE word ALTER id TYPE positive", "told apart"),
+    (
+        "ALTER TABLE line ALTER id TYPE positive",
+        "foreign key word_line_id_fkey of public.word refers to it by column id",
+    ),
     ("ALTER TABLE line ALTER customer_id TYPE positive", "foreign key of_customer"),
     ("ALTER TABLE t ALTER number TYPE positive", "identity"),
 ];

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::cluster::Cluster;
 use crate::compact::{PART, done, watched};
 use crate::copy::planned;
+use crate::incoming;
 use crate::run::go;
 use crate::session;
 use crate::wire::Wire;
@@ -67,8 +68,10 @@ pub(crate) async fn while_others_write(cluster: &Cluster) {
         "CREATE TABLE twin (LIKE t INCLUDING ALL)",
         "INSERT INTO twin SELECT * FROM t",
         "CREATE VIEW seen AS SELECT t.id, t.u, o FROM t, one AS o",
-        "ANALYZE",
-    ] {
+    ]
+    .iter()
+    .chain(incoming::BUSY)
+    {
         db.run(sql).await;
     }
     for (round, sql) in [
@@ -84,6 +87,7 @@ pub(crate) async fn while_others_write(cluster: &Cluster) {
             for number in 0..2 {
                 all.push(writer(session(cluster, schema).await, &stop, (round, number)));
             }
+            all.push(incoming::writer(session(cluster, schema).await, &stop, round));
             all
         };
         let reader = reader(session(cluster, schema).await, &stop);
@@ -106,6 +110,7 @@ pub(crate) async fn while_others_write(cluster: &Cluster) {
         );
         let differ = "SELECT count(*) FROM ((SELECT id, a, u FROM t EXCEPT ALL TABLE twin) UNION ALL (TABLE twin EXCEPT ALL SELECT id, a, u FROM t)) d";
         assert_eq!(db.one(differ).await, "0", "PostgreSQL {}: {sql}", cluster.major);
+        incoming::are_as_the_twins(&mut db, sql).await;
         assert!(locked.held * PART < took, "PostgreSQL {}: {sql}: {locked:?} of {took:?}", cluster.major);
         // The same through the indexes.
         db.run("SET enable_seqscan = off").await;

@@ -7,6 +7,7 @@ mod busy;
 mod cluster;
 mod compact;
 mod copy;
+mod incoming;
 mod look_up;
 mod plans;
 mod run;

@@ -34,6 +34,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         stands_in: None,
         estimate: None,
         on: None,
+        also: Vec::new(),
     }
 }
 
@@ -83,6 +84,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         stands_in: None,
         estimate: None,
         on: None,
+        also: Vec::new(),
     }
 }
 
@@ -183,6 +185,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             stands_in: None,
             estimate: None,
             on: None,
+            also: Vec::new(),
         }],
     )
 }

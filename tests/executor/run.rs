@@ -40,7 +40,12 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-async fn go_with(db: &mut Wire, plan: &Plan, limits: &Limits, tell: &mut (dyn FnMut(Progress) + Send)) -> Outcome {
+pub(crate) async fn go_with(
+    db: &mut Wire,
+    plan: &Plan,
+    limits: &Limits,
+    tell: &mut (dyn FnMut(Progress) + Send),
+) -> Outcome {
     run(db, (plan, &Past::default()), limits, &Control::default(), tell).await
 }
 

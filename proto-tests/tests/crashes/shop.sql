@@ -45,6 +45,10 @@ create table shelf(id int generated always as identity primary key, n serial, pl
 insert into shelf (place, customer_id, note, code) select hashint4(g) & 255, 1 + g % 200, 'note ' || g, 'code' || g from generate_series(1, 4000) g;
 create index shelf_place on shelf (place) include (note);
 create view shelved as select id, note from shelf where place > 3;
+create table stock(id int primary key, shelf_id int constraint of_shelf references shelf on delete cascade,
+  shelf_code text constraint by_code references shelf (code) deferrable initially deferred);
+insert into stock select g, g, 'code' || g from generate_series(1, 4000) g;
+comment on constraint of_shelf on stock is 'where it stands';
 create statistics shelf_s on place, customer_id from shelf;
 create function touched() returns trigger language plpgsql as 'begin return new; end';
 create trigger touched before update on shelf for each row execute function touched();

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{IndexUse, SequenceUse, StatisticsUse};
+use super::{IndexUse, Persistence, SequenceUse, StatisticsUse};
 
 /// What belongs to a table, and what keeps another one from taking its place. Names in definitions are written out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,15 @@ pub struct Whole {
     /// Views over it.
     #[serde(default)]
     pub views: Vec<WholeView>,
+    /// Foreign keys that refer to it, in the order in which they were made.
+    #[serde(default)]
+    pub incoming: Vec<IncomingKey>,
+    /// A trigger of one of its constraints, here or at the other table, does not fire as it is made to.
+    #[serde(default)]
+    pub disabled_keys: bool,
+    /// An unlogged table that a foreign key of its own refers to.
+    #[serde(default)]
+    pub refers_to_unlogged: Option<String>,
     /// Whatever else depends on it: `view v`.
     pub others: Vec<String>,
     pub row_security: bool,
@@ -100,6 +109,29 @@ pub struct WholeConstraint {
     pub comment: Option<String>,
 }
 
+/// A foreign key that refers to the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "what the catalog says of one constraint")]
+pub struct IncomingKey {
+    pub schema: String,
+    pub table: String,
+    pub name: String,
+    pub definition: String,
+    pub validated: bool,
+    pub comment: Option<String>,
+    /// The columns it refers to.
+    pub columns: Vec<String>,
+    /// The unique index by which rows are looked up.
+    pub index: Option<String>,
+    /// Of the table itself.
+    pub own: bool,
+    /// Its table is an ordinary one, and no partition.
+    pub plain: bool,
+    pub persistence: Persistence,
+    /// The role has the rights of that table's owner, may use its schema, and may lock it.
+    pub may_alter: bool,
+}
+
 /// A trigger of the application's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WholeTrigger {
@@ -159,9 +191,6 @@ pub const COPY_TRIGGER: &str = "zzz_lockkeeper_copy";
 /// it, nor what VACUUM and ANALYZE write, nor triggers of ours.
 #[must_use]
 pub fn shape(oid: &str) -> String {
-    let all = |what: &str, from: &str, order: &str| {
-        format!("(SELECT pg_catalog.string_agg({what}::pg_catalog.text, ',' ORDER BY {order}) FROM {from})")
-    };
     let own = format!("pg_catalog.starts_with(t.tgname::pg_catalog.text, '{COPY_TRIGGER}')");
     let class = "pg_catalog.to_jsonb(c) OPERATOR(pg_catalog.-) '{relpages,reltuples,relallvisible,relallfrozen,\
                  relfrozenxid,relminmxid,relhastriggers,relhasindex,relfilenode}'::pg_catalog.text[]";
@@ -187,10 +216,9 @@ pub fn shape(oid: &str) -> String {
             ),
             "x.oid",
         ),
-        all("pg_catalog.to_jsonb(o)", &format!("pg_catalog.pg_constraint o WHERE o.conrelid {is_it}"), "o.oid"),
         all(
             "pg_catalog.to_jsonb(t)",
-            &format!("pg_catalog.pg_trigger t WHERE t.tgrelid {is_it} AND NOT {own}"),
+            &format!("pg_catalog.pg_trigger t WHERE (t.tgrelid {is_it} OR t.tgconstrrelid {is_it}) AND NOT {own}"),
             "t.oid",
         ),
         all("pg_catalog.to_jsonb(p)", &format!("pg_catalog.pg_policy p WHERE p.polrelid {is_it}"), "p.oid"),
@@ -219,6 +247,39 @@ pub fn shape(oid: &str) -> String {
             "d.classid, d.objid, d.objsubid, d.refobjsubid, d.deptype",
         ),
     ];
+    let parts: Vec<String> = parts.into_iter().chain(constraints(&is_it)).collect();
     let text = format!("pg_catalog.concat_ws(';', {})", parts.join(", "));
     format!("pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to({text}, 'UTF8')), 'hex')")
+}
+
+fn all(what: &str, from: &str, order: &str) -> String {
+    format!("(SELECT pg_catalog.string_agg({what}::pg_catalog.text, ',' ORDER BY {order}) FROM {from})")
+}
+
+/// Its constraints, those that refer to it with their tables, and what is said of them.
+fn constraints(is_it: &str) -> [String; 3] {
+    let is_constraint = "OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid";
+    let is_ours = format!("(o.conrelid {is_it} OR o.confrelid {is_it})");
+    [
+        all("pg_catalog.to_jsonb(o)", &format!("pg_catalog.pg_constraint o WHERE {is_ours}"), "o.oid"),
+        all(
+            "pg_catalog.concat_ws(' ', o.oid, c.relname, c.relnamespace, c.relowner, c.relpersistence, \
+             (SELECT pg_catalog.string_agg(a.attname::pg_catalog.text, ',' ORDER BY a.attnum) \
+             FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) o.conrelid \
+             AND a.attnum OPERATOR(pg_catalog.=) ANY (o.conkey)))",
+            &format!(
+                "pg_catalog.pg_constraint o JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) o.conrelid \
+                 WHERE o.confrelid {is_it}"
+            ),
+            "o.oid",
+        ),
+        all(
+            "pg_catalog.to_jsonb(e)",
+            &format!(
+                "pg_catalog.pg_description e WHERE e.classoid {is_constraint} AND e.objoid OPERATOR(pg_catalog.=) ANY \
+                 (ARRAY(SELECT o.oid FROM pg_catalog.pg_constraint o WHERE {is_ours}))"
+            ),
+            "e.objoid",
+        ),
+    ]
 }

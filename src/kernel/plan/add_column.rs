@@ -253,6 +253,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         ahead: Vec::new(),
         stands_for: Vec::new(),
         stands_in: None,
+        also: Vec::new(),
         estimate: None,
         on: None,
     }

@@ -7,6 +7,7 @@
 
 mod altered;
 mod cutover;
+mod incoming;
 mod made;
 mod possible;
 mod rows;
@@ -75,9 +76,10 @@ pub fn plan(of: (&RelationFacts, &RelationName), anew: Anew<'_>, facts: &Facts, 
     let unknown = "what belongs to it could not be looked up";
     let whole = facts.whole(written).ok_or(unknown)?;
     let face = facts.face(written).ok_or(unknown)?;
-    possible::table(table, whole, face)?;
+    possible::table(table, (whole, face), anew)?;
     let order = possible::order(table, whole, anew)?;
     let key = possible::key(whole, anew.changed())?;
+    incoming::by_their_indexes(whole, key)?;
     let copy = Copy { table, whole, face, facts, anew, key, order };
     let mut steps = vec![copy.make()?, copy.sync(), copy.rows()];
     steps.extend(copy.indexes()?);
@@ -190,6 +192,7 @@ impl Copy<'_> {
                 let probe = quote::constraint_probe(self.table, &key.name, 'f', "c.convalidated");
                 Step::scan("validate", sql).probed(probe)
             })
+            .chain(self.prove_incoming())
             .collect()
     }
 
@@ -218,11 +221,7 @@ impl Copy<'_> {
         let (schema, name) = (&self.table.schema, &self.table.name);
         let how = self.how();
         let remarks = self.anew.altered().map(Altered::remarks).unwrap_or_default();
-        let keys = if self.whole.constraints.iter().any(|constraint| constraint.kind == 'f') {
-            " Its foreign keys are made anew and proven right after that."
-        } else {
-            ""
-        };
+        let keys = self.keys();
         let views = self.views_said();
         format!(
             "{schema}.{name} is copied {how} while others read and write it: a trigger notes the keys of rows that change, \

@@ -100,6 +100,7 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         ahead: Vec::new(),
         stands_for: Vec::new(),
         stands_in: None,
+        also: Vec::new(),
         estimate: None,
         on: None,
     }

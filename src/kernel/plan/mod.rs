@@ -173,6 +173,9 @@ pub struct Step {
     /// The table it locks, where that is not the plan's: a partition.
     #[serde(default)]
     pub on: Option<RelationName>,
+    /// Other tables that it locks in the same way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<RelationName>,
     /// Statements that run as of one moment, and as often as there is much to do for them, right before the step's own:
     /// so that these find little left to do under their lock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -331,10 +334,19 @@ impl Step {
             heard: false,
             estimate: None,
             on: None,
+            also: Vec::new(),
             ahead: Vec::new(),
             stands_for: Vec::new(),
             stands_in: None,
         }
+    }
+
+    /// Its lock for people, with the other tables that it is taken on too.
+    #[must_use]
+    pub fn lock_words(&self) -> String {
+        let also: Vec<String> = self.also.iter().map(RelationName::written).collect();
+        let and = if also.is_empty() { "" } else { ", also on " };
+        format!("{}{and}{}", self.lock.words(), also.join(", "))
     }
 
     /// With the query that tells whether it is done.

@@ -108,7 +108,7 @@ pub fn in_the_way(blockers: &[Blocker]) -> String {
 pub struct LockQueue {
     /// The step, counted from 0.
     pub step: usize,
-    /// The table, with its schema where it was written; empty: no one table's.
+    /// The table, or several of them, with its schema where it was written; empty: no one table's.
     pub table: String,
     pub lock: LockMode,
     /// So long the step has been waiting, in milliseconds.

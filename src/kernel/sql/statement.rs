@@ -83,6 +83,15 @@ pub struct RelationName {
     pub name: String,
 }
 
+impl RelationName {
+    /// For people: with its schema where that was written.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let schema = self.schema.as_ref().map(|schema| format!("{schema}."));
+        schema.unwrap_or_default() + &self.name
+    }
+}
+
 /// What a statement would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {

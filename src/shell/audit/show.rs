@@ -161,7 +161,9 @@ fn intended(intent: &Intent) -> String {
     }
     text += &format!(": {}", for_terminal(&intent.text));
     for (i, step) in intent.plan.steps.iter().enumerate() {
-        text += &format!("\n{:20}{}. {} ({})", "", i + 1, for_terminal(&step.name), words(&step.lock));
+        let also: Vec<String> = step.also.iter().map(|table| for_terminal(&table.written())).collect();
+        let also = if also.is_empty() { String::new() } else { format!(", also on {}", also.join(", ")) };
+        text += &format!("\n{:20}{}. {} ({}{also})", "", i + 1, for_terminal(&step.name), words(&step.lock));
     }
     text
 }

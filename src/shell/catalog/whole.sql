@@ -41,8 +41,8 @@ WITH guard AS MATERIALIZED (
     WHEN d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid
       THEN d.objid OPERATOR(pg_catalog.=) tab.reltype OR d.objid OPERATOR(pg_catalog.=) tab.typarray
     WHEN d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid
-      THEN EXISTS (SELECT FROM pg_catalog.pg_constraint o WHERE o.oid OPERATOR(pg_catalog.=) d.objid AND o.conrelid OPERATOR(pg_catalog.=) tab.oid
-        AND o.confrelid OPERATOR(pg_catalog.<>) tab.oid)
+      THEN EXISTS (SELECT FROM pg_catalog.pg_constraint o WHERE o.oid OPERATOR(pg_catalog.=) d.objid
+        AND (o.conrelid OPERATOR(pg_catalog.=) tab.oid OR o.confrelid OPERATOR(pg_catalog.=) tab.oid))
     WHEN d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid
       THEN EXISTS (SELECT FROM pg_catalog.pg_attrdef e WHERE e.oid OPERATOR(pg_catalog.=) d.objid AND e.adrelid OPERATOR(pg_catalog.=) tab.oid)
     WHEN d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid
@@ -110,7 +110,7 @@ SELECT pg_catalog.json_build_object(
   'constraints', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', o.conname, 'kind', o.contype,
       'definition', pg_catalog.pg_get_constraintdef(o.oid), 'validated', o.convalidated,
       'deferrable', o.condeferrable, 'deferred', o.condeferred,
-      'comment', pg_catalog.obj_description(o.oid, 'pg_constraint')) ORDER BY o.conname)
+      'comment', pg_catalog.obj_description(o.oid, 'pg_constraint')) ORDER BY o.oid)
     FROM pg_catalog.pg_constraint o WHERE o.conrelid OPERATOR(pg_catalog.=) tab.oid
       AND o.contype OPERATOR(pg_catalog.<>) 't'::pg_catalog."char"), '[]'::pg_catalog.json),
   'triggers', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', g.tgname,
@@ -150,6 +150,30 @@ SELECT pg_catalog.json_build_object(
       'may_replace', pg_catalog.pg_has_role(v.relowner, 'USAGE') AND pg_catalog.has_schema_privilege(n.oid, 'CREATE')
         AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')) ORDER BY v.oid)
     FROM views v JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) v.relnamespace), '[]'::pg_catalog.json),
+  'incoming', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'table', c.relname,
+      'name', o.conname, 'definition', pg_catalog.pg_get_constraintdef(o.oid), 'validated', o.convalidated,
+      'comment', pg_catalog.obj_description(o.oid, 'pg_constraint'),
+      'columns', (SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
+        FROM pg_catalog.unnest(o.confkey) WITH ORDINALITY AS k(attnum, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) o.confrelid AND a.attnum OPERATOR(pg_catalog.=) k.attnum),
+      'index', (SELECT x.relname FROM pg_catalog.pg_class x WHERE x.oid OPERATOR(pg_catalog.=) o.conindid),
+      'own', c.oid OPERATOR(pg_catalog.=) tab.oid,
+      'plain', c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char" AND NOT c.relispartition,
+      'persistence', CASE WHEN c.relpersistence OPERATOR(pg_catalog.=) 'p'::pg_catalog."char" THEN 'permanent'
+        WHEN c.relpersistence OPERATOR(pg_catalog.=) 'u'::pg_catalog."char" THEN 'unlogged' ELSE 'temporary' END,
+      'may_alter', pg_catalog.pg_has_role(c.relowner, 'USAGE') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+        AND pg_catalog.has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')) ORDER BY o.oid)
+    FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) o.conrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE o.confrelid OPERATOR(pg_catalog.=) tab.oid), '[]'::pg_catalog.json),
+  'disabled_keys', EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgisinternal
+    AND g.tgenabled OPERATOR(pg_catalog.<>) 'O'::pg_catalog."char"
+    AND (g.tgrelid OPERATOR(pg_catalog.=) tab.oid OR g.tgconstrrelid OPERATOR(pg_catalog.=) tab.oid)),
+  'refers_to_unlogged', (SELECT pg_catalog.format('%s.%s', n.nspname, c.relname)
+    FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) o.confrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE o.conrelid OPERATOR(pg_catalog.=) tab.oid AND c.oid OPERATOR(pg_catalog.<>) tab.oid
+      AND c.relpersistence OPERATOR(pg_catalog.<>) 'p'::pg_catalog."char" ORDER BY o.oid LIMIT 1),
   'others', COALESCE((SELECT pg_catalog.json_agg(u.what ORDER BY u.what) FROM (
       SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) AS what FROM others d GROUP BY 1) u), '[]'::pg_catalog.json),
   'row_security', tab.relrowsecurity, 'forced_row_security', tab.relforcerowsecurity,

@@ -237,7 +237,10 @@ fn step(out: &mut String, number: usize, step: &Step) {
         Action::Later { .. } => "as a job of its own, unless this one is undone",
     };
     let takes = step.estimate.map(|estimate| format!("; {estimate}")).unwrap_or_default();
-    let _ = writeln!(out, "  {number}. {}  {} lock{scans}; {how}{takes}", line(&step.name), step.lock.words());
+    let also: Vec<String> = step.also.iter().map(|table| line(&table.written())).collect();
+    let also = if also.is_empty() { String::new() } else { format!(", also on {}", also.join(", ")) };
+    let (name, lock) = (line(&step.name), step.lock.words());
+    let _ = writeln!(out, "  {number}. {name}  {lock} lock{also}{scans}; {how}{takes}");
     let rows = match &step.action {
         Action::Backfill(fill) => format!("  -- about {} rows", grouped(fill.rows_estimate)),
         Action::Later { ms, .. } => format!("  -- {} later", span(*ms)),

@@ -137,15 +137,19 @@ impl<D: Database> Runner<'_, D> {
     /// Remembers who is in the way now. What the server refuses to show is no reason to stop.
     pub(super) async fn look_for_blockers(&mut self, step: &Step) -> Result<(), DatabaseError> {
         let Some(relation) = step.on.as_ref().or(self.plan.relation.as_ref()) else { return Ok(()) };
-        match who_holds(self.db, &quoted(relation), step.lock).await {
-            Ok((hold, wait)) => {
-                self.blockers = hold;
-                self.waiting = wait;
-                Ok(())
+        let (mut holders, mut waiting) = (Vec::new(), Vec::new());
+        for relation in std::iter::once(relation).chain(&step.also) {
+            match who_holds(self.db, &quoted(relation), step.lock).await {
+                Ok((hold, wait)) => {
+                    add(&mut holders, hold);
+                    add(&mut waiting, wait);
+                }
+                Err(error @ DatabaseError::Lost(_)) => return Err(error),
+                Err(DatabaseError::Server(_)) => return Ok(()),
             }
-            Err(error @ DatabaseError::Lost(_)) => Err(error),
-            Err(DatabaseError::Server(_)) => Ok(()),
         }
+        (self.blockers, self.waiting) = (holders, waiting);
+        Ok(())
     }
 
     /// The queue as it was last seen.
@@ -154,15 +158,25 @@ impl<D: Database> Runner<'_, D> {
             Some((at, since)) if at == self.at => since,
             Some(_) | None => self.wanted.insert((self.at, Instant::now())).1,
         };
-        let schema = |name: &RelationName| name.schema.as_ref().map(|schema| format!("{schema}.")).unwrap_or_default();
         let relation = step.on.as_ref().or(self.plan.relation.as_ref());
+        let tables: Vec<String> = relation.into_iter().chain(&step.also).map(RelationName::written).collect();
         LockQueue {
             step: self.at,
-            table: relation.map(|name| schema(name) + &name.name).unwrap_or_default(),
+            table: tables.join(", "),
             lock: step.lock,
             waited_ms: ms(since.elapsed()),
             holders,
             waiting: self.waiting.clone(),
+        }
+    }
+}
+
+/// Who is on two of the tables is named once.
+fn add(all: &mut Vec<Blocker>, more: Vec<Blocker>) {
+    for one in more {
+        let is_it = |known: &Blocker| known.pid == one.pid && (one.pid.is_some() || known.query == one.query);
+        if !all.iter().any(is_it) {
+            all.push(one);
         }
     }
 }

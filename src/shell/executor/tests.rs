@@ -77,6 +77,7 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         ahead: Vec::new(),
         stands_for: Vec::new(),
         stands_in: None,
+        also: Vec::new(),
         estimate: None,
         on: None,
     }
@@ -153,6 +154,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
         ahead: Vec::new(),
         stands_for: Vec::new(),
         stands_in: None,
+        also: Vec::new(),
         estimate: None,
         on: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)

@@ -115,7 +115,7 @@ pub(super) fn plan_steps(full: &Full) -> Vec<Vec<Value>> {
             n(full.ticket.id.0),
             n(number),
             t(step.name.clone()),
-            t(step.lock.words()),
+            t(step.lock_words()),
             n(i64::from(step.scans)),
             t(step.action.sql()),
             opt((!step.undo.is_empty()).then(|| step.undo.join(";\n"))),
@@ -195,7 +195,7 @@ pub(super) fn step_rows(full: &JobFull) -> Vec<Vec<Value>> {
                 at(record.started),
                 record.ended.as_ref().map_or(Value::Null, |(ended, _)| at(*ended)),
                 opt(outcome.as_ref().and_then(Json::as_str)),
-                opt(step.map(|step| step.lock.words())),
+                opt(step.map(crate::kernel::plan::Step::lock_words)),
                 opt(step.map(|step| step.action.sql())),
                 opt(record.detail.clone()),
             ]);

@@ -406,7 +406,7 @@ pub(super) async fn explain(call: &Call, bound: &[Value], door: &Door, login: &s
         say("finding", number, &finding.rule.0, finding.lock.map(|lock| lock.words()), &finding.message);
     }
     for (step, number) in found.plan.iter().flat_map(|plan| &plan.steps).zip(1..) {
-        say("step", number, &step.name, Some(step.lock.words()), &step.action.sql());
+        say("step", number, &step.name, Some(&step.lock_words()), &step.action.sql());
     }
     for (missing, number) in found.conditions.iter().flat_map(|conditions| conditions.missing(&[])).zip(1..) {
         say("approval", number, "needed", None, &missing);

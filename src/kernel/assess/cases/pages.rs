@@ -129,7 +129,7 @@ fn instead(plan: &Plan, page: &mut String) {
     let summary = if plan.summary.is_empty() { "The statement itself, tried again and again" } else { &plan.summary };
     let _ = write!(page, "{}:\n\n```sql\n", summary.trim_end_matches('.'));
     for (number, step) in plan.steps.iter().enumerate() {
-        let _ = writeln!(page, "-- {}. {} ({}{})", number + 1, step.name, step.lock.words(), work(step));
+        let _ = writeln!(page, "-- {}. {} ({}{})", number + 1, step.name, step.lock_words(), work(step));
         let _ = writeln!(page, "{};", step.action.sql());
     }
     page.push_str("```\n");

@@ -10,11 +10,11 @@ use crate::kernel::sql::statement::LockMode;
 impl Copy<'_> {
     pub(super) fn cut_over(&self) -> Result<Step, String> {
         let (relation, copy) = (self.relation(), self.copy());
-        let mut all = self.views_locked();
-        all.extend([format!("LOCK TABLE {relation} IN ACCESS EXCLUSIVE MODE"), self.unchanged()]);
+        let mut all = vec![self.lock(), self.unchanged()];
         all.extend(self.again(false));
         all.extend(self.whole.sequences.iter().flat_map(|sequence| self.sequence(sequence)));
         all.push(format!("DROP TABLE {}", self.log()));
+        all.extend(self.drop_incoming());
         let old = helper("old", &self.table.name);
         all.push(format!("ALTER TABLE {relation} RENAME TO {}", quote::identifier(&old)));
         all.push(format!("ALTER TABLE {copy} RENAME TO {}", quote::identifier(&self.table.name)));
@@ -36,6 +36,7 @@ impl Copy<'_> {
             let name = quote::qualified(&of.schema, &aside(&of.name));
             format!("ALTER STATISTICS {name} RENAME TO {}", quote::identifier(&of.name))
         }));
+        all.extend(self.keys_again());
         all.extend(self.constraints_named());
         all.extend(self.whole.triggers.iter().flat_map(|one| self.trigger(one)));
         all.extend(self.whole.policies.iter().flat_map(|one| self.policy(one)));
@@ -44,6 +45,7 @@ impl Copy<'_> {
         }
         Ok(Step {
             ahead: self.again(true),
+            also: self.locked_too(),
             stands_in: Some(self.stands_in()),
             ..Step::together("cut over", all, LockMode::AccessExclusive)
         })
@@ -94,16 +96,12 @@ impl Copy<'_> {
         drop_index::put_back(&marks, &name, (Some(self.relation()), &one.index.name))
     }
 
-    /// Foreign keys, not proven yet, and what is said of constraints.
+    /// What is said of constraints.
     fn constraints_named(&self) -> Vec<String> {
         let relation = self.relation();
         let mut all = Vec::new();
         for one in &self.whole.constraints {
             let name = quote::identifier(&one.name);
-            if one.kind == 'f' {
-                let tail = if one.definition.ends_with("NOT ENFORCED") { "" } else { " NOT VALID" };
-                all.push(format!("ALTER TABLE {relation} ADD CONSTRAINT {name} {}{tail}", one.definition));
-            }
             let comment = one.comment.iter();
             all.extend(
                 comment.map(|text| format!("COMMENT ON CONSTRAINT {name} ON {relation} IS {}", quote::literal(text))),

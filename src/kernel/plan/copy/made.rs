@@ -1,6 +1,6 @@
 //! The copy itself: an empty table like the old one, and what is made on it while nobody else uses it.
 
-use super::{Anew, Copy, aside, beside, on_copy, regclass};
+use super::{Anew, Copy, aside, beside, incoming, on_copy, regclass};
 use crate::kernel::facts::{Persistence, StatisticsUse, WholeConstraint, WholeIndex};
 use crate::kernel::plan::rename::{granted, grantee};
 use crate::kernel::plan::shadow::index_body;
@@ -92,7 +92,7 @@ impl Copy<'_> {
 
     /// All but that of the key.
     fn others(&self) -> impl Iterator<Item = &WholeIndex> {
-        self.whole.indexes.iter().filter(|one| one.index.name != self.key.index.name)
+        incoming::built(self.whole, self.key).skip(1)
     }
 
     /// The constraint that the index belongs to.

@@ -1,8 +1,8 @@
 //! Where a copy can take a table's place, and where not.
 
-use super::Anew;
+use super::{Anew, incoming};
 use crate::kernel::facts::{
-    Face, KinHow, Persistence, RelationFacts, RelationKind, SortKey, Whole, WholeIndex, WholeView,
+    Face, Persistence, RelationFacts, RelationKind, SortKey, Whole, WholeConstraint, WholeIndex, WholeView,
 };
 
 /// Said wherever what a column is compared by is not PostgreSQL's own.
@@ -10,8 +10,9 @@ const OWN_TYPES: &str = "whose type is not one of PostgreSQL's own";
 
 /// # Errors
 /// A clause for people that says what the copy could not take over.
-pub(super) fn table(table: &RelationFacts, whole: &Whole, face: &Face) -> Result<(), String> {
-    let stands = place(table, whole).or_else(|| views(whole)).or_else(|| definition(whole));
+pub(super) fn table(table: &RelationFacts, (whole, face): (&Whole, &Face), anew: Anew<'_>) -> Result<(), String> {
+    let stands = place(table, whole).or_else(|| views(whole)).or_else(|| incoming::impossible(whole, anew));
+    let stands = stands.or_else(|| definition(whole));
     match stands.or_else(|| rights(table, whole, face)) {
         Some(why) => Err(why),
         None => Ok(()),
@@ -32,12 +33,6 @@ fn place(table: &RelationFacts, whole: &Whole) -> Option<String> {
         "the table is made of a type".to_owned()
     } else if whole.of_extension {
         "it belongs to an extension".to_owned()
-    } else if let Some(key) = table.kin_by(KinHow::ReferencedBy).next() {
-        format!(
-            "foreign key {} of {} refers to it, and would have to be made anew",
-            key.constraint.as_deref().unwrap_or_default(),
-            key.relation.name
-        )
     } else if let Some(other) = whole.others.first() {
         format!("{other} depends on it, and would stay with the old table")
     } else if table.published {
@@ -68,7 +63,9 @@ fn views(whole: &Whole) -> Option<String> {
 fn definition(whole: &Whole) -> Option<String> {
     let constraints = || whole.constraints.iter();
     let is_odd = |text: &str| text.contains("WITHOUT OVERLAPS") || text.contains(" PERIOD ");
-    let unproven = constraints().find(|one| !one.validated && !one.definition.ends_with("NOT ENFORCED"));
+    // A foreign key may stay unproven; other constraints are made before there are rows.
+    let waits = |one: &WholeConstraint| one.kind == 'f' || one.validated || one.definition.ends_with("NOT ENFORCED");
+    let unproven = constraints().find(|one| !waits(one));
     let odd = constraints().find(|one| one.kind == 'x' || is_odd(&one.definition));
     let invalid = whole.indexes.iter().find(|one| !one.index.valid);
     Some(if let Some(constraint) = unproven {
@@ -77,6 +74,9 @@ fn definition(whole: &Whole) -> Option<String> {
         format!("constraint {} is one that the copy cannot be given under another name", constraint.name)
     } else if let Some(index) = invalid {
         format!("index {} is not valid: drop it or build it anew first", index.index.name)
+    } else if whole.disabled_keys {
+        "triggers of one of its foreign keys, or of one that refers to it, are disabled, and would be enabled again"
+            .to_owned()
     } else if whole.labelled {
         "it has a security label".to_owned()
     } else {

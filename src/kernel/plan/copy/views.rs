@@ -4,6 +4,7 @@
 use super::Copy;
 use crate::kernel::facts::WholeView;
 use crate::kernel::plan::quote;
+use crate::kernel::sql::statement::RelationName;
 
 impl Copy<'_> {
     /// Views are locked before the table, in the order in which readers come to them. LOCK TABLE would lock all tables
@@ -11,6 +12,11 @@ impl Copy<'_> {
     pub(super) fn views_locked(&self) -> Vec<String> {
         let lock = |view: &WholeView| format!("ALTER VIEW {} OWNER TO {}", name(view), quote::identifier(&view.owner));
         self.whole.views.iter().map(lock).collect()
+    }
+
+    pub(super) fn views_named(&self) -> impl Iterator<Item = RelationName> {
+        let named = |view: &WholeView| RelationName { schema: Some(view.schema.clone()), name: view.name.clone() };
+        self.whole.views.iter().map(named)
     }
 
     pub(super) fn views_again(&self) -> Vec<String> {

@@ -106,7 +106,7 @@ fn step(step: &Step, reached: Option<&'static str>) -> Markup {
     };
     html! {
         li class=[reached] {
-            p.step { strong { (line(&step.name)) } " " (lock(step.lock)) " " span.quiet { (blocks(step.lock)) ", " (how) @if let Some(estimate) = step.estimate { ", " (estimate) } } }
+            p.step { strong { (line(&step.name)) } " " (lock(step.lock)) " " span.quiet { @for table in &step.also { "also on " (line(&table.written())) ", " } (blocks(step.lock)) ", " (how) @if let Some(estimate) = step.estimate { ", " (estimate) } } }
             @match &step.action {
                 Action::Together { statements } => (sql::block(&format!("{};", statements.join(";\n")))),
                 Action::Sql { .. } | Action::BuildIndex { .. } | Action::Reindex { .. } | Action::Backfill(_) | Action::Later { .. } => (sql::block(&step.action.sql())),
