@@ -174,7 +174,8 @@ impl Rig {
 
     fn has_old_names(&self, database: &str) -> bool {
         let kept = "select from pg_trigger where tgname like 'zzz_lockkeeper%' \
-                    union all select from pg_class where relkind = 'v' and relnamespace = 'public'::regnamespace";
+                    union all select from pg_class where relkind = 'v' and relnamespace = 'public'::regnamespace \
+                    and relname <> 'shelved'";
         !self.server.sql(database, kept).is_empty()
     }
 
