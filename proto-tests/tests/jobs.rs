@@ -174,6 +174,40 @@ fn of_two_jobs_on_a_table_the_second_waits_and_says_for_what() {
     case.assert_well();
 }
 
+/// The cut-over of a copy locks and changes what refers to the table, too.
+#[test]
+fn copies_of_tables_that_refer_to_each_other_take_turns() {
+    let mut options = GatewayOptions::jobs("continue", 2_000);
+    options.config = options.config.replace("[targets.jobs]\n", "policy = \"own\"\n[targets.jobs]\n");
+    options.config.push_str("[[policy.own.rules]]\nresponses = { rewrite-table = \"rewrite\" }\n");
+    let case = Case::with(&SERVER, "j_kin", &options);
+    let mut owner = SERVER.connect("alice", &case.database);
+    owner.rows("create table line(id int primary key, order_id bigint constraint of_order references orders)");
+    owner.rows("insert into line select g, g from generate_series(1, 20000) g");
+    owner.rows("analyze line");
+    let mut first = case.connect();
+    let one = begun(&mut first, b"cluster orders using orders_pkey");
+    filling(&case.gateway, &one);
+    let mut second = case.connect();
+    let two = begun(&mut second, b"cluster line using line_pkey");
+    second.until(&format!("job {two} waits for job {one}, which works on public.line, public.orders"));
+    case.gateway.must(&["jobs", "rate", &one, "--pause-percent", "0", "--as", "bob"]);
+    assert!(error_of(&first.until_ready()).is_none());
+    // What it was planned for is not there any more: it is told so before a row is copied.
+    let replies = second.until_ready();
+    let refused = error_of(&replies).unwrap();
+    assert_eq!(refused.field('C').as_deref(), Some("55000"), "{refused:?}");
+    assert!(refused.render().contains("has changed since its copy was planned"), "{refused:?}");
+    assert!(!case.gateway.must(&["jobs", "show", &two]).contains("rows/s"));
+    assert!(error_of(&second.query("cluster line using line_pkey")).is_none());
+    let left = "select conname, conrelid::regclass, confrelid::regclass, convalidated from pg_constraint where contype = 'f' \
+        union all select relname, null, null, null from pg_class where relname like '%lockkeeper%' \
+        and relnamespace = 'public'::regnamespace";
+    assert_eq!(SERVER.sql(&case.database, left), ["of_order|line|orders|t"]);
+    drop((owner, first, second));
+    case.assert_well();
+}
+
 #[test]
 fn a_job_survives_the_death_of_its_gateway() {
     let mut case = slow("j_killed", "continue");

@@ -8,6 +8,7 @@ mod report;
 mod state;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use super::review::{Door, Instant, TicketId};
 pub use progress::{Progress, Rows};
 pub use report::{claim_of, report};
 pub use state::{State, StateName};
+pub use turn::{behind, is_due};
 
 /// First and longest pause before a lost connection is tried again, in milliseconds.
 const RETRY_MIN_MS: u64 = 500;
@@ -389,44 +391,6 @@ pub fn evolve(mut job: Job, event: &Event) -> Job {
         Happening::Undone { by } => State::Undone { at, by: *by },
     };
     job
-}
-
-/// The job before this one on one of its tables: of those that are not over, the first. One that waits for its
-/// transaction keeps nobody waiting; whoever has begun meanwhile goes first.
-#[must_use]
-pub fn behind<'a>(job: &Job, live: &'a [Job]) -> Option<&'a Job> {
-    let before = |other: &&Job| {
-        let begun = matches!(other.state, State::Running { .. } | State::Paused { .. } | State::Stopping { .. });
-        other.id < job.id || (other.id != job.id && begun && other.started.is_some())
-    };
-    let counts = |other: &&Job| other.state.name().is_live() && other.state != State::Deferred && !is_for_later(other);
-    live.iter().filter(counts).filter(before).find(|other| shares(job, other))
-}
-
-fn is_for_later(job: &Job) -> bool {
-    job.started.is_none() && job.retry.as_ref().is_some_and(|retry| retry.tries == 0)
-}
-
-fn shares(one: &Job, other: &Job) -> bool {
-    let (one, other) = (&one.order, &other.order);
-    one.target == other.target
-        && one.database == other.database
-        && one.tables.iter().any(|table| other.tables.iter().any(|theirs| theirs.oid == table.oid))
-}
-
-/// Whether somebody should take it up now.
-#[must_use]
-pub fn is_due(job: &Job, now: Instant) -> bool {
-    let in_time = job.retry.as_ref().is_none_or(|retry| retry.at <= now);
-    match job.state.name() {
-        StateName::Deferred | StateName::Queued | StateName::Waiting | StateName::Stopping => in_time,
-        StateName::Running
-        | StateName::Paused
-        | StateName::Done
-        | StateName::Failed
-        | StateName::Aborted
-        | StateName::Undone => false,
-    }
 }
 
 fn pause_ms(tries: u32) -> u64 {

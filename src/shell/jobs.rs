@@ -239,8 +239,8 @@ impl Jobs {
                 continue;
             }
             if let Some(first) = job::behind(job, &live) {
-                let tables: Vec<&str> = first.order.tables.iter().map(|table| table.name.as_str()).collect();
-                let words = format!("waits for job {}, which works on {}", first.id, tables.join(", "));
+                let words =
+                    format!("waits for job {}, which works on {}", first.id, job.order.shared_with(&first.order));
                 self.tell_why(job, words).await;
             } else if self.runs().len() >= RUNS_MAX {
                 self.tell_why(job, format!("waits: {RUNS_MAX} jobs are at work")).await;

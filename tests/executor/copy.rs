@@ -337,7 +337,7 @@ async fn goes_on_or_back(cluster: &Cluster, admin: &mut Wire) {
     ] {
         db.run(change).await;
         let Outcome::Failed(_, stopped) = go(&mut db, &plan).await else { panic!("it was changed: {change}") };
-        assert!(stopped.error.to_string().contains("was changed while it was copied"), "{change}: {stopped:?}");
+        assert!(stopped.error.to_string().contains("has changed since its copy was planned"), "{change}: {stopped:?}");
         db.run(back).await;
     }
     // What those runs did is taken back; what an earlier one did is not its own.

@@ -186,9 +186,8 @@ pub struct WholeSequence {
 pub const COPY_TRIGGER: &str = "zzz_lockkeeper_copy";
 
 /// An expression over a table's oid that gives another text whenever its definition has changed, or that of a view over
-/// it, or what depends on it:
-/// it is looked up when a plan is made, and asked again before another table takes this one's place. Rows are no part of
-/// it, nor what VACUUM and ANALYZE write, nor triggers of ours.
+/// it, or what depends on it: it is looked up when a plan is made, and asked again before another table takes this one's
+/// place. Rows are no part of it, nor what VACUUM and ANALYZE write, nor triggers of ours.
 #[must_use]
 pub fn shape(oid: &str) -> String {
     let own = format!("pg_catalog.starts_with(t.tgname::pg_catalog.text, '{COPY_TRIGGER}')");

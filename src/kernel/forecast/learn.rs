@@ -304,11 +304,7 @@ impl Forecast {
             return;
         }
         let Some(Some(mut standing)) = self.now.relations.insert(old.clone(), None) else { return };
-        let new = if rename.moves {
-            RelationName { schema: Some(rename.to.clone()), name: old.name.clone() }
-        } else {
-            RelationName { schema: old.schema.clone(), name: rename.to.clone() }
-        };
+        let new = rename.place(old.schema.as_ref(), &old.name);
         standing.facts.name.clone_from(&new.name);
         standing.facts.schema = new.schema.clone().unwrap_or_default();
         if let Some(table) = &standing.facts.index_of

@@ -6,7 +6,7 @@ use super::*;
 use crate::kernel::plan::Mode;
 use crate::kernel::plan::as_is;
 use crate::kernel::plan::throttle::Signal;
-use crate::kernel::sql::statement::LockMode;
+use crate::kernel::sql::statement::{LockMode, RelationName};
 
 fn ordered(id: i64, oids: &[u32]) -> Job {
     let plan = as_is::plan("select 1", "SELECT".to_owned(), None, (Mode::AsIs, LockMode::AccessShare));
@@ -178,6 +178,21 @@ fn of_two_jobs_on_a_table_the_later_waits() {
     let mut elsewhere = jobs[0].clone();
     elsewhere.order.database = "other".to_owned();
     assert_eq!(behind(&jobs[2], &[elsewhere]), None);
+}
+
+#[test]
+fn what_a_step_locks_too_is_waited_for() {
+    let name = |table: &str| RelationName { schema: Some("public".to_owned()), name: table.to_owned() };
+    let mut jobs = [ordered(1, &[7]), ordered(2, &[8]), ordered(3, &[9])];
+    jobs[0].order.plan.steps[0].also = vec![name("t8")];
+    jobs[2].order.plan.steps[0].on = Some(name("t7"));
+    assert_eq!(behind(&jobs[1], &jobs).map(|job| job.id), Some(JobId(1)));
+    assert_eq!(jobs[1].order.shared_with(&jobs[0].order), "public.t8");
+    assert_eq!(behind(&jobs[2], &jobs).map(|job| job.id), Some(JobId(1)));
+    // What was replaced by another table has its name still.
+    let mut anew = ordered(4, &[10]);
+    anew.order.tables[0].name = "public.t9".to_owned();
+    assert_eq!(behind(&anew, &jobs).map(|job| job.id), Some(JobId(3)));
 }
 
 #[test]

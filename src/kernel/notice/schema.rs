@@ -311,11 +311,7 @@ fn told(
 
 /// Of a relation only its name is known.
 fn unseen(run: &SchemaRun, name: &RelationName) -> Option<SchemaChange> {
-    let relation = match &name.schema {
-        Some(schema) => format!("{schema}.{}", name.name),
-        None => name.name.clone(),
-    };
-    change(&[&run.origin], (SchemaEffect::Uncertain, relation), None, None)
+    change(&[&run.origin], (SchemaEffect::Uncertain, name.written()), None, None)
 }
 
 fn change(

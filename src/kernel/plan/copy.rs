@@ -184,8 +184,8 @@ impl Copy<'_> {
 
     /// Foreign keys are proven when the copy has the table's place: before, it would keep others from deleting rows.
     fn validate(&self) -> Vec<Step> {
-        let keys = self.whole.constraints.iter().filter(|constraint| constraint.kind == 'f');
-        keys.filter(|key| key.validated && !key.definition.ends_with("NOT ENFORCED"))
+        self.own_keys()
+            .filter(|key| key.validated && !key.definition.ends_with("NOT ENFORCED"))
             .map(|key| {
                 let sql =
                     format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", self.relation(), quote::identifier(&key.name));
@@ -228,7 +228,8 @@ impl Copy<'_> {
              rows are copied in batches, those noted again, the indexes are built on the copy; when both are proven to hold \
              the same rows, the copy takes the table's name in one short transaction, and the old table is dropped.{keys}{remarks}{views} \
              It needs the table's size again on disk meanwhile. Until it is done every write costs an insert of its key \
-             more, and TRUNCATE of the table is refused."
+             more, and TRUNCATE of the table is refused. A REPEATABLE READ transaction that began earlier and first reads the \
+             table afterwards does not see what was copied since."
         )
     }
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::quote;
 use crate::kernel::sql::statement::RelationName;
 use crate::kernel::sql::write;
 
@@ -105,8 +106,7 @@ impl Backfill {
 
     /// The whole of it in one statement: what the batches do together.
     pub(super) fn update_sql(&self) -> String {
-        let schema = self.relation.schema.as_deref().map(|schema| format!("{}.", write::quote_ident(schema)));
-        self.statement(&(schema.unwrap_or_default() + &write::quote_ident(&self.relation.name)), &self.pending_sql)
+        self.statement(&quote::relation(&self.relation), &self.pending_sql)
     }
 
     /// The write of those rows of a table.

@@ -80,6 +80,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What its steps lock beside its own table, by name.
+    pub fn locked_beside(&self) -> impl Iterator<Item = String> {
+        self.steps.iter().flat_map(|step| step.on.iter().chain(&step.also)).map(RelationName::written)
+    }
+
     /// Whether the parser of record reads one statement, and no more, in each text of ours. Where it does
     /// not, nobody can say what the server would make of it.
     ///
@@ -344,9 +349,7 @@ impl Step {
     /// Its lock for people, with the other tables that it is taken on too.
     #[must_use]
     pub fn lock_words(&self) -> String {
-        let also: Vec<String> = self.also.iter().map(RelationName::written).collect();
-        let and = if also.is_empty() { "" } else { ", also on " };
-        format!("{}{and}{}", self.lock.words(), also.join(", "))
+        format!("{}{}", self.lock.words(), also_words(&self.also))
     }
 
     /// With the query that tells whether it is done.
@@ -361,6 +364,13 @@ impl Step {
         self.undo.push(undo);
         self
     }
+}
+
+/// What follows the words of a lock that is taken on these tables too.
+#[must_use]
+pub fn also_words(tables: &[RelationName]) -> String {
+    let tables: Vec<String> = tables.iter().map(RelationName::written).collect();
+    if tables.is_empty() { String::new() } else { format!(", also on {}", tables.join(", ")) }
 }
 
 #[cfg(test)]

@@ -30,6 +30,23 @@ pub fn qualified(schema: &str, name: &str) -> String {
     format!("{}.{}", identifier(schema), identifier(name))
 }
 
+/// The same; without a schema where none is known.
+#[must_use]
+pub fn relation(name: &RelationName) -> String {
+    match &name.schema {
+        Some(schema) => qualified(schema, &name.name),
+        None => identifier(&name.name),
+    }
+}
+
+/// ` WITH (…)` of options as the catalog has them, `name=value`; nothing without any.
+#[must_use]
+pub fn with_options(options: &[String]) -> String {
+    let options = options.iter().filter_map(|option| option.split_once('='));
+    let options: Vec<String> = options.map(|(name, value)| format!("{name}={}", literal(value))).collect();
+    if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) }
+}
+
 /// `CREATE INDEX` as the server prints it: what follows the table's name is given.
 #[must_use]
 pub fn index_definition(name: &str, table: &RelationName, of: (bool, &str)) -> String {

@@ -1,11 +1,11 @@
-//! RENAME or SET SCHEMA of a table whose old name keeps working: a view stands in for it, made in the same brief transaction, with
-//! the table's rights, and is dropped when its time is up.
+//! RENAME or SET SCHEMA of a table whose old name keeps working: a view stands in for it, made in the same brief
+//! transaction, with the table's rights, and is dropped when its time is up.
 
 use std::collections::BTreeMap;
 
 use super::{Action, GRACE, Plan, Step, quote};
 use crate::kernel::facts::{Face, Facts, Grant, RelationFacts, RelationKind};
-use crate::kernel::sql::statement::{LockMode, RelationName, Rename};
+use crate::kernel::sql::statement::{LockMode, Rename};
 use crate::kernel::sql::write::NAME_BYTES;
 
 /// The recipes' names.
@@ -37,8 +37,8 @@ const MOVED: &str =
 pub fn table(of: (&RelationFacts, &Face), rename: &Rename, facts: &Facts) -> Result<Plan, String> {
     let (table, face) = of;
     possible(table, rename, face, facts)?;
-    let place = if rename.moves { (&rename.to, &table.name) } else { (&table.schema, &rename.to) };
-    let (old, new) = (quote::table(table), quote::qualified(place.0, place.1));
+    let place = rename.place(Some(&table.schema), &table.name);
+    let (old, new) = (quote::table(table), quote::relation(&place));
     let view = format!(
         "EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid OPERATOR(pg_catalog.=) d.objid \
          JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) r.ev_class \
@@ -61,7 +61,7 @@ pub fn table(of: (&RelationFacts, &Face), rename: &Rename, facts: &Facts) -> Res
         recipe: CONTRACT.to_owned(),
         tag: "DROP VIEW".to_owned(),
         summary: format!("{old} is called {new} by now; the view that stands in for it under the old name is dropped."),
-        relation: Some(RelationName { schema: Some(place.0.clone()), name: place.1.clone() }),
+        relation: Some(place),
         steps: vec![gone],
         undo_loses: None,
         verify: Vec::new(),

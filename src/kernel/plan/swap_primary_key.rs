@@ -106,8 +106,7 @@ fn is_key(kin: &Kin, of: &IndexFacts) -> bool {
 }
 
 fn named(kin: &Kin) -> String {
-    let schema = kin.relation.schema.as_ref().map(|schema| format!("{schema}.")).unwrap_or_default();
-    format!("{} of {schema}{}", kin.constraint.as_deref().unwrap_or_default(), kin.relation.name)
+    format!("{} of {}", kin.constraint.as_deref().unwrap_or_default(), kin.relation.written())
 }
 
 /// The swap with its way back: the old key's index is built again, and both change places once more.

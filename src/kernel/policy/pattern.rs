@@ -11,14 +11,7 @@ impl Match {
         any(&self.targets, &who.target)
             && any(&self.roles, &who.role)
             && any(&self.applications, &who.application)
-            && (self.tables.is_empty() || relation.is_some_and(|name| any(&self.tables, &dotted(name))))
-    }
-}
-
-fn dotted(name: &RelationName) -> String {
-    match &name.schema {
-        Some(schema) => format!("{schema}.{}", name.name),
-        None => name.name.clone(),
+            && (self.tables.is_empty() || relation.is_some_and(|name| any(&self.tables, &name.written())))
     }
 }
 

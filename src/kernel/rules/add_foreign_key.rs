@@ -1,6 +1,6 @@
 //! Adding a foreign key looks up every row while nobody may write to either table.
 
-use super::subject::{Hazard, Subject, Target, UNKNOWN, written};
+use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationKind;
 use crate::kernel::plan::tree::Tree;
@@ -49,7 +49,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let message = format!(
         "ADD FOREIGN KEY looks up every row of {} while nobody may write to it or to {}",
         target.described(),
-        written(references)
+        references.written()
     );
     let plan = match target.facts {
         Some(_) if alter.only => Err("ONLY".to_owned()),

@@ -1,6 +1,6 @@
 //! ALTER TYPE … CASCADE works on every table that is made of the type.
 
-use super::subject::{Hazard, Subject, written};
+use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::sql::statement::{AlterKind, LockMode, RowTypeChange};
 
@@ -29,7 +29,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         RowTypeChange::AlterAttribute(name) => format!("is written anew for column {name}"),
     };
     let message =
-        format!("every table made of type {} is locked together with the others and {what}", written(&target.name));
+        format!("every table made of type {} is locked together with the others and {what}", target.name.written());
     // How large they are is not looked up.
     vec![Hazard { rows: None, bytes: None, ..Hazard::loss(&target, LockMode::AccessExclusive, message) }]
 }

@@ -1,6 +1,6 @@
 //! Detaching a partition keeps the parent from everybody.
 
-use super::subject::{Hazard, Subject, UNKNOWN, written};
+use super::subject::{Hazard, Subject, UNKNOWN};
 use super::{Doc, Response, Rule};
 use crate::kernel::plan::detach_partition;
 use crate::kernel::sql::statement::{AlterKind, LockMode};
@@ -41,6 +41,6 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         (Some(parent), Some(target)) => detach_partition::plan(parent, target, &mut subject.names.borrow_mut()),
         _ => Err(UNKNOWN.to_owned()),
     };
-    let message = format!("to detach {}, {} is taken away from everybody", target.described(), written(&parent.name));
+    let message = format!("to detach {}, {} is taken away from everybody", target.described(), parent.name.written());
     vec![Hazard::lock(&parent, LockMode::AccessExclusive, message).with(plan)]
 }

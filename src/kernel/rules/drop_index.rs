@@ -1,6 +1,6 @@
 //! Dropping an index waits for every query on the table and makes all later ones wait behind it.
 
-use super::subject::{Hazard, Known, Subject, Target, UNKNOWN, written};
+use super::subject::{Hazard, Known, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::{IndexFacts, RelationFacts, RelationKind};
 use crate::kernel::plan::{Plan, drop_index};
@@ -60,10 +60,10 @@ fn hazard(subject: &Subject<'_>, index: &Target<'_>, plan: Result<Plan, &str>) -
     let table = named.and_then(|name| subject.shared(name)).filter(|table| table.facts.is_some());
     let on = match (&table, named) {
         (Some(table), _) => table.described(),
-        (None, Some(name)) => written(name),
+        (None, Some(name)) => name.written(),
         (None, None) => "its table".to_owned(),
     };
-    let message = format!("DROP INDEX {} takes {on} away from everybody while it waits and runs", written(&index.name));
+    let message = format!("DROP INDEX {} takes {on} away from everybody while it waits and runs", index.name.written());
     Hazard::lock(index, LockMode::AccessExclusive, message).with(plan).and_size_of(table.as_ref())
 }
 

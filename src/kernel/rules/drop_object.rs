@@ -1,6 +1,6 @@
 //! Dropping a view, type, function, sequence or constraint breaks what uses it.
 
-use super::subject::{Hazard, Subject, written};
+use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::{drop_constraint, swap_primary_key};
@@ -77,7 +77,7 @@ fn dropped(subject: &Subject<'_>, drop: &crate::kernel::sql::statement::Drop) ->
         .iter()
         .filter_map(|name| subject.shared(name))
         .map(|target| {
-            let message = format!("{what} {} is gone{also}", written(&target.name));
+            let message = format!("{what} {} is gone{also}", target.name.written());
             Hazard::loss(&target, LockMode::AccessExclusive, message)
         })
         .collect()

@@ -1,6 +1,6 @@
 //! A change of rights, roles, ownership or row security.
 
-use super::subject::{Hazard, Subject, written};
+use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::sql::statement::{AlterKind, Change, LockMode};
 
@@ -34,7 +34,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         }
         (_, Some((alter, AlterKind::Security { command }))) => {
             let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
-            let message = format!("{command} changes who may do what with {}", written(&target.name));
+            let message = format!("{command} changes who may do what with {}", target.name.written());
             vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
         }
         _ => Vec::new(),

@@ -1,6 +1,6 @@
 //! A sequence that starts again gives numbers that are taken.
 
-use super::subject::{Hazard, Subject, written};
+use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::sql::statement::{AlterKind, Change, LockMode};
 
@@ -27,6 +27,6 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         _ => return Vec::new(),
     };
     let Some(target) = subject.shared(name) else { return Vec::new() };
-    let message = format!("the numbers of {} start again, and may be taken", written(&target.name));
+    let message = format!("the numbers of {} start again, and may be taken", target.name.written());
     vec![Hazard::loss(&target, lock, message)]
 }

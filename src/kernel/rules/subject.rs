@@ -182,7 +182,7 @@ impl Target<'_> {
     /// `public.orders (about 5000000 rows, 1.2 GB)`.
     #[must_use]
     pub fn described(&self) -> String {
-        let name = written(&self.name);
+        let name = self.name.written();
         match self.facts {
             Some(facts) => format!("{name} ({}, {})", rows(facts), bytes(facts.total_bytes)),
             None => format!("{name} (not looked up)"),
@@ -214,15 +214,6 @@ pub fn bytes(bytes: u64) -> String {
         }
     }
     format!("{bytes} bytes")
-}
-
-/// A name for people: `public.orders`.
-#[must_use]
-pub fn written(name: &RelationName) -> String {
-    match &name.schema {
-        Some(schema) => format!("{schema}.{}", name.name),
-        None => name.name.clone(),
-    }
 }
 
 impl Hazard {

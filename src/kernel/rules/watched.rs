@@ -3,10 +3,10 @@
 
 use super::brief_lock;
 use super::create_index::server_answers;
-use super::subject::{Hazard, Subject, Target, written};
+use super::subject::{Hazard, Subject, Target};
 use crate::kernel::facts::{RelationFacts, RelationKind};
 use crate::kernel::plan::{Plan, concurrently, create_index, reindex};
-use crate::kernel::sql::statement::{Change, CreateIndex, Drop, DropKind, LockMode, Reindex};
+use crate::kernel::sql::statement::{Change, CreateIndex, Drop, DropKind, LockMode, Reindex, RelationName};
 
 /// The statement as a plan of its own, and what to say of it; nothing where the server answers at once.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn watched(subject: &Subject<'_>) -> Option<(Hazard, Plan)> {
     if plan.builds_concurrently() && concurrently::forbidden(subject.facts.server_version).is_some() {
         return None;
     }
-    let on = plan.relation.as_ref().map_or_else(|| "its tables".to_owned(), written);
+    let on = plan.relation.as_ref().map_or_else(|| "its tables".to_owned(), RelationName::written);
     let message = format!("what a failed try would leave on {on} is cleared away, and the try repeated");
     let hazard = match &plan.relation {
         Some(name) => {

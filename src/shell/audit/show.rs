@@ -9,6 +9,7 @@ use super::event::{
 };
 use super::past;
 use super::sessions::SessionsError;
+use crate::kernel::plan::also_words;
 
 /// Prints all lines of a session.
 pub(super) fn show(directory: &Path, id: &str, json: bool, out: &mut dyn Write) -> Result<(), SessionsError> {
@@ -161,8 +162,7 @@ fn intended(intent: &Intent) -> String {
     }
     text += &format!(": {}", for_terminal(&intent.text));
     for (i, step) in intent.plan.steps.iter().enumerate() {
-        let also: Vec<String> = step.also.iter().map(|table| for_terminal(&table.written())).collect();
-        let also = if also.is_empty() { String::new() } else { format!(", also on {}", also.join(", ")) };
+        let also = for_terminal(&also_words(&step.also));
         text += &format!("\n{:20}{}. {} ({}{also})", "", i + 1, for_terminal(&step.name), words(&step.lock));
     }
     text

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use super::text::{how, labels, line, lines, short};
 use super::view::{Full, Summary};
 use crate::kernel::facts::RelationFacts;
-use crate::kernel::plan::{Action, Mode, Plan, Step};
+use crate::kernel::plan::{Action, Mode, Plan, Step, also_words};
 use crate::kernel::review::{Conditions, Door, Event, Happening, Instant, Request, State, Ticket};
 use crate::kernel::rules::Finding;
 use crate::kernel::sql::agree::format_for_people;
@@ -237,9 +237,7 @@ fn step(out: &mut String, number: usize, step: &Step) {
         Action::Later { .. } => "as a job of its own, unless this one is undone",
     };
     let takes = step.estimate.map(|estimate| format!("; {estimate}")).unwrap_or_default();
-    let also: Vec<String> = step.also.iter().map(|table| line(&table.written())).collect();
-    let also = if also.is_empty() { String::new() } else { format!(", also on {}", also.join(", ")) };
-    let (name, lock) = (line(&step.name), step.lock.words());
+    let (name, lock, also) = (line(&step.name), step.lock.words(), line(&also_words(&step.also)));
     let _ = writeln!(out, "  {number}. {name}  {lock} lock{also}{scans}; {how}{takes}");
     let rows = match &step.action {
         Action::Backfill(fill) => format!("  -- about {} rows", grouped(fill.rows_estimate)),
@@ -367,8 +365,7 @@ pub(super) fn outcome(how: StepOutcome) -> &'static str {
 }
 
 pub(super) fn qualified(name: &RelationName) -> String {
-    let schema = name.schema.as_deref().map(|schema| format!("{schema}.")).unwrap_or_default();
-    line(&format!("{schema}{}", name.name))
+    line(&name.written())
 }
 
 fn quoted(text: Option<&str>) -> String {

@@ -34,7 +34,9 @@ impl<D: Database> Runner<'_, D> {
             ("The transaction is aborted.".to_owned(), "Roll back and start again.".to_owned())
         } else if self.applied.is_empty() {
             self.nothing_done(&error, cancelled)
-        } else if self.stays() || !cancelled && (is_contention(&error) || self.verifying) {
+        } else if self.stays() {
+            self.leave_rest(&error, cancelled)
+        } else if !cancelled && (is_contention(&error) || self.verifying) {
             self.keep_done()
         } else {
             match self.take_back(cancelled).await {
@@ -121,6 +123,24 @@ impl<D: Database> Runner<'_, D> {
             way_on.push_str(&format!(" To undo instead: {};", undo.join("; ")));
         }
         (state, way_on)
+    }
+
+    /// Behind a cut-over the same statement would begin anew: what is left of it can be run as it stands.
+    fn leave_rest(&self, error: &DatabaseError, cancelled: bool) -> (String, String) {
+        let left: Vec<_> = self.plan.steps.iter().skip(self.at).map(|step| &step.action).collect();
+        if self.verifying || left.iter().any(|action| matches!(action, Action::Backfill(_) | Action::Later { .. })) {
+            return self.keep_done();
+        }
+        let first = if cancelled {
+            "To end it,"
+        } else if is_contention(error) {
+            "When those who hold the lock are done,"
+        } else {
+            "Correct what the error says, then"
+        };
+        let left: Vec<_> = left.into_iter().map(Action::sql).collect();
+        let state = format!("Finished and in effect: {}. The rest is not done.", self.names());
+        (state, format!("{first} run what is left: {};", left.join("; ")))
     }
 
     /// Nothing was done after a step over which there is no way back.

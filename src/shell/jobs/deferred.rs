@@ -11,6 +11,7 @@ use super::run::{Short, way_in};
 use super::{Jobs, LOOK};
 use crate::kernel::job::{Command, Job, JobId, Order, State};
 use crate::kernel::review::Door;
+use crate::kernel::sql::statement::RelationName;
 use crate::kernel::wire::reply::sqlstate;
 
 /// SQLSTATE `object_not_in_prerequisite_state`.
@@ -142,10 +143,7 @@ pub(super) async fn ask(jobs: &Jobs, job: &Job) -> Result<(), Short> {
 pub(super) async fn stands<D: Database>(db: &mut D, order: &Order) -> Result<(), Short> {
     let Some(after) = &order.after else { return Ok(()) };
     let gone = |message: String| Err(Short::Fail { code: GONE.to_owned(), message });
-    let dotted = order.plan.relation.as_ref().map(|name| match &name.schema {
-        Some(schema) => format!("{schema}.{}", name.name),
-        None => name.name.clone(),
-    });
+    let dotted = order.plan.relation.as_ref().map(RelationName::written);
     for table in order.tables.iter().filter(|table| dotted.as_ref() == Some(&table.name)) {
         let rows = db.query(NAME, &[Some(&table.oid.to_string())]).await.map_err(lost)?;
         if rows.concat().into_iter().next().flatten().as_ref() != Some(&table.name) {

@@ -7,8 +7,7 @@ use crate::kernel::plan::estimate::Estimate;
 use crate::kernel::plan::{Plan, concurrently};
 use crate::kernel::policy::Verdict;
 use crate::kernel::rules::Finding;
-use crate::kernel::rules::subject::written;
-use crate::kernel::sql::statement::LockMode;
+use crate::kernel::sql::statement::{LockMode, RelationName};
 
 /// What becomes of a statement, mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -246,7 +245,7 @@ impl Found {
             verdict: of.1,
             place,
             message: finding.message.clone(),
-            relation: finding.relation.as_ref().map(written),
+            relation: finding.relation.as_ref().map(RelationName::written),
             lock: finding.lock,
             rows: finding.rows,
             bytes: finding.bytes,

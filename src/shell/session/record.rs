@@ -11,11 +11,10 @@ use crate::kernel::relay::ledger::{Path, Values};
 use crate::kernel::relay::{Finished, Status};
 use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::locks::Locked;
-use crate::kernel::rules::subject::written;
 use crate::kernel::rules::{Finding, RuleId};
 use crate::kernel::sql::read;
 use crate::kernel::sql::remember::Known;
-use crate::kernel::sql::statement::Statement;
+use crate::kernel::sql::statement::{RelationName, Statement};
 use crate::shell::audit::event::Arrival;
 use crate::shell::audit::{
     Decision, DecisionRecord, FindingLine, LockLine, SessionLog, SqlState, StatementRecord, Step, StepOutcome,
@@ -126,11 +125,11 @@ impl Session {
     ) {
         let finding = |found: &Finding| FindingLine {
             rule: found.rule.clone(),
-            relation: found.relation.as_ref().map(written),
+            relation: found.relation.as_ref().map(RelationName::written),
             lock: found.lock,
             message: found.message.clone(),
         };
-        let lock = |locked: &Locked| LockLine { relation: written(&locked.relation), mode: locked.mode };
+        let lock = |locked: &Locked| LockLine { relation: locked.relation.written(), mode: locked.mode };
         self.log.decision(DecisionRecord {
             session: None,
             n: self.log.next_n(),

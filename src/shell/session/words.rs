@@ -1,5 +1,7 @@
 //! What a client is told about a plan: before it runs, while it runs, and when it is done.
 
+use std::borrow::Cow;
+
 use crate::kernel::plan::queue::in_the_way;
 use crate::kernel::plan::{Action, Plan, Step};
 use crate::kernel::wire::reply::Reply;
@@ -26,9 +28,30 @@ pub(super) fn summary(report: &Report) -> String {
     format!("done in {total} ms{rows}: {}", steps.join(", "))
 }
 
+/// Bytes of one statement that a notice shows, and characters of a longer one: the ticket, the job and the record have all of it.
+const SHOWN_MAX: usize = 600;
+const SHOWN_OF_LONGER: usize = 200;
+
 fn sql_of(action: &Action) -> String {
-    let how = if matches!(action, Action::Backfill(_)) { " in batches" } else { "" };
-    format!("{}{how}", action.sql())
+    match action {
+        Action::Together { statements } => {
+            let shown: Vec<_> = statements.iter().map(|statement| shortened(statement)).collect();
+            format!("BEGIN; {}; COMMIT", shown.join("; "))
+        }
+        Action::Backfill(_) => format!("{} in batches", action.sql()),
+        Action::Sql { .. } | Action::BuildIndex { .. } | Action::Reindex { .. } | Action::Later { .. } => {
+            action.sql().into_owned()
+        }
+    }
+}
+
+/// What guards a step may fill a page, and nobody waits for it at a prompt.
+fn shortened(statement: &str) -> Cow<'_, str> {
+    if statement.len() <= SHOWN_MAX {
+        return statement.into();
+    }
+    let shown: String = statement.chars().take(SHOWN_OF_LONGER).collect();
+    format!("{shown}… ({} bytes in all)", statement.len()).into()
 }
 
 /// The steps of a plan, one a line.
@@ -85,4 +108,17 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
 
 fn percent(done: u64, of: u64) -> u64 {
     done.saturating_mul(100).checked_div(of).unwrap_or(100).min(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_statement_is_shown_by_its_beginning() {
+        let statements = vec!["LOCK TABLE a".to_owned(), format!("DO '{}'", "ä".repeat(400))];
+        let shown = sql_of(&Action::Together { statements });
+        assert!(shown.starts_with("BEGIN; LOCK TABLE a; DO 'ää"), "{shown}");
+        assert!(shown.ends_with("ä… (805 bytes in all); COMMIT") && shown.len() < 500, "{shown}");
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::types;
 use crate::kernel::review::{Instant, State, approvers};
+use crate::kernel::sql::statement::RelationName;
 use crate::shell::console::view::{Full, JobFull, JobSummary, Summary};
 
 pub(super) fn t(text: impl Into<String>) -> Value {
@@ -88,16 +89,12 @@ pub(super) fn detail(full: &Full) -> Vec<Value> {
     ]
 }
 
-fn relation(name: &crate::kernel::sql::statement::RelationName) -> String {
-    name.schema.as_ref().map_or_else(|| name.name.clone(), |schema| format!("{schema}.{}", name.name))
-}
-
 pub(super) fn findings(full: &Full) -> Vec<Vec<Value>> {
     let row = |finding: &crate::kernel::rules::Finding| {
         vec![
             n(full.ticket.id.0),
             t(finding.rule.0.clone()),
-            opt(finding.relation.as_ref().map(relation)),
+            opt(finding.relation.as_ref().map(RelationName::written)),
             opt(finding.lock.map(|lock| lock.words())),
             t(finding.message.clone()),
             t(finding.instead.clone()),

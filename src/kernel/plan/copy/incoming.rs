@@ -84,7 +84,7 @@ impl Copy<'_> {
         self.whole.incoming.iter().filter(|key| !key.own)
     }
 
-    fn own_keys(&self) -> impl Iterator<Item = &WholeConstraint> {
+    pub(super) fn own_keys(&self) -> impl Iterator<Item = &WholeConstraint> {
         self.whole.constraints.iter().filter(|constraint| constraint.kind == 'f')
     }
 
@@ -118,7 +118,7 @@ impl Copy<'_> {
     /// rest of that time.
     pub(super) fn lock(&self) -> String {
         let lock = |table: &str| format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-        let referring = self.referring().into_iter().map(|table| format!("ONLY {}", qualified(&table)));
+        let referring = self.referring().into_iter().map(|table| format!("ONLY {}", quote::relation(&table)));
         let tables = referring.chain([self.relation()]).map(|table| lock(&table));
         let locks: Vec<String> = self.views_locked().into_iter().chain(tables).collect();
         if locks.len() == 1 && self.own_keys().next().is_none() {
@@ -139,7 +139,7 @@ impl Copy<'_> {
     /// The old table cannot be dropped while something refers to it.
     pub(super) fn drop_incoming(&self) -> impl Iterator<Item = String> {
         self.incoming().map(|key| {
-            let table = qualified(&relation(key));
+            let table = quote::relation(&relation(key));
             format!("ALTER TABLE ONLY {table} DROP CONSTRAINT {}", quote::identifier(&key.name))
         })
     }
@@ -162,7 +162,7 @@ impl Copy<'_> {
     pub(super) fn prove_incoming(&self) -> impl Iterator<Item = Step> {
         self.incoming().filter(|key| key.validated).map(|key| {
             let on = relation(key);
-            let table = qualified(&on);
+            let table = quote::relation(&on);
             let sql = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {}", quote::identifier(&key.name));
             let probe = quote::constraint_probe_of(&regclass(&table), &key.name, 'f', "c.convalidated");
             Step { on: Some(on), ..Step::scan("validate", sql).probed(probe) }
@@ -200,17 +200,13 @@ fn relation(key: &IncomingKey) -> RelationName {
     RelationName { schema: Some(key.schema.clone()), name: key.table.clone() }
 }
 
-fn qualified(table: &RelationName) -> String {
-    quote::qualified(table.schema.as_deref().unwrap_or_default(), &table.name)
-}
-
 fn said(key: &IncomingKey) -> String {
     relation(key).written()
 }
 
 /// A foreign key of another table, with what is said of it.
 fn made(key: &IncomingKey) -> Vec<String> {
-    let (table, name) = (qualified(&relation(key)), quote::identifier(&key.name));
+    let (table, name) = (quote::relation(&relation(key)), quote::identifier(&key.name));
     let mut all = vec![format!("ALTER TABLE ONLY {table} ADD CONSTRAINT {name} {}", unproven(&key.definition))];
     let comment = key.comment.iter();
     all.extend(comment.map(|text| format!("COMMENT ON CONSTRAINT {name} ON {table} IS {}", quote::literal(text))));

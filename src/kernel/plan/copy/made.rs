@@ -11,7 +11,8 @@ impl Copy<'_> {
     /// The copy with its key, and the table for keys of changed rows.
     pub(super) fn make(&self) -> Result<Step, String> {
         let (copy, log) = (self.copy(), self.log());
-        let mut all = vec![self.create()];
+        // Long waits may lie between the plan and its run, another job on the table too.
+        let mut all = vec![self.unchanged(), self.create()];
         all.extend(self.anew.altered().map(|altered| altered.sql(&copy)));
         all.extend(self.whole.columns.iter().filter_map(|column| {
             let name = quote::identifier(&column.name);
@@ -64,20 +65,13 @@ impl Copy<'_> {
             Anew::Tablespace(to) => (own, to),
             Anew::Ordered(_) | Anew::Smaller | Anew::Logged(_) | Anew::Altered(_) => (own, there),
         };
-        let options: Vec<String> = self
-            .whole
-            .options
-            .iter()
-            .filter_map(|option| option.split_once('='))
-            .map(|(name, value)| format!("{name}={}", quote::literal(value)))
-            .collect();
-        let options = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
         format!(
             "CREATE {unlogged}TABLE {} (LIKE {} INCLUDING COMMENTS INCLUDING COMPRESSION INCLUDING CONSTRAINTS \
-             INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE) USING {}{options} TABLESPACE {}",
+             INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE) USING {}{} TABLESPACE {}",
             self.copy(),
             self.relation(),
             quote::identifier(method),
+            quote::with_options(&self.whole.options),
             quote::identifier(tablespace)
         )
     }

@@ -208,12 +208,11 @@ impl Copy<'_> {
         )
     }
 
-    /// The table is the one that was copied, and nothing else of it has changed.
+    /// The table is the one that this was planned for, and nothing but its rows has changed.
     pub(super) fn unchanged(&self) -> String {
         let oid = format!("{}::pg_catalog.oid", self.table.oid);
         let message = format!(
-            "relation \"{}\" was changed while it was copied: its definition, or what depends on it, is no longer what \
-             the copy was made of",
+            "relation \"{}\" has changed since its copy was planned: its definition, or what depends on it, is another",
             self.table.name
         );
         let body = format!(

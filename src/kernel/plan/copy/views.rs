@@ -25,7 +25,7 @@ impl Copy<'_> {
 
     /// For people.
     pub(super) fn views_said(&self) -> String {
-        let names: Vec<String> = self.whole.views.iter().map(|view| format!("{}.{}", view.schema, view.name)).collect();
+        let names: Vec<String> = self.views_named().map(|view| view.written()).collect();
         match names.as_slice() {
             [] => String::new(),
             [name] => format!(" View {name} is locked for that moment too, and given its query again."),
@@ -41,9 +41,6 @@ fn name(view: &WholeView) -> String {
 }
 
 fn again(view: &WholeView) -> String {
-    let options = view.options.iter().filter_map(|option| option.split_once('='));
-    let options: Vec<String> = options.map(|(name, value)| format!("{name}={}", quote::literal(value))).collect();
-    let options = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
     let query = view.definition.trim().trim_end_matches(';');
-    format!("CREATE OR REPLACE VIEW {}{options} AS {query}", name(view))
+    format!("CREATE OR REPLACE VIEW {}{} AS {query}", name(view), quote::with_options(&view.options))
 }

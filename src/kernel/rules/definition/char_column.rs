@@ -1,6 +1,6 @@
 //! `char(n)` pads with blanks.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::of_type;
 
@@ -25,7 +25,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         format!(
             "{} of {} is {}: its values are padded with blanks",
             typed.column,
-            written(&typed.table),
+            typed.table.written(),
             typed.type_name.sql
         )
     })

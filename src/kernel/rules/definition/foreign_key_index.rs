@@ -1,6 +1,6 @@
 //! A foreign key whose own columns no index leads.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::need::borrowed;
 use super::shape::Shape;
@@ -48,8 +48,10 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
                 return None;
             }
             let columns = of.columns.join(", ");
-            let message =
-                format!("no index of {} begins with {columns}, which the foreign key looks rows up by", written(table));
+            let message = format!(
+                "no index of {} begins with {columns}, which the foreign key looks rows up by",
+                table.written()
+            );
             Some(Hazard { need: Some(need), ..Hazard::defined(table.clone(), At::Byte(of.at), message) })
         })
         .collect()

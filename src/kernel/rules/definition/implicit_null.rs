@@ -1,6 +1,6 @@
 //! Neither NULL nor NOT NULL is written.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::{At, columns, constraints};
 use crate::kernel::sql::statement::{AddColumn, ConstraintKind, RelationName};
@@ -44,7 +44,7 @@ pub(super) fn open_to_nulls<'a>(subject: &Subject<'a>) -> Vec<(RelationName, &'a
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let open = open_to_nulls(subject).into_iter();
     open.map(|(table, column)| {
-        let message = format!("{} of {} says neither NULL nor NOT NULL", column.name, written(&table));
+        let message = format!("{} of {} says neither NULL nor NOT NULL", column.name, table.written());
         Hazard::defined(table, At::Byte(column.at), message)
     })
     .collect()

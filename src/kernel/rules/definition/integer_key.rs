@@ -1,6 +1,6 @@
 //! Keys that run out of numbers.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::{At, altered, columns, constraints, typed};
 use crate::kernel::facts::RelationFacts;
@@ -118,7 +118,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 fn runs_out(table: &RelationName, of: (&str, &str), width: Width, at: At) -> Hazard {
     let (what, column) = of;
     let (name, end) = width.words();
-    let message = format!("{what}{column} of {} is {name}: after {end} every INSERT fails", written(table));
+    let message = format!("{what}{column} of {} is {name}: after {end} every INSERT fails", table.written());
     Hazard::defined(table.clone(), at, message)
 }
 
@@ -140,9 +140,9 @@ fn narrower<'a>(
         let wide = other.column(to).is_some_and(|column| Width::of(&column.type_sql) == Some(Width::Big));
         let message = format!(
             "{own} of {} is {}, and {to} of {}, which it references, is bigint: its larger keys do not fit",
-            written(table),
+            table.written(),
             width.words().0,
-            written(&other.qualified())
+            other.qualified().written()
         );
         wide.then(|| (own.as_str(), Hazard::defined(table.clone(), known.at(own, constraint), message)))
     });

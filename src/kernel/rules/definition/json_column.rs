@@ -1,6 +1,6 @@
 //! `json` keeps a text.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::of_type;
 
@@ -25,7 +25,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         format!(
             "{} of {} is json: it cannot be compared or indexed, and is parsed at every use",
             typed.column,
-            written(&typed.table)
+            typed.table.written()
         )
     })
 }

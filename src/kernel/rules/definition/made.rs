@@ -37,8 +37,7 @@ impl Made<'_> {
     /// `the column at of public.orders`, its name as it is to be shown.
     pub(super) fn described(&self, shown: &str) -> String {
         let own = matches!(self.kind, NameKind::Table | NameKind::View | NameKind::Sequence);
-        let of =
-            if own { String::new() } else { format!(" of {}", crate::kernel::rules::subject::written(&self.table)) };
+        let of = if own { String::new() } else { format!(" of {}", self.table.written()) };
         format!("the {} {shown}{of}", self.kind.words())
     }
 }

@@ -1,6 +1,6 @@
 //! `money` means what the session's locale says.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::of_type;
 
@@ -22,6 +22,6 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     of_type(subject, "money", |typed| {
-        format!("{} of {} is money: what it amounts to depends on lc_monetary", typed.column, written(&typed.table))
+        format!("{} of {} is money: what it amounts to depends on lc_monetary", typed.column, typed.table.written())
     })
 }

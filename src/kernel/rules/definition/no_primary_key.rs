@@ -1,6 +1,6 @@
 //! A table whose rows nothing tells apart.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::{At, Need, constraints, made};
 use crate::kernel::sql::statement::ConstraintKind;
@@ -28,7 +28,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if keyed || create.partition_of.is_some() || create.outline.like_indexes {
         return Vec::new();
     }
-    let message = format!("{} has no primary key", written(&table.name));
+    let message = format!("{} has no primary key", table.name.written());
     let need = Some(Need::PrimaryKey { table: table.name.clone() });
     vec![Hazard { need, ..Hazard::defined(table.name, At::First(create.relation.name.clone()), message) }]
 }

@@ -1,6 +1,6 @@
 //! Yes, no, and null.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::At;
 use super::implicit_null::open_to_nulls;
@@ -27,7 +27,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     });
     open.map(|(table, column)| {
         let message =
-            format!("{} of {} is a boolean that can be null, and is by default", column.name, written(&table));
+            format!("{} of {} is a boolean that can be null, and is by default", column.name, table.written());
         Hazard::defined(table, At::Byte(column.at), message)
     })
     .collect()

@@ -1,6 +1,6 @@
 //! Two indexes for one purpose.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::shape::{Beside, Shape};
 use super::{At, altered, constraints, standing};
@@ -75,12 +75,12 @@ fn beside(new: &Shape, what: &str, standing: &[Old], on: (&RelationName, At)) ->
     let found = |wanted: Beside| standing.iter().find(|old| new.beside(&old.shape, old.may_go) == Some(wanted));
     let of = |old: &Old| format!("{} on ({})", old.name, old.shape.keys.join(", "));
     let message = if let Some(old) = found(Beside::Same) {
-        format!("{} has an index already that does what {what} would do: {}", written(table), of(old))
+        format!("{} has an index already that does what {what} would do: {}", table.written(), of(old))
     } else if let Some(old) = found(Beside::Begins) {
-        format!("{} has an index already that begins like {what}: {}", written(table), of(old))
+        format!("{} has an index already that begins like {what}: {}", table.written(), of(old))
     } else {
         let old = found(Beside::Replaces)?;
-        format!("beside {what} the index {} of {} is no longer needed", of(old), written(table))
+        format!("beside {what} the index {} of {} is no longer needed", of(old), table.written())
     };
     Some(Hazard::defined(table.clone(), at, message))
 }

@@ -1,6 +1,6 @@
 //! serial is older than identity.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::{At, columns};
 use crate::kernel::sql::statement::Serial;
@@ -30,7 +30,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
                 Serial::Int => "serial",
                 Serial::Big => "bigserial",
             };
-            let message = format!("{} of {} is {word}, not an identity column", column.name, written(&table));
+            let message = format!("{} of {} is {word}, not an identity column", column.name, table.written());
             Hazard::defined(table, At::Byte(column.type_at), message)
         })
         .collect()

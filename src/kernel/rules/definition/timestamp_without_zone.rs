@@ -1,6 +1,6 @@
 //! `timestamp` says what a clock showed, not when.
 
-use super::super::subject::{Hazard, Subject, written};
+use super::super::subject::{Hazard, Subject};
 use super::super::{Doc, Response, Rule};
 use super::of_type;
 
@@ -25,7 +25,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         format!(
             "{} of {} is timestamp without time zone: it does not say which moment is meant",
             typed.column,
-            written(&typed.table)
+            typed.table.written()
         )
     })
 }

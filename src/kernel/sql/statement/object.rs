@@ -76,6 +76,15 @@ pub struct Rename {
     pub moves: bool,
 }
 
+impl Rename {
+    /// Where the relation of this schema and name is afterwards.
+    #[must_use]
+    pub fn place(&self, schema: Option<&String>, name: &str) -> RelationName {
+        let (schema, name) = if self.moves { (Some(&self.to), name) } else { (schema, self.to.as_str()) };
+        RelationName { schema: schema.cloned(), name: name.to_owned() }
+    }
+}
+
 /// Rights, roles and policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Privilege {
