@@ -3,7 +3,9 @@
 mod face;
 mod kin;
 mod naming;
+mod settings;
 mod uses;
+mod wanted;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,9 @@ use super::sql::statement::{Callee, RelationName, TypeName};
 pub use face::{ColumnComment, ColumnGrant, Face};
 pub use kin::{Kin, KinHow};
 pub use naming::NameKind;
+pub use settings::{Switch, TableSettings};
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
+pub use wanted::Wanted;
 pub use whole::{
     COPY_TRIGGER, IncomingKey, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholeSequence,
     WholeTrigger, WholeView, shape,
@@ -24,32 +28,6 @@ pub use whole::{
 mod partition;
 
 pub use partition::{MEMBERS_MAX, Member, PartitionOf, Partitioned};
-
-/// What the rules need to know about the statements of one message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    pub relations: Vec<RelationName>,
-    pub callees: Vec<Callee>,
-    pub types: Vec<TypeName>,
-    pub uses: Vec<WantedUse>,
-    /// Relations that something else may have to stand in for.
-    pub faces: Vec<RelationName>,
-    /// Tables whose place a copy may take.
-    pub wholes: Vec<RelationName>,
-}
-
-impl Wanted {
-    /// Nothing is asked.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.relations.is_empty()
-            && self.callees.is_empty()
-            && self.types.is_empty()
-            && self.uses.is_empty()
-            && self.faces.is_empty()
-            && self.wholes.is_empty()
-    }
-}
 
 /// The answers. A relation that is asked for and does not exist is present with `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +69,9 @@ pub struct Facts {
     /// Keyed as the relations are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wholes: BTreeMap<String, Whole>,
+    /// Keyed as the relations are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    settings: BTreeMap<String, TableSettings>,
 }
 
 impl Facts {
@@ -159,6 +140,16 @@ impl Facts {
 
     pub fn put_face(&mut self, relation: &RelationName, found: Face) {
         self.faces.insert(key(relation), found);
+    }
+
+    /// A table's switches and parameters, if that was asked.
+    #[must_use]
+    pub fn settings(&self, relation: &RelationName) -> Option<&TableSettings> {
+        self.settings.get(&key(relation))
+    }
+
+    pub fn put_settings(&mut self, relation: &RelationName, found: TableSettings) {
+        self.settings.insert(key(relation), found);
     }
 
     /// All that a table is made of, if that was asked.

@@ -79,6 +79,11 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
         let rows = aside(db, queries::FACES, &[Some(oid.as_str())]).await?;
         answer::put_face(&mut facts, asked, &rows).map_err(unreadable)?;
     }
+    for asked in &wanted.settings {
+        let Some(oid) = facts.relation(asked).flatten().map(|found| found.oid.to_string()) else { continue };
+        let rows = aside(db, queries::SETTINGS, &[Some(oid.as_str())]).await?;
+        answer::put_settings(&mut facts, asked, &rows).map_err(unreadable)?;
+    }
     for asked in &wanted.wholes {
         let Some(oid) = facts.relation(asked).flatten().map(|found| found.oid.to_string()) else { continue };
         match aside(db, &queries::whole(), &[Some(LOCK_TIMEOUT_MS), Some(oid.as_str())]).await {

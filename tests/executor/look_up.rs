@@ -219,6 +219,7 @@ async fn volatility_and_types(cluster: &Cluster) {
     let wanted = Wanted {
         faces: Vec::new(),
         wholes: Vec::new(),
+        settings: Vec::new(),
         uses: Vec::new(),
         relations: Vec::new(),
         callees: cases.iter().map(|(callee, _)| callee.clone()).collect(),
@@ -264,6 +265,7 @@ async fn hostile_search_path(cluster: &Cluster) {
     let wanted = Wanted {
         faces: Vec::new(),
         wholes: Vec::new(),
+        settings: Vec::new(),
         uses: Vec::new(),
         relations: vec![name("t"), name("evil.t")],
         callees: vec![Callee::Function { schema: None, name: "lower".to_owned() }],

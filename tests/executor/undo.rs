@@ -73,6 +73,14 @@ const SHOP: &[&str] = &[
     "COMMENT ON INDEX swapped_pkey IS 'index'",
     "ALTER TABLE swapped CLUSTER ON swapped_pkey, REPLICA IDENTITY USING INDEX swapped_pkey",
     "CREATE VIEW notes AS SELECT note FROM tied WHERE false",
+    "CREATE TABLE switched (id int PRIMARY KEY, other bigint NOT NULL, note text NOT NULL, \"Said\" text) \
+     WITH (fillfactor = 70, autovacuum_vacuum_threshold = 7, toast.autovacuum_enabled = false)",
+    "INSERT INTO switched SELECT n, n, 'note' FROM generate_series(1, 500) n",
+    "CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    "CREATE TRIGGER \"Is on\" BEFORE UPDATE ON switched FOR EACH ROW EXECUTE FUNCTION fired()",
+    "CREATE TRIGGER is_off BEFORE UPDATE ON switched FOR EACH ROW EXECUTE FUNCTION fired()",
+    "CREATE RULE is_a_replicas AS ON DELETE TO switched DO NOTHING",
+    "ALTER TABLE switched DISABLE TRIGGER is_off, ENABLE REPLICA RULE is_a_replicas",
     "CREATE TABLE untied (id int PRIMARY KEY, customer_id int REFERENCES customer, tied_id int REFERENCES tied)",
 ];
 
@@ -133,6 +141,13 @@ const STATEMENTS: &[&str] = &[
      ALTER id SET STATISTICS 8, ALTER amount SET (n_distinct = 9), ALTER id RESET (n_distinct), CLUSTER ON marked_too, \
      ALTER status SET STORAGE EXTERNAL, ALTER status SET COMPRESSION pglz, ADD CONSTRAINT new CHECK (id > 9) NOT VALID, \
      ADD CHECK (amount >= 0)",
+    "ALTER TABLE switched ALTER note DROP NOT NULL, ADD CHECK (id > 0), ALTER other DROP NOT NULL, ALTER \"Said\" DROP NOT NULL",
+    "ALTER TABLE switched ALTER note DROP NOT NULL, ALTER other DROP NOT NULL, ALTER other SET STATISTICS 7, ADD CHECK (id > 0)",
+    "ALTER TABLE switched SET (fillfactor = 60, toast.autovacuum_enabled = true, parallel_workers = 3), \
+     RESET (autovacuum_vacuum_threshold, toast.log_autovacuum_min_duration), REPLICA IDENTITY FULL, ADD CHECK (id > 0)",
+    "ALTER TABLE swapped REPLICA IDENTITY DEFAULT, SET (user_catalog_table = true), ADD CHECK (id > 0)",
+    "ALTER TABLE switched REPLICA IDENTITY USING INDEX switched_pkey, ENABLE TRIGGER is_off, ENABLE ALWAYS TRIGGER \"Is on\", \
+     ENABLE RULE is_a_replicas, ADD CHECK (id > 0)",
     "CREATE INDEX ON part (note)",
     "CREATE INDEX ON mixed (note)",
     "CREATE UNIQUE INDEX part_u ON part (id, region)",
@@ -169,6 +184,12 @@ UNION ALL SELECT 'place ' || inhrelid::regclass || ' below ' || inhparent::regcl
     || coalesce(pg_get_expr(c.relpartbound, c.oid), '')
   FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
 UNION ALL SELECT 'relation ' || relname || relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+UNION ALL SELECT 'set ' || relname || relreplident::text
+    || (SELECT coalesce(string_agg(o, ',' ORDER BY o), '') FROM unnest(c.reloptions) o)
+    || (SELECT coalesce(string_agg(o, ',' ORDER BY o), '') FROM pg_class t, unnest(t.reloptions) o WHERE t.oid = c.reltoastrelid)
+  FROM pg_class c WHERE relnamespace = 'public'::regnamespace
+UNION ALL SELECT 'trigger ' || tgname || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'rule ' || rulename || ev_enabled::text FROM pg_rewrite WHERE rulename <> '_RETURN'
 UNION ALL SELECT 'trigger ' || count(*) || ' on ' || tgrelid::regclass FROM pg_trigger GROUP BY tgrelid
 ORDER BY 1";
 
@@ -346,7 +367,16 @@ async fn prefix(cluster: &Cluster, admin: &mut Wire, sql: &str, length: usize, c
     if !matches!(outcome, Outcome::Done(_)) {
         let _ = writeln!(complaints, "{sql}: {length} steps: {outcome:?}");
     }
-    for step in part.steps.iter().rev() {
+    let done: Vec<usize> = (0..part.steps.len()).collect();
+    // The whole plan by a plan of its own, as a job is undone; what was stopped on the way by its statements.
+    let by_plan = if length == whole { lockkeeper::kernel::plan::undo::plan(&part, &done) } else { None };
+    if let Some(back) = &by_plan {
+        let outcome = go(&mut db, back).await;
+        if !matches!(outcome, Outcome::Done(_)) {
+            let _ = writeln!(complaints, "{sql}: undone as a plan: {outcome:?}");
+        }
+    }
+    for step in part.steps.iter().rev().filter(|_| by_plan.is_none()) {
         if let Err(error) = take_back(&mut db, &step.undo).await {
             let _ = writeln!(complaints, "{sql}: undo of step {} of {length}: {:?}: {error}", step.name, step.undo);
         }
@@ -369,7 +399,8 @@ async fn planned(db: &mut Wire, sql: &str) -> Plan {
 
 async fn take_back(db: &mut Wire, statements: &[String]) -> Result<(), String> {
     let parts = lockkeeper::kernel::plan::undo::parts(statements);
-    let mut all: Vec<&str> = parts.brief.iter().chain(parts.proof).map(String::as_str).collect();
+    let brief = parts.brief.iter().chain(parts.proof).chain(parts.after);
+    let mut all: Vec<&str> = brief.map(String::as_str).collect();
     if !all.is_empty() {
         all.insert(0, "BEGIN");
         all.push("COMMIT");

@@ -29,6 +29,7 @@ pub fn wanted(reading: &Reading) -> Wanted {
     wanted.callees.dedup();
     wanted.faces.dedup();
     wanted.wholes.dedup();
+    wanted.settings.dedup();
     wanted
 }
 
@@ -147,7 +148,13 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
 
 /// What a part of a plan changes besides can be taken back, if what was there is known.
 fn want_back(alter: &AlterTable, action: &AlterAction, wanted: &mut Wanted) {
-    let Some(column) = back::wanted(action).filter(|_| alter.actions.len() > 1) else { return };
+    if alter.actions.len() < 2 {
+        return;
+    }
+    if back::wants_settings(action) {
+        wanted.settings.push(alter.relation.clone());
+    }
+    let Some(column) = back::wanted(action) else { return };
     let is_known = |kind: &AlterKind| matches!(kind, AlterKind::AlterType { column: other, .. } if other == column);
     if !alter.actions.iter().any(|other| is_known(&other.kind)) {
         let (relation, column) = (alter.relation.clone(), column.clone());

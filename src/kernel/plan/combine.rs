@@ -1,5 +1,6 @@
 //! Several subcommands of one ALTER TABLE as one plan, in the order in which PostgreSQL works them off.
 
+use super::back::Back;
 use super::{Action, Plan, Step, quote, shadow};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode};
@@ -32,8 +33,8 @@ pub struct Brief {
     /// Text after `ALTER TABLE t `.
     pub sql: String,
     pub lock: LockMode,
-    /// The subcommands that take it back, in order, where they are known.
-    pub back: Option<Vec<String>>,
+    /// What takes it back, where that is known.
+    pub back: Option<Back>,
 }
 
 /// One plan for all parts. What is brief goes with the cut-over of a change of type, and what has steps of its own before
@@ -168,16 +169,19 @@ impl<'a> Combined<'a> {
 
     fn run_brief(&mut self) {
         let Some(lock) = self.brief.iter().map(|brief| brief.lock).max() else { return };
-        let (mut actions, mut back) = (Vec::new(), Vec::new());
+        let (mut actions, mut proven) = (Vec::new(), Vec::new());
+        let (mut back, mut after) = (Vec::new(), Vec::new());
         for brief in self.brief.drain(..) {
             actions.push(brief.sql);
-            back.splice(0..0, brief.back.unwrap_or_default());
+            let own = brief.back.unwrap_or_default();
+            back.splice(0..0, own.actions);
+            proven.extend(own.proven.map(|name| format!("VALIDATE CONSTRAINT {}", quote::identifier(&name))));
+            after.splice(0..0, own.after);
         }
-        let mut step = Step::brief("run", self.altered(&actions), lock);
-        if !back.is_empty() {
-            step = step.undone_by(self.altered(&back));
-        }
-        self.steps.push(step);
+        let step = Step::brief("run", self.altered(&actions), lock);
+        let undo = [back, proven, after].into_iter().filter(|actions| !actions.is_empty());
+        let undo: Vec<String> = undo.map(|actions| self.altered(&actions)).collect();
+        self.steps.push(undo.into_iter().fold(step, Step::undone_by));
     }
 
     fn add_columns(&mut self) {

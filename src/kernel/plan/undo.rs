@@ -73,6 +73,8 @@ pub struct Parts<'a> {
     /// What reads the table to prove a constraint again: that has a transaction of its own, in which no strong lock is
     /// held.
     pub proof: Option<&'a String>,
+    /// What only what was proven allows.
+    pub after: &'a [String],
 }
 
 /// Its parts, in order.
@@ -82,15 +84,15 @@ pub fn parts(undo: &[String]) -> Parts<'_> {
         Some((first, rest)) if first.contains(" CONCURRENTLY ") => (Some(first), rest),
         Some(_) | None => (None, undo),
     };
-    match rest.split_last() {
-        Some((last, brief)) if last.contains(" VALIDATE CONSTRAINT ") => Parts { concurrent, brief, proof: Some(last) },
-        Some(_) | None => Parts { concurrent, brief: rest, proof: None },
-    }
+    let at = rest.iter().position(|sql| sql.contains(" VALIDATE CONSTRAINT ")).unwrap_or(rest.len());
+    let (brief, rest) = rest.split_at(at);
+    let (proof, after) = rest.split_first().map_or((None, rest), |(proof, after)| (Some(proof), after));
+    Parts { concurrent, brief, proof, after }
 }
 
 /// One step back. It is done when the step's own probe no longer finds it done.
 fn back(step: &Step) -> Vec<Step> {
-    let Parts { concurrent, brief, proof } = parts(&step.undo);
+    let Parts { concurrent, brief, proof, after: last } = parts(&step.undo);
     let whole = |statements: &[String]| match statements {
         [only] => Action::Sql { sql: only.clone(), mode: Mode::Brief },
         several => Action::Together { statements: several.to_vec() },
@@ -99,12 +101,14 @@ fn back(step: &Step) -> Vec<Step> {
         Some(sql) => Action::Sql { sql: sql.clone(), mode: Mode::NoTransaction },
         None => whole(brief),
     };
-    // What belongs to an index that was built again; done or not, the number of its transaction tells.
-    let after = concurrent.filter(|_| !brief.is_empty()).map(|_| Step {
-        action: whole(brief),
+    // Done or not, the number of its transaction tells.
+    let put_back = |statements: &[String]| Step {
+        action: whole(statements),
         on: step.on.clone(),
         ..Step::brief("put back", String::new(), LockMode::AccessExclusive)
-    });
+    };
+    // What belongs to an index that was built again.
+    let after = concurrent.filter(|_| !brief.is_empty()).map(|_| put_back(brief));
     let back = Step {
         name: format!("undo {}", step.name),
         action,
@@ -118,7 +122,8 @@ fn back(step: &Step) -> Vec<Step> {
     };
     let back = concurrent.and_then(|sql| again(sql, &back)).unwrap_or(back);
     let proof = proof.map(|sql| Step { on: step.on.clone(), ..Step::scan("prove again", sql.clone()) });
-    std::iter::once(back).chain(after).chain(proof).collect()
+    let last = Some(last).filter(|last| !last.is_empty()).map(put_back);
+    std::iter::once(back).chain(after).chain(proof).chain(last).collect()
 }
 
 /// An index that is built again, whatever a try before this has left of it. It is past when what belongs to it has

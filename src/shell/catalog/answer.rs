@@ -152,6 +152,13 @@ pub(super) fn put_face(facts: &mut Facts, asked: &RelationName, rows: &[Row]) ->
     Ok(())
 }
 
+/// A table's switches and parameters; nothing if it is gone.
+pub(super) fn put_settings(facts: &mut Facts, asked: &RelationName, rows: &[Row]) -> Result<(), String> {
+    let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(()) };
+    facts.put_settings(asked, serde_json::from_str(text).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
 /// All that a table is made of; nothing if it is gone.
 pub(super) fn put_whole(facts: &mut Facts, asked: &RelationName, rows: &[Row]) -> Result<(), String> {
     let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(()) };

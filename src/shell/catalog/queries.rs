@@ -12,6 +12,7 @@ pub(super) const CALLEES: &str = include_str!("callees.sql");
 pub(super) const TYPES: &str = include_str!("types.sql");
 pub(super) const USES: &str = include_str!("uses.sql");
 pub(super) const FACES: &str = include_str!("faces.sql");
+pub(super) const SETTINGS: &str = include_str!("settings.sql");
 const WHOLE: &str = include_str!("whole.sql");
 pub(super) const DEFINITIONS: &str = include_str!("definitions.sql");
 

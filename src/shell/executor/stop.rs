@@ -207,7 +207,7 @@ impl<D: Database> Runner<'_, D> {
 
     /// Takes one step back within the clean-up budget, also when cancelled. False: it is left.
     async fn undo(&mut self, statements: &[String]) -> Result<bool, DatabaseError> {
-        let undo::Parts { concurrent, brief, proof } = undo::parts(statements);
+        let undo::Parts { concurrent, brief, proof, after } = undo::parts(statements);
         if let Some(only) = concurrent
             && !self.drop_concurrently(only, true).await?
         {
@@ -220,7 +220,9 @@ impl<D: Database> Runner<'_, D> {
         let settings = self.session.local(ms(self.limits.scan_lock_timeout), 0);
         match transaction(self.db, &settings, std::slice::from_ref(proof)).await {
             Err(error) if is_lost(&error) => Err(error),
-            other => Ok(other.is_ok()),
+            Err(_) => Ok(false),
+            Ok(_) if after.is_empty() => Ok(true),
+            Ok(_) => self.undo_brief(after).await,
         }
     }
 

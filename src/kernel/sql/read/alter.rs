@@ -36,9 +36,7 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
             AlterObject::Type if command.behavior == DropBehavior::DROP_CASCADE => row_type(command),
             _ => kind(command)?,
         };
-        let is_column = sql.starts_with("ALTER COLUMN ");
-        let column = command.name().filter(|_| is_column).map(str::to_owned);
-        actions.push(AlterAction { kind, sql, column, names_table });
+        actions.push(AlterAction { kind, sql, named: named(command), names_table });
     }
     found.add(Change::AlterTable(AlterTable {
         relation: objects::relation(on),
@@ -224,6 +222,21 @@ const WEAK_PARAMETERS: &[&str] = &[
     "log_autovacuum_min_duration",
     "deduplicate_items",
 ];
+
+/// A column, a trigger or a rule; storage parameters with their namespace, `toast.autovacuum_enabled`.
+fn named(command: &nodes::AlterTableCmd) -> Vec<String> {
+    match (command.subtype, command.def()) {
+        (At::AT_SetRelOptions | At::AT_ResetRelOptions, Node::NodeList(options)) => {
+            let options = options.iter().filter_map(|option| match option {
+                Node::DefElem(option) => Some(option),
+                _ => None,
+            });
+            let space = |option: &nodes::DefElem| option.defnamespace().map(|space| format!("{space}."));
+            options.map(|option| space(option).unwrap_or_default() + option.defname().unwrap_or_default()).collect()
+        }
+        _ => command.name().map(str::to_owned).into_iter().collect(),
+    }
+}
 
 /// SET (…) and RESET (…) of tables, indexes and views.
 fn storage_parameters(command: &nodes::AlterTableCmd) -> AlterKind {

@@ -32,8 +32,8 @@ pub struct AlterAction {
     pub kind: AlterKind,
     /// As it stands after `ALTER TABLE t `.
     pub sql: String,
-    /// What it names, where what kind it is does not say: a column, for `ALTER COLUMN`.
-    pub column: Option<String>,
+    /// What it names, where what kind it is does not say: a column, a trigger, a rule, or storage parameters.
+    pub named: Vec<String>,
     /// An expression in it names the table itself.
     pub names_table: bool,
 }
