@@ -34,10 +34,19 @@ pub fn plan(parent: &RelationFacts, partition: &RelationFacts, names: &mut Names
         )
     };
     let alter = |words: &str| format!("ALTER TABLE {above} DETACH PARTITION {below} {words}");
+    // Where a crash of the server cut it off half way: what is neither attached nor detached cannot be attached.
+    let finish = format!(
+        "BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) {} AND \
+         i.inhparent OPERATOR(pg_catalog.=) {} AND i.inhdetachpending) THEN {}; END IF; END",
+        quote::oid(partition),
+        quote::oid(parent),
+        alter("FINALIZE")
+    );
     let weak = LockMode::ShareUpdateExclusive;
     let steps = vec![
         Step::sql("detach", alter("CONCURRENTLY"), Mode::NoTransaction, weak)
             .probed(attached(" AND NOT i.inhdetachpending"))
+            .undone_by(format!("DO LANGUAGE plpgsql {}", quote::literal(&finish)))
             .undone_by(format!("ALTER TABLE {above} ATTACH PARTITION {below} {bound}"))
             .undone_by(attach_partition::drop(partition, &left)),
         // Only where the one before was cut off half way: then it cannot be said again.
