@@ -77,17 +77,25 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
     for asked in &wanted.faces {
         let Some(oid) = facts.relation(asked).flatten().map(|found| found.oid.to_string()) else { continue };
         let rows = aside(db, queries::FACES, &[Some(oid.as_str())]).await?;
-        answer::put_face(&mut facts, asked, &rows).map_err(unreadable)?;
+        if let Some(found) = answer::value(&rows).map_err(unreadable)? {
+            facts.put_face(asked, found);
+        }
     }
     for asked in &wanted.settings {
         let Some(oid) = facts.relation(asked).flatten().map(|found| found.oid.to_string()) else { continue };
         let rows = aside(db, queries::SETTINGS, &[Some(oid.as_str())]).await?;
-        answer::put_settings(&mut facts, asked, &rows).map_err(unreadable)?;
+        if let Some(found) = answer::value(&rows).map_err(unreadable)? {
+            facts.put_settings(asked, found);
+        }
     }
     for asked in &wanted.wholes {
         let Some(oid) = facts.relation(asked).flatten().map(|found| found.oid.to_string()) else { continue };
         match aside(db, &queries::whole(), &[Some(LOCK_TIMEOUT_MS), Some(oid.as_str())]).await {
-            Ok(rows) => answer::put_whole(&mut facts, asked, &rows).map_err(unreadable)?,
+            Ok(rows) => {
+                if let Some(found) = answer::value(&rows).map_err(unreadable)? {
+                    facts.put_whole(asked, found);
+                }
+            }
             // Not known then, and nothing is offered.
             Err(error) if error.code() == Some(LOCK_NOT_AVAILABLE) && !db.in_pipeline() => {}
             Err(error) => return Err(error),

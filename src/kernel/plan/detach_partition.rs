@@ -27,30 +27,25 @@ pub fn plan(parent: &RelationFacts, partition: &RelationFacts, names: &mut Names
     let (above, below) = (quote::table(parent), quote::table(partition));
     let attached = |more: &str| {
         format!(
-            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) {} AND \
+            "EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) {} AND \
              i.inhparent OPERATOR(pg_catalog.=) {}{more})",
             quote::oid(partition),
             quote::oid(parent)
         )
     };
+    let detached = |more: &str| format!("SELECT NOT {}", attached(more));
     let alter = |words: &str| format!("ALTER TABLE {above} DETACH PARTITION {below} {words}");
     // Where a crash of the server cut it off half way: what is neither attached nor detached cannot be attached.
-    let finish = format!(
-        "BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) {} AND \
-         i.inhparent OPERATOR(pg_catalog.=) {} AND i.inhdetachpending) THEN {}; END IF; END",
-        quote::oid(partition),
-        quote::oid(parent),
-        alter("FINALIZE")
-    );
+    let finish = format!("BEGIN IF {} THEN {}; END IF; END", attached(" AND i.inhdetachpending"), alter("FINALIZE"));
     let weak = LockMode::ShareUpdateExclusive;
     let steps = vec![
         Step::sql("detach", alter("CONCURRENTLY"), Mode::NoTransaction, weak)
-            .probed(attached(" AND NOT i.inhdetachpending"))
+            .probed(detached(" AND NOT i.inhdetachpending"))
             .undone_by(format!("DO LANGUAGE plpgsql {}", quote::literal(&finish)))
             .undone_by(format!("ALTER TABLE {above} ATTACH PARTITION {below} {bound}"))
             .undone_by(attach_partition::drop(partition, &left)),
         // Only where the one before was cut off half way: then it cannot be said again.
-        Step::sql("finish", alter("FINALIZE"), Mode::NoTransaction, weak).probed(attached("")),
+        Step::sql("finish", alter("FINALIZE"), Mode::NoTransaction, weak).probed(detached("")),
         Step {
             on: Some(partition.qualified()),
             ..Step::brief("tidy", attach_partition::drop(partition, &left), LockMode::AccessExclusive)

@@ -1,6 +1,7 @@
 //! The catalog's answers in our own words. Nothing is asked here.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::kernel::facts::{
     ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Member, PartitionOf, Partitioned, Persistence,
@@ -132,8 +133,7 @@ pub(super) fn put_types(facts: &mut Facts, asked: &[TypeName], rows: &[Row]) {
 
 /// What hangs on a column; nothing if it does not exist.
 pub(super) fn put_use(facts: &mut Facts, asked: &WantedUse, rows: &[Row]) -> Result<(), String> {
-    let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(()) };
-    let mut found: ColumnUse = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let Some(mut found) = value::<ColumnUse>(rows)? else { return Ok(()) };
     for (cast, written) in found.casts.iter_mut().zip(&asked.types) {
         let is_domain = facts.type_facts(written).is_some_and(|of| of.is_domain);
         cast.type_sql = modifier::apply(&cast.type_sql, &written.sql);
@@ -145,25 +145,10 @@ pub(super) fn put_use(facts: &mut Facts, asked: &WantedUse, rows: &[Row]) -> Res
     Ok(())
 }
 
-/// What a relation shows; nothing if it is gone.
-pub(super) fn put_face(facts: &mut Facts, asked: &RelationName, rows: &[Row]) -> Result<(), String> {
-    let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(()) };
-    facts.put_face(asked, serde_json::from_str(text).map_err(|error| error.to_string())?);
-    Ok(())
-}
-
-/// A table's switches and parameters; nothing if it is gone.
-pub(super) fn put_settings(facts: &mut Facts, asked: &RelationName, rows: &[Row]) -> Result<(), String> {
-    let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(()) };
-    facts.put_settings(asked, serde_json::from_str(text).map_err(|error| error.to_string())?);
-    Ok(())
-}
-
-/// All that a table is made of; nothing if it is gone.
-pub(super) fn put_whole(facts: &mut Facts, asked: &RelationName, rows: &[Row]) -> Result<(), String> {
-    let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(()) };
-    facts.put_whole(asked, serde_json::from_str(text).map_err(|error| error.to_string())?);
-    Ok(())
+/// One JSON value; nothing if what was asked about is gone.
+pub(super) fn value<T: DeserializeOwned>(rows: &[Row]) -> Result<Option<T>, String> {
+    let Some(Some(text)) = rows.first().and_then(|row| row.first()) else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|error| error.to_string())
 }
 
 impl Relation {
