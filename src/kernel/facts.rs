@@ -21,8 +21,8 @@ pub use settings::{Switch, TableSettings};
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 pub use wanted::Wanted;
 pub use whole::{
-    COPY_TRIGGER, IncomingKey, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholeSequence,
-    WholeTrigger, WholeView, shape,
+    COPY_TRIGGER, IncomingKey, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholePublication,
+    WholeSequence, WholeTrigger, WholeView, shape,
 };
 
 mod partition;

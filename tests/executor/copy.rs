@@ -103,10 +103,21 @@ UNION ALL SELECT format('%s owned by %s %s %s', objid::regclass, refobjid::regcl
     JOIN pg_class s ON s.oid = objid AND s.relkind = 'S' WHERE refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
 UNION ALL SELECT format('%s %s %s %s', sequencename, start_value, increment_by, last_value) FROM pg_sequences
 UNION ALL SELECT format('%s: %s', ev_class::regclass, pg_get_ruledef(oid)) FROM pg_rewrite WHERE ev_class >= 16384
+UNION ALL SELECT format('published %s', to_jsonb(p)) FROM pg_publication_tables p
 UNION ALL SELECT format('type %s', typname) FROM pg_type WHERE typnamespace = 'public'::regnamespace
 UNION ALL SELECT format('function %s', proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 UNION ALL SELECT format('rows %s %s', count(*), md5(string_agg(w::text, ',' ORDER BY id))) FROM t w
 ORDER BY 1";
+
+/// Who sends its rows on.
+const PUBLISHED: &[&str] =
+    &["CREATE PUBLICATION \"Every row\" FOR TABLE t, customer", "CREATE PUBLICATION second FOR TABLE ONLY t"];
+
+/// What 14 does not have: columns and rows.
+const PUBLISHED_PARTLY: &[&str] = &[
+    "CREATE PUBLICATION partly FOR TABLE t (id, \"Odd \"\"name\", place) WHERE (\"Odd \"\"name\" <> 'o''3' AND place IS NOT NULL)",
+    "CREATE PUBLICATION \"Every row\" FOR TABLE t WHERE (id > 3) WITH (publish = 'insert')",
+];
 
 /// What is not copied, and a word of why.
 const NOT: &[(&str, &str)] = &[
@@ -136,7 +147,11 @@ const NOT: &[(&str, &str)] = &[
     ("CREATE TABLE no (id int PRIMARY KEY); CREATE RULE r AS ON UPDATE TO no DO ALSO NOTIFY x", "rule "),
     ("CREATE TABLE no (id int PRIMARY KEY); CREATE TABLE child () INHERITS (no)", "children"),
     ("CREATE TABLE up (id int); CREATE TABLE no (PRIMARY KEY (id)) INHERITS (up)", "children"),
-    ("CREATE TABLE no (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE no", "publication p"),
+    (
+        "CREATE TABLE no (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE no",
+        "publication p sends its rows, and the server",
+    ),
+    ("CREATE TABLE no (id int PRIMARY KEY); CREATE PUBLICATION p FOR ALL TABLES", "publication p sends every table"),
     ("CREATE TABLE no (id int PRIMARY KEY); ALTER TABLE no ADD CHECK (id > 0) NOT VALID", "NOT VALID"),
     ("CREATE TABLE no (id int PRIMARY KEY, t tsrange, EXCLUDE USING gist (t WITH &&))", "cannot be given"),
     (
@@ -193,8 +208,10 @@ fn statements(cluster: &Cluster) -> Vec<(&'static [&'static str], &'static str)>
         (&[], "CLUSTER \"Other\".\"The children\" USING \"The children_pkey\""),
         (&incoming::UNLOGGED[..3], "ALTER TABLE t SET UNLOGGED"),
         (incoming::UNLOGGED, "ALTER TABLE t SET LOGGED"),
+        (PUBLISHED, "CLUSTER t USING t_place"),
     ];
     if cluster.major >= 15 {
+        all.push((PUBLISHED_PARTLY, "CLUSTER t USING t_place"));
         all.push((
             &["CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler"],
             "ALTER TABLE t SET ACCESS METHOD heap2",

@@ -38,6 +38,15 @@ pub struct Whole {
     /// An unlogged table that a foreign key of its own refers to.
     #[serde(default)]
     pub refers_to_unlogged: Option<String>,
+    /// Publications that name it, in the order in which they were given it.
+    #[serde(default)]
+    pub publications: Vec<WholePublication>,
+    /// A publication of all tables, or of those of its schema.
+    #[serde(default)]
+    pub published_by_place: Option<String>,
+    /// A subscription that writes to it.
+    #[serde(default)]
+    pub subscription: Option<String>,
     /// Whatever else depends on it: `view v`.
     pub others: Vec<String>,
     pub row_security: bool,
@@ -172,6 +181,18 @@ pub struct WholeView {
     pub may_replace: bool,
 }
 
+/// How a publication sends it on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WholePublication {
+    pub name: String,
+    /// Absent: all of its columns, also those to come.
+    pub columns: Option<Vec<String>>,
+    /// Which rows.
+    pub filter: Option<String>,
+    /// The role has the rights of the publication's owner.
+    pub may_alter: bool,
+}
+
 /// A sequence that a column owns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WholeSequence {
@@ -181,6 +202,9 @@ pub struct WholeSequence {
     #[serde(flatten)]
     pub sequence: SequenceUse,
 }
+
+/// The oid of `pg_publication_namespace` (FOR TABLES IN SCHEMA), which 14 does not have.
+const PUBLISHED_SCHEMAS: u32 = 6237;
 
 /// Triggers of ours that note what changes while a table is copied.
 pub const COPY_TRIGGER: &str = "zzz_lockkeeper_copy";
@@ -246,13 +270,27 @@ pub fn shape(oid: &str) -> String {
             "d.classid, d.objid, d.objsubid, d.refobjsubid, d.deptype",
         ),
     ];
-    let parts: Vec<String> = parts.into_iter().chain(constraints(&is_it)).collect();
+    let parts: Vec<String> = parts.into_iter().chain(constraints(&is_it)).chain(replicated(&is_it)).collect();
     let text = format!("pg_catalog.concat_ws(';', {})", parts.join(", "));
     format!("pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to({text}, 'UTF8')), 'hex')")
 }
 
 fn all(what: &str, from: &str, order: &str) -> String {
     format!("(SELECT pg_catalog.string_agg({what}::pg_catalog.text, ',' ORDER BY {order}) FROM {from})")
+}
+
+/// Who sends its rows on without naming it, and who writes what others send.
+fn replicated(is_it: &str) -> [String; 2] {
+    let is_namespace = "OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid";
+    let in_schema = format!(
+        "(SELECT d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.relnamespace OPERATOR(pg_catalog.=) d.refobjid \
+         WHERE d.classid OPERATOR(pg_catalog.=) {PUBLISHED_SCHEMAS}::pg_catalog.oid AND d.refclassid {is_namespace} AND c.oid {is_it} \
+         UNION ALL SELECT p.oid FROM pg_catalog.pg_publication p WHERE p.puballtables) AS w(oid)"
+    );
+    [
+        all("w.oid", &in_schema, "w.oid"),
+        all("s.srsubid", &format!("pg_catalog.pg_subscription_rel s WHERE s.srrelid {is_it}"), "s.srsubid"),
+    ]
 }
 
 /// Its constraints, those that refer to it with their tables, and what is said of them.

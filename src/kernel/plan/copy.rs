@@ -10,6 +10,7 @@ mod cutover;
 mod incoming;
 mod made;
 mod possible;
+mod publications;
 mod rows;
 mod views;
 
@@ -223,10 +224,11 @@ impl Copy<'_> {
         let remarks = self.anew.altered().map(Altered::remarks).unwrap_or_default();
         let keys = self.keys();
         let views = self.views_said();
+        let publications = self.publications_said();
         format!(
             "{schema}.{name} is copied {how} while others read and write it: a trigger notes the keys of rows that change, \
              rows are copied in batches, those noted again, the indexes are built on the copy; when both are proven to hold \
-             the same rows, the copy takes the table's name in one short transaction, and the old table is dropped.{keys}{remarks}{views} \
+             the same rows, the copy takes the table's name in one short transaction, and the old table is dropped.{keys}{remarks}{views}{publications} \
              It needs the table's size again on disk meanwhile. Until it is done every write costs an insert of its key \
              more, and TRUNCATE of the table is refused. A REPEATABLE READ transaction that began earlier and first reads the \
              table afterwards does not see what was copied since."

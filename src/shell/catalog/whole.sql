@@ -55,6 +55,8 @@ WITH guard AS MATERIALIZED (
       THEN EXISTS (SELECT FROM views v WHERE v.rule OPERATOR(pg_catalog.=) d.objid)
     WHEN d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass::pg_catalog.oid
       THEN EXISTS (SELECT FROM pg_catalog.pg_statistic_ext s WHERE s.oid OPERATOR(pg_catalog.=) d.objid AND s.stxrelid OPERATOR(pg_catalog.=) tab.oid)
+    WHEN d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_publication_rel'::pg_catalog.regclass::pg_catalog.oid
+      THEN EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.oid OPERATOR(pg_catalog.=) d.objid AND p.prrelid OPERATOR(pg_catalog.=) tab.oid)
     ELSE false END
 )
 SELECT pg_catalog.json_build_object(
@@ -174,6 +176,27 @@ SELECT pg_catalog.json_build_object(
     JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
     WHERE o.conrelid OPERATOR(pg_catalog.=) tab.oid AND c.oid OPERATOR(pg_catalog.<>) tab.oid
       AND c.relpersistence OPERATOR(pg_catalog.<>) 'p'::pg_catalog."char" ORDER BY o.oid LIMIT 1),
+  -- What 14 does not have is asked of the rows as they are there.
+  'publications', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', p.pubname,
+      'columns', CASE WHEN pg_catalog.jsonb_extract_path_text(pg_catalog.to_jsonb(r), 'prattrs') IS NOT NULL
+        THEN pg_catalog.jsonb_extract_path(pg_catalog.to_jsonb(t), 'attnames') END,
+      'filter', pg_catalog.jsonb_extract_path_text(pg_catalog.to_jsonb(t), 'rowfilter'),
+      'may_alter', pg_catalog.pg_has_role(p.pubowner, 'USAGE')) ORDER BY r.oid)
+    FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid OPERATOR(pg_catalog.=) r.prpubid
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) tab.relnamespace
+    LEFT JOIN pg_catalog.pg_publication_tables t ON t.pubname OPERATOR(pg_catalog.=) p.pubname
+      AND t.schemaname OPERATOR(pg_catalog.=) n.nspname AND t.tablename OPERATOR(pg_catalog.=) tab.relname
+    WHERE r.prrelid OPERATOR(pg_catalog.=) tab.oid), '[]'::pg_catalog.json),
+  'published_by_place', (SELECT p.pubname FROM pg_catalog.pg_publication p
+    -- FOR TABLES IN SCHEMA, from 15 on: 6237 is pg_publication_namespace, which 14 does not have.
+    WHERE p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_depend o
+        ON o.classid OPERATOR(pg_catalog.=) d.classid AND o.objid OPERATOR(pg_catalog.=) d.objid
+      WHERE d.classid OPERATOR(pg_catalog.=) 6237::pg_catalog.oid AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid
+        AND d.refobjid OPERATOR(pg_catalog.=) tab.relnamespace AND o.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_publication'::pg_catalog.regclass::pg_catalog.oid
+        AND o.refobjid OPERATOR(pg_catalog.=) p.oid) ORDER BY p.pubname LIMIT 1),
+  'subscription', (SELECT COALESCE((SELECT u.subname::pg_catalog.text FROM pg_catalog.pg_subscription u WHERE u.oid OPERATOR(pg_catalog.=) s.srsubid),
+      s.srsubid::pg_catalog.text)
+    FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid OPERATOR(pg_catalog.=) tab.oid ORDER BY s.srsubid LIMIT 1),
   'others', COALESCE((SELECT pg_catalog.json_agg(u.what ORDER BY u.what) FROM (
       SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) AS what FROM others d GROUP BY 1) u), '[]'::pg_catalog.json),
   'row_security', tab.relrowsecurity, 'forced_row_security', tab.relforcerowsecurity,

@@ -9,10 +9,21 @@ use crate::kernel::plan::{Action, Step, undo};
 use crate::shell::database::{Database, DatabaseError, TransactionStatus};
 
 const UNCHANGED: &str = "Nothing was changed.";
-const CORRECT: &str = "Correct what the error says, then run the same statement again.";
-const AGAIN: &str = "To begin anew, run the same statement again.";
 
 impl<D: Database> Runner<'_, D> {
+    /// What to do for the plan to be run once more: nobody has typed an undo.
+    fn anew(&self) -> &'static str {
+        if self.plan.recipe == undo::RECIPE { "resume this job" } else { "run the same statement again" }
+    }
+
+    fn correct(&self) -> String {
+        format!("Correct what the error says, then {}.", self.anew())
+    }
+
+    fn begin_anew(&self) -> String {
+        format!("To begin anew, {}.", self.anew())
+    }
+
     pub(super) async fn stop(mut self, error: DatabaseError) -> Outcome {
         if is_lost(&error) {
             return self.unknown(error);
@@ -23,12 +34,12 @@ impl<D: Database> Runner<'_, D> {
             (
                 "No row has changed: some stand further ahead in the table, and what room was given back stays so."
                     .to_owned(),
-                "To go on, run the same statement again.".to_owned(),
+                format!("To go on, {}.", self.anew()),
             )
         } else if let Some(rows) = self.written_rows() {
             (
                 format!("It was stopped half way: {rows} rows are done and stay so, the others are as they were."),
-                "To go on, run the same statement again.".to_owned(),
+                format!("To go on, {}.", self.anew()),
             )
         } else if in_block {
             ("The transaction is aborted.".to_owned(), "Roll back and start again.".to_owned())
@@ -75,7 +86,7 @@ impl<D: Database> Runner<'_, D> {
     fn unknown(mut self, error: DatabaseError) -> Outcome {
         let name = self.step_name();
         let state = format!("Whether step \"{name}\" took effect is not known. Finished before: {}.", self.names());
-        let way_on = "Run the same statement again: what is done already is found and skipped.".to_owned();
+        let way_on = format!("To finish, {}: what is done already is found and skipped.", self.anew());
         let stopped = self.stopped(error, state, way_on);
         Outcome::Unknown(self.report, stopped)
     }
@@ -101,23 +112,23 @@ impl<D: Database> Runner<'_, D> {
             format!("This run changed nothing. Done by an earlier run and left as found: {}.", self.names())
         };
         let way_on = if is_contention(error) {
-            "Try again when those who hold the lock are done."
+            "Try again when those who hold the lock are done.".to_owned()
         } else if self.is_tripwire(error) {
             state.push_str(" The step was stopped because it took longer than a brief step may.");
-            "Ask for a review of this statement: it does more than change the catalog."
+            "Ask for a review of this statement: it does more than change the catalog.".to_owned()
         } else if cancelled {
-            AGAIN
+            self.begin_anew()
         } else {
-            CORRECT
+            self.correct()
         };
-        (state, way_on.to_owned())
+        (state, way_on)
     }
 
     /// A lock was not to be had: what is done is sound, and throwing it away would waste it.
     fn keep_done(&self) -> (String, String) {
         let undo: Vec<&str> = self.undos().flat_map(|step| &step.undo).map(String::as_str).collect();
         let state = format!("Finished and in effect: {}. The rest is not done.", self.names());
-        let mut way_on = "Run the same statement again: it goes on where it stopped.".to_owned();
+        let mut way_on = format!("To finish, {}: it goes on where it stopped.", self.anew());
         // Behind a cut-over they would not take back all of that.
         if !undo.is_empty() && self.split().0.is_empty() {
             way_on.push_str(&format!(" To undo instead: {};", undo.join("; ")));
@@ -169,11 +180,11 @@ impl<D: Database> Runner<'_, D> {
         let undone = if undone.is_empty() { "nothing".to_owned() } else { undone.join(", ") };
         Ok(if left.is_empty() && kept.is_empty() {
             let state = format!("Everything this run had done was taken back ({undone}).");
-            (state, if cancelled { AGAIN } else { CORRECT }.to_owned())
+            (state, if cancelled { self.begin_anew() } else { self.correct() })
         } else if left.is_empty() {
             let state =
                 format!("Taken back: {undone}. In effect, because it cannot be taken back: {}.", kept.join(", "));
-            (state, if cancelled { AGAIN } else { CORRECT }.to_owned())
+            (state, if cancelled { self.begin_anew() } else { self.correct() })
         } else {
             let state = format!("Taken back: {undone}. Left, because its lock was not to be had: {}.", left.join("; "));
             (state, format!("To clean up, run: {};", left.join("; ")))

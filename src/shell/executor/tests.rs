@@ -180,7 +180,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
             assert_eq!(order, ["ALTER undo two", "ALTER undo two", "ALTER undo one"]);
         } else {
             assert!(order.is_empty(), "{order:?}");
-            assert!(stopped.way_on.contains("Run the same statement again"), "{stopped:?}");
+            assert!(stopped.way_on.contains("run the same statement again"), "{stopped:?}");
         }
     }
 }

@@ -43,6 +43,7 @@ impl Copy<'_> {
         if self.whole.row_security {
             all.push(format!("ALTER TABLE {relation} ENABLE ROW LEVEL SECURITY"));
         }
+        all.extend(self.published_again());
         Ok(Step {
             ahead: self.again(true),
             also: self.locked_too(),

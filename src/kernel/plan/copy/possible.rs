@@ -1,6 +1,6 @@
 //! Where a copy can take a table's place, and where not.
 
-use super::{Anew, incoming};
+use super::{Anew, incoming, publications};
 use crate::kernel::facts::{
     Face, Persistence, RelationFacts, RelationKind, SortKey, Whole, WholeConstraint, WholeIndex, WholeView,
 };
@@ -11,7 +11,8 @@ const OWN_TYPES: &str = "whose type is not one of PostgreSQL's own";
 /// # Errors
 /// A clause for people that says what the copy could not take over.
 pub(super) fn table(table: &RelationFacts, (whole, face): (&Whole, &Face), anew: Anew<'_>) -> Result<(), String> {
-    let stands = place(table, whole).or_else(|| views(whole)).or_else(|| incoming::impossible(whole, anew));
+    let stands = place(table, whole).or_else(|| views(whole)).or_else(|| publications::impossible(whole, anew));
+    let stands = stands.or_else(|| incoming::impossible(whole, anew));
     let stands = stands.or_else(|| definition(whole));
     match stands.or_else(|| rights(table, whole, face)) {
         Some(why) => Err(why),
@@ -35,8 +36,6 @@ fn place(table: &RelationFacts, whole: &Whole) -> Option<String> {
         "it belongs to an extension".to_owned()
     } else if let Some(other) = whole.others.first() {
         format!("{other} depends on it, and would stay with the old table")
-    } else if table.published {
-        "it is published, and subscribers would be sent the rows of the copy".to_owned()
     } else {
         return None;
     })
