@@ -183,6 +183,25 @@ fn a_change_through_the_extended_protocol_answers_in_its_turn() {
 }
 
 #[test]
+fn a_portal_of_a_change_runs_once() {
+    let twins = Twins::on(newest());
+    let mut client = twins.connect();
+    let messages = [
+        wire::parse(b"", REWRITTEN[0].0.as_bytes(), &[]),
+        wire::bind(b"", b"", &[], false),
+        wire::execute(b"", 0),
+        wire::execute(b"", 0),
+        wire::framed(b'S', b""),
+    ];
+    client.send(&messages.concat()).unwrap();
+    let replies = client.until_ready();
+    let seen: String = replies.iter().filter(|m| m.tag != b'N').map(|m| char::from(m.tag)).collect();
+    assert_eq!(seen, "12CEZ", "{replies:?}");
+    assert_eq!(error_of(&replies).and_then(|m| m.field('C')).as_deref(), Some("55000"), "{replies:?}");
+    assert_eq!(client.rows("select 1"), ["1"]);
+}
+
+#[test]
 fn a_named_statement_of_a_change_runs_when_it_is_executed() {
     let twins = Twins::on(newest());
     let mut client = twins.connect();

@@ -301,6 +301,29 @@ fn what_a_later_statement_takes_away_is_not_brought_back() {
 }
 
 #[test]
+fn what_a_savepoint_took_back_can_be_ordered_anew() {
+    one(|twins| {
+        let mut client = twins.connect();
+        done(&mut client, "begin");
+        done(&mut client, "savepoint a");
+        done(&mut client, "create index again on orders (amount)");
+        done(&mut client, "alter table orders alter note set not null");
+        done(&mut client, "rollback to a");
+        assert!(told(&done(&mut client, "create index again on orders (amount, id)"), "does the rest"));
+        done(&mut client, "alter table orders alter note drop not null");
+        assert!(told(&done(&mut client, "commit"), "committed: job 3 begins"));
+        wait_until("the index is there", LONG, || {
+            let sql = "select indisvalid from pg_index where indexrelid = to_regclass('again') and indnatts = 2";
+            (twins.server.sql(&twins.safe, sql) == ["t"]).then_some(())
+        });
+        for job in ["1", "2"] {
+            let shown = twins.gateway.must(&["jobs", "show", job]);
+            assert!(shown.lines().next().unwrap_or_default().contains("aborted"), "{shown}");
+        }
+    });
+}
+
+#[test]
 fn what_cannot_be_deferred_is_refused_with_the_reason() {
     one(|twins| {
         let mut client = twins.connect();

@@ -116,6 +116,33 @@ fn a_server_may_vanish_from_under_everything() {
 }
 
 #[test]
+fn a_client_is_told_in_what_state_a_lost_server_left_its_change() {
+    let case = case("told");
+    let mut client = case.connect();
+    begin(&mut client, "fill");
+    let there = "select 1 from pg_attribute where attrelid = 'orders'::regclass and attname = 'token'";
+    wait_until("the column is there", Duration::from_secs(20), || {
+        (!SERVER.sql(&case.database, there).is_empty()).then_some(())
+    });
+    let end = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}' and usename = 'alice'",
+        case.database
+    );
+    SERVER.sql("postgres", &end);
+    let seen = to_the_end(&mut client, "fill");
+    let last = seen.last().unwrap();
+    assert_eq!((last.tag, last.field('C').as_deref()), (b'E', Some("08006")), "{seen:?}");
+    assert!(last.field('D').is_some_and(|state| state.contains("Finished before: expand")), "{last:?}");
+    assert!(last.field('H').is_some_and(|hint| hint.contains("run the same statement again")), "{last:?}");
+    // And so it does.
+    let mut client = case.connect();
+    begin(&mut client, "fill");
+    assert!(error_of(&client.until_ready()).is_none());
+    drop(client);
+    case.assert_well();
+}
+
+#[test]
 fn a_client_may_vanish_from_a_rewrite() {
     let case = case("leaves");
     for what in ["rewrite", "fill", "held", "query"] {

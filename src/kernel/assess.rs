@@ -168,41 +168,27 @@ fn blur_by_statement(statement: &Statement, earlier: &mut Earlier) {
     match statement {
         // An EXECUTE runs what only the session knows.
         Statement::Execute { .. } => earlier.blurred = true,
-        // Takes back what was made, and perhaps what was renamed.
-        Statement::Transaction(TransactionControl::Rollback | TransactionControl::Savepoint) => {
-            earlier.created.clear();
-            earlier.blurred = true;
-        }
-        Statement::Ordinary
-        | Statement::Transaction(
-            TransactionControl::Begin | TransactionControl::Commit | TransactionControl::TwoPhase,
-        )
-        | Statement::Prepare { .. }
-        | Statement::Deallocate { .. }
-        | Statement::Change(_) => {}
+        Statement::MovesNames => earlier.move_names(),
+        Statement::Transaction(control) => match control {
+            TransactionControl::Begin => earlier.begin(),
+            TransactionControl::Commit | TransactionControl::TwoPhase => earlier.commit(),
+            // Takes back what was made, and perhaps what was renamed.
+            TransactionControl::Rollback | TransactionControl::Savepoint => earlier.blur(),
+        },
+        Statement::Ordinary | Statement::Prepare { .. } | Statement::Deallocate { .. } | Statement::Change(_) => {}
     }
 }
 
 fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
     match change {
         // With IF NOT EXISTS it makes nothing where something stands already; a temporary table hides that.
-        Change::CreateTable(table) => {
-            let free =
-                matches!(facts.relation(&table.relation), Some(None)) || earlier.dropped.contains(&table.relation);
-            if (free && !earlier.blurred) || (table.temporary && table.relation.schema.is_none()) {
-                earlier.created.push(table.relation.clone());
-            }
-        }
-        Change::Rename(_)
-        | Change::Setting(_)
-        | Change::Opaque(_)
-        | Change::AlterDatabase { .. }
-        | Change::Other { .. }
-        | Change::Privilege(_)
-        | Change::Unreadable { .. } => earlier.blurred = true,
+        Change::CreateTable(table) => earlier.make(table, facts),
+        Change::Rename(rename) if rename.is_within() => earlier.blurred = true,
+        // Whose name a table of the message's own has now is not followed.
+        Change::Rename(_) | Change::Opaque(_) | Change::Other { .. } | Change::Unreadable { .. } => earlier.blur(),
+        Change::Setting(_) | Change::AlterDatabase { .. } | Change::Privilege(_) => earlier.blurred = true,
         Change::Drop(drop) => {
-            earlier.created.retain(|made| !drop.relations.iter().any(|gone| gone.name == made.name));
-            earlier.dropped.extend(drop.relations.iter().cloned());
+            earlier.drop(&drop.relations);
             earlier.blurred |= drop.kind == DropKind::Schema;
         }
         Change::CreateIndex(_)

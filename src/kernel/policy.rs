@@ -373,6 +373,7 @@ impl Clearance {
     pub fn ordinary(reading: &Reading) -> Option<Self> {
         let harmless = reading.statements.iter().all(|parsed| match &parsed.statement {
             Statement::Ordinary
+            | Statement::MovesNames
             | Statement::Transaction(_)
             | Statement::Prepare { .. }
             | Statement::Deallocate { .. } => true,

@@ -106,7 +106,9 @@ impl<'a> Judged<'a> {
     /// Of one table or column that others use: what is dropped is kept, of what is renamed the old name.
     pub(super) fn aside(&self) -> Option<Plan> {
         let table = |name: &RelationName| match self.facts.relation(name) {
-            Some(Some(table)) if !self.earlier.blurred && table.persistence != Persistence::Temporary => Some(table),
+            Some(Some(table)) if !self.earlier.blurs(name) && table.persistence != Persistence::Temporary => {
+                Some(table)
+            }
             _ => None,
         };
         match self.change {
@@ -233,13 +235,15 @@ impl<'a> Judged<'a> {
     fn refused_at_once(&self, alter: &AlterTable) -> bool {
         let Some(Some(table)) = self.facts.relation(&alter.relation) else { return false };
         let drops = |kind: &AlterKind| matches!(kind, AlterKind::DropColumn { .. } | AlterKind::DropConstraint { .. });
-        if self.earlier.blurred || alter.actions.iter().any(|action| drops(&action.kind)) {
+        if self.earlier.blurs(&alter.relation) || alter.actions.iter().any(|action| drops(&action.kind)) {
             return false;
         }
-        let added = |name: &str| {
+        let makes = |name: &str| {
             alter.actions.iter().any(|action| matches!(&action.kind, AlterKind::AddColumn(c) if c.name == name))
         };
-        let missing = |name: &str| table.column(name).is_none() && !added(name);
+        let using = |kind: &AlterKind| matches!(kind, AlterKind::AddConstraintUsingIndex { .. });
+        let adds = added(alter).next().is_some() || alter.actions.iter().any(|action| using(&action.kind));
+        let missing = |name: &str| table.column(name).is_none() && !makes(name);
         let second_key = |kind: &ConstraintKind| {
             matches!(kind, ConstraintKind::PrimaryKey { .. }) && table.indexes.iter().any(|index| index.primary)
         };
@@ -258,10 +262,13 @@ impl<'a> Judged<'a> {
                 let work = |change| retype::work(table, &change, self.facts);
                 missing(column) || matches!(change.map(work), Some(Work::Refused(_)))
             }
-            AlterKind::ValidateConstraint { name } => table.constraint(name).is_none(),
+            // It may be one of those that the statement adds, under a name that the server chooses.
+            AlterKind::ValidateConstraint { name } => table.constraint(name).is_none() && !adds,
+            // One that comes from a parent takes one of the table's own into itself, and NOT NULL (18) the one there is.
             AlterKind::AddConstraint(constraint) => {
-                second_key(&constraint.kind)
-                    || constraint.name.as_ref().is_some_and(|name| table.constraint(name).is_some())
+                let name = constraint.name.as_ref().filter(|_| constraint.kind != ConstraintKind::NotNull);
+                let there = name.and_then(|name| table.constraint(name));
+                second_key(&constraint.kind) || there.is_some_and(|there| !there.inherited)
             }
             AlterKind::DropColumn { .. }
             | AlterKind::DropConstraint { .. }

@@ -36,7 +36,7 @@ impl Forecast {
                 self.learn_outline(seen);
                 self.learn_change(change, seen.facts);
             }
-            Statement::Ordinary => self.learn_outline(seen),
+            Statement::Ordinary | Statement::MovesNames => self.learn_outline(seen),
             Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate { .. } => {}
         }
     }

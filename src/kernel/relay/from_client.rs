@@ -321,6 +321,18 @@ impl Relay {
             Path::Parse | Path::FunctionCall => {}
         }
     }
+
+    /// What a portal stands for has run without the server's portal: it has no more to give.
+    pub fn portal_done(&mut self, portal: &[u8]) {
+        if let Some(name) = self.name(portal) {
+            self.names.portal_done(&name);
+        }
+    }
+
+    #[must_use]
+    pub fn is_portal_done(&self, portal: &[u8]) -> bool {
+        self.name(portal).and_then(|name| self.names.portal(&name)).is_some_and(|portal| portal.done)
+    }
 }
 
 fn running(known: Option<Arc<Known>>, values: Option<Values>, started: u64, path: Path) -> Running {

@@ -255,6 +255,7 @@ impl Relay {
             },
             Statement::Deallocate { .. }
             | Statement::Ordinary
+            | Statement::MovesNames
             | Statement::Transaction(_)
             | Statement::Execute { .. }
             | Statement::Change(_) => {}

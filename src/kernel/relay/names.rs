@@ -16,6 +16,8 @@ pub struct Portal {
     pub statement: CompactString,
     pub known: Arc<Known>,
     pub values: Option<Values>,
+    /// It has run in the gateway, so the server does not know that it has.
+    pub done: bool,
 }
 
 /// The names of one session.
@@ -80,10 +82,18 @@ impl Names {
         // The server knows it and we do not: whatever it is, it is not ordinary.
         let known = self.statement(statement).cloned().unwrap_or_else(|| Arc::new(Known::unseen(statement)));
         self.watched += usize::from(!known.ordinary);
-        let bound = Portal { statement: statement.into(), known, values };
+        let bound = Portal { statement: statement.into(), known, values, done: false };
         let old =
             if portal.is_empty() { self.unnamed_portal.replace(bound) } else { self.portals.insert(portal, bound) };
         self.forget(old.map(|p| p.known).as_deref());
+    }
+
+    /// What the portal stands for has run without the server's portal.
+    pub fn portal_done(&mut self, name: &str) {
+        let portal = if name.is_empty() { self.unnamed_portal.as_mut() } else { self.portals.get_mut(name) };
+        if let Some(portal) = portal {
+            portal.done = true;
+        }
     }
 
     /// The server has confirmed a Close.

@@ -6,7 +6,9 @@ use super::definition::{At, Need};
 use crate::kernel::facts::{Facts, Persistence, RelationFacts, RelationKind};
 use crate::kernel::plan::names::Names;
 use crate::kernel::plan::{Plan, add_column};
-use crate::kernel::sql::statement::{AddColumn, AlterAction, AlterKind, AlterTable, Change, LockMode, RelationName};
+use crate::kernel::sql::statement::{
+    AddColumn, AlterAction, AlterKind, AlterTable, Change, CreateTable, LockMode, RelationName,
+};
 
 /// One statement, or one subcommand of an ALTER TABLE, and all that is known about it.
 #[derive(Debug)]
@@ -28,11 +30,82 @@ pub struct Subject<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Earlier {
     /// Tables made by them.
-    pub created: Vec<RelationName>,
+    created: Vec<Made>,
     /// Relations dropped by them: a name may then mean another one, further down the search path.
     pub dropped: Vec<RelationName>,
     /// Something in them could make a name mean another object than was looked up.
     pub blurred: bool,
+    /// Only one without a schema.
+    moved: bool,
+    /// A transaction was begun by them and is open.
+    begun: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Made {
+    name: RelationName,
+    temporary: bool,
+}
+
+impl Earlier {
+    #[must_use]
+    pub fn made(&self, name: &RelationName) -> bool {
+        self.created.iter().any(|made| made.name == *name)
+    }
+
+    /// Whether what was looked up before the message may not be what the name means now.
+    #[must_use]
+    pub fn blurs(&self, name: &RelationName) -> bool {
+        self.blurred || self.moves(name) || self.dropped.iter().any(|gone| gone.name == name.name)
+    }
+
+    fn moves(&self, name: &RelationName) -> bool {
+        self.moved && name.schema.is_none()
+    }
+
+    /// A statement that runs at all has made the table, unless it is one that does so only where nothing stands. What is
+    /// temporary is found first only where the search path leaves that to the server.
+    pub fn make(&mut self, table: &CreateTable, facts: &Facts) {
+        let name = &table.relation;
+        let made = if table.temporary && name.schema.is_none() {
+            !self.moved && facts.temporary_first()
+        } else {
+            let free = matches!(facts.relation(name), Some(None)) || self.dropped.contains(name);
+            !table.if_not_exists || (free && !self.blurred && !self.moves(name))
+        };
+        if made {
+            self.created.push(Made { name: name.clone(), temporary: table.temporary });
+        }
+    }
+
+    pub fn drop(&mut self, names: &[RelationName]) {
+        self.created.retain(|made| !names.iter().any(|gone| gone.name == made.name.name));
+        self.dropped.extend(names.iter().cloned());
+    }
+
+    /// Every name may be another's.
+    pub fn blur(&mut self) {
+        self.created.clear();
+        self.blurred = true;
+    }
+
+    /// The search path is another, or what it is made of.
+    pub fn move_names(&mut self) {
+        self.created.retain(|made| made.name.schema.is_some());
+        self.moved = true;
+    }
+
+    pub fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// SET LOCAL ends, and tables with ON COMMIT DROP are gone. What the transaction did before the message is not known.
+    pub fn commit(&mut self) {
+        self.created.retain(|made| !made.temporary);
+        if !std::mem::take(&mut self.begun) {
+            self.move_names();
+        }
+    }
 }
 
 /// What a name stands for.
@@ -90,10 +163,10 @@ impl<'a> Subject<'a> {
 
     #[must_use]
     pub fn known(&self, name: &RelationName) -> Known<'a> {
-        if self.earlier.created.contains(name) {
+        if self.earlier.made(name) {
             return Known::Own;
         }
-        if self.earlier.blurred || self.earlier.dropped.iter().any(|gone| gone.name == name.name) {
+        if self.earlier.blurs(name) {
             return Known::Unknown;
         }
         match self.facts.relation(name) {

@@ -47,7 +47,7 @@ impl Known {
         })?;
         Some(Arc::new(Self {
             text: self.text.clone(),
-            ordinary: matches!(**inner, Statement::Ordinary),
+            ordinary: matches!(**inner, Statement::Ordinary | Statement::MovesNames),
             invariant: self.invariant,
             shown: self.shown.clone(),
             values_are_secret: self.values_are_secret,

@@ -72,7 +72,7 @@ fn names_are_certain(reading: &Reading) -> bool {
     let exact = |parsed: &Parsed| match &parsed.statement {
         Statement::Prepare { name, .. } | Statement::Execute { name } => name.is_ascii(),
         Statement::Deallocate { name } => name.as_ref().is_none_or(|name| name.is_ascii()),
-        Statement::Ordinary | Statement::Transaction(_) | Statement::Change(_) => true,
+        Statement::Ordinary | Statement::MovesNames | Statement::Transaction(_) | Statement::Change(_) => true,
     };
     reading.exact_names || reading.statements.iter().all(exact)
 }
@@ -84,7 +84,7 @@ fn uncertain_name() -> Unreadable {
 
 fn is_plain(statement: &Statement) -> bool {
     match statement {
-        Statement::Ordinary => true,
+        Statement::Ordinary | Statement::MovesNames => true,
         Statement::Transaction(control) => match control {
             TransactionControl::Begin
             | TransactionControl::Commit

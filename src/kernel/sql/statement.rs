@@ -52,6 +52,9 @@ pub struct Parsed {
 pub enum Statement {
     /// Reads, writes with a condition, and utilities no rule is about. Passes without a look-up.
     Ordinary,
+    /// As ordinary, but names without a schema may mean something else after it: SET search_path, SET ROLE, DISCARD TEMP,
+    /// and FETCH, since a cursor's query may do the same.
+    MovesNames,
     /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their kin.
     Transaction(TransactionControl),
     /// `PREPARE name AS …`: shares its name space with the protocol's Parse.

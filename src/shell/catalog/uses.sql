@@ -10,7 +10,7 @@ WITH RECURSIVE guard AS MATERIALIZED (
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
   WHERE a.attrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid AND a.attname OPERATOR(pg_catalog.=) $3::pg_catalog.name AND NOT a.attisdropped AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
 ), hangs AS MATERIALIZED (
-  SELECT d.classid, d.objid, d.deptype FROM pg_catalog.pg_depend d, col
+  SELECT d.classid, d.objid, d.objsubid, d.deptype FROM pg_catalog.pg_depend d, col
   WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AND d.refobjid OPERATOR(pg_catalog.=) $2::pg_catalog.oid
     AND d.refobjsubid OPERATOR(pg_catalog.=) col.attnum::pg_catalog.int4
 ), chain (place, oid, modifier) AS MATERIALIZED (
@@ -153,6 +153,12 @@ SELECT pg_catalog.json_build_object(
       JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) d.adrelid AND a.attnum OPERATOR(pg_catalog.=) d.adnum
       WHERE h.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid AND a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog."char"
         AND d.adnum OPERATOR(pg_catalog.<>) col.attnum
+      UNION
+      -- On 14 the column itself depends on the one it is computed from, and would go with it.
+      SELECT 'generated column ' OPERATOR(pg_catalog.||) a.attname::pg_catalog.text FROM hangs h
+      JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) h.objid AND a.attnum::pg_catalog.int4 OPERATOR(pg_catalog.=) h.objsubid
+      WHERE h.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AND h.objid OPERATOR(pg_catalog.=) $2::pg_catalog.oid
+        AND a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog."char"
       UNION
       SELECT 'the partition key' FROM pg_catalog.pg_partitioned_table p
       WHERE p.partrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid AND col.attnum OPERATOR(pg_catalog.=) ANY (p.partattrs::pg_catalog.int2[])

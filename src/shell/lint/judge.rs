@@ -190,6 +190,7 @@ impl Judge {
                     parsed.statement = self.prepared.get(name).cloned().unwrap_or_else(unknown);
                 }
                 Statement::Ordinary
+                | Statement::MovesNames
                 | Statement::Transaction(_)
                 | Statement::Deallocate { .. }
                 | Statement::Change(_) => {}

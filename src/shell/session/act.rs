@@ -18,7 +18,7 @@ use crate::shell::store::RunOutcome;
 
 impl Session {
     pub(super) async fn act(&mut self, taken: &Taken, reading: &Reading, assessment: Assessment) -> Result<(), Ended> {
-        if let Some(reply) = self.contradicts(reading, &assessment) {
+        if let Some(reply) = self.contradicts(reading, &assessment).await? {
             return self.refuse(taken, reply, &[]).await;
         }
         self.touches(reading, &assessment);
@@ -137,7 +137,8 @@ impl Session {
             }
             return self.unrecorded(taken, &error).await;
         }
-        self.run_plan(taken, &plan, permit).await.map(drop)
+        let ran = self.run_plan(taken, &plan, permit).await?;
+        self.go_on_after(ran)
     }
 
     /// The change must not run when this fails.

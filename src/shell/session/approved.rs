@@ -77,13 +77,10 @@ impl Session {
             Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
             Ran::Failed { code, .. } if taken.known.hides() => claim.fail(code, words::SECRET).await,
             Ran::Failed { code, message } => claim.fail(code, message).await,
-            Ran::Unknown { why } => claim.lose(why).await,
+            Ran::Unknown { why, .. } => claim.lose(why).await,
         };
         log_unreported(outcome);
-        match ran {
-            Ran::Unknown { why } => Err(self.server_lost(&why)),
-            Ran::Done { .. } | Ran::Failed { .. } => Ok(()),
-        }
+        self.go_on_after(ran)
     }
 
     /// The ticket itself says already that the change is running: without its steps it runs all the same.
@@ -111,7 +108,11 @@ impl Session {
         let seen = self.see_through().await;
         let ms = ms(started.elapsed());
         let ran = match (seen, self.last_error.take()) {
-            (Err(Ended::Server), _) => Ran::Unknown { why: "the server closed the connection".to_owned() },
+            (Err(Ended::Server), _) => Ran::lost(
+                "the server closed the connection".to_owned(),
+                "Whether it took effect is not known.",
+                "Look at what is there before you send it again.",
+            ),
             (Err(ended), _) => return Err(ended),
             (Ok(()), Some(code)) => Ran::Failed { code, message: "the server refused it".to_owned() },
             (Ok(()), None) => Ran::Done { tag: self.last_tag.to_string(), ms },
@@ -121,7 +122,7 @@ impl Session {
                 Ran::Failed { code, .. } => {
                     journal.end(RunOutcome::Failed, Some((0, format!("SQLSTATE {code}")))).await
                 }
-                Ran::Unknown { why } => journal.end(RunOutcome::Unknown, Some((0, why.clone()))).await,
+                Ran::Unknown { why, .. } => journal.end(RunOutcome::Unknown, Some((0, why.clone()))).await,
                 Ran::Done { .. } => {
                     journal.tell(&Progress::StepDone { step: 0, name, ms });
                     journal.end(RunOutcome::Done, None).await;

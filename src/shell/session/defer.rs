@@ -5,7 +5,6 @@
 //! that number counts, so neither COMMIT nor ROLLBACK TO nor a lost connection has to be understood here.
 
 use super::record::{Decided, Own};
-use super::run::Ran;
 use super::taken::Taken;
 use super::{Ended, Session, words};
 use crate::kernel::assess::Assessment;
@@ -67,8 +66,12 @@ impl Session {
             plan.steps.iter().skip(head).filter_map(|step| step.probe.clone()).collect()
         };
         let probes = makes(&plan, head);
-        if self.deferred.iter().any(|one| makes(&one.order.plan, one.head()).iter().any(|p| probes.contains(p))) {
-            return self.cannot_defer(taken, &plan, &findings, TWICE).await;
+        let makes_it = |one: &Deferred| makes(&one.order.plan, one.head()).iter().any(|p| probes.contains(p));
+        if self.deferred.iter().any(makes_it) {
+            self.drop_rolled_back().await?;
+            if self.deferred.iter().any(makes_it) {
+                return self.cannot_defer(taken, &plan, &findings, TWICE).await;
+            }
         }
         if let Err(error) = self.intend(taken, &plan, None).await {
             return self.unrecorded(taken, &error).await;
@@ -81,7 +84,8 @@ impl Session {
             self.relay.status = status;
             if !matches!(outcome, Outcome::Done(_)) {
                 self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
-                return self.conclude(taken, &first, outcome, decided).await.map(|_: Ran| ());
+                let ran = self.conclude(taken, &first, outcome, decided).await?;
+                return self.go_on_after(ran);
             }
         }
         let xid = match self.try_backstage(End::Sync, async |stage| number(stage, &plan.tag).await).await? {
@@ -133,20 +137,7 @@ impl Session {
                 let fate = self.try_backstage(End::Sync, async |stage| Fate::of(stage, &one.xid).await).await?;
                 // Otherwise the job asks by itself.
                 let Ok(fate) = fate else { continue };
-                let id = one.id;
-                match self.shared.jobs.settle(id, fate).await {
-                    Ok(true) if fate == Fate::Committed => {
-                        Reply::notice(format!("committed: job {id} begins"))
-                            .hint(format!("Follow it with: lockkeeper jobs watch {id}"))
-                            .put(&mut self.client.out);
-                    }
-                    Ok(true) => {
-                        Reply::notice(format!("rolled back: job {id} is dropped")).put(&mut self.client.out);
-                    }
-                    // Somebody has aborted it, or nobody knows yet.
-                    Ok(false) => {}
-                    Err(error) => tracing::error!(job = id.0, %error, "that its transaction has ended is not written"),
-                }
+                self.settled(one.id, fate).await;
             }
             Ok(())
         };
@@ -155,11 +146,50 @@ impl Session {
         asked
     }
 
-    /// The deferred job that a change would contradict, if there is one: it would be reversed after COMMIT.
-    pub(super) fn contradicts(&self, reading: &Reading, assessment: &Assessment) -> Option<Reply> {
-        if self.deferred.is_empty() {
-            return None;
+    /// ROLLBACK TO has dropped the jobs of what it took back: they stand in nobody's way any more.
+    async fn drop_rolled_back(&mut self) -> Result<(), Ended> {
+        for one in std::mem::take(&mut self.deferred) {
+            let fate = self.try_backstage(End::Sync, async |stage| Fate::of(stage, &one.xid).await).await;
+            match fate {
+                Ok(Ok(Fate::RolledBack)) => self.settled(one.id, Fate::RolledBack).await,
+                Ok(Ok(_) | Err(_)) => self.deferred.push(one),
+                Err(ended) => return Err(ended),
+            }
         }
+        Ok(())
+    }
+
+    /// Writes down what became of a job's transaction, and tells it.
+    async fn settled(&mut self, id: JobId, fate: Fate) {
+        match self.shared.jobs.settle(id, fate).await {
+            Ok(true) if fate == Fate::Committed => {
+                Reply::notice(format!("committed: job {id} begins"))
+                    .hint(format!("Follow it with: lockkeeper jobs watch {id}"))
+                    .put(&mut self.client.out);
+            }
+            Ok(true) => {
+                Reply::notice(format!("rolled back: job {id} is dropped")).put(&mut self.client.out);
+            }
+            // Somebody has aborted it, or nobody knows yet.
+            Ok(false) => {}
+            Err(error) => tracing::error!(job = id.0, %error, "that its transaction has ended is not written"),
+        }
+    }
+
+    /// The deferred job that a change would contradict, if there is one: it would be reversed after COMMIT.
+    pub(super) async fn contradicts(
+        &mut self,
+        reading: &Reading,
+        assessment: &Assessment,
+    ) -> Result<Option<Reply>, Ended> {
+        if self.contradiction(reading, assessment).is_none() {
+            return Ok(None);
+        }
+        self.drop_rolled_back().await?;
+        Ok(self.contradiction(reading, assessment))
+    }
+
+    fn contradiction(&self, reading: &Reading, assessment: &Assessment) -> Option<Reply> {
         for parsed in &reading.statements {
             let Statement::Change(Change::AlterTable(alter)) = &parsed.statement else { continue };
             let Some(Some(table)) = assessment.facts.relation(&alter.relation) else { continue };

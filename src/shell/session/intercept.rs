@@ -1,5 +1,6 @@
 //! What is more than ordinary: resolved, looked up, judged, and handed to what the verdict says.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,6 +33,11 @@ impl Session {
     ) -> Result<(), Ended> {
         let taken = Taken { message, known, path, values, started: self.now() };
         self.portals_gone = false;
+        if taken.path == Path::Execute && self.relay.is_portal_done(taken.portal()) {
+            let name = String::from_utf8_lossy(taken.portal());
+            let reply = Reply::error("55000", format!("portal \"{name}\" cannot be run"));
+            return self.refuse(&taken, reply, &[]).await;
+        }
         if self.has_altered() {
             self.tell_definitions().await?;
         }
@@ -55,14 +61,17 @@ impl Session {
     async fn resolve(&mut self, taken: &Taken) -> Result<Option<Reading>, Ended> {
         let mut reading = taken.known.statements();
         let mut statements = Vec::with_capacity(reading.statements.len());
+        let mut names = NamesSoFar::default();
         for parsed in reading.statements {
+            names.see(&parsed);
             let Statement::Execute { name } = &parsed.statement else {
                 statements.push(parsed);
                 continue;
             };
-            let stands_for = match self.relay.names.statement(name) {
-                Some(known) => known.statements(),
-                None => match self.look_up_name(name).await? {
+            let stands_for = match (names.stands_for(name), self.relay.names.statement(name)) {
+                (Some(statements), _) => Reading { statements, exact_names: true },
+                (None, Some(known)) => known.statements(),
+                (None, None) => match self.look_up_name(name).await? {
                     Ok(reading) => reading,
                     Err(error) => {
                         self.cannot_look_up(taken, &error).await?;
@@ -190,14 +199,12 @@ impl Session {
 
     /// A judged message goes on. The proof that it was judged is asked for here, at the only door.
     pub(super) async fn forward(&mut self, taken: &Taken, _proof: Clearance) -> Result<(), Ended> {
-        let portal = message::execute(taken.message.get(HEADER..).unwrap_or_default()).map(|(portal, _)| portal);
-        let portal = portal.unwrap_or_default();
         if taken.path == Path::Execute && self.portals_gone {
             self.bind_again().await?;
         }
         self.server.out.extend_from_slice(&taken.message);
         let now = self.now();
-        self.relay.admit(taken.known.clone(), taken.path, portal, now);
+        self.relay.admit(taken.known.clone(), taken.path, taken.portal(), now);
         Ok(())
     }
 
@@ -286,6 +293,43 @@ impl Session {
         self.answer_error(reply, Path::FunctionCall).await?;
         self.record_own(&known, (Path::FunctionCall, started), own, Some(Decided::new(Decision::Refuse, &[])));
         Ok(())
+    }
+}
+
+/// What the PREPAREs and DEALLOCATEs of one message have made of names, up to some place in it.
+#[derive(Default)]
+struct NamesSoFar {
+    prepared: HashMap<String, Parsed>,
+    dropped: HashSet<String>,
+    all_dropped: bool,
+}
+
+impl NamesSoFar {
+    fn see(&mut self, parsed: &Parsed) {
+        match &parsed.statement {
+            Statement::Prepare { name, inner } => {
+                let inner = Parsed { span: parsed.span.clone(), statement: (**inner).clone() };
+                self.prepared.insert(name.clone(), inner);
+            }
+            Statement::Deallocate { name: Some(name) } => {
+                self.prepared.remove(name);
+                self.dropped.insert(name.clone());
+            }
+            Statement::Deallocate { name: None } => {
+                self.prepared.clear();
+                self.all_dropped = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing of them: what it was before the message.
+    fn stands_for(&self, name: &str) -> Option<Vec<Parsed>> {
+        match self.prepared.get(name) {
+            Some(parsed) => Some(vec![parsed.clone()]),
+            // The server says that there is no such statement.
+            None => (self.all_dropped || self.dropped.contains(name)).then(Vec::new),
+        }
     }
 }
 

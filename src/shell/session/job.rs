@@ -295,7 +295,10 @@ impl Session {
         decided: Decided,
     ) -> Result<(), Ended> {
         match ended {
-            Some(JobEnded::Ran(outcome)) => self.conclude(taken, plan, outcome.clone(), decided).await.map(drop),
+            Some(JobEnded::Ran(outcome)) => {
+                let ran = self.conclude(taken, plan, outcome.clone(), decided).await?;
+                self.go_on_after(ran)
+            }
             Some(JobEnded::Not { code, message }) => {
                 let error = ServerMessage {
                     fields: vec![

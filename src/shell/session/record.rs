@@ -166,6 +166,7 @@ impl Session {
         let secret = statements.filter_map(|parsed| match &parsed.statement {
             Statement::Execute { name } => self.relay.names.statement(name).filter(|of| of.values_are_secret),
             Statement::Ordinary
+            | Statement::MovesNames
             | Statement::Transaction(_)
             | Statement::Prepare { .. }
             | Statement::Deallocate { .. }

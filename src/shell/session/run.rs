@@ -14,8 +14,10 @@ use super::{Ended, Session, record, words};
 use crate::kernel::plan::Plan;
 use crate::kernel::policy::Clearance;
 use crate::kernel::relay::Status;
+use crate::kernel::relay::ledger::Path;
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::audit::EndReason;
 use crate::shell::backstage::{Aside, Backstage, End};
 use crate::shell::database::DatabaseError;
 use crate::shell::executor::{self, Control, Outcome, Past, Progress, Stopped};
@@ -26,7 +28,17 @@ use crate::shell::store::RunOutcome;
 pub(super) enum Ran {
     Done { tag: String, ms: u64 },
     Failed { code: String, message: String },
-    Unknown { why: String },
+    Unknown { why: String, told: Box<Reply> },
+}
+
+impl Ran {
+    /// The server was lost meanwhile: in what state that is, and how to go on.
+    pub(super) fn lost(why: String, state: &str, way_on: &str) -> Self {
+        let told = Reply::fatal(sqlstate::CONNECTION_FAILURE, "the connection to the server was lost")
+            .detail(format!("{why}. {state}"))
+            .hint(way_on);
+        Self::Unknown { why, told: Box::new(told) }
+    }
 }
 
 /// What a plan runs with.
@@ -81,15 +93,27 @@ impl Session {
             Ran::Unknown { .. } => (String::new(), Some(sqlstate::CONNECTION_FAILURE.to_owned())),
         };
         let rows = outcome.report().rows;
+        if taken.path == Path::Execute {
+            self.relay.portal_done(taken.portal());
+        }
         let answered = self.answer_outcome(taken, plan, outcome).await;
         self.record_own(&taken.known, (taken.path, taken.started), Own { tag, code, rows }, Some(decided));
         match answered {
             // What became of the change is known even if the client does not hear it.
             Err(Ended::Client) | Ok(()) => Ok(ran),
-            Err(ended) => match ran {
-                Ran::Unknown { .. } => Ok(ran),
-                Ran::Done { .. } | Ran::Failed { .. } => Err(ended),
-            },
+            Err(ended) => Err(ended),
+        }
+    }
+
+    /// The session goes on, unless the server was lost while the change ran: then the client is told in what state that
+    /// is, and the session is over.
+    pub(super) fn go_on_after(&mut self, ran: Ran) -> Result<(), Ended> {
+        match ran {
+            Ran::Done { .. } | Ran::Failed { .. } => Ok(()),
+            Ran::Unknown { why, told } => {
+                tracing::warn!(why, "lost the server while a change ran");
+                Err(Ended::Told(*told, EndReason::ServerGone))
+            }
         }
     }
 
@@ -169,7 +193,13 @@ impl Session {
                 code: stopped.error.code().unwrap_or(sqlstate::QUERY_CANCELED).to_owned(),
                 message: format!("{}: {}", stopped.name, said(&stopped.error)),
             },
-            Outcome::Unknown(_, stopped) => Ran::Unknown { why: format!("{}: {}", stopped.name, stopped.error) },
+            Outcome::Unknown(_, stopped) => {
+                let why = match &stopped.error {
+                    DatabaseError::Server(message) => &message.message,
+                    DatabaseError::Lost(why) => why,
+                };
+                Ran::lost(format!("{}: {why}", stopped.name), &stopped.state, &stopped.way_on)
+            }
         }
     }
 
@@ -202,7 +232,8 @@ impl Session {
                     .hint(stopped.way_on);
                 self.answer_error(reply, taken.path).await
             }
-            Outcome::Unknown(_, stopped) => Err(self.server_lost(&stopped.error.to_string())),
+            // The session ends with it.
+            Outcome::Unknown(..) => Ok(()),
         }
     }
 }

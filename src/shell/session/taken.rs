@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::kernel::relay::ledger::{Path, Values};
 use crate::kernel::sql::remember::Known;
+use crate::kernel::wire::frame::HEADER;
+use crate::kernel::wire::message;
 
 /// A statement that was taken from the client and waits for its verdict.
 #[derive(Clone, Debug)]
@@ -22,6 +24,12 @@ pub(super) struct Taken {
 }
 
 impl Taken {
+    /// The portal that an Execute names.
+    pub(super) fn portal(&self) -> &[u8] {
+        let named = message::execute(self.message.get(HEADER..).unwrap_or_default());
+        named.map(|(portal, _)| portal).unwrap_or_default()
+    }
+
     /// SHA-256 (hex) of the exact text and of the values bound to it: what an approval is for.
     pub(super) fn hash(&self) -> String {
         let mut hash = Sha256::new();

@@ -111,21 +111,52 @@ impl Copy<'_> {
 
     /// Built at once: nobody else uses the copy.
     pub(super) fn indexes(&self) -> Result<Vec<Step>, String> {
-        self.others()
-            .map(|one| {
-                let name = quote::qualified(&self.table.schema, &aside(&one.index.name));
-                let unique = Reworded {
-                    code: "23505".to_owned(),
-                    as_code: "23505".to_owned(),
-                    message: format!("could not create unique index \"{}\"", one.index.name),
-                    column: String::new(),
-                };
-                let step = Step { reworded: Some(unique), ..Step::scan("build index", self.index(one)?) }
-                    .probed(format!("SELECT {} IS NOT NULL", regclass(&name)))
-                    .undone_by(format!("DROP INDEX IF EXISTS {name}"));
-                Ok(on_copy(step, self))
-            })
-            .collect()
+        let mut steps = Vec::new();
+        for one in self.others() {
+            match self.owner(one).filter(|owner| owner.kind == 'x') {
+                Some(owner) => steps.extend(self.exclusion(one, owner)),
+                None => steps.push(self.built(one)?),
+            }
+        }
+        Ok(steps)
+    }
+
+    fn built(&self, one: &WholeIndex) -> Result<Step, String> {
+        let name = quote::qualified(&self.table.schema, &aside(&one.index.name));
+        let unique = Reworded {
+            code: "23505".to_owned(),
+            as_code: "23505".to_owned(),
+            message: format!("could not create unique index \"{}\"", one.index.name),
+            column: String::new(),
+        };
+        let step = Step { reworded: Some(unique), ..Step::scan("build index", self.index(one)?) }
+            .probed(format!("SELECT {} IS NOT NULL", regclass(&name)))
+            .undone_by(format!("DROP INDEX IF EXISTS {name}"));
+        Ok(on_copy(step, self))
+    }
+
+    /// An exclusion constraint makes its index itself, which is then moved to where the old one is.
+    fn exclusion(&self, of: &WholeIndex, owner: &WholeConstraint) -> Vec<Step> {
+        let (copy, name) = (self.copy(), aside(&of.index.name));
+        let (quoted, index) = (quote::identifier(&name), quote::qualified(&self.table.schema, &name));
+        let alone = |step: Step| on_copy(Step { lock: LockMode::AccessExclusive, ..step }, self);
+        let make =
+            Step::scan("build constraint", format!("ALTER TABLE {copy} ADD CONSTRAINT {quoted} {}", owner.definition))
+                .probed(quote::constraint_probe_of(&regclass(&copy), &name, 'x', ""))
+                .undone_by(format!("ALTER TABLE IF EXISTS {copy} DROP CONSTRAINT IF EXISTS {quoted}"));
+        let there = of.index.tablespace.as_ref().map(|space| {
+            let is_there = format!(
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_class x JOIN pg_catalog.pg_database d \
+                 ON d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() JOIN pg_catalog.pg_tablespace s \
+                 ON s.oid OPERATOR(pg_catalog.=) coalesce(nullif(x.reltablespace, 0::pg_catalog.oid), d.dattablespace) \
+                 WHERE x.oid OPERATOR(pg_catalog.=) {} AND s.spcname OPERATOR(pg_catalog.=) {})",
+                regclass(&index),
+                quote::literal(space)
+            );
+            Step::scan("place index", format!("ALTER INDEX {index} SET TABLESPACE {}", quote::identifier(space)))
+                .probed(is_there)
+        });
+        std::iter::once(make).chain(there).map(alone).collect()
     }
 
     /// Other keys and extended statistics, under names of their own.
@@ -134,7 +165,7 @@ impl Copy<'_> {
         let mut all = Vec::new();
         let (mut there, mut undo) = (Vec::new(), Vec::new());
         for one in self.others() {
-            let Some(owner) = self.owner(one) else { continue };
+            let Some(owner) = self.owner(one).filter(|owner| owner.kind != 'x') else { continue };
             let name = aside(&one.index.name);
             let quoted = quote::identifier(&name);
             all.push(self.owned(one, owner));

@@ -65,7 +65,7 @@ fn definition(whole: &Whole) -> Option<String> {
     // A foreign key may stay unproven; other constraints are made before there are rows.
     let waits = |one: &WholeConstraint| one.kind == 'f' || one.validated || one.definition.ends_with("NOT ENFORCED");
     let unproven = constraints().find(|one| !waits(one));
-    let odd = constraints().find(|one| one.kind == 'x' || is_odd(&one.definition));
+    let odd = constraints().find(|one| is_odd(&one.definition));
     let invalid = whole.indexes.iter().find(|one| !one.index.valid);
     Some(if let Some(constraint) = unproven {
         format!("{} is NOT VALID, and the copy's rows would be checked", constraint.name)

@@ -24,3 +24,5 @@ CREATE TABLE made (a int); CREATE INDEX ON made (a);
 CREATE INDEX ON ONLY parts (a);
 -- bad
 CREATE UNIQUE INDEX ranges_u ON ranges (b, id);
+-- good
+SET search_path = other; CREATE TABLE made (a int); CREATE INDEX ON made (a);

@@ -130,7 +130,8 @@ fn narrower<'a>(
     known: &Known<'_>,
 ) -> Vec<(&'a str, Hazard)> {
     let ConstraintKind::ForeignKey { references } = &constraint.kind else { return Vec::new() };
-    let Some(other) = subject.facts.relation(references).flatten().filter(|_| !subject.earlier.blurred) else {
+    let Some(other) = subject.facts.relation(references).flatten().filter(|_| !subject.earlier.blurs(references))
+    else {
         return Vec::new();
     };
     let key = other.indexes.iter().find(|index| index.primary).map(|index| index.columns.clone()).unwrap_or_default();

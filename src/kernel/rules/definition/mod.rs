@@ -101,7 +101,7 @@ fn standing<'a>(subject: &Subject<'a>, name: &RelationName) -> Option<Option<&'a
         Known::Exists(facts) => Some(Some(facts)),
         Known::Own => match subject.facts.relation(name).flatten() {
             Some(facts) if facts.persistence == Persistence::Temporary => None,
-            found => Some(found.filter(|_| !subject.earlier.created.contains(name))),
+            found => Some(found.filter(|_| !subject.earlier.made(name))),
         },
         Known::Missing => None,
         Known::Unknown => Some(None),

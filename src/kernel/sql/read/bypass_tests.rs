@@ -17,6 +17,7 @@ pub(super) fn words(text: &str) -> String {
 fn word(statement: &Statement) -> String {
     match statement {
         Statement::Ordinary => "ordinary".to_owned(),
+        Statement::MovesNames => "moves names".to_owned(),
         Statement::Transaction(control) => format!("{control:?}").to_lowercase(),
         Statement::Prepare { name, inner } => format!("prepare {name} ({})", word(inner)),
         Statement::Execute { name } => format!("execute {name}"),
@@ -131,11 +132,19 @@ fn settings() {
         ("select set_config('Standard_Conforming_Strings','off',false)", "setting Standard_Conforming_Strings"),
         ("select pg_catalog.set_config('client_encoding','sjis',true)", "setting client_encoding"),
         ("select set_config($1,'x',true)", "function set_config() of a name that is not a literal"),
-        ("select set_config('role','x',true)", "ordinary"),
+        ("select set_config('role','x',true)", "moves names"),
+        ("select set_config('Search_Path', 'x', false), pg_catalog.set_config('search_path', $1, true)", "moves names"),
+        (
+            "set search_path = a; set local search_path to default; set schema 'a'",
+            "moves names, moves names, moves names",
+        ),
+        ("reset role; set role x; reset session authorization", "moves names, moves names, moves names"),
+        ("discard temp; discard all; discard plans", "moves names, deallocate all, moves names, ordinary"),
+        ("fetch c", "moves names"),
         ("set client_encoding to 'gbk'", "setting client_encoding"),
         ("set names 'big5'", "setting client_encoding"),
         ("set names 'utf-8'", "ordinary"),
-        ("reset client_encoding; reset all; set client_encoding to default", "ordinary, ordinary, ordinary"),
+        ("reset client_encoding; reset all; set client_encoding to default", "ordinary, moves names, ordinary"),
         // B08, B39, B40
         ("alter role alice set client_encoding='SJIS'", "setting client_encoding"),
         ("alter database d set search_path = x", "alter database set"),
@@ -145,7 +154,7 @@ fn settings() {
         ("set session authorization bob", "setting session_authorization"),
         (
             "set role bob; reset role; set lock_timeout = 5; set transaction read only",
-            "ordinary, ordinary, ordinary, ordinary",
+            "moves names, moves names, ordinary, ordinary",
         ),
         ("set event_triggers = off", "setting event_triggers"),
         ("update pg_settings set setting = 'x' where name = 'y'", "server UPDATE pg_settings"),
@@ -171,7 +180,7 @@ fn code() {
         // B24, B25
         ("prepare p as select f(); execute p", "prepare p (ordinary), execute p"),
         ("prepare p as with a as (delete from t) select lo_import('x')", "prepare p (function lo_import())"),
-        ("begin; declare c cursor for select dblink('x'); fetch c", "begin, function dblink(), ordinary"),
+        ("begin; declare c cursor for select dblink('x'); fetch c", "begin, function dblink(), moves names"),
         // B26, B27, B36, B42
         ("select query_to_xml('select k from secrets',true,true,'')", "function query_to_xml()"),
         ("select 1 where exists (select * from ts_stat('select 1'))", "function ts_stat()"),

@@ -3,7 +3,7 @@
 
 use pg_raw_parse::nodes;
 
-use super::super::statement::{Change, Opaque, OpaqueKind, Setting};
+use super::super::statement::{Change, Opaque, OpaqueKind, Setting, Statement};
 use super::{objects, settings};
 
 /// What a bare CALL is called.
@@ -81,7 +81,7 @@ const OPAQUE_PREFIXES: &[&str] =
     &["dblink", "pg_ls_", "pg_file_", "pg_logdir_", "pg_replication_origin_", "postgres_fdw_", "binary_upgrade_"];
 
 /// What one call would do, if it is any of ours.
-pub(super) fn judge(call: &nodes::FuncCall) -> Option<Change> {
+pub(super) fn judge(call: &nodes::FuncCall) -> Option<Statement> {
     let name = objects::last_name(call.funcname())?;
     // Two comparisons settle nearly every call there is.
     if name == "set_config" {
@@ -91,17 +91,22 @@ pub(super) fn judge(call: &nodes::FuncCall) -> Option<Change> {
         || OPAQUE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         // ts_rewrite(query, text) runs the text; ts_rewrite(query, query, query) does not.
         || (name == "ts_rewrite" && call.args().len() < 3);
-    opaque.then(|| Change::Opaque(Opaque { what: format!("{name}()"), kind: OpaqueKind::Function }))
+    opaque.then(|| opaque_call(format!("{name}()")))
 }
 
-fn set_config(call: &nodes::FuncCall) -> Option<Change> {
+fn opaque_call(what: String) -> Statement {
+    Statement::Change(Change::Opaque(Opaque { what, kind: OpaqueKind::Function }))
+}
+
+fn set_config(call: &nodes::FuncCall) -> Option<Statement> {
     let mut arguments = call.args().iter().map(objects::literal);
     let Some(name) = arguments.next().flatten() else {
-        return Some(Change::Opaque(Opaque {
-            what: "set_config() of a name that is not a literal".to_owned(),
-            kind: OpaqueKind::Function,
-        }));
+        return Some(opaque_call("set_config() of a name that is not a literal".to_owned()));
     };
     let value = arguments.next().flatten();
-    settings::is_risky(&name, value.as_deref()).then_some(Change::Setting(Setting { name, value }))
+    if settings::is_risky(&name, value.as_deref()) {
+        Some(Statement::Change(Change::Setting(Setting { name, value })))
+    } else {
+        settings::moves_names(&name).then_some(Statement::MovesNames)
+    }
 }

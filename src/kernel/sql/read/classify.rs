@@ -77,7 +77,8 @@ fn weight(statement: &Statement) -> u8 {
         },
         Statement::Execute { .. } => 7,
         Statement::Prepare { .. } | Statement::Deallocate { .. } | Statement::Transaction(_) => 8,
-        Statement::Ordinary => 9,
+        Statement::MovesNames => 9,
+        Statement::Ordinary => 10,
     }
 }
 
@@ -96,9 +97,12 @@ pub(super) fn statement(node: Node<'_>, found: &mut Found) -> Result<(), Unreada
             settings::set(set, found);
             Ok(())
         }
+        Node::FetchStmt(_) => {
+            found.push(Statement::MovesNames);
+            Ok(())
+        }
         // Utilities no rule is about.
         Node::VariableShowStmt(_)
-        | Node::FetchStmt(_)
         | Node::ClosePortalStmt(_)
         | Node::NotifyStmt(_)
         | Node::ListenStmt(_)
@@ -156,6 +160,9 @@ fn utility(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::DiscardStmt(discard) => {
             if discard.target == DiscardMode::DISCARD_ALL {
                 found.push(Statement::Deallocate { name: None });
+            }
+            if matches!(discard.target, DiscardMode::DISCARD_ALL | DiscardMode::DISCARD_TEMP) {
+                found.push(Statement::MovesNames);
             }
         }
         // Judged here: the FETCH that runs it says nothing.

@@ -14,11 +14,12 @@ fn is_temporary(range: &nodes::RangeVar) -> bool {
     u8::try_from(range.relpersistence) == Ok(b't') || range.schemaname().is_some_and(|schema| schema == "pg_temp")
 }
 
-fn from_query(into: &nodes::IntoClause, view: bool) -> Change {
+fn from_query(into: &nodes::IntoClause, view: bool, if_not_exists: bool) -> Change {
     let relation = into.rel().map_or_else(|| RelationName { schema: None, name: String::new() }, objects::relation);
     Change::CreateTable(CreateTable {
         relation,
         temporary: into.rel().is_some_and(is_temporary),
+        if_not_exists,
         references: Vec::new(),
         partition_of: None,
         plain_partition: None,
@@ -30,13 +31,13 @@ fn from_query(into: &nodes::IntoClause, view: bool) -> Change {
 
 /// `SELECT … INTO`.
 pub(super) fn select_into(into: &nodes::IntoClause) -> Change {
-    from_query(into, false)
+    from_query(into, false, false)
 }
 
 /// `CREATE TABLE AS`, `CREATE MATERIALIZED VIEW`.
 pub(super) fn table_as(create: &nodes::CreateTableAsStmt, found: &mut Found) -> Result<(), Unreadable> {
     match create.into() {
-        Some(into) => found.add(from_query(into, create.objtype == ObjectType::OBJECT_MATVIEW)),
+        Some(into) => found.add(from_query(into, create.objtype == ObjectType::OBJECT_MATVIEW, create.if_not_exists)),
         None => found.other("CREATE TABLE AS"),
     }
     statement(create.query(), found)
@@ -62,6 +63,7 @@ pub(super) fn table(create: &nodes::CreateStmt, found: &mut Found) -> Result<(),
     found.add(Change::CreateTable(CreateTable {
         relation: objects::relation(relation),
         temporary: is_temporary(relation),
+        if_not_exists: create.if_not_exists,
         references,
         plain_partition: plain_partition(create)?,
         partition_of,

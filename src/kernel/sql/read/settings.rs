@@ -4,7 +4,7 @@ use pg_raw_parse::raw::VariableSetKind;
 use pg_raw_parse::{Node, nodes};
 
 use super::super::encoding::TextEncoding;
-use super::super::statement::{Change, Setting};
+use super::super::statement::{Change, Setting, Statement};
 use super::classify::Found;
 use super::objects;
 
@@ -46,7 +46,14 @@ fn is_on(value: &str) -> bool {
 pub(super) fn set(statement: &nodes::VariableSetStmt, found: &mut Found) {
     if let Some(setting) = risky(statement) {
         found.add(Change::Setting(setting));
+    } else if statement.kind == VariableSetKind::VAR_RESET_ALL || statement.name().is_some_and(moves_names) {
+        found.push(Statement::MovesNames);
     }
+}
+
+/// Whether names without a schema may mean something else when it has changed: `"$user"` stands in most search paths.
+pub(super) fn moves_names(setting: &str) -> bool {
+    ["search_path", "role", "session_authorization"].iter().any(|name| setting.eq_ignore_ascii_case(name))
 }
 
 /// `ALTER ROLE … SET`, `ALTER DATABASE … SET`: works on sessions to come.

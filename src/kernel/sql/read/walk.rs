@@ -191,8 +191,8 @@ fn is_json(node: Node<'_>) -> bool {
 fn visit(node: Node<'_>, found: &mut Found) {
     match node {
         Node::FuncCall(call) => {
-            if let Some(change) = calls::judge(call) {
-                found.add(change);
+            if let Some(statement) = calls::judge(call) {
+                found.push(statement);
             }
         }
         Node::SelectStmt(select) => {

@@ -7,6 +7,8 @@ use super::{AddColumn, PartitionBound, RelationName, TableConstraint};
 pub struct CreateTable {
     pub relation: RelationName,
     pub temporary: bool,
+    /// It may make nothing.
+    pub if_not_exists: bool,
     /// Tables referenced by foreign keys: SHARE ROW EXCLUSIVE on each.
     pub references: Vec<RelationName>,
     /// PARTITION OF: ACCESS EXCLUSIVE on the parent (and a scan of its default partition).
@@ -77,6 +79,12 @@ pub struct Rename {
 }
 
 impl Rename {
+    /// Of something in a relation: no relation has another name afterwards.
+    #[must_use]
+    pub fn is_within(&self) -> bool {
+        !self.moves && matches!(self.what, "column" | "constraint" | "trigger" | "policy" | "rule" | "attribute")
+    }
+
     /// Where the relation of this schema and name is afterwards.
     #[must_use]
     pub fn place(&self, schema: Option<&String>, name: &str) -> RelationName {
