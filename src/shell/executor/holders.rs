@@ -126,7 +126,7 @@ impl<D: Database> Runner<'_, D> {
             if told.is_none_or(|at| at.elapsed() >= self.limits.progress) {
                 told = Some(Instant::now());
                 let queue = self.queue(step, blockers.clone());
-                (self.tell)(Progress::Retrying { attempt: retry.attempt, wait_ms: 100, queue });
+                (self.tell)(Progress::Retrying { attempt: retry.attempt, wait_ms: None, queue });
             }
             self.end_idle(&blockers).await?;
             self.pause(POLL).await?;

@@ -26,7 +26,8 @@ pub enum Progress {
     /// The lock was not to be had, or is not worth queueing for.
     Retrying {
         attempt: u32,
-        wait_ms: u64,
+        /// Until the next attempt, milliseconds. Absent: none is made while who is in the way stays.
+        wait_ms: Option<u64>,
         queue: LockQueue,
     },
     Backfill {

@@ -111,7 +111,7 @@ impl<D: Database> Runner<'_, D> {
         let Some(pause) = retry.next() else { return Err(error) };
         let blockers = self.blockers.clone();
         let queue = self.queue(step, blockers.clone());
-        (self.tell)(Progress::Retrying { attempt: retry.attempt, wait_ms: ms(pause), queue });
+        (self.tell)(Progress::Retrying { attempt: retry.attempt, wait_ms: Some(ms(pause)), queue });
         self.end_idle(&blockers).await?;
         self.pause(pause).await
     }

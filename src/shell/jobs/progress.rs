@@ -79,7 +79,8 @@ fn take(progress: &mut Progress, told: &Told) {
         Told::StepDone { .. } | Told::AlreadyDone { .. } | Told::Walked(_) => {}
         Told::Retrying { wait_ms, queue, .. } => {
             let who = in_the_way(&queue.holders);
-            progress.why = Some(format!("waits for a lock, next try in {wait_ms} ms: held by {who}"));
+            let when = wait_ms.map(|ms| format!(", next try in {ms} ms")).unwrap_or_default();
+            progress.why = Some(format!("waits for a lock{when}: held by {who}"));
         }
         Told::Backfill { done, estimate, rows_per_second, left } => {
             let left_ms = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));

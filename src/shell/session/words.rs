@@ -85,7 +85,11 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
         | Progress::Walked(_) => return,
         Progress::Retrying { attempt, wait_ms, queue } => {
             let who = in_the_way(&queue.holders);
-            format!("waiting for a lock without blocking others (try {attempt}, next in {wait_ms} ms): held by {who}")
+            let when = match wait_ms {
+                Some(ms) => format!(" (try {attempt}, next in {ms} ms)"),
+                None => ", and trying when it is free".to_owned(),
+            };
+            format!("waiting for a lock without blocking others{when}: held by {who}")
         }
         Progress::Backfill { done, estimate, rows_per_second, left } => {
             let left = left.map(|left| format!(", about {} s left", left.as_secs())).unwrap_or_default();
