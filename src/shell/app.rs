@@ -80,7 +80,8 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let (publish, published) = watch::channel(Arc::new(settings));
     let (drain, draining) = watch::channel(false);
     let jobs = Jobs::new(tickets.clone(), audit.clone(), published.clone());
-    let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), draining };
+    let text_key = Arc::new(door::text_key(&directory)?);
+    let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), text_key, draining };
     tokio::spawn(tickets.clone().expire_forever());
     let traffic = tokio::spawn(jobs.traffic().clone().follow(ended.clone()));
     let cancels = Arc::new(Cancels::default());
