@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use crate::process::run;
 
 /// The gateway's binary: the one named, or the one of this workspace, brought up to date.
-pub(crate) static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+pub static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     if let Ok(named) = std::env::var("LOCKKEEPER_BIN") {
         return PathBuf::from(named);
     }

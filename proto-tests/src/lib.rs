@@ -5,7 +5,7 @@
 //! that is how a harness reports, and the reason for the allowances below.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness reports by panicking")]
 
-mod binary;
+pub mod binary;
 pub mod browser;
 pub mod case;
 pub mod catalog;

@@ -140,7 +140,11 @@ fn a_job_that_is_aborted_leaves_nothing() {
             _ => drop(case.gateway.must(&["jobs", "abort", &job, "--as", "bob", "--reason", "not now"])),
         }
         let replies = client.until_ready();
-        assert_eq!(error_of(&replies).and_then(|m| m.field('C')).as_deref(), Some("57014"), "{replies:?}");
+        let error = error_of(&replies).unwrap();
+        assert_eq!(error.field('C').as_deref(), Some("57014"), "{replies:?}");
+        let by_another = format!("job {job} was aborted by bob");
+        let said = if how == "cancel" { "canceling statement due to user request" } else { &by_another };
+        assert_eq!(error.field('M').as_deref(), Some(said), "{replies:?}");
         until(&case.gateway, &job, "was aborted");
         assert_eq!(SERVER.sql(&case.database, COLUMNS), ["2"]);
         assert_eq!(client.rows("select 1"), ["1"]);

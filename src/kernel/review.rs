@@ -25,7 +25,7 @@ use super::facts::Facts;
 use super::plan::Plan;
 use super::rules::Finding;
 
-pub use binding::{Mismatch, objects_hash};
+pub use binding::{Mismatch, objects_hash, text_hash};
 pub use command::{Command, Rejection};
 pub use conditions::{Conditions, Need, Vote, Window};
 pub use decide::{decide, open};
@@ -105,7 +105,7 @@ impl std::fmt::Display for TicketId {
 pub struct Request {
     /// The exact text (secrets redacted in `shown`, exact in `text_hash`).
     pub shown: String,
-    /// SHA-256 of the exact bytes, hex.
+    /// SHA-256 of the exact text, hex; where something is hidden or bound, a hash with a key of the gateway's.
     pub text_hash: String,
     pub target: String,
     pub database: String,

@@ -1,34 +1,34 @@
 //! The composition root: opens what a gateway needs, listens, deals connections out, reloads, drains, stops.
 
+mod listen;
+
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
+use self::listen::{Dealer, Open};
 use super::audit::{self, Audit, Event};
 use super::cancel::Cancels;
-use super::config::{self, ListenAddress, Mistake, Parameters, Settings};
+use super::config::{self, Mistake, Parameters, Settings};
 use super::console::ask::{self, Tickets};
 use super::console::chronicle::Chronicle;
 use super::console::limits::Limits;
 use super::console::sign_in::SignIns;
 use super::console::{Inside, Reviewer, api, door};
 use super::jobs::Jobs;
-use super::net::{self, Raw};
 use super::notify::Notifier;
 use super::oidc::Provider;
 use super::session::Shared;
 use super::sqlconsole;
 use super::store::{self, DataDirectory, Store};
-use super::welcome::{Gate, too_many};
+use super::welcome::Gate;
 use crate::kernel::review::Terms;
 
 /// Why the gateway does not run.
@@ -80,11 +80,14 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let (publish, published) = watch::channel(Arc::new(settings));
     let (drain, draining) = watch::channel(false);
     let jobs = Jobs::new(tickets.clone(), audit.clone(), published.clone());
-    let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), draining };
+    let text_key = Arc::new(door::text_key(&directory)?);
+    let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), text_key, draining };
     tokio::spawn(tickets.clone().expire_forever());
     let traffic = tokio::spawn(jobs.traffic().clone().follow(ended.clone()));
     let cancels = Arc::new(Cancels::default());
-    let (listener, address) = bind_admin(&publish.borrow().clone()).await?;
+    let settings = publish.borrow().clone();
+    let (listener, address) = bind_admin(&settings).await?;
+    let sockets = listen::bind(&settings).await?;
     let notifier = Notifier::new(tickets.store.clone(), shared.settings.clone(), address, door::random_hex()?).await?;
     let state = Arc::new(api::ApiState {
         tickets: tickets.clone(),
@@ -100,15 +103,20 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
         reading: Arc::new(Semaphore::new(1)),
     });
     let console = sqlconsole::Shared::new(Inside::new(Arc::clone(&state)));
-    open_admin((listener, address), &directory, state).await?;
+    let open = Arc::new(Open::new(&settings));
+    let dealers = dealers(&settings, (&shared, console), &audit, (workers, &open, &cancels))?;
+    let voice = Voice::of(&settings);
+    open_admin((listener, address), &directory, state, voice).await?;
     let notifying = tokio::spawn(notifier.run(ended.clone()));
-    let open = Arc::new(Open::new(&publish.borrow()));
     tokio::spawn(jobs.clone().schedule_forever(shared.draining.clone()));
     tokio::spawn(jobs.run_forever(shared.draining.clone()));
-    listen(&publish.borrow().clone(), (&shared, console), &audit, (workers, &open, &cancels)).await?;
-    say_listening(&format!("admin on {address}"))?;
-    say_listening(&format!("for reviewers at http://{address}/"))?;
-    wait_for_stop((&publish, &tickets), &load, &audit).await?;
+    for (dealer, socket) in dealers.into_iter().zip(sockets) {
+        voice.say_listening(&format!("on {}", socket.name()?))?;
+        tokio::spawn(dealer.run(socket));
+    }
+    voice.say_listening(&format!("admin on {address}"))?;
+    voice.say_listening(&format!("for reviewers at http://{address}/"))?;
+    wait_for_stop((&publish, &tickets), &load, (&audit, &settings)).await?;
     tracing::info!("draining");
     drain.send_replace(true);
     open.drained(publish.borrow().limits.drain_timeout).await;
@@ -161,175 +169,21 @@ impl Workers {
     }
 }
 
-/// How many connections there are and may be.
-struct Open {
-    connections: Arc<Semaphore>,
-    entering: Arc<Semaphore>,
-    max: usize,
-}
-
-impl Open {
-    fn new(settings: &Settings) -> Self {
-        let max = settings.limits.connections_max;
-        let entering = settings.limits.unauthenticated_max;
-        Self { connections: Arc::new(Semaphore::new(max)), entering: Arc::new(Semaphore::new(entering)), max }
-    }
-
-    async fn drained(&self, limit: Duration) {
-        let all = u32::try_from(self.max).unwrap_or(u32::MAX);
-        if tokio::time::timeout(limit, self.connections.acquire_many(all)).await.is_err() {
-            tracing::warn!("sessions were still busy when the time to drain was over");
-        }
-    }
-}
-
-async fn listen(
+/// What deals out the connections of each listener.
+fn dealers(
     settings: &Settings,
     (shared, console): (&Shared, sqlconsole::Shared),
     audit: &Audit,
-    running: (&Workers, &Arc<Open>, &Arc<Cancels>),
-) -> Result<(), AppError> {
-    let (workers, open, cancels) = running;
+    (workers, open, cancels): (&Workers, &Arc<Open>, &Arc<Cancels>),
+) -> Result<Vec<Dealer>, AppError> {
+    let mut dealers = Vec::with_capacity(settings.listeners.len());
     for listener in &settings.listeners {
-        let room = open.connections.clone();
-        let gate = Arc::new(Gate::new(
-            &listener.tls,
-            shared.clone(),
-            audit.clone(),
-            cancels.clone(),
-            (room, console.clone()),
-        )?);
-        let failed = |error| AppError::Listen { address: listener.address.to_string(), error };
-        let dealer = Dealer { gate, open: open.clone(), workers: workers.handles.clone(), next: 0 };
-        match &listener.address {
-            ListenAddress::Tcp(address) => {
-                let socket = TcpListener::bind(address).await.map_err(failed)?;
-                say_listening(&format!("on {}", socket.local_addr()?))?;
-                tokio::spawn(dealer.run(Socket::Tcp(socket)));
-            }
-            ListenAddress::Unix(path) => {
-                let socket = bind_unix(path).map_err(failed)?;
-                say_listening(&format!("on unix:{}", path.display()))?;
-                tokio::spawn(dealer.run(Socket::Unix(socket)));
-            }
-        }
+        let doors = (open.connections.clone(), console.clone());
+        let gate = Gate::new(&listener.tls, shared.clone(), audit.clone(), cancels.clone(), doors)?;
+        let workers = workers.handles.clone();
+        dealers.push(Dealer { gate: Arc::new(gate), open: open.clone(), workers, next: 0 });
     }
-    Ok(())
-}
-
-/// A socket file nobody listens on any more is replaced; one that is in use is not.
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
-    Ok(listener)
-}
-
-/// Where connections come in.
-enum Socket {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-/// A connection between the thread that accepted it and the one that will serve it.
-enum Arrival {
-    Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
-}
-
-impl Socket {
-    /// The next to come, and its name for people.
-    async fn accept(&self) -> io::Result<(String, io::Result<Arrival>)> {
-        match self {
-            Self::Tcp(socket) => {
-                let (stream, peer) = socket.accept().await?;
-                let stream = net::tune(&stream).and_then(|()| stream.into_std());
-                Ok((peer.to_string(), stream.map(Arrival::Tcp)))
-            }
-            Self::Unix(socket) => {
-                let (stream, _) = socket.accept().await?;
-                Ok(("[local]".to_owned(), stream.into_std().map(Arrival::Unix)))
-            }
-        }
-    }
-}
-
-impl Arrival {
-    /// Registers it with the runtime of the thread this is called on.
-    fn open(self) -> io::Result<Raw> {
-        match self {
-            Self::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map(Raw::Tcp),
-            Self::Unix(stream) => tokio::net::UnixStream::from_std(stream).map(Raw::Unix),
-        }
-    }
-}
-
-/// Accepts on one listener and deals the connections out to the workers in turn.
-struct Dealer {
-    gate: Arc<Gate>,
-    open: Arc<Open>,
-    workers: Vec<Handle>,
-    next: usize,
-}
-
-/// After a failed accept (no descriptors left, mostly) the next try waits this long.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-impl Dealer {
-    async fn run(mut self, socket: Socket) {
-        let mut draining = self.gate.shared.draining.clone();
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                // The address is free for the next process.
-                _ = draining.wait_for(|on| *on) => return,
-                accepted = socket.accept() => accepted,
-            };
-            match accepted {
-                Ok((peer, Ok(arrival))) => self.deal(peer, arrival),
-                // It has gone again.
-                Ok((_, Err(_))) => {}
-                Err(error) => pause(&error).await,
-            }
-        }
-    }
-
-    fn deal(&mut self, peer: String, arrival: Arrival) {
-        self.next = self.next.wrapping_add(1);
-        let Some(worker) = self.workers.get(self.next % self.workers.len().max(1)) else { return };
-        let (gate, open) = (self.gate.clone(), self.open.clone());
-        worker.spawn(async move {
-            let Ok(raw) = arrival.open() else { return };
-            let Ok(entering) = open.entering.clone().try_acquire_owned() else { return turn_away(raw) };
-            let welcomed = gate.welcome(raw, peer).await;
-            drop(entering);
-            if let Some((guest, place)) = welcomed {
-                guest.run().await;
-                drop(place);
-            }
-        });
-    }
-}
-
-/// Too many are at the door already: a word if it costs nothing, and no waiting for whether it is heard.
-fn turn_away(raw: Raw) {
-    let mut word = bytes::BytesMut::new();
-    too_many().put(&mut word);
-    let _ = match raw {
-        Raw::Tcp(stream) => stream.try_write(&word),
-        Raw::Unix(stream) => stream.try_write(&word),
-    };
-}
-
-async fn pause(error: &io::Error) {
-    tracing::warn!(%error, "a connection could not be accepted");
-    tokio::time::sleep(ACCEPT_PAUSE).await;
+    Ok(dealers)
 }
 
 /// Those of the configuration who have a token there.
@@ -350,11 +204,12 @@ async fn open_admin(
     (listener, address): (TcpListener, SocketAddr),
     directory: &DataDirectory,
     state: Arc<api::ApiState>,
+    voice: Voice,
 ) -> Result<(), AppError> {
     api::check_exposure(address, &state.reviewers, &state.sign_ins)?;
     door::write_address(directory, address)?;
     if let Some(token) = door::first_token(&state.tickets.store).await? {
-        say(&format!("lockkeeper operator token, told this once, good for a day: {token}"))?;
+        voice.say(&format!("lockkeeper operator token, told this once, good for a day: {token}"))?;
     }
     tokio::spawn(async move {
         if let Err(error) = api::serve(listener, state, std::future::pending()).await {
@@ -365,7 +220,11 @@ async fn open_admin(
 }
 
 /// SIGTERM and SIGINT stop, SIGHUP reloads.
-async fn wait_for_stop(known: (&watch::Sender<Arc<Settings>>, &Tickets), load: &Load, audit: &Audit) -> io::Result<()> {
+async fn wait_for_stop(
+    known: (&watch::Sender<Arc<Settings>>, &Tickets),
+    load: &Load,
+    begun: (&Audit, &Settings),
+) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -373,15 +232,22 @@ async fn wait_for_stop(known: (&watch::Sender<Arc<Settings>>, &Tickets), load: &
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(known, load, audit),
+            _ = hangup.recv() => reload(known, load, begun),
         }
     }
 }
 
 /// A bad file keeps the old settings. Listeners, directories and limits on connections stay until a restart.
-fn reload((publish, tickets): (&watch::Sender<Arc<Settings>>, &Tickets), load: &Load, audit: &Audit) {
+fn reload(
+    (publish, tickets): (&watch::Sender<Arc<Settings>>, &Tickets),
+    load: &Load,
+    (audit, begun): (&Audit, &Settings),
+) {
     let error = match load() {
         Ok(settings) => {
+            for key in waiting(begun, &settings) {
+                tracing::warn!(key, "changed in the configuration: it waits for a restart");
+            }
             tickets.set(ask_settings(&settings));
             publish.send_replace(Arc::new(settings));
             tracing::info!("configuration reloaded");
@@ -398,15 +264,41 @@ fn reload((publish, tickets): (&watch::Sender<Arc<Settings>>, &Tickets), load: &
     audit.event(Event::GatewayReloaded { settings: format!("policies: {settings}"), error });
 }
 
-/// For people and for whoever started the process: one line on standard output.
-fn say_listening(what: &str) -> io::Result<()> {
-    say(&format!("lockkeeper listening {what}"))
+/// What holds from the start and differs in the new settings.
+fn waiting(begun: &Settings, new: &Settings) -> Vec<&'static str> {
+    let connections = |settings: &Settings| (settings.limits.connections_max, settings.limits.unauthenticated_max);
+    let parts = [
+        ("listen", begun.listeners != new.listeners),
+        ("admin", begun.admin != new.admin),
+        ("data_dir", begun.data_dir != new.data_dir),
+        ("reviewers", begun.reviewers != new.reviewers),
+        ("oidc", begun.oidc != new.oidc),
+        ("record", begun.record != new.record),
+        ("limits.connections_max, limits.unauthenticated_max", connections(begun) != connections(new)),
+    ];
+    parts.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }
 
-fn say(line: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
+/// For people and for whoever started the process, a line at a time: on standard output, unless that is the record's.
+#[derive(Clone, Copy)]
+struct Voice {
+    aside: bool,
+}
+
+impl Voice {
+    fn of(settings: &Settings) -> Self {
+        Self { aside: settings.record.stdout }
+    }
+
+    fn say_listening(self, what: &str) -> io::Result<()> {
+        self.say(&format!("lockkeeper listening {what}"))
+    }
+
+    fn say(self, line: &str) -> io::Result<()> {
+        let mut out: Box<dyn io::Write> = if self.aside { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+        writeln!(out, "{line}")?;
+        out.flush()
+    }
 }
 
 fn record_settings(settings: &Settings) -> audit::Settings {

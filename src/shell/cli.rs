@@ -103,44 +103,70 @@ struct ServeArgs {
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let mut out = io::stdout();
+    let mut out = Output { stream: io::stdout(), reader_gone: false };
     match cli.verb {
         Verb::Serve(args) => serve(args),
         Verb::Check { config } => config::run_check(config.as_deref(), &mut out),
         Verb::Lint(args) => lint::run(&args, &mut out),
         Verb::Tickets(command) => {
-            told(tickets::run(&command, command.connection(), &mut out).map_err(|e| (e.exit_code(), e.printable())))
+            let ran = tickets::run(&command, command.connection(), &mut out);
+            told(&out, ran.map_err(|error| (error.exit_code(), error.printable())))
         }
-        Verb::Sessions(args) => told(sessions::run(&args, &mut out).map_err(|error| (1, error.to_string()))),
+        Verb::Sessions(args) => {
+            let ran = sessions::run(&args, &mut out);
+            told(&out, ran.map_err(|error| (1, error.to_string())))
+        }
         Verb::Demo(args) => match demo::run(&args, &mut out) {
             // The normal end of a demo that a person looks at.
             Err(demo::DemoError::Interrupted) if !args.script => ExitCode::SUCCESS,
-            ended => told(ended.map_err(|error| (1, error.to_string()))),
+            ended => told(&out, ended.map_err(|error| (1, error.to_string()))),
         },
         Verb::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "lockkeeper", &mut text);
-            printed(out.write_all(&text))
+            let written = out.write_all(&text);
+            told(&out, written.map_err(|error| (1, error.to_string())))
         }
-        Verb::User { name } => user(&name, &mut out),
+        Verb::User { name } => {
+            let made = user(&name, &mut out);
+            told(&out, made.map_err(|what| (1, what)))
+        }
     }
 }
 
-fn told(result: Result<(), (u8, String)>) -> ExitCode {
+/// Standard output, and whether its reader has gone (`| head`), which is no failure.
+struct Output {
+    stream: io::Stdout,
+    reader_gone: bool,
+}
+
+impl Output {
+    fn seen<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        self.reader_gone |= result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        result
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.stream.write(bytes);
+        self.seen(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.stream.flush();
+        self.seen(flushed)
+    }
+}
+
+fn told(out: &Output, result: Result<(), (u8, String)>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(_) if out.reader_gone => ExitCode::SUCCESS,
         Err((code, what)) => {
             complain(&what);
             ExitCode::from(code)
         }
-    }
-}
-
-/// A reader that has gone is no failure.
-fn printed(result: io::Result<()>) -> ExitCode {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => told(Err((1, error.to_string()))),
-        Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
 }
 
@@ -178,21 +204,25 @@ fn serve(args: ServeArgs) -> ExitCode {
             return ExitCode::from(if usage { 2 } else { 1 });
         }
     };
-    told(app::run(settings, Box::new(load)).map_err(|error| (1, error.to_string())))
+    match app::run(settings, Box::new(load)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
 }
 
-fn user(name: &str, out: &mut dyn Write) -> ExitCode {
+fn user(name: &str, out: &mut dyn Write) -> Result<(), String> {
     if io::stdin().is_terminal() {
         let _ = write!(io::stderr(), "Password of {name} (it is shown as you type): ");
     }
     let mut password = String::new();
-    if let Err(error) = io::stdin().read_line(&mut password) {
-        return told(Err((1, format!("the password cannot be read: {error}"))));
-    }
+    io::stdin().read_line(&mut password).map_err(|error| format!("the password cannot be read: {error}"))?;
     let password = password.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
-        return told(Err((1, "there is no password on standard input".to_owned())));
+        return Err("there is no password on standard input".to_owned());
     }
     let line = super::auth::verifier(name, password.as_bytes());
-    told(writeln!(out, "{line}").map_err(|error| (1, error.to_string())))
+    writeln!(out, "{line}").map_err(|error| error.to_string())
 }

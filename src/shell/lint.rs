@@ -24,7 +24,7 @@ mod tool;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
     let report = match report(args) {
         Ok(report) => report,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "lockkeeper: {error}");
+            let _ = writeln!(io::stderr(), "lockkeeper: {error}");
             return ExitCode::from(2);
         }
     };
@@ -72,18 +72,20 @@ pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
         Format::Sarif => sarif::print(&report, out),
         Format::Github => github::print(&report, out),
     };
-    if let Err(error) = printed {
-        let _ = writeln!(std::io::stderr(), "lockkeeper: the report cannot be written: {error}");
+    if let Err(error) = printed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = writeln!(io::stderr(), "lockkeeper: the report cannot be written: {error}");
         return ExitCode::from(2);
     }
     ExitCode::from(u8::from(report.failed))
 }
 
 fn style(args: &Args) -> text::Style {
-    text::Style { colours: args.colour.wanted(std::io::stdout().is_terminal()), all: args.all }
+    text::Style { colours: args.colour.wanted(io::stdout().is_terminal()), all: args.all }
 }
 
-fn json(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
+fn json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
     writeln!(out)
 }

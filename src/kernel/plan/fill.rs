@@ -95,6 +95,18 @@ impl Backfill {
         matches!(self.write, Some(RowWrite::Move))
     }
 
+    /// What becomes of its rows.
+    #[must_use]
+    pub fn done_word(&self) -> &'static str {
+        match &self.write {
+            None => "filled",
+            Some(RowWrite::Update { .. }) => "updated",
+            Some(RowWrite::Delete) => "deleted",
+            Some(RowWrite::Move) => "moved",
+            Some(RowWrite::Copy(_)) => "copied",
+        }
+    }
+
     /// Rows are copied to another table.
     #[must_use]
     pub fn copies(&self) -> Option<&RowCopy> {

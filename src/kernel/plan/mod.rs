@@ -85,6 +85,23 @@ impl Plan {
         self.steps.iter().flat_map(|step| step.on.iter().chain(&step.also)).map(RelationName::written)
     }
 
+    /// So many rows were written, in the words of its steps.
+    #[must_use]
+    pub fn rows_done(&self, rows: &str) -> String {
+        let mut words: Vec<&str> = Vec::new();
+        for step in &self.steps {
+            if let Action::Backfill(fill) = &step.action
+                && !words.contains(&fill.done_word())
+            {
+                words.push(fill.done_word());
+            }
+        }
+        match words.as_slice() {
+            [word] => format!("{rows} rows {word}"),
+            _ => format!("{rows} rows written"),
+        }
+    }
+
     /// Whether the parser of record reads one statement, and no more, in each text of ours. Where it does
     /// not, nobody can say what the server would make of it.
     ///

@@ -51,7 +51,20 @@ impl Mismatch {
     }
 }
 
+/// SHA-256 (hex) of a text that is shown as it is. What hides something has a keyed hash instead: a short secret is
+/// found by trying.
+#[must_use]
+pub fn text_hash(text: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
+}
+
 impl Request {
+    /// The text of the statement, if that is all there is to it: nothing left out, no values bound.
+    #[must_use]
+    pub fn whole_text(&self) -> Option<&str> {
+        (text_hash(&self.shown) == self.text_hash).then_some(self.shown.as_str())
+    }
+
     /// Whether an approval of this request also covers `other`.
     ///
     /// # Errors

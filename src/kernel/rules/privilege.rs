@@ -2,7 +2,8 @@
 
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
-use crate::kernel::sql::statement::{AlterKind, Change, LockMode};
+use crate::kernel::facts::Facts;
+use crate::kernel::sql::statement::{AlterKind, Change, LockMode, PasswordOf};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -11,7 +12,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Hold,
     doc: Doc {
-        what: "GRANT, REVOKE, CREATE/ALTER/DROP ROLE, OWNER TO, policies, row level security, default privileges, security labels.",
+        what: "GRANT, REVOKE, CREATE/ALTER/DROP ROLE, OWNER TO, policies, row level security, default privileges, security labels. Not `ALTER ROLE … PASSWORD` for the session's own role and nothing else, as psql's `\\password` sends it: that passes, and its text is hidden.",
         why: "It changes who may do what: too much is a breach, too little is an outage.",
         instead: "Have it approved by somebody who knows the roles.",
         versions: "All supported versions; WITH INHERIT and WITH SET of memberships from 16, MAINTAIN from 17.",
@@ -22,7 +23,7 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     match (subject.change, subject.alter()) {
-        (Change::Privilege(privilege), _) if !privilege.own_password => {
+        (Change::Privilege(privilege), _) if !is_own(privilege.password_of.as_ref(), subject.facts) => {
             let message = format!("{} changes who may do what", privilege.command);
             match &privilege.relation {
                 None => vec![Hazard::plain(message)],
@@ -38,5 +39,14 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
             vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
         }
         _ => Vec::new(),
+    }
+}
+
+/// The role the session acts as, or logged in as.
+fn is_own(password_of: Option<&PasswordOf>, facts: &Facts) -> bool {
+    match password_of {
+        Some(PasswordOf::Own) => true,
+        Some(PasswordOf::Named(name)) => *name == facts.current_role || *name == facts.session_role,
+        None => false,
     }
 }

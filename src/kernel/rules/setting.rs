@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     doc: Doc {
         what: "SET or ALTER … SET of a setting that changes how SQL is read, what triggers run, or what is kept safe.",
         why: "With another setting the same text means something else than what was judged.",
-        instead: "Leave it at its default.",
+        instead: "Leave it at its default; as client_encoding, take UTF8, SQL_ASCII, a single-byte or an EUC encoding.",
         versions: "All supported versions.",
         undo: "RESET in the session, ALTER ROLE or DATABASE … RESET; after ALTER SYSTEM, ALTER SYSTEM RESET and a reload.",
     },

@@ -43,7 +43,7 @@ impl Known {
         let Shown { text: shown, values_are_secret } = match &reading {
             Ok(_) if read::may_hold_secrets(&text) => read::shown_with_values(&text),
             Ok(_) => Shown { text: text.to_string(), values_are_secret: false },
-            Err(_) => Shown { text: read::unreadable(&text), values_are_secret: true },
+            Err(_) => Shown { text: read::unreadable(), values_are_secret: true },
         };
         let shown = if *shown == *text { Arc::clone(&text) } else { shown.into() };
         let ordinary = reading.as_ref().is_ok_and(|reading| reading.statements.iter().all(|s| is_plain(&s.statement)));

@@ -202,6 +202,8 @@ pub enum Decision {
     Refuse,
     /// It would have been intercepted; observe mode let it through.
     Observe,
+    /// The session ended before it was decided.
+    NotRun,
 }
 
 impl Decision {
@@ -216,6 +218,7 @@ impl Decision {
             Self::Hold => "hold",
             Self::Refuse => "refuse",
             Self::Observe => "observe",
+            Self::NotRun => "not_run",
         }
     }
 }
@@ -265,7 +268,7 @@ pub struct StatementRecord<'a> {
     pub duration_us: u64,
     /// The text as it may be shown: without passwords and secrets.
     pub text: &'a str,
-    /// Length of the exact text in bytes; 0 when `text` is complete.
+    /// Length of the exact text in bytes; 0 when `text` is complete, or hides something.
     pub text_bytes: u64,
     pub path: Arrival,
     pub decision: Decision,
@@ -343,7 +346,7 @@ pub struct Intent {
     pub n: u64,
     /// As it may be shown.
     pub text: String,
-    /// SHA-256 of the exact text, hex.
+    /// SHA-256 of the exact text, hex; where something is hidden or bound, a hash with a key of the gateway's.
     pub text_hash: String,
     pub plan: Plan,
     #[serde(default, skip_serializing_if = "Option::is_none")]

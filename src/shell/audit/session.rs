@@ -166,7 +166,12 @@ impl SessionLog {
         match record.decision {
             Decision::Hold => self.counts.held += 1,
             Decision::Refuse => self.counts.refused += 1,
-            Decision::Pass | Decision::Warn | Decision::Rewrite | Decision::Defer | Decision::Observe => {}
+            Decision::Pass
+            | Decision::Warn
+            | Decision::Rewrite
+            | Decision::Defer
+            | Decision::Observe
+            | Decision::NotRun => {}
         }
     }
 

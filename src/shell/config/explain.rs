@@ -132,7 +132,8 @@ pub fn target(settings: &Settings, target: &Target) -> Vec<(&'static str, String
             say("login", "the server checks the client's password; the gateway passes it on".to_owned())
         }
         Auth::Scram { users, upstream } => {
-            say("login", format!("the gateway checks it with SCRAM-SHA-256; {} users known", users.len()));
+            let (count, s) = (users.len(), if users.len() == 1 { "" } else { "s" });
+            say("login", format!("the gateway checks it with SCRAM-SHA-256; {count} user{s} known"));
             say("", upstream_login(upstream));
         }
     }

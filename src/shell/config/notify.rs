@@ -198,7 +198,10 @@ fn route(section: Section<'_>, others: &[Arc<Route>]) -> Option<Route> {
         section.mistake("name", "Another route has the same name.", "Give each its own.");
     }
     let Some(kind) = section.choice("kind", &KINDS) else {
-        section.mistake("kind", "The route has no kind.", "Write \"webhook\", \"slack\", \"teams\" or \"email\".");
+        // One that is there and is none was told of already.
+        if !section.names().iter().any(|key| key == "kind") {
+            section.mistake("kind", "The route has no kind.", "Write \"webhook\", \"slack\", \"teams\" or \"email\".");
+        }
         return None;
     };
     let (way, events) = match kind {

@@ -43,19 +43,19 @@ pub(super) fn read(root: &Section<'_>) -> BTreeMap<String, Arc<Policy>> {
             section.mistake(&name, format!("\"{name}\" is a shipped profile."), "Give your policy another name.");
         }
         let observe = inner.flag("observe", false);
-        let policy = Policy { observe, entries: entries(&inner), name: name.clone(), owners: owners.clone() };
+        let policy = Policy { observe, entries: entries(&inner, observe), name: name.clone(), owners: owners.clone() };
         inner.finish();
         policies.insert(name, Arc::new(policy));
     }
     policies
 }
 
-fn entries(section: &Section<'_>) -> Vec<Entry> {
+fn entries(section: &Section<'_>, observe: bool) -> Vec<Entry> {
     let rules = section.sections("rules");
     let count = rules.len();
     let mut entries = Vec::with_capacity(count);
     for (index, rule) in rules.into_iter().enumerate() {
-        let entry = entry(&rule);
+        let entry = entry(&rule, observe);
         let catches_all = entry.matches == Match::default();
         if catches_all && index + 1 < count {
             rule.mistake(
@@ -79,7 +79,7 @@ fn entries(section: &Section<'_>) -> Vec<Entry> {
     entries
 }
 
-fn entry(section: &Section<'_>) -> Entry {
+fn entry(section: &Section<'_>, observe: bool) -> Entry {
     let patterns = |key: &str| {
         let patterns = section.texts(key);
         if patterns.as_ref().is_some_and(Vec::is_empty) {
@@ -99,7 +99,7 @@ fn entry(section: &Section<'_>) -> Entry {
         defers: section.choice("in_transaction", &IN_TRANSACTION).unwrap_or(false),
         drop_grace: millis(section.seconds("drop_grace_s", Duration::ZERO, 0..=GRACE_SECONDS_MAX)),
         rename_grace: millis(section.seconds("rename_grace_s", Duration::ZERO, 0..=GRACE_SECONDS_MAX)),
-        responses: responses(section.section("responses")),
+        responses: responses(section.section("responses"), observe),
         review: review(section.section("review")),
     }
 }
@@ -195,7 +195,7 @@ fn tables(section: &Section<'_>, patterns: Vec<String>) -> Vec<String> {
     patterns
 }
 
-fn responses(section: Section<'_>) -> BTreeMap<RuleId, Response> {
+fn responses(section: Section<'_>, observe: bool) -> BTreeMap<RuleId, Response> {
     let mut responses = BTreeMap::new();
     for id in section.names() {
         if rules::find(&id).is_none() {
@@ -206,6 +206,13 @@ fn responses(section: Section<'_>) -> BTreeMap<RuleId, Response> {
             section.mistake(&id, "There is no such rule.", remedy);
         }
         if let Some(response) = section.choice(&id, &RESPONSES) {
+            if id == rules::unreadable::RULE.id && !observe && matches!(response, Response::Pass | Response::Warn) {
+                section.mistake(
+                    &id,
+                    "What cannot be read is never let through: it might do anything.",
+                    "Write \"hold\" or \"refuse\". A policy with observe = true lets it through, as it does everything.",
+                );
+            }
             responses.insert(RuleId(id), response);
         }
     }

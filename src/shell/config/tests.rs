@@ -125,6 +125,10 @@ fn single_mistakes() {
         ("[[listen]]\naddress = \"/run/lk\"\ntls = \"require\"", "gw.toml:3: listen[0].tls: TLS needs a certificate."),
         ("[[listen]]", "gw.toml:1: listen[0]: The listener has no address."),
         (
+            "[[policy.own.rules]]\nresponses = { unreadable = \"pass\" }",
+            "gw.toml:2: policy.own.rules[0].responses.unreadable: What cannot be read is never let through",
+        ),
+        (
             "[[targets]]\nupstream = \"/tmp\"\nupstream_tls = { mode = \"require\" }",
             "gw.toml:3: targets[0].upstream_tls.mode: The server is at a Unix socket",
         ),
@@ -224,6 +228,21 @@ fn the_environment_beats_the_file_and_the_command_line_both() {
     assert_eq!(settings.targets[0].upstream, UpstreamAddress::Unix(PathBuf::from("/tmp/.s.PGSQL.5432")));
     assert!(settings.targets[0].observe);
     assert_eq!(settings.record.dir, PathBuf::from("/data/record"));
+}
+
+#[test]
+fn a_wrong_word_is_told_once() {
+    let told = mistakes("[[notify]]\nname = \"a\"\nkind = \"pigeon\"");
+    assert_eq!(told.matches("notify[0].kind").count(), 1, "{told}");
+    assert!(mistakes("[[notify]]\nname = \"a\"").contains("The route has no kind."));
+}
+
+#[test]
+fn only_who_observes_lets_pass_what_cannot_be_read() {
+    let rules = "[[policy.own.rules]]\nresponses = { unreadable = \"pass\" }";
+    assert_eq!(mistakes(&format!("[policy.own]\nobserve = true\n{rules}")), "no mistake");
+    assert!(mistakes(rules).contains("never let through"));
+    assert_eq!(mistakes(&rules.replace("pass", "hold")), "no mistake");
 }
 
 #[test]

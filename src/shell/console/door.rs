@@ -1,5 +1,5 @@
 //! How the command line finds the running gateway: two files in the data directory,
-//! the address it listens on and a token only the directory's owner can read.
+//! the address it listens on and a token only the directory's owner can read. Beside them, the key for hidden texts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -8,6 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use ring::hmac;
 
 use super::identity::digest;
 use crate::kernel::review::Power;
@@ -16,6 +17,8 @@ use crate::shell::store::{DataDirectory, OPERATOR, Store, StoreError, Token};
 
 /// Bearer token of the local administrator.
 pub const TOKEN_FILE: &str = "admin.token";
+/// Key for hashes of texts with secrets. With another one, approvals of such texts have to be asked for again.
+const TEXT_KEY_FILE: &str = "text.key";
 /// Address of the admin door.
 pub const ADDRESS_FILE: &str = "admin.addr";
 /// Hex digits of a token.
@@ -26,7 +29,19 @@ const TOKEN_LENGTH: usize = 64;
 /// # Errors
 /// The file cannot be written.
 pub fn token(directory: &DataDirectory) -> Result<String, StoreError> {
-    let path = directory.path().join(TOKEN_FILE);
+    secret(directory, TOKEN_FILE)
+}
+
+/// The key that hashes of hidden texts are made with. It is not in the store: who has one has not the other.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn text_key(directory: &DataDirectory) -> Result<hmac::Key, StoreError> {
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, secret(directory, TEXT_KEY_FILE)?.as_bytes()))
+}
+
+fn secret(directory: &DataDirectory, file: &str) -> Result<String, StoreError> {
+    let path = directory.path().join(file);
     if let Some(token) = existing(&path) {
         return Ok(token);
     }

@@ -289,9 +289,14 @@ fn queue(out: &mut String, waiting: &Waiting, still: bool) {
     }
 }
 
+/// What a ticket's hash is: anybody can make that of a text that is shown whole.
+pub(super) fn hash_name(request: &Request) -> &'static str {
+    if request.whole_text().is_some() { "SHA-256" } else { "keyed hash" }
+}
+
 fn statement(out: &mut String, request: &Request) {
     let size = grouped(u64::try_from(request.shown.len()).unwrap_or(u64::MAX));
-    let _ = writeln!(out, "\nThe statement ({size} bytes, SHA-256 {})", line(&request.text_hash));
+    let _ = writeln!(out, "\nThe statement ({size} bytes, {} {})", hash_name(request), line(&request.text_hash));
     block(out, "  | ", &request.shown);
     if request.shown.lines().any(|line| line.chars().count() > WIDE) {
         let laid_out = format_for_people(&request.shown);

@@ -93,7 +93,7 @@ impl Jobs {
         if run == RunMode::Session {
             return Ok(());
         }
-        if ticket::whole_text(request).is_none() {
+        if request.whole_text().is_none() {
             return Err(refused(ticket::NOT_WHOLE));
         }
         if request.plan.reads_back().is_err() {

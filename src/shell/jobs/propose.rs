@@ -8,9 +8,9 @@ use super::Jobs;
 use super::connect::Connection;
 use super::explain::{self, ExplainError, Question};
 use super::order::OrderError;
-use super::ticket::{NOT_WHOLE, text_hash, whole_text};
+use super::ticket::NOT_WHOLE;
 use crate::kernel::policy::{self, Place, Verdict, Who};
-use crate::kernel::review::{Command, Door, Request, RunMode, Ticket, objects_hash};
+use crate::kernel::review::{self, Command, Door, Request, RunMode, Ticket, objects_hash};
 use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::Statement;
@@ -104,7 +104,7 @@ impl Jobs {
         let facts = assessment.facts;
         let request = Request {
             shown: known.shown.to_string(),
-            text_hash: text_hash(&known.text),
+            text_hash: review::text_hash(&known.text),
             target: target.name.clone(),
             database: question.database,
             requester: question.role,
@@ -120,7 +120,7 @@ impl Jobs {
             plan: draft.plan.shown(),
             conditions: draft.conditions,
         };
-        if whole_text(&request).is_none() {
+        if request.whole_text().is_none() {
             return Err(ProposeError::Cannot(NOT_WHOLE.to_owned()));
         }
         if request.plan.reads_back().is_err() {

@@ -1,9 +1,6 @@
 //! An approved change that runs without the one who asked for it: judged again on the job's own connection,
 //! as the waiting session would, claimed, and reported.
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
-
 use super::super::audit::{Event, Intent};
 use super::super::backstage::Backstage;
 use super::super::clock::now;
@@ -20,16 +17,6 @@ use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::Statement;
 use crate::kernel::wire::reply::sqlstate;
-
-/// The text of a ticket's statement, if that is all there is to it: nothing left out, no values bound.
-pub(super) fn whole_text(request: &Request) -> Option<&str> {
-    (text_hash(&request.shown) == request.text_hash).then_some(request.shown.as_str())
-}
-
-/// As of a session's statement without bound values.
-pub(super) fn text_hash(text: &str) -> String {
-    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
-}
 
 fn refused(message: String) -> Short {
     Short::Fail { code: sqlstate::HELD.to_owned(), message }
@@ -86,7 +73,7 @@ async fn start(jobs: &Jobs, id: TicketId, job: &Job) -> Result<(), Short> {
 /// The same statement with the facts of now, as this connection sees them.
 async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket: &Ticket) -> Result<Request, Short> {
     let asked = &ticket.request;
-    let Some(text) = whole_text(asked) else { return Err(refused(NOT_WHOLE.to_owned())) };
+    let Some(text) = asked.whole_text() else { return Err(refused(NOT_WHOLE.to_owned())) };
     let known = Known::read(text.as_bytes(), TextEncoding::Utf8);
     let reading = known.statements();
     if reading.statements.iter().any(|parsed| matches!(parsed.statement, Statement::Execute { .. })) {

@@ -36,7 +36,7 @@ impl Of<'_> {
 
     pub(super) fn shown(&self, text: &str) -> String {
         if self.message.known.reading.is_err() {
-            return crate::kernel::sql::read::unreadable(text);
+            return crate::kernel::sql::read::unreadable();
         }
         crate::kernel::sql::read::shown(text)
     }

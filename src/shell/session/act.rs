@@ -151,7 +151,7 @@ impl Session {
         let intent = Intent {
             n: self.log.next_n(),
             text: self.shown(&taken.known).to_string(),
-            text_hash: taken.hash(),
+            text_hash: self.text_hash(taken),
             plan: plan.shown(),
             ticket: ticket.map(|t| t.id),
             approvers: ticket.map(|t| approvers(&t.state)).unwrap_or_default(),

@@ -75,7 +75,7 @@ impl Session {
         }
         let request = Request {
             shown: self.shown(&taken.known).to_string(),
-            text_hash: taken.hash(),
+            text_hash: self.text_hash(taken),
             target: self.identity.target.name.clone(),
             database: self.identity.database.clone(),
             requester: self.identity.user.clone(),
@@ -122,9 +122,9 @@ impl Session {
         decided: Decided,
     ) -> Result<(), Ended> {
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
-        self.answer_error(reply, taken.path).await?;
+        let told = self.answer_error(reply, taken.path).await;
         self.record_own(&taken.known, (taken.path, taken.started), own, Some(decided));
-        Ok(())
+        told
     }
 
     fn tell_held(&mut self, ticket: &Ticket, opened: Opened) {
@@ -169,8 +169,12 @@ impl Session {
                     self.record_own(&taken.known, (taken.path, taken.started), Own::default(), Some(decided));
                     return Err(Ended::Client);
                 }
-                Ok(Waited::ServerGone) => return Err(self.server_left()),
+                Ok(Waited::ServerGone) => {
+                    self.record_own(&taken.known, (taken.path, taken.started), Own::default(), Some(decided));
+                    return Err(self.server_left());
+                }
                 Ok(Waited::Draining) => {
+                    self.record_own(&taken.known, (taken.path, taken.started), Own::default(), Some(decided));
                     let reply =
                         Reply::fatal(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
                             .detail(format!("The gateway is stopping. Ticket {} stays as it is.", ticket.id))

@@ -32,6 +32,21 @@ impl Session {
         values: Option<Values>,
     ) -> Result<(), Ended> {
         let taken = Taken { message, known, path, values, started: self.now() };
+        let n = self.log.next_n();
+        match self.assessed(&taken).await {
+            Ok(None) => Ok(()),
+            Ok(Some((reading, assessment))) => self.act(&taken, &reading, assessment).await,
+            Err(ended) => {
+                if self.log.next_n() == n {
+                    self.record_not_run(&taken.known, (path, taken.started));
+                }
+                Err(ended)
+            }
+        }
+    }
+
+    /// What a verdict needs. `None`: answered already.
+    async fn assessed(&mut self, taken: &Taken) -> Result<Option<(Reading, Assessment)>, Ended> {
         self.portals_gone = false;
         if taken.path == Path::Execute && self.relay.is_portal_done(taken.portal()) {
             let name = String::from_utf8_lossy(taken.portal());
@@ -41,19 +56,24 @@ impl Session {
         if self.has_altered() {
             self.tell_definitions().await?;
         }
-        let Some(reading) = self.resolve(&taken).await? else { return Ok(()) };
+        let Some(reading) = self.resolve(taken).await? else { return Ok(None) };
         if let Some(clearance) = Clearance::ordinary(&reading) {
-            return self.forward(&taken, clearance).await;
+            self.forward(taken, clearance).await?;
+            return Ok(None);
         }
         if self.relay.status == Status::Failed {
-            return self.in_failed_transaction(&taken, &reading).await;
+            self.in_failed_transaction(taken, &reading).await?;
+            return Ok(None);
         }
-        if unreadable(&reading) && self.server_refuses(&taken).await? {
-            return Ok(());
+        if unreadable(&reading) && self.server_refuses(taken).await? {
+            return Ok(None);
         }
-        match self.assess(&taken, &reading).await? {
-            Ok(assessment) => self.act(&taken, &reading, assessment).await,
-            Err(error) => self.cannot_look_up(&taken, &error).await,
+        match self.assess(taken, &reading).await? {
+            Ok(assessment) => Ok(Some((reading, assessment))),
+            Err(error) => {
+                self.cannot_look_up(taken, &error).await?;
+                Ok(None)
+            }
         }
     }
 
@@ -143,10 +163,10 @@ impl Session {
             return Ok(false);
         }
         self.client.out.extend_from_slice(&error);
-        self.answer_ready(taken.path).await?;
+        let told = self.answer_ready(taken.path).await;
         let own = Own { code: Some(fields.code), ..Own::default() };
         self.record_own(&taken.known, (taken.path, taken.started), own, None);
-        Ok(true)
+        told.map(|()| true)
     }
 
     async fn assess(&mut self, taken: &Taken, reading: &Reading) -> Result<Result<Assessment, DatabaseError>, Ended> {
@@ -172,9 +192,9 @@ impl Session {
         {
             // It was the client who cancelled: that is all it needs to hear.
             let own = Own { code: Some(said.code.clone()), ..Own::default() };
-            self.answer_server_error(said, taken.path).await?;
+            let told = self.answer_server_error(said, taken.path).await;
             self.record_own(&taken.known, (taken.path, taken.started), own, None);
-            return Ok(());
+            return told;
         }
         let reply = Reply::error(sqlstate::UNREAD, "what this statement touches cannot be looked up, so it is not run")
             .detail(error.to_string())
@@ -192,9 +212,10 @@ impl Session {
         let decided = Decided::new(Decision::Refuse, findings);
         self.record_decision(&taken.known, &decided, findings, None);
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
-        self.answer_error(reply, taken.path).await?;
+        // A client that has left does not keep its statement out of the record.
+        let told = self.answer_error(reply, taken.path).await;
         self.record_own(&taken.known, (taken.path, taken.started), own, Some(decided));
-        Ok(())
+        told
     }
 
     /// A judged message goes on. The proof that it was judged is asked for here, at the only door.
@@ -277,9 +298,9 @@ impl Session {
         let known = Known::too_long(bytes);
         let started = self.now();
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
-        self.answer_error(reply, path).await?;
+        let told = self.answer_error(reply, path).await;
         self.record_own(&known, (path, started), own, Some(Decided::new(Decision::Refuse, &[])));
-        Ok(())
+        told
     }
 
     pub(super) async fn refuse_function(&mut self, oid: u32) -> Result<(), Ended> {
@@ -290,9 +311,9 @@ impl Session {
         let known = Known::function_call(oid);
         let started = self.now();
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
-        self.answer_error(reply, Path::FunctionCall).await?;
+        let told = self.answer_error(reply, Path::FunctionCall).await;
         self.record_own(&known, (Path::FunctionCall, started), own, Some(Decided::new(Decision::Refuse, &[])));
-        Ok(())
+        told
     }
 }
 

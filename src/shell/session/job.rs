@@ -8,13 +8,14 @@ use super::resume::Sameness;
 use super::taken::Taken;
 use super::{Ended, Session, words};
 use crate::kernel::facts::{Facts, Persistence};
-use crate::kernel::job::{Command, JobId, Order, Table};
+use crate::kernel::job::{self, Command, JobId, Order, Table};
 use crate::kernel::plan::{Action, Mode, Plan};
 use crate::kernel::relay::Status;
 use crate::kernel::review::{Door, Ticket};
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::config::ClientGone;
 use crate::shell::database::{Database, DatabaseError, ServerMessage};
+use crate::shell::executor::{self, Outcome};
 use crate::shell::jobs::{Attached, Ended as JobEnded};
 use crate::shell::store::StoreError;
 
@@ -252,7 +253,7 @@ impl Session {
         let Attached { id, mut told, mut ended } = attached;
         let mut cancels = self.cancel.listen();
         let n = self.log.next_n();
-        let mut is_open = true;
+        let (mut is_open, mut asked) = (true, false);
         let ended = loop {
             // Nothing, if this process is over before the job.
             let over = async { ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone()) };
@@ -267,14 +268,19 @@ impl Session {
                     Err(RecvError::Closed) => is_open = false,
                 },
                 ended = over => break ended,
-                _asked = cancels.next() => self.abort_job(id).await,
+                _asked = cancels.next() => {
+                    asked = true;
+                    self.abort_job(id).await;
+                }
                 () = self.client.watch() => {
                     self.leave_job(id).await;
+                    self.record_own(&taken.known, (taken.path, taken.started), Own::default(), Some(decided));
                     return Err(Ended::Client);
                 }
                 () = self.server.watch() => {
                     // Another connection than the job's own.
                     self.leave_job(id).await;
+                    self.record_own(&taken.known, (taken.path, taken.started), Own::default(), Some(decided));
                     return Err(self.server_left());
                 }
             }
@@ -284,19 +290,25 @@ impl Session {
             record::step(&mut self.log, (n, plan), &progress);
             words::progress(&progress, &mut self.client.out);
         }
-        self.answer_job(taken, (plan, id), ended.as_deref(), decided).await
+        // What somebody else has stopped was not stopped at the client's request.
+        let by = if asked { None } else { self.aborter(id).await };
+        self.answer_job(taken, (plan, id, by), ended.as_deref(), decided).await
     }
 
     async fn answer_job(
         &mut self,
         taken: &Taken,
-        (plan, id): (&Plan, JobId),
+        (plan, id, by): (&Plan, JobId, Option<String>),
         ended: Option<&JobEnded>,
         decided: Decided,
     ) -> Result<(), Ended> {
         match ended {
             Some(JobEnded::Ran(outcome)) => {
-                let ran = self.conclude(taken, plan, outcome.clone(), decided).await?;
+                let mut outcome = outcome.clone();
+                if let (Outcome::Cancelled(_, stopped), Some(by)) = (&mut outcome, by) {
+                    stopped.error = executor::error(sqlstate::QUERY_CANCELED, &format!("job {id} was aborted by {by}"));
+                }
+                let ran = self.conclude(taken, plan, outcome, decided).await?;
                 self.go_on_after(ran)
             }
             Some(JobEnded::Not { code, message }) => {
@@ -325,6 +337,12 @@ impl Session {
                 self.answer_held_with(taken, reply, decided).await
             }
         }
+    }
+
+    /// Who has aborted a job, if anybody.
+    async fn aborter(&self, id: JobId) -> Option<String> {
+        let state = self.shared.jobs.store().job(id).await.ok()?.job.state;
+        if let job::State::Stopping { by, .. } | job::State::Aborted { by, .. } = state { Some(by) } else { None }
     }
 
     async fn abort_job(&mut self, id: JobId) {

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use ring::hmac;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 
@@ -52,6 +53,8 @@ pub struct Shared {
     pub settings: watch::Receiver<Arc<Settings>>,
     pub tickets: Tickets,
     pub jobs: Jobs,
+    /// What hashes of hidden texts are made with.
+    pub text_key: Arc<hmac::Key>,
     /// Turns true when the process drains.
     pub draining: watch::Receiver<bool>,
 }
@@ -365,7 +368,7 @@ impl Session {
         }
         self.relay.abandon(self.now());
         self.record_finished();
-        let goodbye = self.relay.terminated;
+        let goodbye = self.record_unjudged() || self.relay.terminated;
         let or_terminated = |gone| if goodbye { EndReason::Terminated } else { gone };
         match ended {
             Ended::Client => self.log.set_end(or_terminated(EndReason::ClientGone)),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::taken::Taken;
 use super::{Session, words};
 use crate::kernel::assess::Assessment;
 use crate::kernel::job::JobId;
@@ -12,9 +13,10 @@ use crate::kernel::relay::{Finished, Status};
 use crate::kernel::review::{Instant, TicketId};
 use crate::kernel::rules::locks::Locked;
 use crate::kernel::rules::{Finding, RuleId};
-use crate::kernel::sql::read;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::{RelationName, Statement};
+use crate::kernel::wire::frame::{self, HEADER, client};
+use crate::kernel::wire::message;
 use crate::shell::audit::event::Arrival;
 use crate::shell::audit::{
     Decision, DecisionRecord, FindingLine, LockLine, SessionLog, SqlState, StatementRecord, Step, StepOutcome,
@@ -83,7 +85,7 @@ impl Session {
         let text = known.map_or(Cow::Borrowed(""), |known| self.shown(known));
         let record = StatementRecord {
             duration_us: one.ended.saturating_sub(one.started),
-            text_bytes: known.map_or(0, |known| known.text.len() as u64),
+            text_bytes: known.map_or(0, |known| full_bytes(known, &text)),
             path: audit_path(one.path),
             change,
             transaction: transaction(one.status),
@@ -103,7 +105,7 @@ impl Session {
         let text = self.shown(known);
         let record = StatementRecord {
             duration_us: self.now().saturating_sub(started),
-            text_bytes: known.text.len() as u64,
+            text_bytes: full_bytes(known, &text),
             path: audit_path(path),
             rows: own.rows,
             tag: &own.tag,
@@ -113,6 +115,32 @@ impl Session {
             ..StatementRecord::new(self.wall(started), &text)
         };
         self.log.statement(&decided.as_ref().map_or(record, |decided| decide(record, decided)));
+    }
+
+    /// A statement that the session ended before.
+    pub(super) fn record_not_run(&mut self, known: &Known, came: (Path, u64)) {
+        self.record_own(known, came, Own::default(), Some(Decided::new(Decision::NotRun, &[])));
+    }
+
+    /// What the client has sent and nobody has decided. True: it ends with the client's goodbye.
+    pub(super) fn record_unjudged(&mut self) -> bool {
+        let held = std::mem::take(&mut self.client.held);
+        let (mut rest, now) = (held.as_ref(), self.now());
+        while let Ok(Some(header)) = frame::header(rest, frame::client_length_max) {
+            let Some((message, after)) = rest.split_at_checked(header.total()) else { break };
+            let body = message.get(HEADER..).unwrap_or_default();
+            let (text, path) = match header.tag {
+                client::TERMINATE => return true,
+                client::QUERY => (message::query(body).ok(), Path::Simple),
+                client::PARSE => (message::parse(body).ok().map(|(_, text)| text), Path::Parse),
+                _ => (None, Path::Simple),
+            };
+            if let Some(text) = text {
+                self.record_not_run(&Known::read(text, self.relay.encoding), (path, now));
+            }
+            rest = after;
+        }
+        false
     }
 
     /// Why the next statement is not simply passed.
@@ -174,8 +202,14 @@ impl Session {
         });
         match secret.count() {
             0 => Cow::Borrowed(&known.shown),
-            _ => read::unreadable(&known.text).replace("unreadable statement", "EXECUTE with secret values").into(),
+            _ => Cow::Borrowed("<EXECUTE with secret values>"),
         }
+    }
+
+    /// What an approval of the statement is for.
+    pub(super) fn text_hash(&self, taken: &Taken) -> String {
+        let whole = *self.shown(&taken.known) == *taken.known.text;
+        taken.hash(&self.shared.text_key, whole)
     }
 
     fn wall(&self, at: u64) -> Instant {
@@ -215,6 +249,11 @@ fn step_line((n, plan): (u64, &Plan), at: usize, outcome: StepOutcome) -> Step {
 
 fn decide<'a>(record: StatementRecord<'a>, decided: &'a Decided) -> StatementRecord<'a> {
     StatementRecord { decision: decided.decision, rules: &decided.rules, ticket: decided.ticket, ..record }
+}
+
+/// The exact length, unless something is hidden: it would tell how long that is.
+fn full_bytes(known: &Known, shown: &str) -> u64 {
+    if *shown == *known.text { shown.len() as u64 } else { 0 }
 }
 
 fn audit_path(path: Path) -> Arrival {

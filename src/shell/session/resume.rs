@@ -36,7 +36,7 @@ impl Session {
         let identity = &self.identity;
         let mut hash = Sha256::new();
         for part in [
-            &taken.hash(),
+            &self.text_hash(taken),
             &identity.target.name,
             &identity.database,
             &identity.user,

@@ -207,7 +207,7 @@ impl Session {
         match outcome {
             Outcome::Done(report) => {
                 if plan.rewrites() {
-                    Reply::notice(words::summary(&report)).put(&mut self.client.out);
+                    Reply::notice(words::summary(plan, &report)).put(&mut self.client.out);
                 }
                 for notice in report.notices {
                     message::put_notice(&mut self.client.out, notice.fields);
@@ -227,7 +227,7 @@ impl Session {
                 self.answer_server_error(&error, taken.path).await
             }
             Outcome::Cancelled(_, stopped) => {
-                let reply = Reply::error(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
+                let reply = Reply::error(sqlstate::QUERY_CANCELED, said(&stopped.error))
                     .detail(stopped.state)
                     .hint(stopped.way_on);
                 self.answer_error(reply, taken.path).await

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
+use ring::hmac;
 
 use crate::kernel::relay::ledger::{Path, Values};
+use crate::kernel::review::text_hash;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::wire::frame::HEADER;
 use crate::kernel::wire::message;
@@ -30,16 +31,21 @@ impl Taken {
         named.map(|(portal, _)| portal).unwrap_or_default()
     }
 
-    /// SHA-256 (hex) of the exact text and of the values bound to it: what an approval is for.
-    pub(super) fn hash(&self) -> String {
-        let mut hash = Sha256::new();
+    /// Hash (hex) of the exact text and of the values bound to it: what an approval is for. It is shown and kept, so
+    /// only of a text that is itself shown `whole` is it one that anybody can make.
+    pub(super) fn hash(&self, key: &hmac::Key, whole: bool) -> String {
+        let mut values = self.values.iter().flat_map(Values::list).peekable();
+        if whole && values.peek().is_none() {
+            return text_hash(&self.known.text);
+        }
+        let mut hash = hmac::Context::with_key(key);
         hash.update(self.known.text.as_bytes());
-        for (format, value) in self.values.iter().flat_map(Values::list) {
+        for (format, value) in values {
             hash.update(b"\0");
-            hash.update(format.to_be_bytes());
-            hash.update(value.map_or(-1, |v| i64::try_from(v.len()).unwrap_or(i64::MAX)).to_be_bytes());
+            hash.update(&format.to_be_bytes());
+            hash.update(&value.map_or(-1, |v| i64::try_from(v.len()).unwrap_or(i64::MAX)).to_be_bytes());
             hash.update(value.unwrap_or_default());
         }
-        HEXLOWER.encode(&hash.finalize())
+        HEXLOWER.encode(hash.sign().as_ref())
     }
 }

@@ -11,7 +11,7 @@ use crate::shell::executor::{Progress, Report};
 pub(super) const SECRET: &str = "its statement holds a secret, so the server's words are not kept";
 
 /// What was done, in a line.
-pub(super) fn summary(report: &Report) -> String {
+pub(super) fn summary(plan: &Plan, report: &Report) -> String {
     let total: u64 = report.steps.iter().map(|step| step.ms).sum();
     let steps: Vec<String> = report
         .steps
@@ -24,7 +24,7 @@ pub(super) fn summary(report: &Report) -> String {
             }
         })
         .collect();
-    let rows = if report.rows > 0 { format!(", {} rows filled", report.rows) } else { String::new() };
+    let rows = if report.rows > 0 { format!(", {}", plan.rows_done(&report.rows.to_string())) } else { String::new() };
     format!("done in {total} ms{rows}: {}", steps.join(", "))
 }
 
@@ -117,6 +117,29 @@ fn percent(done: u64, of: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::plan::{Backfill, Mode, RowWrite, as_is};
+    use crate::kernel::sql::statement::{LockMode, RelationName};
+
+    #[test]
+    fn rows_are_told_by_what_became_of_them() {
+        for (write, expected) in [
+            (None, "done in 0 ms, 9 rows filled: "),
+            (Some(RowWrite::Delete), "done in 0 ms, 9 rows deleted: "),
+            (Some(RowWrite::Update { set_sql: "a = 1".to_owned() }), "done in 0 ms, 9 rows updated: "),
+        ] {
+            let mut plan = as_is::plan("select 1", "DELETE".to_owned(), None, (Mode::AsIs, LockMode::RowExclusive));
+            let fill = Backfill {
+                relation: RelationName { schema: None, name: "t".to_owned() },
+                column: String::new(),
+                expression_sql: String::new(),
+                pending_sql: "true".to_owned(),
+                rows_estimate: 1,
+                write,
+            };
+            plan.steps = vec![Step { action: Action::Backfill(fill), ..plan.steps.remove(0) }];
+            assert_eq!(summary(&plan, &Report { rows: 9, ..Report::default() }), expected);
+        }
+    }
 
     #[test]
     fn a_long_statement_is_shown_by_its_beginning() {

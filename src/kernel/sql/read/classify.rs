@@ -35,7 +35,7 @@ impl Found {
     }
 
     pub(super) fn privilege(&mut self, command: &'static str) {
-        self.add(Change::Privilege(Privilege { command, own_password: false, relation: None }));
+        self.add(Change::Privilege(Privilege { command, password_of: None, relation: None }));
     }
 
     pub(super) fn opaque(&mut self, what: impl Into<String>, kind: OpaqueKind) {
@@ -285,8 +285,8 @@ fn rights(node: Node<'_>, found: &mut Found) -> bool {
         Node::AlterDefaultPrivilegesStmt(_) => "ALTER DEFAULT PRIVILEGES",
         Node::CreateRoleStmt(_) => "CREATE ROLE",
         Node::AlterRoleStmt(role) => {
-            let own_password = settings::own_password_only(role);
-            found.add(Change::Privilege(Privilege { command: "ALTER ROLE", own_password, relation: None }));
+            let password_of = settings::password_of(role);
+            found.add(Change::Privilege(Privilege { command: "ALTER ROLE", password_of, relation: None }));
             return true;
         }
         Node::AlterRoleSetStmt(set) => {
@@ -320,7 +320,7 @@ fn rights(node: Node<'_>, found: &mut Found) -> bool {
 }
 
 fn policy_of(command: &'static str, table: Option<&nodes::RangeVar>, found: &mut Found) -> bool {
-    found.add(Change::Privilege(Privilege { command, own_password: false, relation: table.map(relation) }));
+    found.add(Change::Privilege(Privilege { command, password_of: None, relation: table.map(relation) }));
     true
 }
 

@@ -4,46 +4,39 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use data_encoding::HEXLOWER;
 use memchr::memmem::Finder;
-use pg_raw_parse::list::NodeList;
 use pg_raw_parse::{Node, StmtList, nodes};
-use sha2::{Digest, Sha256};
 
 use super::literals::{Literal, Piece, literals, pieces};
-use super::{bounds, located, objects, parse, walk};
+use super::{bounds, located, parse};
 
+mod query;
 #[cfg(test)]
 mod tests;
+mod words;
 
 /// What replaces a secret.
 const HIDDEN: &str = "'***'";
 /// What replaces a comment beside a secret, which people like to repeat there.
 const HIDDEN_COMMENT: &str = "/* *** */";
+/// What stands for a text that is not shown at all. No length and no hash: a short secret is found by trying.
+const UNREADABLE: &str = "<unreadable statement>";
 
-/// A text without any of these holds no secret we know.
-const HINTS: [&str; 13] = [
-    "passw",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "dblink",
-    "://",
-    "connection",
-    "conninfo",
-    "crypt",
-    "options",
-    "pgp_",
-    "hmac",
-];
-
-/// Parts of names of columns and settings that hold secrets.
+/// Parts of names of columns, settings and functions that hold secrets.
 const SECRET_NAMES: [&str; 10] =
     ["passw", "pwd", "secret", "token", "api_key", "apikey", "private_key", "encryption_key", "conninfo", "credential"];
 
-/// Functions whose literals are secrets.
-const SECRET_FUNCTIONS: &[&str] = &["crypt", "hmac", "digest", "encrypt", "decrypt", "encrypt_iv", "decrypt_iv"];
+/// Parts of names of functions whose literals are secrets.
+const SECRET_FUNCTIONS: [&str; 5] = ["crypt", "hmac", "digest", "dblink", "pgp_"];
+
+/// Other words beside which secrets stand. The last one hides names from a search in the text.
+const SECRET_WORDS: [&str; 2] = ["connection", "u&\""];
+
+/// What else is looked for before a text is taken apart.
+const OTHER_HINTS: [&str; 4] = ["://", "options", "program", COMMAND];
+
+/// The end of the names of settings whose values are commands.
+const COMMAND: &str = "_command";
 
 /// A text for people and records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +56,7 @@ pub fn shown(text: &str) -> String {
 #[must_use]
 pub fn shown_with_values(text: &str) -> Shown {
     match parse(text, bounds::TEXT_BYTES_MAX) {
-        Err(_) => Shown { text: unreadable(text), values_are_secret: true },
+        Err(_) => Shown { text: unreadable(), values_are_secret: true },
         Ok(tree) if may_hold_secrets(text) => hide(text, &tree),
         Ok(_) => Shown { text: text.to_owned(), values_are_secret: false },
     }
@@ -76,27 +69,25 @@ pub fn may_hold_secrets(text: &str) -> bool {
     if memchr::memchr2(b'\'', b'$', text.as_bytes()).is_none() {
         return false;
     }
-    static FINDERS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| HINTS.iter().map(Finder::new).collect());
+    static FINDERS: LazyLock<Vec<Finder<'static>>> =
+        LazyLock::new(|| words_of_secrets().chain(OTHER_HINTS).map(Finder::new).collect());
     let lower = text.to_ascii_lowercase();
     FINDERS.iter().any(|hint| hint.find(lower.as_bytes()).is_some())
 }
 
 /// What is kept of a text that cannot be read.
 #[must_use]
-pub fn unreadable(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    let digest = HEXLOWER.encode(digest.get(..16).unwrap_or_default());
-    format!("<unreadable statement, {} bytes, sha256 {digest}…>", text.len())
+pub fn unreadable() -> String {
+    UNREADABLE.to_owned()
 }
 
 fn hide(text: &str, tree: &StmtList) -> Shown {
-    let mut secrets = Secrets::default();
+    let pieces = pieces(text);
+    let mut secrets = Secrets::of(text, &pieces);
     for raw in tree.iter() {
-        let span = located(text, raw.stmt_location, raw.stmt_len);
-        secrets.within = span.clone();
+        secrets.within = located(text, raw.stmt_location, raw.stmt_len);
         secrets.statement(raw.stmt());
     }
-    let pieces = pieces(text);
     let literals = pieces.iter().filter_map(|piece| match piece {
         Piece::Literal(literal) => Some((literal.span.clone(), secrets.replacement(text, literal)?)),
         Piece::Comment(_) => None,
@@ -125,21 +116,27 @@ fn hide(text: &str, tree: &StmtList) -> Shown {
 }
 
 /// What of a text is secret.
-#[derive(Default)]
-struct Secrets {
+struct Secrets<'t> {
+    text: &'t str,
+    pieces: &'t [Piece],
     /// The statement that is looked at.
     within: Range<usize>,
     /// Every literal that starts here is secret.
     spans: Vec<Range<usize>>,
     /// The literal at this place is secret.
     places: Vec<usize>,
-    /// Literals that start here are code: what is quoted in them is hidden if they speak of secrets.
-    code: Vec<Range<usize>>,
+    /// The literals that start here are code: what is quoted in them is hidden if they speak of secrets.
+    code: Vec<usize>,
     /// A bound value is secret.
     values: bool,
 }
 
-impl Secrets {
+impl<'t> Secrets<'t> {
+    fn of(text: &'t str, pieces: &'t [Piece]) -> Self {
+        let (spans, places, code) = Default::default();
+        Self { text, pieces, within: 0..0, spans, places, code, values: false }
+    }
+
     fn all(&mut self) {
         self.spans.push(self.within.clone());
     }
@@ -157,7 +154,11 @@ impl Secrets {
             | Node::CreateFdwStmt(_)
             | Node::AlterFdwStmt(_)
             | Node::Invalid(_) => self.all(),
-            Node::DoStmt(_) | Node::CreateFunctionStmt(_) => self.code.push(self.within.clone()),
+            Node::DoStmt(block) => self.code(block.args().iter()),
+            Node::CreateFunctionStmt(function) => {
+                self.code(function.options().iter());
+                self.spoken(node);
+            }
             Node::VariableSetStmt(set) => self.setting(Some(set)),
             Node::AlterSystemStmt(set) => self.setting(set.setstmt()),
             Node::AlterRoleSetStmt(set) => self.setting(set.setstmt()),
@@ -165,21 +166,30 @@ impl Secrets {
             Node::ExplainStmt(explain) => self.statement(explain.query()),
             Node::PrepareStmt(prepare) => self.statement(prepare.query()),
             Node::DeclareCursorStmt(cursor) => self.statement(cursor.query()),
-            Node::CreateTableAsStmt(create) => self.statement(create.query()),
-            Node::ViewStmt(view) => self.statement(view.query()),
-            Node::CopyStmt(copy) => self.statement(copy.query()),
+            Node::CreateTableAsStmt(create) => {
+                self.query(create.query(), create.into().map(nodes::IntoClause::col_names));
+            }
+            Node::ViewStmt(view) => self.query(view.query(), Some(view.aliases())),
+            // A command line, with whatever it logs in by.
+            Node::CopyStmt(copy) if copy.is_program => self.all(),
+            Node::CopyStmt(copy) => {
+                self.query(copy.query(), None);
+                self.query(copy.where_clause(), None);
+            }
             Node::CallStmt(call) => {
                 if let Some(call) = call.funccall() {
-                    self.query(Node::FuncCall(call));
+                    self.query(Node::FuncCall(call), None);
                 }
             }
-            Node::ExecuteStmt(execute) => self.query(Node::NodeList(execute.params())),
+            Node::ExecuteStmt(execute) => self.query(Node::NodeList(execute.params()), None),
             Node::SelectStmt(_)
             | Node::InsertStmt(_)
             | Node::UpdateStmt(_)
             | Node::DeleteStmt(_)
-            | Node::MergeStmt(_) => self.query(node),
-            _ => {}
+            | Node::MergeStmt(_) => self.query(node, None),
+            // Labels are names.
+            Node::CreateEnumStmt(_) | Node::AlterEnumStmt(_) => {}
+            _ => self.spoken(node),
         }
     }
 
@@ -190,98 +200,36 @@ impl Secrets {
     }
 
     fn setting(&mut self, set: Option<&nodes::VariableSetStmt>) {
-        self.all_if(set.and_then(|set| set.name()).is_some_and(is_secret));
+        self.all_if(set.and_then(|set| set.name()).is_some_and(is_secret_setting));
     }
 
-    fn query(&mut self, root: Node<'_>) {
-        let walked = walk::each(root, |node| match node {
-            Node::FuncCall(call) => self.call(call),
-            Node::A_Expr(expression) => {
-                if names_secret(expression.lexpr()) {
-                    self.constants(expression.rexpr());
-                } else if names_secret(expression.rexpr()) {
-                    self.constants(expression.lexpr());
-                }
-            }
-            Node::UpdateStmt(update) => self.targets(update.target_list().iter()),
-            Node::OnConflictClause(conflict) => self.targets(conflict.target_list().iter()),
-            Node::InsertStmt(insert) => self.inserted(insert),
-            _ => {}
-        });
-        if walked.is_err() {
-            self.all();
-        }
-    }
-
-    fn call(&mut self, call: &nodes::FuncCall) {
-        let Some(name) = objects::last_name(call.funcname()) else {
-            return;
-        };
-        let secret = name.starts_with("dblink") || name.starts_with("pgp_") || SECRET_FUNCTIONS.contains(&name);
-        let secret_setting =
-            name == "set_config" && call.args().first().and_then(objects::literal).is_some_and(|name| is_secret(&name));
-        if secret {
-            self.constants(Node::NodeList(call.args()));
-        } else if secret_setting {
-            call.args().iter().skip(1).for_each(|argument| self.constants(argument));
-        }
-    }
-
-    fn targets<'a>(&mut self, targets: impl Iterator<Item = &'a nodes::ResTarget>) {
-        for target in targets {
-            if target.name().is_some_and(is_secret) {
-                self.constants(target.val());
-            }
-        }
-    }
-
-    /// Values under a column whose name says secret.
-    fn inserted(&mut self, insert: &nodes::InsertStmt) {
-        let Node::SelectStmt(select) = insert.select_stmt() else {
-            return;
-        };
-        let secret = insert.cols().iter().map(|column| match column {
-            Node::ResTarget(column) => column.name().is_some_and(is_secret),
-            _ => false,
-        });
-        for (index, _) in secret.enumerate().filter(|(_, secret)| *secret) {
-            for row in select.values_lists() {
-                if let Some(value) = row.as_node_list().and_then(|row: &NodeList| row.get(index)) {
-                    self.constants(value);
-                }
-            }
-            if let Some(value) = select.target_list().get(index) {
-                self.constants(value.val());
-            }
-        }
-    }
-
-    fn constants(&mut self, root: Node<'_>) {
-        let walked = walk::each(root, |node| match node {
-            Node::A_Const(constant) => self.places.extend(usize::try_from(constant.location)),
-            Node::ParamRef(_) => self.values = true,
-            _ => {}
-        });
-        if walked.is_err() {
-            self.all();
+    /// The literal that follows AS is code, and so is what DO is given.
+    fn code<'a>(&mut self, options: impl Iterator<Item = &'a nodes::DefElem>) {
+        for option in options.filter(|option| option.defname() == Some("as")) {
+            let from = usize::try_from(option.location).unwrap_or(self.within.start);
+            let after = self.pieces.iter().find_map(|piece| match piece {
+                Piece::Literal(literal) if literal.span.start >= from => Some(literal.span.start),
+                Piece::Literal(_) | Piece::Comment(_) => None,
+            });
+            self.code.extend(after);
         }
     }
 
     /// What stands instead of this literal, if anything does.
     fn replacement(&self, text: &str, literal: &Literal) -> Option<String> {
         let content = text.get(literal.span.clone()).unwrap_or_default();
-        let starts_in = |spans: &[Range<usize>]| spans.iter().any(|span| span.contains(&literal.span.start));
-        let placed = self.places.iter().any(|place| literal.span.contains(place));
-        if placed || starts_in(&self.spans) || is_connection(content) {
+        if is_connection(content) {
             return Some(HIDDEN.to_owned());
         }
-        if !starts_in(&self.code) || !speaks_of_secrets(content) {
-            return None;
+        if self.code.contains(&literal.span.start) {
+            return speaks_of_secrets(content).then(|| match &literal.body {
+                Some(body) => without_literals(text, literal, body),
+                None => HIDDEN.to_owned(),
+            });
         }
-        match &literal.body {
-            Some(body) => Some(without_literals(text, literal, body)),
-            None => Some(HIDDEN.to_owned()),
-        }
+        let placed = self.places.iter().any(|place| literal.span.contains(place));
+        let spanned = self.spans.iter().any(|span| span.contains(&literal.span.start));
+        (placed || spanned).then(|| HIDDEN.to_owned())
     }
 }
 
@@ -309,13 +257,23 @@ fn is_secret(name: &str) -> bool {
     SECRET_NAMES.iter().any(|part| name.contains(part))
 }
 
-fn names_secret(node: Node<'_>) -> bool {
-    matches!(node, Node::ColumnRef(column) if objects::last_name(column.fields()).is_some_and(is_secret))
+/// A setting whose value is a secret or a command line, which may hold one.
+fn is_secret_setting(name: &str) -> bool {
+    is_secret(name) || name.to_ascii_lowercase().ends_with(COMMAND)
+}
+
+fn is_secret_function(name: &str) -> bool {
+    is_secret(name) || SECRET_FUNCTIONS.iter().any(|part| name.contains(part))
+}
+
+/// All words of the lists above: what names a secret is found by the same words that have a text looked at.
+fn words_of_secrets() -> impl Iterator<Item = &'static str> {
+    SECRET_NAMES.into_iter().chain(SECRET_FUNCTIONS).chain(SECRET_WORDS)
 }
 
 fn speaks_of_secrets(content: &str) -> bool {
     let content = content.to_ascii_lowercase();
-    SECRET_NAMES.iter().chain(&["dblink", "crypt", "connection"]).any(|part| content.contains(part))
+    words_of_secrets().any(|part| content.contains(part))
 }
 
 /// A connection string with a password: `password=…`, `postgres://user:pw@host`.

@@ -1,10 +1,10 @@
 //! Settings the gateway's reading or the database's guard depends on.
 
-use pg_raw_parse::raw::VariableSetKind;
+use pg_raw_parse::raw::{RoleSpecType, VariableSetKind};
 use pg_raw_parse::{Node, nodes};
 
 use super::super::encoding::TextEncoding;
-use super::super::statement::{Change, Setting, Statement};
+use super::super::statement::{Change, PasswordOf, Setting, Statement};
 use super::classify::Found;
 use super::objects;
 
@@ -81,12 +81,18 @@ fn value_of(statement: &nodes::VariableSetStmt) -> Option<String> {
     values.map(|values| values.join(", "))
 }
 
-/// `ALTER ROLE CURRENT_USER|… PASSWORD '…'` and nothing else. Whose role it is, is for the facts to say
-/// when a name is written: here only the special words count, and a plain name counts too, because
-/// `\password` writes one; the server lets a role without CREATEROLE change only its own.
-pub(super) fn own_password_only(statement: &nodes::AlterRoleStmt) -> bool {
+/// Whose password it sets, if it sets one and nothing else.
+pub(super) fn password_of(statement: &nodes::AlterRoleStmt) -> Option<PasswordOf> {
     let options = statement.options();
-    statement.action == 1
+    let password_only = statement.action == 1
         && options.len() == 1
-        && options.iter().all(|option| option.defname() == Some("password") && !matches!(option.arg(), Node::None))
+        && options.iter().all(|option| option.defname() == Some("password") && !matches!(option.arg(), Node::None));
+    let role = statement.role().filter(|_| password_only)?;
+    match role.roletype {
+        RoleSpecType::ROLESPEC_CSTRING => Some(PasswordOf::Named(role.rolename().unwrap_or_default().to_owned())),
+        RoleSpecType::ROLESPEC_CURRENT_ROLE
+        | RoleSpecType::ROLESPEC_CURRENT_USER
+        | RoleSpecType::ROLESPEC_SESSION_USER => Some(PasswordOf::Own),
+        _ => None,
+    }
 }

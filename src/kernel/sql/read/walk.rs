@@ -20,9 +20,18 @@ pub(super) fn query<'a>(root: Node<'a>, found: &mut Found) -> Result<(), Unreada
 
 /// Calls `see` for `root` and every node below it, in no particular order. Returns the tree's depth.
 pub(super) fn each<'a>(root: Node<'a>, mut see: impl FnMut(Node<'a>)) -> Result<usize, Unreadable> {
+    each_under(root, (), |node, ()| see(node))
+}
+
+/// The same; `see` is also given what it answered for the node above, which for `root` is `top`.
+pub(super) fn each_under<'a, T: Copy>(
+    root: Node<'a>,
+    top: T,
+    mut see: impl FnMut(Node<'a>, T) -> T,
+) -> Result<usize, Unreadable> {
     let mut deepest = 0;
-    let mut stack: Vec<(Node<'a>, usize)> = vec![(root, 1)];
-    while let Some((node, depth)) = stack.pop() {
+    let mut stack: Vec<(Node<'a>, usize, T)> = vec![(root, 1, top)];
+    while let Some((node, depth, above)) = stack.pop() {
         deepest = deepest.max(depth);
         if depth > bounds::DEPTH_MAX {
             return Err(Unreadable::bounds(format!(
@@ -30,15 +39,15 @@ pub(super) fn each<'a>(root: Node<'a>, mut see: impl FnMut(Node<'a>)) -> Result<
                 bounds::DEPTH_MAX
             )));
         }
-        see(node);
+        let here = see(node, above);
         match shape(node) {
             Shape::Leaf => {}
             Shape::Branch => children(node, &mut |child| match shape(child) {
                 Shape::Leaf => {
                     deepest = deepest.max(depth + 1);
-                    see(child);
+                    see(child, here);
                 }
-                Shape::Branch | Shape::Unknown => stack.push((child, depth + 1)),
+                Shape::Branch | Shape::Unknown => stack.push((child, depth + 1, here)),
             })?,
             Shape::Unknown => {
                 return Err(Unreadable::bounds("the statement contains a node that is not known to occur there"));

@@ -98,10 +98,18 @@ impl Rename {
 pub struct Privilege {
     /// `GRANT`, `REVOKE`, `ALTER ROLE`, `CREATE POLICY`, …
     pub command: &'static str,
-    /// A change of a role's own password only: passes by default, its text is redacted.
-    pub own_password: bool,
+    /// The role whose password it sets, if it does nothing else.
+    pub password_of: Option<PasswordOf>,
     /// The table a policy is of.
     pub relation: Option<RelationName>,
+}
+
+/// Whose password an ALTER ROLE sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasswordOf {
+    /// `CURRENT_USER`, `CURRENT_ROLE`, `SESSION_USER`.
+    Own,
+    Named(String),
 }
 
 /// What is sent to subscribers.

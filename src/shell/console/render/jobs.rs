@@ -75,7 +75,8 @@ pub(in crate::shell::console) fn headline(seen: &JobSeen, now: Instant) -> Strin
         },
         State::Stopping { by, .. } => format!("is stopping, aborted by {}{}", line(by), why(progress)),
         State::Done { ms, rows, .. } => {
-            let rows = if *rows > 0 { format!(", {} rows filled", grouped(*rows)) } else { String::new() };
+            let rows =
+                if *rows > 0 { format!(", {}", job.order.plan.rows_done(&grouped(*rows))) } else { String::new() };
             format!("is done, in {}{rows}", span(*ms))
         }
         State::Failed { code, message, .. } => format!("has failed: {} (SQLSTATE {})", line(message), line(code)),

@@ -4,7 +4,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::super::render::{grouped, happening, headline, span, time};
+use super::super::render::{grouped, happening, hash_name, headline, span, time};
 use super::super::text::line;
 use super::super::view::Full;
 use super::layout::{self, Page, Part};
@@ -90,7 +90,7 @@ pub(super) fn render(
             div #felt-part data-part="" { (felt.part) }
             div #changed data-part="" { (changed) }
             (history(full))
-            p.quiet { "SHA-256 of the statement " code.hash { (request.text_hash) } }
+            p.quiet { (hash_name(request)) " of the statement " code.hash { (request.text_hash) } }
         },
     )
 }
