@@ -254,6 +254,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         stands_for: Vec::new(),
         stands_in: None,
         also: Vec::new(),
+        expects: Vec::new(),
         estimate: None,
         on: None,
     }

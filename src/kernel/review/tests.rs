@@ -25,6 +25,7 @@ fn plan_for_test() -> Plan {
         ahead: Vec::new(),
         stands_for: Vec::new(),
         stands_in: None,
+        expects: Vec::new(),
         also: Vec::new(),
         estimate: None,
         on: None,
