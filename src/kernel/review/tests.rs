@@ -78,6 +78,8 @@ fn relation_for_test() -> RelationFacts {
         partition_of: None,
         reacts: crate::kernel::facts::Reactions::default(),
         populated: false,
+        tablespace: None,
+        access_method: None,
     }
 }
 

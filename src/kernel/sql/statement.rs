@@ -23,8 +23,8 @@ pub use column::{
 };
 pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
 pub use object::{
-    CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, Privilege, Publication, PublicationEffect, Rename,
-    Setting, Shrinks, TableOutline,
+    CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, Privilege, Publication, PublicationEffect,
+    Published, Rename, Setting, Shrinks, TableOutline,
 };
 pub use write::{Assignment, ByRow, MassWriteKind};
 

@@ -91,7 +91,7 @@ pub(super) fn judge(call: &nodes::FuncCall) -> Option<Change> {
         || OPAQUE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         // ts_rewrite(query, text) runs the text; ts_rewrite(query, query, query) does not.
         || (name == "ts_rewrite" && call.args().len() < 3);
-    opaque.then(|| Change::Opaque(Opaque { what: format!("{name}()"), kind: OpaqueKind::Function }))
+    opaque.then(|| Change::Opaque(Opaque { what: format!("{name}()"), kind: OpaqueKind::Function, unless: None }))
 }
 
 fn set_config(call: &nodes::FuncCall) -> Option<Change> {
@@ -100,6 +100,7 @@ fn set_config(call: &nodes::FuncCall) -> Option<Change> {
         return Some(Change::Opaque(Opaque {
             what: "set_config() of a name that is not a literal".to_owned(),
             kind: OpaqueKind::Function,
+            unless: None,
         }));
     };
     let value = arguments.next().flatten();

@@ -19,6 +19,7 @@ fn from_query(into: &nodes::IntoClause, view: bool) -> Change {
     Change::CreateTable(CreateTable {
         relation,
         temporary: into.rel().is_some_and(is_temporary),
+        if_not_exists: false,
         references: Vec::new(),
         partition_of: None,
         plain_partition: None,
@@ -62,6 +63,7 @@ pub(super) fn table(create: &nodes::CreateStmt, found: &mut Found) -> Result<(),
     found.add(Change::CreateTable(CreateTable {
         relation: objects::relation(relation),
         temporary: is_temporary(relation),
+        if_not_exists: create.if_not_exists,
         references,
         plain_partition: plain_partition(create)?,
         partition_of,
