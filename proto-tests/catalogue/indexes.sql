@@ -143,7 +143,6 @@ alter index orders_status reset (fillfactor)
 
 alter index orders_lower_title alter column 1 set statistics 200
 
--- alarm: the tablespace an index is in is not in the facts
 alter index orders_status set tablespace pg_default
 
 alter index if exists nosuch rename to other

@@ -186,7 +186,6 @@ drop function touch() cascade
 -- harm: breaks
 drop procedure work()
 
--- alarm: functions are not looked up
 drop function if exists nosuch()
 
 create aggregate fresh(int) (sfunc = int4pl, stype = int)
@@ -240,8 +239,49 @@ alter schema app owner to alice
 -- more: what is in it
 drop schema app cascade
 
--- alarm: schemas are not looked up
-drop schema if exists nosuch
+drop schema if exists nosuch, nosuch_too cascade
+
+drop type if exists nosuch
+
+drop domain if exists public.nosuch
+
+drop policy if exists nosuch on orders
+
+drop rule if exists nosuch on orders
+
+drop procedure if exists nosuch(int)
+
+drop aggregate if exists nosuch(int)
+
+drop publication if exists nosuch
+
+drop statistics if exists nosuch
+
+drop collation if exists nosuch
+
+drop server if exists nosuch
+
+drop user mapping if exists for current_user server nosuch
+
+drop event trigger if exists nosuch
+
+drop extension if exists nosuch
+
+drop subscription if exists nosuch
+
+drop language if exists nosuch
+
+drop role if exists nosuch
+
+drop function nosuch()
+-- fails: 42883
+
+-- harm: breaks
+drop trigger if exists orders_touch on orders
+
+-- harm: breaks
+drop type if exists nosuch, pair
+-- fails: 2BP01
 
 create publication fresh
 
@@ -249,6 +289,44 @@ create publication fresh for table orders
 
 -- harm: breaks
 create publication fresh for all tables
+
+create publication fresh for all tables with (publish = 'insert')
+
+-- from: 15
+-- harm: breaks
+create publication fresh for table orders (customer_id, status)
+
+-- from: 15
+-- harm: breaks
+create publication fresh for table orders where (amount > 10)
+
+-- from: 15
+create publication fresh for table orders (id, status) where (id > 10)
+
+-- from: 15
+-- setup: alter table public.orders replica identity full
+-- cleanup: alter table public.orders replica identity default
+-- harm: breaks
+create publication fresh for table orders (id, note)
+
+-- from: 15
+-- setup: alter table public.orders replica identity full
+-- cleanup: alter table public.orders replica identity default
+create publication fresh for table orders where (amount > 10)
+
+-- setup: alter table public.orders replica identity nothing
+-- cleanup: alter table public.orders replica identity default
+-- harm: breaks
+create publication fresh for table orders
+
+-- harm: breaks
+create publication fresh for table keyless
+
+create publication fresh for table keyless with (publish = 'insert, truncate')
+
+-- setup: alter table public.keyless replica identity using index keyless_a
+-- cleanup: alter table public.keyless replica identity default
+alter publication feed add table keyless
 
 alter publication feed add table orders
 
@@ -267,7 +345,6 @@ drop publication feed
 -- harm: code
 create subscription fresh connection 'host=/nonexistent' publication feed with (connect = false)
 
--- harm: code
 create extension if not exists plpgsql
 
 -- harm: code
@@ -322,7 +399,6 @@ drop foreign table far
 -- harm: code
 create user mapping for current_user server server_6 options (user 'x')
 
--- harm: breaks
 drop foreign data wrapper if exists nosuch_wrapper
 
 -- harm: code
@@ -393,7 +469,6 @@ create database fresh_database template template0
 -- cleanup: drop database if exists fresh_database
 
 -- outside
--- harm: loss
 drop database if exists nosuch_database
 
 -- harm: breaks

@@ -43,6 +43,8 @@ create table logs_5 partition of logs for values from (5000) to (6000)
 
 create table if not exists logs_5 partition of logs for values from (5000) to (6000)
 
+create table if not exists public.events_2 partition of events for values from (1000) to (2000)
+
 create table logs_rest partition of logs default
 
 create table events_5 partition of events for values from (3000) to (4000)

@@ -72,11 +72,9 @@ alter table scratch set logged
 
 alter table unlogged set unlogged
 
--- alarm: the tablespace a table is in is not in the facts
 alter table orders set tablespace pg_default
 
 -- from: 15
--- alarm: the access method a table has is not in the facts
 alter table orders set access method heap
 
 -- from: 17
@@ -164,7 +162,6 @@ create trigger again instead of insert on paid for each row execute function tou
 -- harm: guards
 drop trigger orders_touch on orders
 
--- alarm: triggers are not looked up
 drop trigger if exists nosuch on orders
 
 alter trigger orders_touch on orders rename to orders_touched

@@ -130,5 +130,11 @@ fn rows_that_the_fill_would_not_see_leave_no_safe_form() {
 fn a_published_table_that_refuses_the_fill_leaves_no_safe_form() {
     let (publication, identity) =
         ("create publication feed for table orders", "alter table orders replica identity nothing");
-    assert_held("t_published", &[publication, identity], "has no replica identity");
+    assert_held("t_published", &[publication, identity], "its replica identity is not there");
+    if SERVER.major >= 15 {
+        let filtered = "create publication feed for table orders where (amount > 10)";
+        assert_held("t_filtered", &[filtered], "its replica identity is not there");
+        let half = "create publication feed for table orders (amount)";
+        assert_held("t_unsent", &[half], "its replica identity is not there");
+    }
 }

@@ -116,7 +116,10 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         findings.extend(told(found, &assessed, reading.exact_names));
         findings.extend(judged.definition(&names));
         changes.push(assessed);
-        remember(change, &facts, &mut earlier);
+        if !judged.does_nothing() {
+            remember(change, &facts, &mut earlier);
+            earlier.changed = true;
+        }
     }
     findings.retain(|finding| !met_later(finding, reading));
     let statements = count(&reading.statements);

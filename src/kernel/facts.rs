@@ -19,7 +19,7 @@ pub use kin::{Kin, KinHow};
 pub use naming::NameKind;
 pub use settings::{Switch, TableSettings};
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
-pub use wanted::Wanted;
+pub use wanted::{Wanted, WantedObject};
 pub use whole::{
     COPY_TRIGGER, IncomingKey, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholePublication,
     WholeSequence, WholeTrigger, WholeView, shape,
@@ -39,6 +39,9 @@ pub struct Facts {
     pub session_role: String,
     pub database: String,
     pub search_path: String,
+    /// Where what is named without a schema is made.
+    #[serde(default)]
+    pub current_schema: Option<String>,
     /// The session's TimeZone.
     #[serde(default)]
     pub time_zone: String,
@@ -72,6 +75,9 @@ pub struct Facts {
     /// Keyed as the relations are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     settings: BTreeMap<String, TableSettings>,
+    /// Whether there is one of this kind and name, see [`WantedObject`]. Keyed by both.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    objects: BTreeMap<String, bool>,
 }
 
 impl Facts {
@@ -147,6 +153,16 @@ impl Facts {
 
     pub fn put_face(&mut self, relation: &RelationName, found: Face) {
         self.faces.insert(key(relation), found);
+    }
+
+    /// Whether there is an object of this kind and bare name anywhere, if that was asked.
+    #[must_use]
+    pub fn object(&self, kind: &str, name: &str) -> Option<bool> {
+        self.objects.get(&format!("{kind}\0{name}")).copied()
+    }
+
+    pub fn put_object(&mut self, asked: &WantedObject, is_there: bool) {
+        self.objects.insert(format!("{}\0{}", asked.kind, asked.name), is_there);
     }
 
     /// A table's switches and parameters, if that was asked.
@@ -247,6 +263,11 @@ pub struct RelationFacts {
     /// A materialized view that was filled: it can be read.
     #[serde(default)]
     pub populated: bool,
+    /// By their names, the database's own tablespace too; absent where there are none, or none were told.
+    #[serde(default)]
+    pub tablespace: Option<String>,
+    #[serde(default)]
+    pub access_method: Option<String>,
 }
 
 impl RelationFacts {
@@ -296,7 +317,8 @@ pub struct Reactions {
     /// Row security hides rows of it, or of a part, from this role.
     #[serde(default)]
     pub hides_rows: bool,
-    /// It, or a part, is published with its UPDATEs and has no replica identity: the server refuses every one.
+    /// It, or a part, is published with its UPDATEs, and its replica identity is not there, not sent, or less than what a
+    /// filter reads: the server refuses every one.
     #[serde(default)]
     pub refuses_updates: bool,
 }

@@ -58,6 +58,12 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
             Err(error) => return Err(error),
         }
     }
+    if !wanted.objects.is_empty() {
+        let kinds = queries::array(wanted.objects.iter().map(|one| Some(one.kind)));
+        let names = queries::array(wanted.objects.iter().map(|one| Some(one.name.as_str())));
+        let rows = aside(db, queries::OBJECTS, &[Some(kinds.as_str()), Some(names.as_str())]).await?;
+        answer::put_objects(&mut facts, &wanted.objects, &rows);
+    }
     for asked in &wanted.uses {
         let table = facts.relation(&asked.relation).flatten().map(|table| table.oid.to_string());
         let types: Option<Vec<String>> =

@@ -148,6 +148,7 @@ impl<D: Database> Runner<'_, D> {
         }
         self.find_own().await?;
         self.is_planned_for().await?;
+        self.is_as_expected().await?;
         for (at, step) in plan.steps.iter().enumerate() {
             self.at = at;
             self.step(step).await.map_err(|error| words::told(step, error))?;
@@ -195,6 +196,26 @@ impl<D: Database> Runner<'_, D> {
         }
         let text = "what it changes was replaced by another change since this was planned: send the statement again";
         Err(error("55000", text))
+    }
+
+    /// Names may have gone to something else since this was planned, or from what it is about.
+    async fn is_as_expected(&mut self) -> Result<(), DatabaseError> {
+        if !self.book.past.begun.is_empty() {
+            return Ok(());
+        }
+        for expected in self.plan.steps.iter().flat_map(|step| &step.expects) {
+            if !yes(self.db, &expected.sql).await? {
+                let steps: Vec<_> = self.plan.steps.iter().map(|step| step.action.sql()).collect();
+                let text = format!(
+                    "it does not hold that {}: something was renamed, dropped or replaced since. Give it its name again, \
+                     or do by hand, under the names of now: {}",
+                    expected.name,
+                    steps.join("; ")
+                );
+                return Err(error("55000", &text));
+            }
+        }
+        Ok(())
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), DatabaseError> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lockkeeper::kernel::facts::{Facts, RelationFacts, RelationKind, Wanted};
+use lockkeeper::kernel::facts::{Facts, RelationFacts, RelationKind, Wanted, WantedObject};
 use lockkeeper::kernel::sql::statement::{Callee, RelationName, TypeName};
 use lockkeeper::shell::catalog::look_up;
 use lockkeeper::shell::database::{Database, TransactionStatus};
@@ -220,6 +220,7 @@ async fn volatility_and_types(cluster: &Cluster) {
         faces: Vec::new(),
         wholes: Vec::new(),
         settings: Vec::new(),
+        objects: Vec::new(),
         uses: Vec::new(),
         relations: Vec::new(),
         callees: cases.iter().map(|(callee, _)| callee.clone()).collect(),
@@ -266,6 +267,7 @@ async fn hostile_search_path(cluster: &Cluster) {
         faces: Vec::new(),
         wholes: Vec::new(),
         settings: Vec::new(),
+        objects: ["TRIGGER", "TYPE"].map(|kind| WantedObject { kind, name: "t".to_owned() }).to_vec(),
         uses: Vec::new(),
         relations: vec![name("t"), name("evil.t")],
         callees: vec![Callee::Function { schema: None, name: "lower".to_owned() }],
@@ -274,6 +276,7 @@ async fn hostile_search_path(cluster: &Cluster) {
     let facts = look_up(&mut db, &wanted).await.unwrap();
     assert!(facts.relation(&name("t")).unwrap().is_some() && facts.relation(&name("evil.t")).unwrap().is_some());
     assert!(!facts.may_be_volatile(&wanted.callees[0]));
+    assert_eq!([facts.object("TRIGGER", "t"), facts.object("TYPE", "t")], [Some(false), Some(true)]);
 }
 
 async fn never_hangs(cluster: &Cluster) {

@@ -10,6 +10,7 @@ mod copy;
 mod incoming;
 mod look_up;
 mod plans;
+mod renamed;
 mod run;
 mod stalls;
 mod tablespaces;

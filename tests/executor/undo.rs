@@ -163,7 +163,7 @@ const STATEMENTS: &[&str] = &[
 ];
 
 /// Names only, so that one database can be compared with another.
-const CATALOG: &str = "\
+pub(crate) const CATALOG: &str = "\
 SELECT 'column ' || a.attrelid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || a.attnotnull
     || a.attislocal || a.attinhcount || coalesce(a.attstattarget, -1) || coalesce(a.attoptions::text, '')
     || a.attstorage::text || a.attcompression::text || coalesce(pg_get_expr(d.adbin, d.adrelid), '-')
@@ -202,6 +202,7 @@ pub(crate) async fn all(cluster: &Cluster) {
     }
     drop(shop);
     nothing_is_read(cluster, &mut admin).await;
+    crate::renamed::all(cluster, &mut admin).await;
     let mut complaints = String::new();
     for sql in STATEMENTS {
         let mut length = 1;
@@ -393,7 +394,7 @@ async fn prefix(cluster: &Cluster, admin: &mut Wire, sql: &str, length: usize, c
     whole
 }
 
-async fn planned(db: &mut Wire, sql: &str) -> Plan {
+pub(crate) async fn planned(db: &mut Wire, sql: &str) -> Plan {
     offered(db, sql).await.unwrap_or_else(|findings| panic!("{sql}: no plan: {findings}"))
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn catalog(version: u32) -> Facts {
     facts.server_version = version * 10_000;
     facts.current_role = "owner".to_owned();
     facts.search_path = "public".to_owned();
+    facts.current_schema = Some("public".to_owned());
     facts.time_zone = "Europe/Berlin".to_owned();
     let large = (5_000_000, 1 << 30);
     put(&mut facts, table("orders", large));
@@ -58,6 +59,7 @@ pub(crate) fn catalog(version: u32) -> Facts {
     let sums = RelationFacts { name: "sums".to_owned(), indexes: vec![unique], ..matview.clone() };
     put(&mut facts, RelationFacts { kind: RelationKind::MaterializedView, ..sums });
     put(&mut facts, RelationFacts { kind: RelationKind::MaterializedView, ..matview });
+    hangs::put_settings(&mut facts);
     for owner in ["orders", "customers"] {
         table(owner, large).indexes.into_iter().for_each(|index| put(&mut facts, index_of(owner, index)));
     }
@@ -187,6 +189,8 @@ fn table(name: &str, size: (u64, u64)) -> RelationFacts {
         partition_of: None,
         reacts: crate::kernel::facts::Reactions::default(),
         populated: true,
+        tablespace: Some("pg_default".to_owned()),
+        access_method: Some("heap".to_owned()),
     }
 }
 
@@ -232,6 +236,9 @@ fn answered(text: &str, version: u32, mut facts: Facts) -> Assessment {
         if let Some(found) = hangs_on(&facts, asked) {
             facts.put_use(&asked.relation, &asked.column, found);
         }
+    }
+    for asked in &asked.objects {
+        facts.put_object(asked, asked.name != "nosuch");
     }
     for asked in &asked.faces {
         facts.put_face(asked, Face { owner_has_all: true, ..Face::default() });

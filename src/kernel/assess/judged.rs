@@ -103,6 +103,11 @@ impl<'a> Judged<'a> {
         (findings, assessed)
     }
 
+    pub(super) fn does_nothing(&self) -> bool {
+        let names = RefCell::new(Names::new(self.facts));
+        Subject::new(self.change, None, self.facts, self.earlier, &names).does_nothing()
+    }
+
     /// Of one table or column that others use: what is dropped is kept, of what is renamed the old name.
     pub(super) fn aside(&self) -> Option<Plan> {
         let table = |name: &RelationName| match self.facts.relation(name) {

@@ -1,7 +1,7 @@
 //! What the rules need to know of a reading. Must name everything a rule or a recipe asks the facts for:
 //! what was not asked counts as unknown.
 
-use crate::kernel::facts::{Wanted, WantedUse};
+use crate::kernel::facts::{Wanted, WantedObject, WantedUse};
 use crate::kernel::plan::back;
 use crate::kernel::plan::names::{candidates, included, index_middle};
 use crate::kernel::rules::locks;
@@ -30,6 +30,12 @@ pub fn wanted(reading: &Reading) -> Wanted {
     wanted.faces.dedup();
     wanted.wholes.dedup();
     wanted.settings.dedup();
+    wanted.objects.sort();
+    wanted.objects.dedup();
+    // A name of which not every letter is known is no name to ask for.
+    if !reading.exact_names {
+        wanted.objects.clear();
+    }
     wanted
 }
 
@@ -51,21 +57,30 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         }
         Change::AlterTable(alter) => want_alter(alter, wanted),
         Change::Reindex(reindex) => wanted.relations.extend(reindex.target().cloned()),
-        Change::Drop(drop) => wanted.relations.extend(drop.relations.iter().cloned()),
+        Change::Drop(drop) => {
+            wanted.relations.extend(drop.relations.iter().cloned());
+            let known = drop.named().filter(|(kind, _)| WantedObject::KINDS.contains(kind));
+            wanted.objects.extend(known.map(|(kind, name)| WantedObject { kind, name: name.clone() }));
+        }
+        Change::Opaque(opaque) => {
+            let unless = opaque.unless.iter().map(|name| WantedObject { kind: "EXTENSION", name: name.clone() });
+            wanted.objects.extend(unless);
+        }
         Change::CreateTable(table) => wanted.relations.push(table.relation.clone()),
         Change::MassWrite { by_row, .. } => {
             wanted.callees.extend(by_row.iter().flat_map(|write| write.callees.iter().cloned()));
         }
         Change::Rename(rename) => want_rename(rename, wanted),
         Change::RewriteTable { relation, .. } => relation.iter().for_each(|table| want_whole(table, wanted)),
+        Change::Publication(publication) => {
+            wanted.settings.extend(publication.tables.iter().map(|one| one.relation.clone()));
+        }
         Change::Truncate { .. }
         | Change::Privilege(_)
         | Change::Setting(_)
-        | Change::Opaque(_)
         | Change::RefreshMatview { .. }
         | Change::CheckDomain { .. }
         | Change::CreateRule { .. }
-        | Change::Publication(_)
         | Change::RestartSequence { .. }
         | Change::LockTable { .. }
         | Change::Brief { .. }

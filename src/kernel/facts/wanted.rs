@@ -16,6 +16,44 @@ pub struct Wanted {
     pub wholes: Vec<RelationName>,
     /// Tables whose switches and parameters may have to be put back.
     pub settings: Vec<RelationName>,
+    pub objects: Vec<WantedObject>,
+}
+
+/// Something that is no relation. That one of its kind and name is there anywhere says little; that none is says all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WantedObject {
+    /// One of [`WantedObject::KINDS`].
+    pub kind: &'static str,
+    /// Without its schema, or the table it is on.
+    pub name: String,
+}
+
+impl WantedObject {
+    /// What can be looked up, as DROP calls it.
+    pub const KINDS: &[&str] = &[
+        "SCHEMA",
+        "EXTENSION",
+        "TYPE",
+        "DOMAIN",
+        "FUNCTION",
+        "PROCEDURE",
+        "ROUTINE",
+        "AGGREGATE",
+        "TRIGGER",
+        "POLICY",
+        "RULE",
+        "PUBLICATION",
+        "SUBSCRIPTION",
+        "STATISTICS",
+        "COLLATION",
+        "SERVER",
+        "USER MAPPING",
+        "FOREIGN DATA WRAPPER",
+        "EVENT TRIGGER",
+        "LANGUAGE",
+        "ROLE",
+        "DATABASE",
+    ];
 }
 
 impl Wanted {
@@ -29,5 +67,6 @@ impl Wanted {
             && self.faces.is_empty()
             && self.wholes.is_empty()
             && self.settings.is_empty()
+            && self.objects.is_empty()
     }
 }

@@ -120,6 +120,8 @@ impl Forecast {
     pub fn unknown(&self, wanted: &Wanted) -> Wanted {
         let mut asked = wanted.clone();
         asked.callees.retain(|callee| self.made_function(callee).is_none());
+        // Nor what the run makes and drops beside relations, of which no account is kept.
+        asked.objects.clear();
         asked.types.retain(|of| !self.now.domains.contains_key(&of.name));
         asked
     }
@@ -303,6 +305,8 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         partition_of: None,
         reacts: crate::kernel::facts::Reactions::default(),
         populated: true,
+        tablespace: None,
+        access_method: None,
     }
 }
 

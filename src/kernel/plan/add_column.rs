@@ -41,7 +41,8 @@ pub fn plan(table: &RelationFacts, column: &AddColumn, facts: &Facts, names: &mu
     }
     if table.reacts.refuses_updates && is_volatile {
         return Err(
-            "it is published with its UPDATEs and has no replica identity, so that the server refuses every UPDATE"
+            "it is published with its UPDATEs, and its replica identity is not there, not sent, or less than a filter reads, \
+             so that the server refuses every UPDATE"
                 .to_owned(),
         );
     }
@@ -253,6 +254,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         ahead: Vec::new(),
         stands_for: Vec::new(),
         stands_in: None,
+        expects: Vec::new(),
         also: Vec::new(),
         estimate: None,
         on: None,

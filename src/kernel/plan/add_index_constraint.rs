@@ -32,13 +32,26 @@ pub fn plan(
         tag: "ALTER TABLE".to_owned(),
         summary: format!(
             "The index of constraint {name} is built concurrently and then becomes the constraint, because \
-             otherwise nobody may use the table while it is built."
+             otherwise nobody may use the table while it is built.{}",
+            kept_not_null(table, constraint, facts)
         ),
         relation: Some(table.qualified()),
         steps,
         undo_loses: partitioned_index::lost(&taken_in),
         verify: Vec::new(),
     })
+}
+
+/// PRIMARY KEY USING INDEX on a partition makes its inherited NOT NULLs its own besides, and nothing but attaching it
+/// again makes them inherited only.
+fn kept_not_null(table: &RelationFacts, constraint: &TableConstraint, facts: &Facts) -> &'static str {
+    let is_primary = matches!(constraint.kind, ConstraintKind::PrimaryKey { .. });
+    if is_primary && table.kind == RelationKind::PartitionedTable && facts.major() >= set_not_null::NAMED_FROM {
+        " Its columns are then NOT NULL in each partition by itself too: where the key is dropped some day, and NOT NULL \
+         with it, that is to be dropped of the partitions as well."
+    } else {
+        ""
+    }
 }
 
 /// The constraint's final name and the steps: NOT NULL where a primary key needs it, build, attach.

@@ -100,6 +100,7 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         ahead: Vec::new(),
         stands_for: Vec::new(),
         stands_in: None,
+        expects: Vec::new(),
         also: Vec::new(),
         estimate: None,
         on: None,

@@ -208,6 +208,9 @@ pub struct Step {
     /// Rows of a table are written to another one that is to take its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_in: Option<StandsIn>,
+    /// What must hold before anything of the plan has run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expects: Vec<verify::Check>,
 }
 
 /// What an error says of one table is said of the other.
@@ -332,6 +335,7 @@ impl Step {
             Action::Later { plan, .. } => plan.steps.iter().flat_map(Step::texts).collect(),
         };
         texts.extend(self.probe.iter().chain(&self.past).chain(&self.undo).chain(&self.ahead).map(Cow::from));
+        texts.extend(self.expects.iter().map(|check| Cow::from(&check.sql)));
         texts
     }
 
@@ -360,6 +364,7 @@ impl Step {
             ahead: Vec::new(),
             stands_for: Vec::new(),
             stands_in: None,
+            expects: Vec::new(),
         }
     }
 

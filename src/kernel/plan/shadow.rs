@@ -362,6 +362,7 @@ impl Shadow<'_> {
             ahead: Vec::new(),
             stands_for: Vec::new(),
             stands_in: None,
+            expects: Vec::new(),
             also: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! The way back as a plan of its own: what each done step names as its undo, last step first.
 
+use super::verify::{Check, check};
 use super::{Action, Mode, Plan, Step, combine, copy, quote, shadow};
 use crate::kernel::sql::read::read;
 use crate::kernel::sql::statement::{Change, LockMode, Statement};
@@ -34,6 +35,43 @@ pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
         verify: Vec::new(),
         steps,
     })
+}
+
+/// With what must be so for it to take back what was done, and nothing else: under the names of the relations, with their
+/// schemas, stands nothing but what had them. Of what is there only `in_part` some may have been taken back before.
+#[must_use]
+pub fn bound_to<'a>(mut plan: Plan, relations: impl Iterator<Item = (u32, &'a str)>, in_part: bool) -> Plan {
+    if in_part {
+        let found: Vec<_> = plan.steps.iter_mut().flat_map(|step| std::mem::take(&mut step.expects)).collect();
+        let any: Vec<String> = found.iter().map(|check| format!("({})", check.sql)).collect();
+        if let (Some(first), false) = (plan.steps.first_mut(), any.is_empty()) {
+            let names: Vec<String> = found.into_iter().map(|check| check.name).collect();
+            first.expects = vec![check(names.join(", or "), format!("SELECT {}", any.join(" OR ")))];
+        }
+    }
+    if let Some(first) = plan.steps.first_mut() {
+        first.expects.splice(0..0, relations.map(|(oid, name)| itself(oid, name)));
+    }
+    plan
+}
+
+/// No other relation has its name. A view may stand in for a table that was renamed.
+fn itself(oid: u32, name: &str) -> Check {
+    let sql = format!(
+        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+         ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE pg_catalog.concat(n.nspname, '.', c.relname) \
+         OPERATOR(pg_catalog.=) {} AND c.oid OPERATOR(pg_catalog.<>) {oid}::pg_catalog.oid \
+         AND c.relkind OPERATOR(pg_catalog.<>) 'v'::pg_catalog.\"char\")",
+        quote::literal(name)
+    );
+    check(format!("{name} is still the relation that was changed"), sql)
+}
+
+/// What the step did is there, or what a later one made of it.
+fn found(step: &Step) -> Option<Check> {
+    let queries = std::iter::once(step.probe.as_ref()?).chain(&step.past);
+    let any: Vec<String> = queries.map(|sql| format!("coalesce(({sql}), false)")).collect();
+    Some(check(format!("what \"{}\" did is there under its name", step.name), format!("SELECT {}", any.join(" OR "))))
 }
 
 /// What a step has done that no way back is known for: brief as it was asked for. Others without one have only read,
@@ -118,6 +156,7 @@ fn back(step: &Step) -> Vec<Step> {
         undo: Vec::new(),
         reworded: None,
         estimate: None,
+        expects: found(step).into_iter().collect(),
         ..step.clone()
     };
     let back = concurrent.and_then(|sql| again(sql, &back)).unwrap_or(back);
@@ -195,6 +234,16 @@ mod tests {
         );
         assert!(matches!(back.steps[0].action, Action::Sql { mode: Mode::NoTransaction, .. }));
         assert_eq!(back.steps[2].probe.as_deref(), Some("SELECT NOT coalesce((SELECT true), false)"));
+        let expected: Vec<&str> =
+            back.steps.iter().flat_map(|step| &step.expects).map(|one| one.name.as_str()).collect();
+        assert_eq!(expected, ["d", "b", "a"].map(|name| format!("what \"{name}\" did is there under its name")));
+        let bound = |in_part| bound_to(back.clone(), [(7, "public.t")].into_iter(), in_part);
+        assert_eq!(bound(false).steps[0].expects[0].name, "public.t is still the relation that was changed");
+        assert_eq!(bound(false).steps[2].expects.len(), 1);
+        // Some is gone already.
+        let some = bound(true);
+        assert_eq!((some.steps[0].expects.len(), some.steps[2].expects.len()), (2, 0));
+        some.reads_back().unwrap();
         back.reads_back().unwrap();
         assert_eq!(back.summary, "what was done is taken back: undo d, undo b, undo a");
         assert_eq!(plan(&forth, &[2]), None);

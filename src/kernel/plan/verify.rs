@@ -115,7 +115,8 @@ fn of_steps(plan: &Plan) -> Vec<Check> {
     .collect()
 }
 
-fn check(name: String, sql: String) -> Check {
+/// A query that must be true.
+pub(super) fn check(name: String, sql: String) -> Check {
     Check { name, sql, past: None, uses: None }
 }
 

@@ -25,6 +25,7 @@ fn plan_for_test() -> Plan {
         ahead: Vec::new(),
         stands_for: Vec::new(),
         stands_in: None,
+        expects: Vec::new(),
         also: Vec::new(),
         estimate: None,
         on: None,
@@ -77,6 +78,8 @@ fn relation_for_test() -> RelationFacts {
         partition_of: None,
         reacts: crate::kernel::facts::Reactions::default(),
         populated: false,
+        tablespace: None,
+        access_method: None,
     }
 }
 

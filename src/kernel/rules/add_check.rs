@@ -23,14 +23,17 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, AlterKind::AddConstraint(constraint))) = subject.alter() else { return Vec::new() };
-    let ConstraintKind::Check { .. } = constraint.kind else { return Vec::new() };
+    let ConstraintKind::Check { no_inherit } = constraint.kind else { return Vec::new() };
     if constraint.not_valid || constraint.not_enforced {
         return Vec::new();
     }
     let Some(target) = subject.shared(&alter.relation).filter(|target| !target.is_empty()) else { return Vec::new() };
     let message = format!("ADD CHECK reads all of {} while nobody may use it", target.described());
     let plan = match target.facts {
-        Some(_) if alter.only => Err("ONLY does not go with constraints that children inherit"),
+        // Of those that children do not inherit it says nothing.
+        Some(table) if alter.only && !no_inherit && table.has_children => {
+            Err("ONLY does not go with constraints that children inherit")
+        }
         Some(table) => add_constraint::plan(table, constraint, &mut subject.names.borrow_mut()).ok_or("of its kind"),
         None => Err(UNKNOWN),
     };

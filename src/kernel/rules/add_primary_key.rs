@@ -16,7 +16,7 @@ pub const RULE: Rule = Rule {
         what: "ADD PRIMARY KEY that is not made of an index which exists already, or is made of columns that may be null.",
         why: "The table is locked ACCESS EXCLUSIVE until its rows are sorted: nobody can read or write.",
         instead: "CREATE UNIQUE INDEX CONCURRENTLY under the constraint’s name, then ADD CONSTRAINT … PRIMARY KEY USING INDEX. Make its columns NOT NULL first by way of a validated CHECK. In place of another: DROP CONSTRAINT of that one in the same ALTER TABLE, after the foreign keys that reference it.",
-        versions: "All supported versions. On the parent of partitions: ALTER TABLE ONLY … ADD PRIMARY KEY, then the same for each partition, and ALTER INDEX … ATTACH PARTITION.",
+        versions: "All supported versions. On the parent of partitions: ALTER TABLE ONLY … ADD PRIMARY KEY, then the same for each partition, and ALTER INDEX … ATTACH PARTITION. From 18 that way leaves the key's columns NOT NULL in each partition by itself too (conislocal), not only by the parent's: after a DROP CONSTRAINT of the key and a DROP NOT NULL of the parent, DROP NOT NULL of each partition.",
         undo: "DROP CONSTRAINT, for a moment; its index goes with it. A swapped one is swapped back, with the old key’s index built again. The columns stay NOT NULL: that is DROP NOT NULL for each. Half-way only an index is there: DROP INDEX CONCURRENTLY.",
     },
     check,

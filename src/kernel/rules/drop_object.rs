@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Hold,
     doc: Doc {
-        what: "DROP of anything but tables, columns, indexes, schemas and databases; DROP CONSTRAINT, ALTER CONSTRAINT … NOT ENFORCED.",
+        what: "DROP of anything but tables, columns, indexes, schemas and databases, unless nothing is there that has the name; DROP CONSTRAINT, ALTER CONSTRAINT … NOT ENFORCED.",
         why: "Whatever still names it fails, and a constraint that is gone lets wrong rows in.",
         instead: "Stop using it first. To replace a function or a view, CREATE OR REPLACE it.",
         versions: "All supported versions; NOT ENFORCED from 18.",
@@ -69,16 +69,19 @@ fn dropped(subject: &Subject<'_>, drop: &crate::kernel::sql::statement::Drop) ->
         | DropKind::Database
         | DropKind::ForeignTable => return Vec::new(),
     };
+    if subject.does_nothing() {
+        return Vec::new();
+    }
     let also = if drop.cascade { ", and whatever depends on it" } else { "" };
     if drop.relations.is_empty() {
         return vec![Hazard::plain(format!("{what} {} is gone{also}", drop.objects.join(", ")))];
     }
-    drop.relations
-        .iter()
-        .filter_map(|name| subject.shared(name))
-        .map(|target| {
-            let message = format!("{what} {} is gone{also}", target.name.written());
-            Hazard::loss(&target, LockMode::AccessExclusive, message)
-        })
-        .collect()
+    let on_table = matches!(drop.kind, DropKind::Other(_));
+    let targets = drop.relations.iter().enumerate().filter_map(|(at, name)| Some((at, subject.shared(name)?)));
+    let hazards = targets.map(|(at, target)| {
+        let table = target.name.written();
+        let gone = drop.bare.get(at).filter(|_| on_table).map_or(table.clone(), |name| format!("{name} of {table}"));
+        Hazard::loss(&target, LockMode::AccessExclusive, format!("{what} {gone} is gone{also}"))
+    });
+    hazards.collect()
 }

@@ -21,6 +21,9 @@ pub struct Locked {
 #[must_use]
 pub fn taken(subject: &Subject<'_>) -> Vec<Locked> {
     let mut all = All(Vec::new());
+    if subject.does_nothing() {
+        return all.0;
+    }
     for (name, mode) in locks(subject.change) {
         let Some(target) = subject.shared(name) else { continue };
         // Nobody reads a type.
@@ -245,7 +248,7 @@ pub fn locks(change: &Change) -> Vec<(&RelationName, LockMode)> {
         Change::CreateRule { relation } => vec![(relation, LockMode::AccessExclusive)],
         Change::RestartSequence { relation } => vec![(relation, LockMode::ShareRowExclusive)],
         Change::Publication(publication) => {
-            publication.relations.iter().map(|name| (name, LockMode::ShareUpdateExclusive)).collect()
+            publication.tables.iter().map(|one| (&one.relation, LockMode::ShareUpdateExclusive)).collect()
         }
         Change::Privilege(privilege) => {
             privilege.relation.iter().map(|name| (name, LockMode::AccessExclusive)).collect()

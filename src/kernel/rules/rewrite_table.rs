@@ -5,7 +5,7 @@ use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::{Persistence, RelationKind};
 use crate::kernel::plan::copy::Anew;
-use crate::kernel::plan::{Plan, compact, quote, reindex};
+use crate::kernel::plan::{Plan, compact, quote, reindex, tag};
 use crate::kernel::sql::statement::{
     AlterKind, AlterObject, Change, LockMode, Reindex, ReindexOf, RelationName, Shrinks,
 };
@@ -38,7 +38,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         _ => return Vec::new(),
     };
     let Some(target) = subject.shared(name).filter(|target| !target.is_empty()) else { return Vec::new() };
-    if only_notes(command, &target) {
+    if only_notes(command, to, &target) {
         return Vec::new();
     }
     let mut message = format!("{command} writes {} anew while nobody may use it", target.described());
@@ -61,13 +61,14 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 }
 
 /// What is so already, and what a table without rows of its own only hands on to later partitions.
-fn only_notes(command: &str, target: &Target<'_>) -> bool {
+fn only_notes(command: &str, to: Option<&str>, target: &Target<'_>) -> bool {
     let Some(found) = target.facts else { return false };
     let has_parts = matches!(found.kind, RelationKind::PartitionedTable | RelationKind::PartitionedIndex);
     match command {
         "SET LOGGED" => has_parts || found.persistence == Persistence::Permanent,
         "SET UNLOGGED" => has_parts || found.persistence == Persistence::Unlogged,
-        "SET TABLESPACE" | "SET ACCESS METHOD" => has_parts,
+        "SET TABLESPACE" => has_parts || to.is_some_and(|to| found.tablespace.as_deref() == Some(to)),
+        "SET ACCESS METHOD" => has_parts || to.is_some_and(|to| found.access_method.as_deref() == Some(to)),
         _ => false,
     }
 }
@@ -114,7 +115,7 @@ fn elsewhere(subject: &Subject<'_>, target: &Target<'_>, tablespace: &str) -> Re
          whoever uses the index until it is copied.",
         index.schema, index.name
     );
-    Ok(Plan { summary, ..reindex::plan(index, &asked, subject.facts)? })
+    Ok(Plan { summary, tag: tag::of(subject.change), ..reindex::plan(index, &asked, subject.facts)? })
 }
 
 /// With the form that lets others go on, or why there is none.
@@ -139,5 +140,17 @@ fn in_place(
                 None => hazard,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernel::assess::cases::assessed;
+
+    #[test]
+    fn an_index_that_is_moved_answers_what_was_asked() {
+        let assessment = assessed("ALTER INDEX orders_a_idx SET TABLESPACE fast");
+        let plan = assessment.changes.into_iter().find_map(|change| change.safe).unwrap();
+        assert_eq!((plan.recipe.as_str(), plan.tag.as_str()), ("reindex", "ALTER INDEX"));
     }
 }

@@ -39,6 +39,8 @@ pub struct Earlier {
     moved: bool,
     /// A transaction was begun by them and is open.
     begun: bool,
+    /// Something in them did something.
+    pub changed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -174,6 +176,32 @@ impl<'a> Subject<'a> {
             Some(None) => Known::Missing,
             Some(Some(found)) if found.persistence == Persistence::Temporary || found.new_in_transaction => Known::Own,
             Some(Some(found)) => Known::Exists(found),
+        }
+    }
+
+    /// Whether there is an object of this kind and bare name anywhere; nothing where that is not known.
+    #[must_use]
+    pub fn is_there(&self, kind: &str, name: &str) -> Option<bool> {
+        if self.earlier.blurred || self.earlier.changed { None } else { self.facts.object(kind, name) }
+    }
+
+    /// It drops what is not there, or makes what is there unless it is: nothing is touched.
+    #[must_use]
+    pub fn does_nothing(&self) -> bool {
+        match self.change {
+            Change::Drop(drop) => {
+                let mut named = drop.named().peekable();
+                named.peek().is_some() && named.all(|(kind, name)| self.is_there(kind, name) == Some(false))
+            }
+            // Of an extension nobody has a second one: what is found by its name is it.
+            Change::Opaque(opaque) => {
+                opaque.unless.as_ref().is_some_and(|name| self.is_there("EXTENSION", name) == Some(true))
+            }
+            Change::CreateTable(table) if table.if_not_exists && !table.temporary => {
+                let made_in = table.relation.schema.as_ref().or(self.facts.current_schema.as_ref());
+                matches!(self.known(&table.relation), Known::Exists(found) if made_in == Some(&found.schema))
+            }
+            _ => false,
         }
     }
 

@@ -24,7 +24,7 @@ pub use column::{
 pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
 pub use object::{
     CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, PasswordOf, Privilege, Publication,
-    PublicationEffect, Rename, Setting, Shrinks, TableOutline,
+    PublicationEffect, Published, Rename, Setting, Shrinks, TableOutline,
 };
 pub use write::{Assignment, ByRow, MassWriteKind};
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::kernel::facts::{
     ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Member, PartitionOf, Partitioned, Persistence,
-    Reactions, RelationFacts, RelationKind, TypeFacts, WantedUse,
+    Reactions, RelationFacts, RelationKind, TypeFacts, WantedObject, WantedUse,
 };
 use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
@@ -19,6 +19,7 @@ struct Answer {
     session_role: String,
     database: String,
     search_path: String,
+    current_schema: Option<String>,
     time_zone: String,
     lock_slots: u64,
     /// Absent when nothing was asked for.
@@ -53,6 +54,8 @@ struct Relation {
     partition_of: Option<PartitionOf>,
     reacts: Reactions,
     populated: bool,
+    tablespace: Option<String>,
+    access_method: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +88,7 @@ pub(super) fn facts(asked: &[RelationName], rows: &[Row]) -> Result<Facts, Strin
     facts.session_role = answer.session_role;
     facts.database = answer.database;
     facts.search_path = answer.search_path;
+    facts.current_schema = answer.current_schema;
     facts.time_zone = answer.time_zone;
     facts.lock_slots = answer.lock_slots;
     let found = answer.relations.unwrap_or_default();
@@ -128,6 +132,15 @@ pub(super) fn put_types(facts: &mut Facts, asked: &[TypeName], rows: &[Row]) {
             is_array: is(array),
         };
         facts.put_type(name, of);
+    }
+}
+
+/// One answer for each.
+pub(super) fn put_objects(facts: &mut Facts, asked: &[WantedObject], rows: &[Row]) {
+    for (object, row) in asked.iter().zip(rows) {
+        if let [Some(is_there)] = row.as_slice() {
+            facts.put_object(object, is_there != "f");
+        }
     }
 }
 
@@ -180,6 +193,8 @@ impl Relation {
             partition_of: self.partition_of,
             reacts: distinct(self.reacts),
             populated: self.populated,
+            tablespace: self.tablespace,
+            access_method: self.access_method,
         })
     }
 }

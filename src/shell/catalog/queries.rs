@@ -13,6 +13,7 @@ pub(super) const TYPES: &str = include_str!("types.sql");
 pub(super) const USES: &str = include_str!("uses.sql");
 pub(super) const FACES: &str = include_str!("faces.sql");
 pub(super) const SETTINGS: &str = include_str!("settings.sql");
+pub(super) const OBJECTS: &str = include_str!("objects.sql");
 const WHOLE: &str = include_str!("whole.sql");
 pub(super) const DEFINITIONS: &str = include_str!("definitions.sql");
 
@@ -76,11 +77,11 @@ mod tests {
 
     #[test]
     fn no_query_looks_an_operator_or_type_up_by_its_bare_name() {
-        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES, &whole(), DEFINITIONS] {
+        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES, SETTINGS, OBJECTS, &whole(), DEFINITIONS] {
             let code: String =
                 sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
             let mut bare = code.clone();
-            for operator in ["=", "<>", "<=", "<", ">=", ">", "+", "-", "*", "/", "||"] {
+            for operator in ["@>", "<@", "=", "<>", "<=", "<", ">=", ">", "+", "-", "*", "/", "||"] {
                 bare = bare.replace(&format!("OPERATOR(pg_catalog.{operator})"), "");
             }
             // Literals and array forms hold none of these either.

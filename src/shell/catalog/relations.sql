@@ -56,6 +56,7 @@ SELECT pg_catalog.json_build_object(
   'server_version', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
   'encoding', pg_catalog.getdatabaseencoding(), 'current_role', current_user, 'session_role', session_user,
   'database', pg_catalog.current_database(), 'search_path', pg_catalog.current_setting('search_path'),
+  'current_schema', pg_catalog.current_schema(),
   'time_zone', pg_catalog.current_setting('TimeZone'),
   'lock_slots', pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 OPERATOR(pg_catalog.*)
     (pg_catalog.current_setting('max_connections')::pg_catalog.int8 OPERATOR(pg_catalog.+)
@@ -89,26 +90,46 @@ SELECT pg_catalog.json_build_object(
                   AS writer) w)
           END),
     'populated', c.relispopulated,
+    'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s, pg_catalog.pg_database d
+      WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+        AND s.oid OPERATOR(pg_catalog.=) CASE WHEN c.reltablespace OPERATOR(pg_catalog.=) 0::pg_catalog.oid
+          THEN d.dattablespace ELSE c.reltablespace END),
+    'access_method', (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid OPERATOR(pg_catalog.=) c.relam),
     -- Bits of tgtype (pg_trigger.h): 0 row, 2 insert, 3 delete, 4 update.
     'reacts', pg_catalog.json_build_object(
       'hides_rows', EXISTS (SELECT FROM tree b JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) b.oid
         WHERE b.root OPERATOR(pg_catalog.=) c.oid AND t.relrowsecurity AND pg_catalog.row_security_active(t.oid)),
+      -- By its replica identity: without one, with a list of columns that leaves some of it out, or a filter that reads more.
       'refuses_updates', EXISTS (SELECT FROM tree b JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) b.oid
+        CROSS JOIN LATERAL (SELECT pg_catalog.array_agg(a.attname) AS identity FROM pg_catalog.pg_index i
+          JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) t.oid AND a.attnum OPERATOR(pg_catalog.=)
+            ANY (pg_catalog.trim_array(i.indkey::pg_catalog.int2[], i.indnatts::pg_catalog.int4 OPERATOR(pg_catalog.-) i.indnkeyatts))
+          WHERE i.indrelid OPERATOR(pg_catalog.=) t.oid AND i.indisvalid AND CASE
+            WHEN t.relreplident OPERATOR(pg_catalog.=) 'i'::pg_catalog."char" THEN i.indisreplident
+            ELSE i.indisprimary AND t.relreplident OPERATOR(pg_catalog.=) 'd'::pg_catalog."char" END) k
+        CROSS JOIN LATERAL (SELECT t.relreplident OPERATOR(pg_catalog.=) 'f'::pg_catalog."char" AS is_row) whole
         WHERE b.root OPERATOR(pg_catalog.=) c.oid AND t.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char"
           AND t.relpersistence OPERATOR(pg_catalog.=) 'p'::pg_catalog."char"
-          AND CASE WHEN t.relreplident OPERATOR(pg_catalog.=) 'f'::pg_catalog."char" THEN false
-            WHEN t.relreplident OPERATOR(pg_catalog.=) 'n'::pg_catalog."char" THEN true
-            ELSE NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) t.oid AND i.indisvalid
-              AND CASE WHEN t.relreplident OPERATOR(pg_catalog.=) 'i'::pg_catalog."char" THEN i.indisreplident
-                ELSE i.indisprimary END) END
-          AND (EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables AND p.pubupdate)
-            OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r
-              JOIN pg_catalog.pg_publication p ON p.oid OPERATOR(pg_catalog.=) r.prpubid
-              WHERE p.pubupdate AND r.prrelid OPERATOR(pg_catalog.=) ANY (ARRAY[t.oid, c.oid]))
+          AND (NOT whole.is_row AND k.identity IS NULL AND (
+            EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables AND p.pubupdate)
             -- FOR TABLES IN SCHEMA, as below; whether it has UPDATEs is not looked at.
             OR EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid OPERATOR(pg_catalog.=) 6237::pg_catalog.oid
               AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid
-              AND d.refobjid OPERATOR(pg_catalog.=) t.relnamespace))),
+              AND d.refobjid OPERATOR(pg_catalog.=) t.relnamespace))
+          OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r
+            JOIN pg_catalog.pg_publication p ON p.oid OPERATOR(pg_catalog.=) r.prpubid
+            -- What 14 does not have is asked of the row as it is there.
+            CROSS JOIN LATERAL (SELECT pg_catalog.array_agg(a.attname) AS columns FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid OPERATOR(pg_catalog.=) r.prrelid AND a.attnum::pg_catalog.text OPERATOR(pg_catalog.=)
+                ANY (SELECT pg_catalog.jsonb_path_query(pg_catalog.to_jsonb(r), '$.prattrs[0 to last]')::pg_catalog.text)) sent
+            CROSS JOIN LATERAL (SELECT pg_catalog.array_agg(a.attname) AS columns FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid OPERATOR(pg_catalog.=) r.prrelid AND a.attnum::pg_catalog.text OPERATOR(pg_catalog.=)
+                ANY (SELECT (pg_catalog.regexp_matches(
+                  pg_catalog.jsonb_extract_path_text(pg_catalog.to_jsonb(r), 'prqual'), ':varattno ([0-9]{1,})', 'g'))[1])) seen
+            WHERE p.pubupdate AND r.prrelid OPERATOR(pg_catalog.=) ANY (ARRAY[t.oid, c.oid])
+              AND CASE WHEN whole.is_row THEN sent.columns IS NOT NULL
+                ELSE k.identity IS NULL OR NOT sent.columns OPERATOR(pg_catalog.@>) k.identity
+                  OR NOT seen.columns OPERATOR(pg_catalog.<@) k.identity END))),
       'rules', c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog."char"[]),
       'update_rules', COALESCE((SELECT pg_catalog.json_agg(r.rulename ORDER BY r.rulename)
         FROM pg_catalog.pg_rewrite r JOIN tree b ON b.oid OPERATOR(pg_catalog.=) r.ev_class

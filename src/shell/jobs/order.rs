@@ -140,6 +140,9 @@ impl Jobs {
         if let (Some(what), false) = (&job.order.plan.undo_loses, may_lose) {
             return Err(OrderError::Loses { id, what: what.clone() });
         }
+        let relations = job.order.tables.iter().map(|table| (table.oid, table.name.as_str()));
+        let in_part = state == StateName::Failed || self.was_undone_in_part(id).await?;
+        let plan = undo::bound_to(plan, relations, in_part);
         let intent = Intent {
             n: 0,
             text: format!("undo of job {id}, asked for by {by}"),
@@ -168,6 +171,16 @@ impl Jobs {
         }
         let attached = self.order(order, door).await?;
         Ok(self.store().job(attached.id).await?.job)
+    }
+
+    async fn was_undone_in_part(&self, id: JobId) -> Result<bool, StoreError> {
+        for undo in self.store().undos_of_job(id).await? {
+            let runs = self.store().journal_of_job(undo.id).await?;
+            if runs.iter().flat_map(|run| &run.steps).any(|step| matches!(step.ended, Some((_, StepOutcome::Done)))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Orders what a job has left for later. Said twice it runs twice, and the second time finds nothing to do.

@@ -1,6 +1,6 @@
 //! Tools whose migrations are programs: how to get their SQL, or, when told to, getting it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::LintError;
@@ -27,7 +27,8 @@ pub(super) fn recognise(path: &Path) -> Option<Elsewhere> {
     if has("alembic.ini") || (has("env.py") && has("versions")) {
         return Some(Elsewhere::Alembic);
     }
-    if has("manage.py") || (has("__init__.py") && any(path, &|name| numbered(name, ".py"))) {
+    let package = has("__init__.py") || path.file_name().is_some_and(|name| name == "migrations");
+    if has("manage.py") || (package && any(path, &|name| numbered(name, ".py"))) {
         return Some(Elsewhere::Django);
     }
     let ruby = |folder: &Path| any(folder, &|name| numbered(name, ".rb"));
@@ -53,8 +54,9 @@ impl Elsewhere {
                  or let it be run with --run-tool"
             ))),
             Self::Django => Err(LintError::new(format!(
-                "{shown}: Django's migrations are Python. Judge the SQL it prints: \
-                 python manage.py sqlmigrate APP NAME | lockkeeper lint -, or let it be run with --run-tool"
+                "{shown}: Django's migrations are Python. Judge the SQL it prints: cd {} && \
+                 python manage.py sqlmigrate APP NAME | lockkeeper lint -, or let it be run with --run-tool",
+                django_project(path).0.display()
             ))),
             Self::Rails => Err(LintError::new(format!(
                 "{shown}: Rails' migrations are Ruby, and Rails prints no SQL without running them. Run them on a \
@@ -69,14 +71,30 @@ fn input(path: String, text: String) -> Input {
     Input { script: Script::new(path, text, Tool::Plain), judged: true }
 }
 
-/// Every migration that is not applied yet, in Django's own order.
+/// Where manage.py is, and the app whose migrations are in the directory, if it is one of those.
+fn django_project(path: &Path) -> (PathBuf, Option<String>) {
+    if path.join("manage.py").exists() {
+        return (path.to_owned(), None);
+    }
+    let absolute = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let project = absolute.ancestors().find(|above| above.join("manage.py").exists());
+    let app = absolute.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    project.map_or_else(|| (path.to_owned(), None), |project| (project.to_owned(), app))
+}
+
+/// Every migration that is not applied yet, of the project or of the app, in Django's own order.
 fn django(path: &Path) -> Result<Vec<Input>, LintError> {
+    let (project, of) = django_project(path);
+    let path = project.as_path();
     let plan = output(path, "python3", &["manage.py", "showmigrations", "--plan"])?;
     let pending = plan.lines().filter_map(|line| line.trim().strip_prefix("[ ]"));
     let mut inputs = Vec::new();
     for migration in pending {
         let migration = migration.split_whitespace().next().unwrap_or_default();
         let Some((app, name)) = migration.split_once('.') else { continue };
+        if of.as_ref().is_some_and(|of| of != app) {
+            continue;
+        }
         let text = output(path, "python3", &["manage.py", "sqlmigrate", app, name])?;
         inputs.push(input(format!("<manage.py sqlmigrate {app} {name}>"), text));
     }

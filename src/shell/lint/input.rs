@@ -17,6 +17,8 @@ pub(super) const STANDARD_INPUT: &str = "-";
 const FILES_MAX: usize = 100_000;
 /// How deep a directory tree is looked through.
 const DEPTH_MAX: usize = 8;
+/// How far above its files Flyway's configuration is looked for: `src/main/resources/db/migration` is in its project.
+const FLYWAY_ABOVE_MAX: usize = 8;
 /// Where projects keep their migrations.
 const USUAL: [&str; 6] =
     ["prisma/migrations", "src/main/resources/db/migration", "db/migrations", "db/migration", "migrations", "sql"];
@@ -101,8 +103,11 @@ fn file(path: &Path, taken: &Taken<'_>) -> Result<Input, LintError> {
 }
 
 fn script(path: &Path, text: String, tool: Tool) -> Script {
-    let alone = tool == Tool::Flyway && flyway_alone(path);
-    let tool = if alone { Tool::FlywayAlone } else { tool };
+    let tool = match tool {
+        Tool::Flyway if flyway_alone(path) => Tool::FlywayAlone,
+        Tool::Flyway if flyway_mixed(path) => Tool::FlywayMixed,
+        tool => tool,
+    };
     Script::new(path.display().to_string(), text, tool)
 }
 
@@ -110,9 +115,23 @@ fn script(path: &Path, text: String, tool: Tool) -> Script {
 fn flyway_alone(path: &Path) -> bool {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".conf");
-    text(Path::new(&beside)).is_ok_and(|conf| {
-        conf.lines().any(|line| line.replace(' ', "").eq_ignore_ascii_case("executeInTransaction=false"))
+    says(Path::new(&beside), "executeInTransaction=false")
+}
+
+/// `flyway.conf` or `flyway.toml` of the project with `mixed=true`.
+fn flyway_mixed(path: &Path) -> bool {
+    let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut above = absolute.ancestors().skip(1).take(FLYWAY_ABOVE_MAX);
+    above.any(|above| {
+        says(&above.join("flyway.conf"), "flyway.mixed=true")
+            || says(&above.join("conf/flyway.conf"), "flyway.mixed=true")
+            || says(&above.join("flyway.toml"), "mixed=true")
     })
+}
+
+/// Whether a file is there and has this line, spaces aside.
+fn says(path: &Path, setting: &str) -> bool {
+    text(path).is_ok_and(|conf| conf.lines().any(|line| line.replace(' ', "").eq_ignore_ascii_case(setting)))
 }
 
 fn is_judged(path: &Path, taken: &Taken<'_>) -> bool {

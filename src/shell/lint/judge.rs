@@ -185,6 +185,7 @@ impl Judge {
                         Statement::Change(Change::Opaque(Opaque {
                             what: format!("EXECUTE {name}, which no file has prepared"),
                             kind: OpaqueKind::Code,
+                            unless: None,
                         }))
                     };
                     parsed.statement = self.prepared.get(name).cloned().unwrap_or_else(unknown);

@@ -77,18 +77,17 @@ impl Script {
             Sends::Text => whole(&blanked),
         };
         let mut wrapped = part.wrapped;
-        if tool == Tool::Flyway && wrapped {
+        if matches!(tool, Tool::Flyway | Tool::FlywayMixed) {
             let refuses = |message: &Message| outline::refuses_block(&message.known.text).is_some();
-            if messages.iter().any(refuses) {
-                // As Flyway does by itself.
-                wrapped = false;
-                if !messages.iter().all(refuses) {
-                    notes.push(
-                        "Flyway runs the file without a transaction, and only with mixed=true: some of its \
-                         statements refuse one"
-                            .to_owned(),
-                    );
-                }
+            let (any, all) = (messages.iter().any(refuses), messages.iter().all(refuses));
+            // As Flyway does by itself.
+            wrapped = !any || (!all && tool == Tool::Flyway);
+            if any && wrapped {
+                notes.push(
+                    "Flyway refuses the file: some of its statements refuse a transaction, others do not. With \
+                     mixed=true it runs all of them without one"
+                        .to_owned(),
+                );
             }
         }
         scan.comments.retain(|comment| !blanked.get(comment.clone()).unwrap_or_default().trim().is_empty());

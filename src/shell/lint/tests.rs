@@ -85,6 +85,15 @@ fn every_tool_has_its_transactions() {
     );
     // As Flyway does by itself.
     check(&[("V1__a.sql", "create index concurrently on orders (a);")], "@", &["V1__a.sql:1:1 pass  t1"]);
+    // It does not start on a file of both kinds, unless it is told to.
+    let both = "create index concurrently on orders (a);\nselect 1;";
+    check(&[("V1__a.sql", both)], "@", &["V1__a.sql:1:1 pass transaction-block t1", "V1__a.sql:2:1 pass  t1"]);
+    check(
+        &[("flyway.conf", "flyway.mixed = true\n"), ("sql/V1__a.sql", both)],
+        "@sql",
+        &["sql/V1__a.sql:1:1 pass  t1", "sql/V1__a.sql:2:1 pass  t2"],
+    );
+    assert!(Project::new(&[("V1__a.sql", both)]).lint("@").unwrap().failed);
     check(&[("m/1/migration.sql", INDEX)], "@m", &["m/1/migration.sql:1:1 rewrite create-index t1"]);
     check(
         &[("prisma/migrations/1/migration.sql", TWO)],
@@ -202,6 +211,9 @@ fn what_cannot_be_judged_is_said() {
     assert!(error(&[("readme.md", "")], "@").contains("has no .sql file"));
     assert!(error(&[("alembic.ini", ""), ("versions/1.py", "")], "@").contains("alembic upgrade --sql head"));
     assert!(error(&[("manage.py", "")], "@").contains("sqlmigrate"));
+    let app = [("manage.py", ""), ("app/migrations/0001_initial.py", "")];
+    let told = error(&app, "@app/migrations");
+    assert!(told.contains("sqlmigrate") && !told.contains("app/migrations &&"), "{told}");
     assert!(error(&[("db/migrate/1_a.rb", "")], "@").contains("Ruby"));
     assert!(error(&[("a.sql", "")], "@a.sql --policy nosuch").contains("there are defer, observe, standard, strict"));
     assert!(error(&[("a.sql", "")], "@a.sql --target nosuch").contains("the configuration has default"));

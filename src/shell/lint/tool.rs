@@ -13,6 +13,9 @@ pub(super) enum Tool {
     /// Flyway with `executeInTransaction=false` beside the file.
     #[value(skip)]
     FlywayAlone,
+    /// Flyway with `mixed=true`.
+    #[value(skip)]
+    FlywayMixed,
     Prisma,
     Sqlx,
     Goose,
@@ -43,7 +46,7 @@ impl Tool {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Plain => "a plain script",
-            Self::Flyway | Self::FlywayAlone => "Flyway",
+            Self::Flyway | Self::FlywayAlone | Self::FlywayMixed => "Flyway",
             Self::Prisma => "Prisma",
             Self::Sqlx => "sqlx",
             Self::Goose => "goose",
@@ -56,7 +59,7 @@ impl Tool {
     pub(super) fn way_out(self) -> &'static str {
         match self {
             Self::Plain => "take it out of BEGIN … COMMIT (Alembic: autocommit_block(); Django: atomic = False)",
-            Self::Flyway | Self::FlywayAlone => {
+            Self::Flyway | Self::FlywayAlone | Self::FlywayMixed => {
                 "put it into a file of its own, with executeInTransaction=false in a .conf file beside it"
             }
             Self::Prisma | Self::GolangMigrate => "put it into a migration of its own, alone in its file",
@@ -68,7 +71,7 @@ impl Tool {
 
     pub(super) fn sends(self) -> Sends {
         match self {
-            Self::Plain | Self::Flyway | Self::FlywayAlone | Self::Goose => Sends::Statements,
+            Self::Plain | Self::Flyway | Self::FlywayAlone | Self::FlywayMixed | Self::Goose => Sends::Statements,
             Self::Prisma | Self::Sqlx | Self::GolangMigrate | Self::Dbmate => Sends::Text,
         }
     }
@@ -78,7 +81,7 @@ impl Tool {
         let all = |wrapped| Part { text: text.to_owned(), wrapped, notes: Vec::new() };
         match self {
             Self::Plain | Self::Prisma | Self::GolangMigrate | Self::FlywayAlone => all(false),
-            Self::Flyway => all(true),
+            Self::Flyway | Self::FlywayMixed => all(true),
             Self::Sqlx => all(!text.starts_with("-- no-transaction")),
             Self::Goose => marked(text, "-- +goose", ("Up", "Down"), "NO TRANSACTION"),
             Self::Dbmate => marked(text, "-- migrate:", ("up", "down"), "transaction:false"),
@@ -186,7 +189,7 @@ fn trimmed(mut numbers: Vec<u64>) -> Vec<u64> {
 /// The files of one directory in the order their tool runs them. What takes migrations back is left out.
 pub(super) fn in_order(tool: Tool, mut names: Vec<String>) -> Vec<String> {
     match tool {
-        Tool::Flyway | Tool::FlywayAlone => {
+        Tool::Flyway | Tool::FlywayAlone | Tool::FlywayMixed => {
             let mut files: Vec<(Flyway, String)> =
                 names.into_iter().filter_map(|name| Some((flyway(base(&name))?, name))).collect();
             files.retain(|(of, _)| !matches!(of, Flyway::Undo(_)));

@@ -51,7 +51,8 @@ impl Session {
         if taken.path == Path::Execute && self.relay.is_portal_done(taken.portal()) {
             let name = String::from_utf8_lossy(taken.portal());
             let reply = Reply::error("55000", format!("portal \"{name}\" cannot be run"));
-            return self.refuse(&taken, reply, &[]).await;
+            self.refuse(taken, reply, &[]).await?;
+            return Ok(None);
         }
         if self.has_altered() {
             self.tell_definitions().await?;

@@ -130,6 +130,16 @@ impl Store {
         .await
     }
 
+    /// The jobs that were to take this one back.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn undos_of_job(&self, id: JobId) -> Result<Vec<Job>, StoreError> {
+        let sql = "SELECT body, progress FROM jobs WHERE id > ?1 AND body ->> '$.order.undo_of' = ?1 ORDER BY id";
+        self.run(move |connection| Ok(select(connection, sql, [id.0])?.into_iter().map(|seen| seen.job).collect()))
+            .await
+    }
+
     /// The last job of a ticket.
     ///
     /// # Errors

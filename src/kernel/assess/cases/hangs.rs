@@ -1,6 +1,7 @@
 //! What would be found to hang on a column of the cases' tables.
 
-use crate::kernel::facts::{CastFacts, ColumnUse, Facts, Reactions, RelationFacts, Trigger, WantedUse};
+use crate::kernel::facts::{CastFacts, ColumnUse, Facts, Reactions, RelationFacts, TableSettings, Trigger, WantedUse};
+use crate::kernel::sql::statement::RelationName;
 
 /// What hangs on a column of [`super::catalog`]'s tables; `seen` is in a view, `watched` tables have a trigger, and
 /// strings become nothing else without USING.
@@ -39,4 +40,12 @@ pub(super) fn touched(table: RelationFacts) -> RelationFacts {
         trigger("touch", (false, true), &[]),
     ];
     RelationFacts { reacts: Reactions { triggers, ..Reactions::default() }, ..table }
+}
+
+/// What tells their rows apart where it is not the primary key.
+pub(super) fn put_settings(facts: &mut Facts) {
+    for (table, replica_identity) in [("watched", 'f'), ("touched", 'n')] {
+        let settings = TableSettings { replica_identity, ..TableSettings::default() };
+        facts.put_settings(&RelationName { schema: None, name: table.to_owned() }, settings);
+    }
 }

@@ -59,7 +59,7 @@ fn index() -> String {
     }
     page.push_str(
         "\n## Facts of the examples\n\nPostgreSQL 15 unless another version is named. `orders`, `customers`, `keyless`,\n\
-        `touched` (with triggers) and `watched` have 5 million rows in 1 GB, `small` 100, `empty` none; `parts` and `ranges` are partitioned; `temporary` is\n\
+        `touched` (with triggers, and REPLICA IDENTITY NOTHING) and `watched` (with REPLICA IDENTITY FULL) have 5 million rows in 1 GB, `small` 100, `empty` none; `parts` and `ranges` are partitioned; `temporary` is\n\
         a temporary table, `fresh` was made by the open transaction.\n",
     );
     page

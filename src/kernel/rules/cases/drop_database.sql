@@ -2,3 +2,5 @@
 DROP DATABASE shop;
 -- good
 CREATE SCHEMA shop;
+-- good
+DROP DATABASE IF EXISTS nosuch;

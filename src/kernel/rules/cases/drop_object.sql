@@ -16,3 +16,17 @@ DROP VIEW IF EXISTS nowhere;
 ALTER DOMAIN positive DROP CONSTRAINT positive_check;
 -- bad
 ALTER TABLE orders ALTER CONSTRAINT c_filled NOT ENFORCED;
+-- bad
+DROP TRIGGER touch_them ON orders;
+-- bad
+DROP CAST (integer AS text);
+-- bad
+DROP TYPE IF EXISTS nosuch, mood;
+-- bad
+CREATE TYPE nosuch AS ENUM ('a'); DROP TYPE nosuch;
+-- good
+DROP TRIGGER IF EXISTS nosuch ON orders;
+-- good
+DROP TYPE IF EXISTS nosuch; DROP POLICY IF EXISTS nosuch ON orders;
+-- good
+DROP FUNCTION shop.nosuch(int);

@@ -2,3 +2,5 @@
 DROP SCHEMA shop CASCADE;
 -- good
 CREATE SCHEMA shop;
+-- good
+DROP SCHEMA IF EXISTS nosuch CASCADE;

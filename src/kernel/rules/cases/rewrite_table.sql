@@ -38,3 +38,9 @@ ALTER TABLE parts SET TABLESPACE fast;
 ALTER TABLE parts SET ACCESS METHOD heap;
 -- bad
 ALTER INDEX orders_pkey SET TABLESPACE "Fast One";
+-- good
+ALTER TABLE orders SET TABLESPACE pg_default;
+-- good
+ALTER INDEX orders_pkey SET TABLESPACE pg_default;
+-- good
+ALTER TABLE orders SET ACCESS METHOD heap;

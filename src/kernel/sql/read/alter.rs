@@ -34,6 +34,10 @@ pub(super) fn table(statement: &nodes::AlterTableStmt, found: &mut Found) -> Res
         let kind = match object {
             // It goes on to tables of the type, which nothing here names.
             AlterObject::Type if command.behavior == DropBehavior::DROP_CASCADE => row_type(command),
+            // Where a table has the type, the server refuses it.
+            AlterObject::Type if command.subtype == At::AT_AlterColumnType => {
+                AlterKind::BriefLock { command: "ALTER ATTRIBUTE", lock: LockMode::AccessExclusive }
+            }
             _ => kind(command)?,
         };
         actions.push(AlterAction { kind, sql, named: named(command), names_table });

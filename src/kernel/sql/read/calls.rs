@@ -95,7 +95,7 @@ pub(super) fn judge(call: &nodes::FuncCall) -> Option<Statement> {
 }
 
 fn opaque_call(what: String) -> Statement {
-    Statement::Change(Change::Opaque(Opaque { what, kind: OpaqueKind::Function }))
+    Statement::Change(Change::Opaque(Opaque { what, kind: OpaqueKind::Function, unless: None }))
 }
 
 fn set_config(call: &nodes::FuncCall) -> Option<Statement> {

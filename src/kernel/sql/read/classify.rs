@@ -6,7 +6,7 @@ use pg_raw_parse::{Node, nodes};
 
 use super::super::statement::{Change, Opaque, OpaqueKind, Privilege, Statement, TransactionControl};
 use super::objects::{self, relation};
-use super::{Unreadable, alter, calls, create, database, index, settings, walk};
+use super::{Unreadable, alter, calls, create, database, index, publication, settings, walk};
 
 /// What was found in one statement so far. Nothing found means ordinary.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Found {
     }
 
     pub(super) fn opaque(&mut self, what: impl Into<String>, kind: OpaqueKind) {
-        self.add(Change::Opaque(Opaque { what: what.into(), kind }));
+        self.add(Change::Opaque(Opaque { what: what.into(), kind, unless: None }));
     }
 
     pub(super) fn into_statements(self) -> Vec<Statement> {
@@ -328,7 +328,11 @@ fn policy_of(command: &'static str, table: Option<&nodes::RangeVar>, found: &mut
 fn server(node: Node<'_>, found: &mut Found) -> bool {
     let (what, kind) = match node {
         Node::CreateExtensionStmt(extension) => {
-            (format!("CREATE EXTENSION {}", extension.extname().unwrap_or_default()), OpaqueKind::Code)
+            let name = extension.extname().unwrap_or_default();
+            let unless = extension.if_not_exists.then(|| name.to_owned());
+            let what = format!("CREATE EXTENSION {name}");
+            found.add(Change::Opaque(Opaque { what, kind: OpaqueKind::Code, unless }));
+            return true;
         }
         Node::AlterExtensionStmt(extension) => {
             (format!("ALTER EXTENSION {}", extension.extname().unwrap_or_default()), OpaqueKind::Code)
@@ -380,7 +384,8 @@ pub(super) fn by_words(text: &str, statements: &mut [Statement]) {
     let mut words = text.split_ascii_whitespace();
     if ["create", "foreign", "table"].iter().all(|one| words.next().is_some_and(|word| word.eq_ignore_ascii_case(one)))
     {
-        *change = Change::Opaque(Opaque { what: "CREATE FOREIGN TABLE".to_owned(), kind: OpaqueKind::Server });
+        *change =
+            Change::Opaque(Opaque { what: "CREATE FOREIGN TABLE".to_owned(), kind: OpaqueKind::Server, unless: None });
     }
 }
 
@@ -417,8 +422,8 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
             let whole = depends.object_type != ObjectType::OBJECT_TRIGGER;
             found.brief("ALTER … DEPENDS ON EXTENSION", depends.relation().filter(|_| whole));
         }
-        Node::CreatePublicationStmt(publication) => objects::create_publication(publication, found),
-        Node::AlterPublicationStmt(publication) => objects::alter_publication(publication, found),
+        Node::CreatePublicationStmt(publication) => publication::create(publication, found)?,
+        Node::AlterPublicationStmt(publication) => publication::alter(publication, found)?,
         Node::CreatedbStmt(create) => objects::create_database(create, found),
         Node::AlterDatabaseStmt(change) => database::alter(change, found),
         Node::AlterDatabaseRefreshCollStmt(refresh) => database::refresh_collation(refresh, found),

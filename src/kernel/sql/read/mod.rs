@@ -21,6 +21,7 @@ pub mod mistake;
 mod objects;
 pub mod outline;
 mod predicate;
+mod publication;
 mod redact;
 pub mod renamed;
 mod settings;

@@ -1,11 +1,9 @@
 //! Names and the small statements about whole objects: DROP, TRUNCATE, RENAME, LOCK, VACUUM, REINDEX.
 
-use pg_raw_parse::raw::{AlterPublicationAction, DropBehavior, ObjectType, ReindexObjectType};
+use pg_raw_parse::raw::{DropBehavior, ObjectType, ReindexObjectType};
 use pg_raw_parse::{ConstValue, Node, list::NodeList, nodes};
 
-use super::super::statement::{
-    Change, Drop, DropKind, LockMode, Publication, PublicationEffect, Reindex, ReindexOf, RelationName, Rename, Shrinks,
-};
+use super::super::statement::{Change, Drop, DropKind, LockMode, Reindex, ReindexOf, RelationName, Rename, Shrinks};
 use super::super::write::quote_ident;
 use super::Unreadable;
 use super::classify::{Found, expression};
@@ -84,6 +82,9 @@ pub(super) fn role_names(roles: &NodeList) -> Vec<String> {
 /// How an object of a DROP or COMMENT is written.
 fn object_name(object: Node<'_>) -> String {
     match object {
+        Node::NodeList(names) if names.iter().any(|name| matches!(name, Node::TypeName(_))) => {
+            names.iter().map(object_name).collect::<Vec<_>>().join(" AS ")
+        }
         Node::NodeList(names) => dotted(names),
         Node::String(name) => name.sval().unwrap_or_default().to_owned(),
         Node::TypeName(name) => name.names().iter().filter_map(nodes::String::sval).collect::<Vec<_>>().join("."),
@@ -91,6 +92,18 @@ fn object_name(object: Node<'_>) -> String {
         Node::RangeVar(range) => relation(range).name,
         _ => String::new(),
     }
+}
+
+/// The last part of each name; none if one of them has no such part.
+fn bare_names(objects: &NodeList) -> Vec<String> {
+    let bare = objects.iter().map(|object| match object {
+        Node::NodeList(names) => last_name(names),
+        Node::String(name) => name.sval(),
+        Node::TypeName(name) => name.names().iter().filter_map(nodes::String::sval).next_back(),
+        Node::ObjectWithArgs(object) => last_name(object.objname()),
+        _ => None,
+    });
+    bare.map(|name| name.map(str::to_owned)).collect::<Option<_>>().unwrap_or_default()
 }
 
 pub(super) fn drop(statement: &nodes::DropStmt, found: &mut Found) {
@@ -121,6 +134,7 @@ pub(super) fn drop(statement: &nodes::DropStmt, found: &mut Found) {
     found.add(Change::Drop(Drop {
         kind,
         objects: statement.objects().iter().map(object_name).collect(),
+        bare: bare_names(statement.objects()),
         relations,
         if_exists: statement.missing_ok,
         cascade: statement.behavior == DropBehavior::DROP_CASCADE,
@@ -155,6 +169,7 @@ fn owning_table(statement: &nodes::DropStmt) -> Vec<RelationName> {
 pub(super) fn drop_named(kind: &'static str, objects: Vec<String>, if_exists: bool, found: &mut Found) {
     found.add(Change::Drop(Drop {
         kind: DropKind::Other(kind),
+        bare: objects.clone(),
         objects,
         relations: Vec::new(),
         if_exists,
@@ -180,6 +195,7 @@ pub(super) fn drop_database(statement: &nodes::DropdbStmt, found: &mut Found) {
     found.add(Change::Drop(Drop {
         kind: DropKind::Database,
         objects: statement.dbname().map(str::to_owned).into_iter().collect(),
+        bare: statement.dbname().map(str::to_owned).into_iter().collect(),
         relations: Vec::new(),
         if_exists: statement.missing_ok,
         cascade: false,
@@ -333,40 +349,6 @@ pub(super) fn alter_sequence(statement: &nodes::AlterSeqStmt, found: &mut Found)
         }
         on => found.brief("ALTER SEQUENCE", on),
     }
-}
-
-/// The tables a publication names, and whether it reaches further.
-fn published(list: &NodeList) -> (Vec<RelationName>, bool) {
-    let mut relations = Vec::new();
-    let mut more = false;
-    for node in list {
-        let table = match node {
-            Node::PublicationObjSpec(spec) => spec.pubtable().and_then(nodes::PublicationTable::relation),
-            _ => None,
-        };
-        match table {
-            Some(table) => relations.push(relation(table)),
-            None => more = true,
-        }
-    }
-    (relations, more)
-}
-
-pub(super) fn create_publication(statement: &nodes::CreatePublicationStmt, found: &mut Found) {
-    let (relations, more) = published(statement.pubobjects());
-    let effect = if more || statement.for_all_tables { PublicationEffect::AddsMore } else { PublicationEffect::Adds };
-    found.add(Change::Publication(Publication { command: "CREATE PUBLICATION", relations, effect }));
-}
-
-pub(super) fn alter_publication(statement: &nodes::AlterPublicationStmt, found: &mut Found) {
-    let (relations, more) = published(statement.pubobjects());
-    let adds = statement.action == AlterPublicationAction::AP_AddObjects && statement.options().is_empty();
-    let effect = match (adds, more) {
-        (true, false) => PublicationEffect::Adds,
-        (true, true) => PublicationEffect::AddsMore,
-        (false, _) => PublicationEffect::Removes,
-    };
-    found.add(Change::Publication(Publication { command: "ALTER PUBLICATION", relations, effect }));
 }
 
 pub(super) fn alter_enum(statement: &nodes::AlterEnumStmt, found: &mut Found) {

@@ -238,6 +238,6 @@ pub(super) fn written(relation: Option<&pg_raw_parse::nodes::RangeVar>, command:
     };
     if system {
         let what = format!("{command} {}", name.name);
-        found.add(Change::Opaque(Opaque { what, kind: OpaqueKind::Server }));
+        found.add(Change::Opaque(Opaque { what, kind: OpaqueKind::Server, unless: None }));
     }
 }

@@ -44,10 +44,31 @@ pub struct Drop {
     pub kind: DropKind,
     /// Dotted names as written; for relations also in `relations`.
     pub objects: Vec<String>,
+    /// The last parts of their names. None, where there is more to a name: of a cast, say.
+    pub bare: Vec<String>,
+    /// Those named, or the tables that what is named is on.
     pub relations: Vec<RelationName>,
     pub if_exists: bool,
     pub cascade: bool,
     pub concurrently: bool,
+}
+
+impl Drop {
+    /// Each object's kind and bare name, where that is all there is to it.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let kind = match self.kind {
+            DropKind::Schema => "SCHEMA",
+            DropKind::Database => "DATABASE",
+            DropKind::Other(kind) => kind,
+            DropKind::Table
+            | DropKind::Index
+            | DropKind::View
+            | DropKind::MaterializedView
+            | DropKind::Sequence
+            | DropKind::ForeignTable => "",
+        };
+        self.bare.iter().map(move |name| (kind, name))
+    }
 }
 
 /// What is dropped.
@@ -117,8 +138,20 @@ pub enum PasswordOf {
 pub struct Publication {
     pub command: &'static str,
     /// Tables named in it.
-    pub relations: Vec<RelationName>,
+    pub tables: Vec<Published>,
     pub effect: PublicationEffect,
+    /// UPDATEs or DELETEs may be sent too, which tell by the replica identity which row they are about.
+    pub old_rows: bool,
+}
+
+/// A table that is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    pub relation: RelationName,
+    /// Only these columns of it; all where there are none.
+    pub columns: Vec<String>,
+    /// What its filter reads.
+    pub filter: Vec<String>,
 }
 
 /// What becomes of what subscribers get.
@@ -145,6 +178,8 @@ pub struct Opaque {
     /// `DO`, `CALL`, `COPY … PROGRAM`, `dblink_exec()`, …
     pub what: String,
     pub kind: OpaqueKind,
+    /// Nothing runs where this extension is there.
+    pub unless: Option<String>,
 }
 
 /// How far it reaches.

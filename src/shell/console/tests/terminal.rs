@@ -48,6 +48,7 @@ fn hostile_request() -> Request {
         ahead: Vec::new(),
         stands_for: Vec::new(),
         stands_in: None,
+        expects: Vec::new(),
         also: Vec::new(),
         estimate: None,
         on: None,

@@ -37,6 +37,19 @@ async fn jobs_come_in_pages() {
 }
 
 #[tokio::test]
+async fn the_undos_of_a_job_are_found() {
+    let (_directory, store) = store_for_test().await;
+    let undo = Order { undo_of: Some(JobId(1)), ..ordered("b", None) };
+    for order in [ordered("a", None), undo, ordered("c", None)] {
+        store.job_order(order, Door::Session, NOW).await.expect("orders");
+    }
+    for (of, found) in [(1, vec![2]), (2, vec![])] {
+        let undos = store.undos_of_job(JobId(of)).await.expect("reads");
+        assert_eq!(undos.iter().map(|job| job.id.0).collect::<Vec<_>>(), found);
+    }
+}
+
+#[tokio::test]
 async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
     let (directory, path) = directory();
     let alone = DataDirectory::take(directory.path()).expect("ours");
