@@ -81,13 +81,6 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Whether temporary tables are found before all others, as they are where the search path does not name `pg_temp`.
-    #[must_use]
-    pub fn temporary_first(&self) -> bool {
-        let mut path = self.search_path.split(',').map(|schema| schema.trim().trim_matches('"'));
-        path.position(|schema| schema == "pg_temp").is_none_or(|place| place == 0)
-    }
-
     /// What is known of a relation. Outer `None`: was not asked. Inner `None`: does not exist.
     #[must_use]
     pub fn relation(&self, name: &RelationName) -> Option<Option<&RelationFacts>> {

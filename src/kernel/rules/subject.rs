@@ -70,7 +70,7 @@ impl Earlier {
     pub fn make(&mut self, table: &CreateTable, facts: &Facts) {
         let name = &table.relation;
         let made = if table.temporary && name.schema.is_none() {
-            !self.moved && facts.temporary_first()
+            !self.moved && temporary_first(&facts.search_path)
         } else {
             let free = matches!(facts.relation(name), Some(None)) || self.dropped.contains(name);
             !table.if_not_exists || (free && !self.blurred && !self.moves(name))
@@ -108,6 +108,12 @@ impl Earlier {
             self.move_names();
         }
     }
+}
+
+/// Whether temporary tables are found before all others, as they are where the search path does not name `pg_temp`.
+fn temporary_first(search_path: &str) -> bool {
+    let mut path = search_path.split(',').map(|schema| schema.trim().trim_matches('"'));
+    path.position(|schema| schema == "pg_temp").is_none_or(|place| place == 0)
 }
 
 /// What a name stands for.
