@@ -89,7 +89,8 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         let names = RefCell::new(Names::new(&facts));
         let place = Place { text, span: parsed.span.clone() };
         let judged = Judged { statement, change, place: &place, facts: &facts, earlier: &earlier };
-        let (found, mut assessed) = judged.assess(&names);
+        let idle = judged.does_nothing(&names);
+        let (found, mut assessed) = if idle { (Vec::new(), judged.idle()) } else { judged.assess(&names) };
         let disagrees = || matches!(agreement(part(text, &parsed.span), change), Agreement::Disagrees(_));
         let miswritten = |plan: &Plan| plan.reads_back().is_err();
         assessed.aside = judged.aside();
@@ -116,7 +117,7 @@ pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
         findings.extend(told(found, &assessed, reading.exact_names));
         findings.extend(judged.definition(&names));
         changes.push(assessed);
-        if !judged.does_nothing() {
+        if !idle {
             remember(change, &facts, &mut earlier);
             earlier.changed = true;
         }

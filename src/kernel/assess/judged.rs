@@ -103,9 +103,23 @@ impl<'a> Judged<'a> {
         (findings, assessed)
     }
 
-    pub(super) fn does_nothing(&self) -> bool {
-        let names = RefCell::new(Names::new(self.facts));
-        Subject::new(self.change, None, self.facts, self.earlier, &names).does_nothing()
+    pub(super) fn does_nothing(&self, names: &'a RefCell<Names<'a>>) -> bool {
+        Subject::new(self.change, None, self.facts, self.earlier, names).does_nothing()
+    }
+
+    /// Of a statement that does nothing: no rule is about it, and it locks nothing.
+    pub(super) fn idle(&self) -> Assessed {
+        Assessed {
+            statement: self.statement,
+            safe: None,
+            aside: None,
+            aside_asked: false,
+            on_request: false,
+            brief: true,
+            as_is: self.as_is(None, &[]),
+            locks: Vec::new(),
+            guarded: None,
+        }
     }
 
     /// Of one table or column that others use: what is dropped is kept, of what is renamed the old name.

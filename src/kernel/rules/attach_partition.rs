@@ -77,9 +77,6 @@ fn refused(parent: &RelationFacts, new: &RelationFacts) -> bool {
 }
 
 fn create(subject: &Subject<'_>, table: &CreateTable) -> Vec<Hazard> {
-    if subject.does_nothing() {
-        return Vec::new();
-    }
     let Some(parent) = table.partition_of.as_ref().and_then(|parent| subject.shared(parent)) else {
         return Vec::new();
     };

@@ -26,9 +26,6 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if refuses_transaction(subject.change) {
         return Vec::new();
     }
-    if subject.does_nothing() {
-        return Vec::new();
-    }
     let mut locks = locks(subject.change).into_iter();
     let taken = locks.find_map(|(name, lock)| {
         let target = subject.shared(name)?;

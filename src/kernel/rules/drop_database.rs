@@ -22,7 +22,7 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Change::Drop(drop) = subject.change else { return Vec::new() };
-    if drop.kind != DropKind::Database || subject.does_nothing() {
+    if drop.kind != DropKind::Database {
         return Vec::new();
     }
     vec![Hazard::plain(format!("database {} is dropped with everything in it", drop.objects.join(", ")))]

@@ -69,9 +69,6 @@ fn dropped(subject: &Subject<'_>, drop: &crate::kernel::sql::statement::Drop) ->
         | DropKind::Database
         | DropKind::ForeignTable => return Vec::new(),
     };
-    if subject.does_nothing() {
-        return Vec::new();
-    }
     let also = if drop.cascade { ", and whatever depends on it" } else { "" };
     if drop.relations.is_empty() {
         return vec![Hazard::plain(format!("{what} {} is gone{also}", drop.objects.join(", ")))];

@@ -22,7 +22,7 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Change::Drop(drop) = subject.change else { return Vec::new() };
-    if drop.kind != DropKind::Schema || subject.does_nothing() {
+    if drop.kind != DropKind::Schema {
         return Vec::new();
     }
     let also = if drop.cascade { " with everything in it" } else { "" };

@@ -21,9 +21,6 @@ pub struct Locked {
 #[must_use]
 pub fn taken(subject: &Subject<'_>) -> Vec<Locked> {
     let mut all = All(Vec::new());
-    if subject.does_nothing() {
-        return all.0;
-    }
     for (name, mode) in locks(subject.change) {
         let Some(target) = subject.shared(name) else { continue };
         // Nobody reads a type.

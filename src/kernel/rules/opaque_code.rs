@@ -22,7 +22,7 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Change::Opaque(opaque) = subject.change else { return Vec::new() };
-    if opaque.kind != OpaqueKind::Code || subject.does_nothing() {
+    if opaque.kind != OpaqueKind::Code {
         return Vec::new();
     }
     vec![Hazard::plain(format!("{} runs code that cannot be judged before it runs", opaque.what))]

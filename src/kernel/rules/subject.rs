@@ -112,8 +112,12 @@ impl Earlier {
 
 /// Whether temporary tables are found before all others, as they are where the search path does not name `pg_temp`.
 fn temporary_first(search_path: &str) -> bool {
-    let mut path = search_path.split(',').map(|schema| schema.trim().trim_matches('"'));
-    path.position(|schema| schema == "pg_temp").is_none_or(|place| place == 0)
+    schemas(search_path).position(|schema| schema == "pg_temp").is_none_or(|place| place == 0)
+}
+
+/// The schemas that a search path names, as they are written in it but for the quotes.
+pub fn schemas(search_path: &str) -> impl Iterator<Item = &str> {
+    search_path.split(',').map(|schema| schema.trim().trim_matches('"'))
 }
 
 /// What a name stands for.

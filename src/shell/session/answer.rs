@@ -26,6 +26,12 @@ pub(super) fn no_record(error: &RecordError) -> Reply {
         .hint("Nothing runs unrecorded. Free space or repair the record directory; the gateway goes on by itself.")
 }
 
+/// What a client is told whose server is gone.
+#[must_use]
+pub(super) fn server_lost(detail: impl Into<String>) -> Reply {
+    Reply::fatal(sqlstate::CONNECTION_FAILURE, "the connection to the server was lost").detail(detail)
+}
+
 impl Session {
     /// An error for the statement that was just taken, in the way the protocol of `path` wants it, and
     /// with the server's transaction failed if it was in one.
@@ -185,8 +191,7 @@ impl Session {
     /// The server's connection broke while the client was waiting for us.
     pub(super) fn server_lost(&mut self, why: &str) -> Ended {
         tracing::warn!(why, "lost the server");
-        let reply = Reply::fatal(sqlstate::CONNECTION_FAILURE, "the connection to the server was lost").detail(why);
-        Ended::Told(reply, EndReason::ServerGone)
+        Ended::Told(server_lost(why), EndReason::ServerGone)
     }
 
     /// The server ended the session while the client was waiting; its own last words say best why.

@@ -1,6 +1,6 @@
 //! What is more than ordinary: resolved, looked up, judged, and handed to what the verdict says.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -321,8 +321,8 @@ impl Session {
 /// What the PREPAREs and DEALLOCATEs of one message have made of names, up to some place in it.
 #[derive(Default)]
 struct NamesSoFar {
-    prepared: HashMap<String, Parsed>,
-    dropped: HashSet<String>,
+    /// Nothing: the name stands for none any more.
+    names: HashMap<String, Option<Parsed>>,
     all_dropped: bool,
 }
 
@@ -331,27 +331,23 @@ impl NamesSoFar {
         match &parsed.statement {
             Statement::Prepare { name, inner } => {
                 let inner = Parsed { span: parsed.span.clone(), statement: (**inner).clone() };
-                self.prepared.insert(name.clone(), inner);
+                self.names.insert(name.clone(), Some(inner));
             }
             Statement::Deallocate { name: Some(name) } => {
-                self.prepared.remove(name);
-                self.dropped.insert(name.clone());
+                self.names.insert(name.clone(), None);
             }
             Statement::Deallocate { name: None } => {
-                self.prepared.clear();
+                self.names.clear();
                 self.all_dropped = true;
             }
             _ => {}
         }
     }
 
-    /// Nothing of them: what it was before the message.
+    /// None of them says: what it was before the message. An empty list: the server says that there is no such statement.
     fn stands_for(&self, name: &str) -> Option<Vec<Parsed>> {
-        match self.prepared.get(name) {
-            Some(parsed) => Some(vec![parsed.clone()]),
-            // The server says that there is no such statement.
-            None => (self.all_dropped || self.dropped.contains(name)).then(Vec::new),
-        }
+        let told = self.names.get(name).map(|of| of.iter().cloned().collect());
+        told.or_else(|| self.all_dropped.then(Vec::new))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::answer::server_lost;
 use super::journal::Journal;
 use super::record::{Decided, Own};
 use super::taken::Taken;
@@ -34,9 +35,7 @@ pub(super) enum Ran {
 impl Ran {
     /// The server was lost meanwhile: in what state that is, and how to go on.
     pub(super) fn lost(why: String, state: &str, way_on: &str) -> Self {
-        let told = Reply::fatal(sqlstate::CONNECTION_FAILURE, "the connection to the server was lost")
-            .detail(format!("{why}. {state}"))
-            .hint(way_on);
+        let told = server_lost(format!("{why}. {state}")).hint(way_on);
         Self::Unknown { why, told: Box::new(told) }
     }
 }

@@ -22,7 +22,7 @@ mod need;
 mod shape;
 
 use super::Rule;
-use super::subject::{Hazard, Known, Subject};
+use super::subject::{Hazard, Known, Subject, schemas};
 use crate::kernel::facts::{Persistence, RelationFacts};
 use crate::kernel::sql::statement::{
     AddColumn, AlterKind, AlterObject, AlterTable, Change, CreateTable, RelationName, Serial, TableConstraint, TypeName,
@@ -110,8 +110,8 @@ fn standing<'a>(subject: &Subject<'a>, name: &RelationName) -> Option<Option<&'a
 
 /// Where a name without a schema will stand, as far as the search path says.
 fn placed(subject: &Subject<'_>, name: &RelationName) -> RelationName {
-    let path = subject.facts.search_path.split(',').map(|schema| schema.trim().trim_matches('"'));
-    let first = path.filter(|schema| !schema.is_empty() && *schema != "$user").map(str::to_owned).next();
+    let named = |schema: &&str| !schema.is_empty() && *schema != "$user";
+    let first = schemas(&subject.facts.search_path).find(named).map(str::to_owned);
     RelationName { schema: name.schema.clone().or(first), name: name.name.clone() }
 }
 
