@@ -106,6 +106,20 @@ impl<'a> Backstage<'a> {
         Ok(refusal)
     }
 
+    /// Closes portals of the client's. Ends with Flush: a Sync would destroy others too.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn close_portals(&mut self, portals: &[String]) -> Result<(), DatabaseError> {
+        if portals.is_empty() {
+            return Ok(());
+        }
+        portals.iter().for_each(|portal| message::put_close_portal(&mut self.side.out, portal));
+        self.end = End::Flush;
+        self.finish_message();
+        self.hear(u32::try_from(portals.len()).unwrap_or(u32::MAX)).await.map(drop)
+    }
+
     /// Binds a portal of the client's again, by what followed the names in its Bind. Ends with Flush: a Sync would
     /// destroy it.
     ///
@@ -113,11 +127,12 @@ impl<'a> Backstage<'a> {
     /// When the server refuses it, or the connection is lost.
     pub async fn bind_again(&mut self, portal: &str, statement: &str, rest: &[u8]) -> Result<(), DatabaseError> {
         let names = [portal.as_bytes(), b"\0", statement.as_bytes(), b"\0"].concat();
+        message::put_close_portal(&mut self.side.out, portal);
         put_raw(&mut self.side.out, frame::client::BIND, &[&names, rest]);
         message::put_close_statement(&mut self.side.out, NAME);
         self.end = End::Flush;
         self.finish_message();
-        match self.hear(1).await?.error {
+        match self.hear(2).await?.error {
             Some(error) => Err(DatabaseError::Server(Box::new(error))),
             None => Ok(()),
         }

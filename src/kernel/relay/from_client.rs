@@ -5,6 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::ledger::{Owed, Path, Running, Values};
+use super::names::Stage;
 use super::{FunctionCalls, IN_FLIGHT_MAX, Relay};
 use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::sql::remember::Known;
@@ -46,6 +47,9 @@ pub enum Question {
     /// As Settle; in addition the lexer's settings must be looked up, for no ReadyForQuery can come
     /// before the client's Sync. Then call [`Relay::fence_passed`] and offer it again.
     Fence,
+    /// As Settle; in addition the portals of changes, but for the `spared` one, must be taken from the server: what is
+    /// executed next could fetch from them. Then offer it again.
+    Withdraw { spared: CompactString },
     /// Too long to be read here: read it elsewhere, then offer it again.
     Read,
     /// More than ordinary, about to be executed.
@@ -202,6 +206,10 @@ impl Relay {
         if !passes {
             return self.ask(header, known, Path::Simple, None);
         }
+        // The server itself destroys the unnamed portal.
+        if let Some(first) = self.before_executing(header, "") {
+            return first;
+        }
         self.fenced = false;
         // Its end is the end of the pipeline's transaction too.
         self.dirty = false;
@@ -268,17 +276,32 @@ impl Relay {
     fn execute(&mut self, header: Header, body: &[u8], now: u64) -> Next {
         let Ok((portal, _)) = message::execute(body) else { return malformed() };
         let Some(portal) = self.name(portal) else { return bad_name() };
-        if self.names.watching() || self.ledger.naming() {
-            if !self.quiet() {
-                return Next::Stop(Then::Ask { bytes: header.total(), question: Question::Settle });
-            }
-            if let Some(bound) = self.names.portal(&portal).filter(|p| !p.known.ordinary) {
-                let (known, values) = (bound.known.clone(), bound.values.clone().filter(Values::any));
-                return self.ask(header, known, Path::Execute, values);
-            }
+        if let Some(first) = self.before_executing(header, &portal) {
+            return first;
+        }
+        if self.names.watching()
+            && let Some(bound) = self.names.portal(&portal).filter(|p| !p.known.ordinary)
+        {
+            let (known, values) = (bound.known.clone(), bound.values.clone().filter(Values::any));
+            return self.ask(header, known, Path::Execute, values);
         }
         self.dirty = true;
         self.push(Owed::Execute(running(None, None, now, Path::Execute), portal))
+    }
+
+    /// Nothing is executed beside a change that is bound and was not judged, but for the change itself.
+    fn before_executing(&self, header: Header, spared: &str) -> Option<Next> {
+        if !self.names.watching() && !self.ledger.naming() {
+            return None;
+        }
+        let question = if !self.quiet() {
+            Question::Settle
+        } else if self.names.exposed(spared).next().is_some() {
+            Question::Withdraw { spared: spared.into() }
+        } else {
+            return None;
+        };
+        Some(Next::Stop(Then::Ask { bytes: header.total(), question }))
     }
 
     fn close(&mut self, body: &[u8]) -> Next {
@@ -302,6 +325,9 @@ impl Relay {
             let question = if self.quiet() { Question::Function { oid } } else { Question::Settle };
             return Next::Stop(Then::Ask { bytes: header.total(), question });
         }
+        if let Some(first) = self.before_executing(header, "") {
+            return first;
+        }
         self.push(Owed::FunctionCall(running(None, None, now, Path::FunctionCall)))
     }
 
@@ -316,6 +342,7 @@ impl Relay {
             Path::Execute => {
                 self.dirty = true;
                 let portal = self.name(portal).unwrap_or_default();
+                self.names.set_stage(&portal, Stage::Begun);
                 self.ledger.push(Owed::Execute(running(Some(known), None, now, path), portal));
             }
             Path::Parse | Path::FunctionCall => {}
@@ -325,13 +352,8 @@ impl Relay {
     /// What a portal stands for has run without the server's portal: it has no more to give.
     pub fn portal_done(&mut self, portal: &[u8]) {
         if let Some(name) = self.name(portal) {
-            self.names.portal_done(&name);
+            self.names.set_stage(&name, Stage::Done);
         }
-    }
-
-    #[must_use]
-    pub fn is_portal_done(&self, portal: &[u8]) -> bool {
-        self.name(portal).and_then(|name| self.names.portal(&name)).is_some_and(|portal| portal.done)
     }
 }
 

@@ -16,8 +16,27 @@ pub struct Portal {
     pub statement: CompactString,
     pub known: Arc<Known>,
     pub values: Option<Values>,
+    pub stage: Stage,
+}
+
+impl Portal {
+    /// Whether the server has what nobody has judged yet: SQL's FETCH would run it.
+    fn is_exposed(&self) -> bool {
+        !self.known.ordinary && self.stage == Stage::Bound
+    }
+}
+
+/// How far a portal has come. Only that of a change is ever withdrawn or done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The server has it.
+    Bound,
+    /// The server does not have it: it is bound anew when it is to be executed.
+    Withdrawn,
+    /// It was judged, and is the server's to run.
+    Begun,
     /// It has run in the gateway, so the server does not know that it has.
-    pub done: bool,
+    Done,
 }
 
 /// The names of one session.
@@ -82,17 +101,32 @@ impl Names {
         // The server knows it and we do not: whatever it is, it is not ordinary.
         let known = self.statement(statement).cloned().unwrap_or_else(|| Arc::new(Known::unseen(statement)));
         self.watched += usize::from(!known.ordinary);
-        let bound = Portal { statement: statement.into(), known, values, done: false };
+        let bound = Portal { statement: statement.into(), known, values, stage: Stage::Bound };
         let old =
             if portal.is_empty() { self.unnamed_portal.replace(bound) } else { self.portals.insert(portal, bound) };
         self.forget(old.map(|p| p.known).as_deref());
     }
 
-    /// What the portal stands for has run without the server's portal.
-    pub fn portal_done(&mut self, name: &str) {
+    /// Notes how far a portal has come.
+    pub fn set_stage(&mut self, name: &str, stage: Stage) {
         let portal = if name.is_empty() { self.unnamed_portal.as_mut() } else { self.portals.get_mut(name) };
         if let Some(portal) = portal {
-            portal.done = true;
+            portal.stage = stage;
+        }
+    }
+
+    /// The portals, but for the `spared` one, that the server has and nobody has judged yet.
+    pub fn exposed(&self, spared: &str) -> impl Iterator<Item = &str> {
+        self.portals().filter(move |(name, portal)| *name != spared && portal.is_exposed()).map(|(name, _)| name)
+    }
+
+    /// Whether a portal's statement is still the one that it was bound from.
+    #[must_use]
+    pub fn is_current(&self, portal: &Portal) -> bool {
+        match self.statement(&portal.statement) {
+            Some(known) => known.text == portal.known.text,
+            // What neither the Bind nor anything since knew.
+            None => portal.known.text == Known::unseen(&portal.statement).text,
         }
     }
 

@@ -100,7 +100,7 @@ impl Session {
             tracing::error!(%error, "an observed change runs without its record");
         }
         self.decided = Some(decided);
-        self.forward(taken, clearance).await
+        self.pass_on(taken, clearance).await
     }
 
     /// Safe where it is, as long as it does not wait in a lock queue.

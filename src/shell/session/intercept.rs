@@ -48,9 +48,7 @@ impl Session {
     /// What a verdict needs. `None`: answered already.
     async fn assessed(&mut self, taken: &Taken) -> Result<Option<(Reading, Assessment)>, Ended> {
         self.portals_gone = false;
-        if taken.path == Path::Execute && self.relay.is_portal_done(taken.portal()) {
-            let name = String::from_utf8_lossy(taken.portal());
-            let reply = Reply::error("55000", format!("portal \"{name}\" cannot be run"));
+        if let Some(reply) = self.cannot_be_run(taken) {
             self.refuse(taken, reply, &[]).await?;
             return Ok(None);
         }
@@ -136,7 +134,7 @@ impl Session {
     async fn in_failed_transaction(&mut self, taken: &Taken, reading: &Reading) -> Result<(), Ended> {
         let ends = reading.statements.iter().any(|p| matches!(p.statement, Statement::Transaction(_)));
         if let (false, Some(clearance)) = (ends, Clearance::in_failed_transaction(reading)) {
-            return self.forward(taken, clearance).await;
+            return self.pass_on(taken, clearance).await;
         }
         let reply = Reply::error(
             sqlstate::UNREAD,
@@ -217,28 +215,6 @@ impl Session {
         let told = self.answer_error(reply, taken.path).await;
         self.record_own(&taken.known, (taken.path, taken.started), own, Some(decided));
         told
-    }
-
-    /// A judged message goes on. The proof that it was judged is asked for here, at the only door.
-    pub(super) async fn forward(&mut self, taken: &Taken, _proof: Clearance) -> Result<(), Ended> {
-        if taken.path == Path::Execute && self.portals_gone {
-            self.bind_again().await?;
-        }
-        self.server.out.extend_from_slice(&taken.message);
-        let now = self.now();
-        self.relay.admit(taken.known.clone(), taken.path, taken.portal(), now);
-        Ok(())
-    }
-
-    /// A Sync of ours has ended the implicit transaction in which the client had bound portals, and them with it.
-    async fn bind_again(&mut self) -> Result<(), Ended> {
-        let all: Vec<_> = self.relay.names.portals().map(|(name, bound)| (name.to_owned(), bound.clone())).collect();
-        for (name, bound) in all {
-            let Some(values) = bound.values else { continue };
-            self.backstage(End::Flush, async |stage| stage.bind_again(&name, &bound.statement, values.raw()).await)
-                .await?;
-        }
-        Ok(())
     }
 
     /// The lexer's settings in the middle of a pipeline, asked of the server itself.

@@ -6,6 +6,7 @@
 mod act;
 mod answer;
 mod approved;
+mod bound;
 mod defer;
 mod definitions;
 mod hold;
@@ -265,6 +266,7 @@ impl Session {
         match question {
             Question::Settle => self.settle().await,
             Question::Fence => self.fence().await,
+            Question::Withdraw { spared } => self.withdraw(&spared).await,
             Question::Read => self.read_elsewhere(bytes).await,
             Question::Judge { known, path, values } => {
                 let message = self.client.held.split_to(bytes.min(self.client.held.len())).freeze();

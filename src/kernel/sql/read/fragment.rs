@@ -102,6 +102,11 @@ fn index_shallow(statement: &nodes::IndexStmt) -> Result<(), Unreadable> {
 
 /// What follows the table's name in `ALTER TABLE t …` for one subcommand.
 pub(super) fn action(statement: &nodes::AlterTableStmt, command: &nodes::AlterTableCmd) -> Result<String, Unreadable> {
+    if let Node::Constraint(of) = command.def()
+        && parted(of)
+    {
+        return Ok(format!("ADD {}", constraint(of)?));
+    }
     let sql = alone(statement, |mem| mem.make_unique(command))?;
     let tree = super::parse(&sql, bounds::TEXT_BYTES_MAX).map_err(|_| lost("a subcommand"))?;
     let same = match only(&tree) {
@@ -118,13 +123,7 @@ pub(super) fn action(statement: &nodes::AlterTableStmt, command: &nodes::AlterTa
 
 /// `ADD …` of one table constraint, without the ADD.
 pub(super) fn constraint(of: &nodes::Constraint) -> Result<String, Unreadable> {
-    let alter = make::owned(|mem| {
-        let mut command = mem.make_node::<nodes::AlterTableCmd>();
-        command.as_mut().set_subtype(pg_raw_parse::raw::AlterTableType::AT_AddConstraint);
-        command.as_mut().set_def(mem.make_unique(of).uncast());
-        alter_sentinel(mem, command)
-    });
-    let sql = text(Node::AlterTableStmt(&alter))?;
+    let sql = if parted(of) { parted_text(of)? } else { add_constraint(of)? };
     let tree = super::parse(&sql, bounds::TEXT_BYTES_MAX).map_err(|_| lost("a constraint"))?;
     let same = match only(&tree) {
         Some(Node::AlterTableStmt(read)) => match read.cmds().first() {
@@ -138,6 +137,39 @@ pub(super) fn constraint(of: &nodes::Constraint) -> Result<String, Unreadable> {
         Some(definition) if same => Ok(definition.strip_suffix(" NOT VALID").unwrap_or(definition).to_owned()),
         _ => Err(lost("a constraint")),
     }
+}
+
+/// Whether this is an exclusion constraint with a predicate behind its index's options or tablespace: the deparser writes
+/// the predicate before them, where the grammar does not take it.
+fn parted(of: &nodes::Constraint) -> bool {
+    of.contype == pg_raw_parse::raw::ConstrType::CONSTR_EXCLUSION
+        && !matches!(of.where_clause(), Node::None)
+        && (!of.options().is_empty() || of.indexspace().is_some())
+}
+
+fn parted_text(of: &nodes::Constraint) -> Result<String, Unreadable> {
+    let rest = make::owned(|mem| {
+        let mut rest = mem.make_unique(of);
+        rest.as_mut().set_where_clause(mem.make_unique(Node::None));
+        rest.as_mut().set_deferrable(false);
+        rest.as_mut().set_initdeferred(false);
+        rest
+    });
+    let mut sql = add_constraint(&rest)?;
+    sql.push_str(&format!(" WHERE ({})", expression(of.where_clause())?));
+    sql.push_str(if of.deferrable { " DEFERRABLE" } else { "" });
+    sql.push_str(if of.initdeferred { " INITIALLY DEFERRED" } else { "" });
+    Ok(sql)
+}
+
+fn add_constraint(of: &nodes::Constraint) -> Result<String, Unreadable> {
+    let alter = make::owned(|mem| {
+        let mut command = mem.make_node::<nodes::AlterTableCmd>();
+        command.as_mut().set_subtype(pg_raw_parse::raw::AlterTableType::AT_AddConstraint);
+        command.as_mut().set_def(mem.make_unique(of).uncast());
+        alter_sentinel(mem, command)
+    });
+    text(Node::AlterTableStmt(&alter))
 }
 
 /// A column definition after the column's name and type: what `keep` says of the original.

@@ -130,6 +130,13 @@ fn constraints() {
         ("primary key (a, b) include (c)", "PRIMARY KEY (a, b) INCLUDE (c)", "a b", false, false),
         ("unique nulls not distinct (a)", "UNIQUE NULLS NOT DISTINCT (a)", "a", false, false),
         ("exclude using gist (a with &&) where (b)", "EXCLUDE USING gist (a WITH &&) WHERE (b)", "", false, false),
+        (
+            "exclude using gist (a with &&) with (fillfactor = 70) using index tablespace s where (b) deferrable initially deferred",
+            "EXCLUDE USING gist (a WITH &&) WITH (fillfactor=70) USING INDEX TABLESPACE s WHERE (b) DEFERRABLE INITIALLY DEFERRED",
+            "",
+            false,
+            false,
+        ),
         ("not null a", "NOT NULL a", "a", false, false),
     ] {
         let Some((AlterKind::AddConstraint(constraint), _)) =
@@ -154,6 +161,10 @@ fn subcommands() {
         ("alter c set statistics 5", "ALTER COLUMN c SET STATISTICS 5"),
         ("drop column if exists c cascade", "DROP IF EXISTS c CASCADE"),
         ("set (fillfactor = 70, autovacuum_enabled = off)", "SET (fillfactor=70, autovacuum_enabled=off)"),
+        (
+            "add constraint x exclude (a with =) with (fillfactor = 70) where (a > 0)",
+            "ADD CONSTRAINT x EXCLUDE (a WITH =) WITH (fillfactor=70) WHERE (a > 0)",
+        ),
         ("add constraint u unique using index i deferrable", "ADD CONSTRAINT u UNIQUE USING INDEX i DEFERRABLE"),
         (
             "attach partition p for values from (minvalue) to ('2020-01-01')",
