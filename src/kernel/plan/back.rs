@@ -5,6 +5,8 @@ use super::{helper, quote};
 use crate::kernel::facts::{ColumnUse, Facts, RelationFacts, Switch, TableSettings};
 use crate::kernel::sql::statement::{AlterAction, AlterKind, AlterTable};
 
+const ADD_IDENTITY: &str = "ADD GENERATED AS IDENTITY";
+
 /// Options of columns (`attribute_reloptions` in reloptions.c).
 const OPTIONS: &str = "n_distinct, n_distinct_inherited";
 
@@ -48,7 +50,12 @@ pub fn of(alter: &AlterTable, action: &AlterAction, table: &RelationFacts, facts
                 |index| format!("CLUSTER ON {}", quote::identifier(&index.name)),
             )]
         }
-        AlterKind::WeakLock { command } | AlterKind::BriefLock { command, .. } if is_of_column(command) => {
+        // Without it nothing else of the column can be taken back: an identity holds on to NOT NULL.
+        AlterKind::BriefLock { command: ADD_IDENTITY, .. } => {
+            vec![altered(action.named.first()?, "DROP IDENTITY IF EXISTS")]
+        }
+        AlterKind::BriefLock { command: "INHERIT", .. } => vec![format!("NO {}", action.sql)],
+        AlterKind::WeakLock { command } | AlterKind::BriefLock { command, .. } if is_set(command) => {
             let column = action.named.first()?;
             of_column(command, column, facts.column_use(&alter.relation, column)?)?
         }
@@ -63,7 +70,7 @@ pub fn of(alter: &AlterTable, action: &AlterAction, table: &RelationFacts, facts
 pub fn wanted(action: &AlterAction) -> Option<&String> {
     match &action.kind {
         AlterKind::SetDefault { column } | AlterKind::DropDefault { column } => Some(column),
-        AlterKind::WeakLock { command } | AlterKind::BriefLock { command, .. } if is_of_column(command) => {
+        AlterKind::WeakLock { command } | AlterKind::BriefLock { command, .. } if is_set(command) => {
             action.named.first()
         }
         _ => None,
@@ -87,7 +94,12 @@ fn command(kind: &AlterKind) -> Option<&'static str> {
     }
 }
 
-fn is_of_column(command: &str) -> bool {
+/// Whether a command, which has no kind of its own, is of the column it names.
+pub(super) fn is_of_column(command: &str) -> bool {
+    is_set(command) || matches!(command, ADD_IDENTITY | "DROP IDENTITY" | "SET GENERATED")
+}
+
+fn is_set(command: &str) -> bool {
     matches!(
         command,
         "SET STATISTICS" | "SET (column options)" | "RESET (column options)" | "SET STORAGE" | "SET COMPRESSION"

@@ -38,6 +38,7 @@ pub mod set_not_null;
 pub mod shadow;
 mod shown;
 mod split;
+pub mod subjects;
 pub mod swap_primary_key;
 pub mod tag;
 pub mod throttle;

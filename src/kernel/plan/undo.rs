@@ -1,7 +1,7 @@
 //! The way back as a plan of its own: what each done step names as its undo, last step first.
 
 use super::verify::{Check, check};
-use super::{Action, Mode, Plan, Step, combine, copy, quote, shadow};
+use super::{Action, Mode, Plan, Step, combine, copy, quote, shadow, subjects};
 use crate::kernel::sql::read::read;
 use crate::kernel::sql::statement::{Change, LockMode, Statement};
 
@@ -128,7 +128,13 @@ pub fn parts(undo: &[String]) -> Parts<'_> {
     Parts { concurrent, brief, proof, after }
 }
 
-/// One step back. It is done when the step's own probe no longer finds it done.
+/// What the step made is gone. Where its way back does more than drop that: its own probe no longer finds it done, of
+/// which other steps back may take a part.
+fn undone(step: &Step, probe: &str) -> String {
+    subjects::gone(&step.undo).unwrap_or_else(|| format!("SELECT NOT coalesce(({probe}), false)"))
+}
+
+/// One step back.
 fn back(step: &Step) -> Vec<Step> {
     let Parts { concurrent, brief, proof, after: last } = parts(&step.undo);
     let whole = |statements: &[String]| match statements {
@@ -152,7 +158,7 @@ fn back(step: &Step) -> Vec<Step> {
         action,
         scans: false,
         past: None,
-        probe: step.probe.as_ref().map(|probe| format!("SELECT NOT coalesce(({probe}), false)")),
+        probe: step.probe.as_ref().map(|probe| undone(step, probe)),
         undo: Vec::new(),
         reworded: None,
         estimate: None,
@@ -233,7 +239,12 @@ mod tests {
             ]
         );
         assert!(matches!(back.steps[0].action, Action::Sql { mode: Mode::NoTransaction, .. }));
-        assert_eq!(back.steps[2].probe.as_deref(), Some("SELECT NOT coalesce((SELECT true), false)"));
+        // What only drops is done when that is gone, whatever else the step's own probe asks for.
+        let gone = back.steps[2].probe.as_deref().unwrap();
+        assert!(gone.starts_with("SELECT NOT EXISTS (") && gone.contains("x.attname"), "{gone}");
+        let more = step("f", &["ALTER TABLE t ALTER f DROP NOT NULL", "ALTER TABLE t DROP g"]);
+        let back_of_more = plan(&Plan { steps: vec![more], ..forth.clone() }, &[0]).unwrap();
+        assert_eq!(back_of_more.steps[0].probe.as_deref(), Some("SELECT NOT coalesce((SELECT true), false)"));
         let expected: Vec<&str> =
             back.steps.iter().flat_map(|step| &step.expects).map(|one| one.name.as_str()).collect();
         assert_eq!(expected, ["d", "b", "a"].map(|name| format!("what \"{name}\" did is there under its name")));
