@@ -38,6 +38,7 @@ pub use super::backfill::{Crew, Hand, Session};
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::queue::Blocker;
+use crate::kernel::plan::subjects::{self, Seen};
 use crate::kernel::plan::{Action, Mode, Plan, Step, undo};
 
 pub(super) const CANCELED: &str = "57014";
@@ -240,6 +241,7 @@ impl<D: Database> Runner<'_, D> {
             self.book.write(self.at, Entry::Done).await?;
             attempts
         };
+        self.note_left(step).await?;
         let ms = ms(started.elapsed());
         let name = step.name.clone();
         self.report.steps.push(StepReport { name: name.clone(), ms, already_done, attempts });
@@ -251,6 +253,17 @@ impl<D: Database> Runner<'_, D> {
             (self.tell)(Progress::StepDone { step: self.at, name, ms });
         }
         Ok(())
+    }
+
+    /// So that an undo, whenever it comes, takes back that and nothing else.
+    async fn note_left(&mut self, step: &Step) -> Result<(), DatabaseError> {
+        let Some(sql) = subjects::seen_sql(&step.undo).filter(|_| self.book.is_kept()) else { return Ok(()) };
+        let rows = match self.db.query(&sql, &[]).await {
+            Err(error) if is_lost(&error) => return Err(error),
+            other => other.unwrap_or_default(),
+        };
+        let seen: Vec<Seen> = rows.into_iter().filter_map(seen).collect();
+        if seen.is_empty() { Ok(()) } else { self.book.write(self.at, Entry::Left(&seen)).await }
     }
 
     /// Whether the last step was done over which there is no way back, and the only way is on.
@@ -328,6 +341,11 @@ impl<D: Database> Runner<'_, D> {
             self.report.notices.extend(done.notices);
         }
     }
+}
+
+fn seen(row: Row) -> Option<Seen> {
+    let mut row = row.into_iter();
+    Some(Seen { what: row.next()??, id: row.next()??, definition: row.next()? })
 }
 
 fn as_is(step: &Step) -> bool {

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use lockkeeper::kernel::plan::{Action, Plan};
+use lockkeeper::kernel::plan::{Action, Plan, undo};
 use lockkeeper::shell::database::Database;
 use lockkeeper::shell::executor::Outcome;
 
 use crate::cluster::Cluster;
+use crate::renamed::go_noting;
 use crate::run::go;
 use crate::wire::Wire;
 use crate::{assessed, offered};
@@ -252,7 +253,7 @@ async fn aside(cluster: &Cluster, admin: &mut Wire, sql: &str, complaints: &mut 
         let part = beginning(&plan, length.min(whole));
         let mut outcomes = vec![go(&mut db, &part).await];
         let done: Vec<usize> = (0..part.steps.len()).collect();
-        if let Some(back) = lockkeeper::kernel::plan::undo::plan(&part, &done) {
+        if let Some(back) = undo::plan(&part, &done) {
             outcomes.push(go(&mut db, &back).await);
         }
         if db.run(CATALOG).await != before {
@@ -293,7 +294,7 @@ async fn whole(cluster: &Cluster, admin: &mut Wire, sql: &str, complaints: &mut 
         } else {
             let plan = planned(&mut db, sql).await;
             let done: Vec<usize> = (0..plan.steps.len()).collect();
-            if lockkeeper::kernel::plan::undo::plan(&plan, &done).is_some() {
+            if undo::plan(&plan, &done).is_some() {
                 let _ = writeln!(complaints, "{sql}: after the drop it is said that it can be undone");
             }
             for _ in 0..2 {
@@ -373,14 +374,17 @@ async fn prefix(cluster: &Cluster, admin: &mut Wire, sql: &str, length: usize, c
     // The last step of some plans takes helpers away, so that of a part the helpers' own probes still hold.
     // By a plan of its own, as a job is undone, and by its statements, as one that fails takes itself back.
     let done: Vec<usize> = (0..part.steps.len()).collect();
-    let back = lockkeeper::kernel::plan::undo::plan(&part, &done);
+    let mut back = undo::plan(&part, &done);
     for by_plan in [true, false] {
         if length == whole && by_plan != back.is_some() {
             continue;
         }
-        let outcome = go(&mut db, &part).await;
+        let (outcome, left) = go_noting(&mut db, &part).await;
         if !matches!(outcome, Outcome::Done(_)) {
             let _ = writeln!(complaints, "{sql}: {length} steps: {outcome:?}");
+        }
+        if by_plan {
+            back = undo::bound_to(&part, &done, undo::Bounds { relations: &[], left: &left, in_part: false });
         }
         match &back {
             Some(back) if by_plan => {
@@ -419,7 +423,7 @@ pub(crate) async fn planned(db: &mut Wire, sql: &str) -> Plan {
 }
 
 async fn take_back(db: &mut Wire, statements: &[String]) -> Result<(), String> {
-    let parts = lockkeeper::kernel::plan::undo::parts(statements);
+    let parts = undo::parts(statements);
     let brief = parts.brief.iter().chain(parts.proof).chain(parts.after);
     let mut all: Vec<&str> = brief.map(String::as_str).collect();
     if !all.is_empty() {

@@ -1,5 +1,8 @@
 //! The way back as a plan of its own: what each done step names as its undo, last step first.
 
+use std::collections::BTreeMap;
+
+use super::subjects::Seen;
 use super::verify::{Check, check};
 use super::{Action, Mode, Plan, Step, combine, copy, quote, shadow, subjects};
 use crate::kernel::sql::read::read;
@@ -37,11 +40,25 @@ pub fn plan(of: &Plan, done: &[usize]) -> Option<Plan> {
     })
 }
 
-/// With what must be so for it to take back what was done, and nothing else: under the names of the relations, with their
-/// schemas, stands nothing but what had them. Of what is there only `in_part` some may have been taken back before.
+/// What stood under the names that the ways back of steps go by, when these were done, by their places.
+pub type Left = BTreeMap<usize, Vec<Seen>>;
+
+/// What an undo is bound to.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    /// With their schemas.
+    pub relations: &'a [(u32, &'a str)],
+    pub left: &'a Left,
+    /// Some of it may have been taken back before.
+    pub in_part: bool,
+}
+
+/// The same with what must be so for it to take back what was done, and nothing else: under the names of the relations,
+/// and of what the steps have made or changed, stands nothing but what had them.
 #[must_use]
-pub fn bound_to<'a>(mut plan: Plan, relations: impl Iterator<Item = (u32, &'a str)>, in_part: bool) -> Plan {
-    if in_part {
+pub fn bound_to(of: &Plan, done: &[usize], by: Bounds<'_>) -> Option<Plan> {
+    let mut plan = plan(of, done)?;
+    if by.in_part {
         let found: Vec<_> = plan.steps.iter_mut().flat_map(|step| std::mem::take(&mut step.expects)).collect();
         let any: Vec<String> = found.iter().map(|check| format!("({})", check.sql)).collect();
         if let (Some(first), false) = (plan.steps.first_mut(), any.is_empty()) {
@@ -49,10 +66,16 @@ pub fn bound_to<'a>(mut plan: Plan, relations: impl Iterator<Item = (u32, &'a st
             first.expects = vec![check(names.join(", or "), format!("SELECT {}", any.join(" OR ")))];
         }
     }
+    let made = done.iter().filter_map(|at| Some((of.steps.get(*at)?, by.left.get(at)?)));
+    let made = made.flat_map(|(step, seen)| {
+        let before = step.probe.as_ref().filter(|_| by.in_part).map(|probe| undone(step, probe));
+        subjects::same(&step.undo, seen, &step.name, before.as_deref())
+    });
+    let all: Vec<Check> = by.relations.iter().map(|(oid, name)| itself(*oid, name)).chain(made).collect();
     if let Some(first) = plan.steps.first_mut() {
-        first.expects.splice(0..0, relations.map(|(oid, name)| itself(oid, name)));
+        first.expects.splice(0..0, all);
     }
-    plan
+    Some(plan)
 }
 
 /// No other relation has its name. A view may stand in for a table that was renamed.
@@ -207,13 +230,13 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn goes_back_in_reverse_order_over_what_was_done() {
-        let step = |name: &str, undo: &[&str]| {
-            let step = Step::brief(name, format!("ALTER TABLE t ADD {name} int"), LockMode::AccessExclusive);
-            undo.iter().fold(step.probed("SELECT true".to_owned()), |step, sql| step.undone_by((*sql).to_owned()))
-        };
-        let forth = Plan {
+    fn step(name: &str, undo: &[&str]) -> Step {
+        let step = Step::brief(name, format!("ALTER TABLE t ADD {name} int"), LockMode::AccessExclusive);
+        undo.iter().fold(step.probed("SELECT true".to_owned()), |step, sql| step.undone_by((*sql).to_owned()))
+    }
+
+    fn forth() -> Plan {
+        Plan {
             recipe: "r".to_owned(),
             tag: "ALTER TABLE".to_owned(),
             summary: "s".to_owned(),
@@ -227,7 +250,12 @@ mod tests {
             ],
             undo_loses: Some("the column".to_owned()),
             verify: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn goes_back_in_reverse_order_over_what_was_done() {
+        let forth = forth();
         let back = plan(&forth, &[0, 1, 2, 3]).unwrap();
         let sql: Vec<String> = back.steps.iter().map(|step| step.action.sql().into_owned()).collect();
         assert_eq!(
@@ -245,16 +273,6 @@ mod tests {
         let more = step("f", &["ALTER TABLE t ALTER f DROP NOT NULL", "ALTER TABLE t DROP g"]);
         let back_of_more = plan(&Plan { steps: vec![more], ..forth.clone() }, &[0]).unwrap();
         assert_eq!(back_of_more.steps[0].probe.as_deref(), Some("SELECT NOT coalesce((SELECT true), false)"));
-        let expected: Vec<&str> =
-            back.steps.iter().flat_map(|step| &step.expects).map(|one| one.name.as_str()).collect();
-        assert_eq!(expected, ["d", "b", "a"].map(|name| format!("what \"{name}\" did is there under its name")));
-        let bound = |in_part| bound_to(back.clone(), [(7, "public.t")].into_iter(), in_part);
-        assert_eq!(bound(false).steps[0].expects[0].name, "public.t is still the relation that was changed");
-        assert_eq!(bound(false).steps[2].expects.len(), 1);
-        // Some is gone already.
-        let some = bound(true);
-        assert_eq!((some.steps[0].expects.len(), some.steps[2].expects.len()), (2, 0));
-        some.reads_back().unwrap();
         back.reads_back().unwrap();
         assert_eq!(back.summary, "what was done is taken back: undo d, undo b, undo a");
         assert_eq!(plan(&forth, &[2]), None);
@@ -274,5 +292,35 @@ mod tests {
             "what was done is taken back: undo a; not taken back, as no way back is known: \
              ALTER TABLE t ALTER x SET DEFAULT 1"
         );
+    }
+
+    #[test]
+    fn goes_by_what_stood_under_its_names() {
+        let forth = forth();
+        let back = plan(&forth, &[0, 1, 2, 3]).unwrap();
+        let expected: Vec<&str> =
+            back.steps.iter().flat_map(|step| &step.expects).map(|one| one.name.as_str()).collect();
+        assert_eq!(expected, ["d", "b", "a"].map(|name| format!("what \"{name}\" did is there under its name")));
+        let seen = |what: &str| vec![Seen { what: what.to_owned(), id: "9".to_owned(), definition: None }];
+        let left = Left::from([(0, seen("column a of t")), (3, seen("index of nobody")), (4, seen("column e of t"))]);
+        let bound = |in_part| {
+            let by = Bounds { relations: &[(7, "public.t")], left: &left, in_part };
+            bound_to(&forth, &[0, 1, 2, 3], by).unwrap()
+        };
+        let names = |plan: &Plan| plan.steps[0].expects.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            names(&bound(false)),
+            [
+                "public.t is still the relation that was changed",
+                "column a of t is still the one that \"a\" made",
+                "what \"d\" did is there under its name"
+            ]
+        );
+        assert_eq!(bound(false).steps[2].expects.len(), 1);
+        // Some is gone already.
+        let some = bound(true);
+        assert_eq!((some.steps[0].expects.len(), some.steps[2].expects.len()), (3, 0));
+        assert!(some.steps[0].expects[1].sql.starts_with("SELECT (SELECT NOT EXISTS ("));
+        some.reads_back().unwrap();
     }
 }

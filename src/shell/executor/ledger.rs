@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::kernel::plan::subjects::Seen;
 use crate::shell::database::DatabaseError;
 
 /// What is written about a step. It is durable before the run goes on.
@@ -18,6 +19,8 @@ pub enum Entry<'a> {
     Done,
     /// Its probe, or the ledger itself, says that it was done before.
     Skipped,
+    /// After either: what stands under the names that its way back goes by.
+    Left(&'a [Seen]),
 }
 
 /// An entry on its way.

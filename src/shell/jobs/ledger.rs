@@ -38,6 +38,7 @@ impl Ledger for Journal {
                 Entry::Transaction(xid) => store.journal_transaction(run, step, xid).await,
                 Entry::Untold => store.journal_transaction(run, step, NO_TRANSACTION).await,
                 Entry::Done => store.journal_finished(run, step, (StepOutcome::Done, None), now()).await,
+                Entry::Left(seen) => store.journal_left(run, step, seen).await,
                 Entry::Skipped => store.journal_finished(run, step, (StepOutcome::Skipped, None), now()).await,
             };
             written.map_err(|error| error.to_string())

@@ -4,9 +4,9 @@ use super::super::audit::{Event, Intent};
 use super::super::clock::now;
 use super::super::executor::Progress;
 use super::super::store::{StepOutcome, StoreError};
-use super::{Attached, Jobs, ticket};
+use super::{Attached, Jobs, past, ticket};
 use crate::kernel::job::{Command, Job, JobId, Later, Order, StateName, Table};
-use crate::kernel::plan::undo;
+use crate::kernel::plan::undo::{self, Bounds};
 use crate::kernel::review::{Door, Rejection, RunMode, StateName as TicketState, Ticket, TicketId};
 
 /// Why there is no job.
@@ -128,21 +128,18 @@ impl Jobs {
             return Err(refused(format!("job {} undoes job {id} already", other.id)));
         }
         let runs = self.store().journal_of_job(id).await?;
-        let steps = runs.iter().flat_map(|run| &run.steps);
-        let done = steps.filter(|step| matches!(step.ended, Some((_, StepOutcome::Done))));
-        let done = done.filter_map(|step| usize::try_from(step.step).ok());
         // What its transaction did is of the same change.
         let head = job.order.after.as_ref().filter(|_| job.started.is_some()).map_or(0, |after| after.head);
-        let done: Vec<usize> = (0..head).chain(done).collect();
-        let Some(plan) = undo::plan(&job.order.plan, &done) else {
+        let done: Vec<usize> = (0..head).chain(past::did(&runs)).collect();
+        let relations: Vec<_> = job.order.tables.iter().map(|table| (table.oid, table.name.as_str())).collect();
+        let in_part = state == StateName::Failed || self.was_undone_in_part(id).await?;
+        let bounds = Bounds { relations: &relations, left: &past::left(&runs), in_part };
+        let Some(plan) = undo::bound_to(&job.order.plan, &done, bounds) else {
             return Err(refused(format!("nothing that job {id} has done can be undone by a plan")));
         };
         if let (Some(what), false) = (&job.order.plan.undo_loses, may_lose) {
             return Err(OrderError::Loses { id, what: what.clone() });
         }
-        let relations = job.order.tables.iter().map(|table| (table.oid, table.name.as_str()));
-        let in_part = state == StateName::Failed || self.was_undone_in_part(id).await?;
-        let plan = undo::bound_to(plan, relations, in_part);
         let intent = Intent {
             n: 0,
             text: format!("undo of job {id}, asked for by {by}"),

@@ -1,6 +1,7 @@
 //! What earlier runs of a job did. A server goes on with what a dead gateway asked it for: first its process
 //! must be gone, then the journal and the numbers of transactions tell what is done; probes tell the rest.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::clock::now;
@@ -8,6 +9,7 @@ use super::super::database::{Database, DatabaseError};
 use super::super::executor::{Control, Past};
 use super::super::store::{Backend, Run, RunOutcome, StepOutcome, StepRecord, Store, StoreError, places};
 use super::ledger::NO_TRANSACTION;
+use crate::kernel::plan::undo::Left;
 use crate::kernel::plan::{Action, Mode, Plan};
 
 /// SQLSTATE of a transaction's number that the server has not given out yet.
@@ -81,6 +83,32 @@ pub(super) async fn of<D: Database>(
     Ok(past)
 }
 
+/// The steps that a job did itself, by its runs in order. One that a run was cut off in, and the next one found done,
+/// is its own too.
+pub(super) fn did(runs: &[Run]) -> Vec<usize> {
+    let (mut open, mut done) = (BTreeSet::new(), BTreeSet::new());
+    for record in runs.iter().flat_map(|run| &run.steps) {
+        let at = usize::try_from(record.step).unwrap_or(usize::MAX);
+        match record.ended.as_ref().map(|(_, outcome)| *outcome) {
+            None | Some(StepOutcome::Unknown) => drop(open.insert(at)),
+            Some(StepOutcome::Done) => drop(done.insert(at)),
+            Some(StepOutcome::Skipped) if open.contains(&at) => drop(done.insert(at)),
+            Some(StepOutcome::Skipped | StepOutcome::Failed | StepOutcome::Cancelled) => {}
+        }
+    }
+    done.into_iter().collect()
+}
+
+/// What stood under the names of their undos when they were done: as it was first seen.
+pub(super) fn left(runs: &[Run]) -> Left {
+    let mut left = Left::new();
+    for record in runs.iter().flat_map(|run| &run.steps).filter(|record| !record.left.is_empty()) {
+        let at = usize::try_from(record.step).unwrap_or(usize::MAX);
+        left.entry(at).or_insert_with(|| record.left.clone());
+    }
+    left
+}
+
 /// Whether the transaction was committed; absent if the server has forgotten.
 async fn committed<D: Database>(db: &mut D, xid: &str) -> Result<Option<bool>, PastError> {
     let sql = "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8)";
@@ -137,5 +165,67 @@ async fn outlive<D: Database>(
             }
         }
         tokio::time::sleep(POLL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::plan::Step;
+    use crate::kernel::plan::subjects::Seen;
+    use crate::kernel::review::Instant;
+    use crate::kernel::sql::statement::LockMode;
+
+    fn run(steps: &[(u32, Option<StepOutcome>, &str)]) -> Run {
+        let record = |(step, outcome, id): &(u32, Option<StepOutcome>, &str)| StepRecord {
+            step: *step,
+            attempt: 1,
+            started: Instant(1),
+            ended: outcome.map(|outcome| (Instant(2), outcome)),
+            detail: None,
+            xid: None,
+            place: None,
+            left: vec![Seen { what: "index public.i".to_owned(), id: (*id).to_owned(), definition: None }]
+                .into_iter()
+                .filter(|seen| !seen.id.is_empty())
+                .collect(),
+        };
+        let plan = Plan {
+            recipe: "r".to_owned(),
+            tag: "ALTER TABLE".to_owned(),
+            summary: String::new(),
+            relation: None,
+            steps: vec![Step::brief("a", "ALTER TABLE t ADD a int".to_owned(), LockMode::AccessExclusive)],
+            undo_loses: None,
+            verify: Vec::new(),
+        };
+        Run {
+            run: "r".to_owned(),
+            ticket: None,
+            session: "s".to_owned(),
+            backend: None,
+            plan,
+            started: Instant(1),
+            ended: None,
+            steps: steps.iter().map(record).collect(),
+            checks: Vec::new(),
+            waiting: None,
+        }
+    }
+
+    #[test]
+    fn what_a_run_was_cut_off_in_and_is_done_is_the_jobs_own() {
+        let first = run(&[(0, Some(StepOutcome::Skipped), ""), (1, Some(StepOutcome::Done), "5"), (2, None, "")]);
+        let next = run(&[
+            (1, Some(StepOutcome::Skipped), "6"),
+            (2, Some(StepOutcome::Skipped), "7"),
+            (3, Some(StepOutcome::Failed), ""),
+        ]);
+        let runs = [first, next];
+        assert_eq!(did(&runs), [1, 2]);
+        assert_eq!(did(&runs[..1]), [1]);
+        let left = left(&runs);
+        let ids: Vec<_> = left.iter().map(|(at, seen)| (*at, seen.first().map(|one| one.id.as_str()))).collect();
+        assert_eq!(ids, [(1, Some("5")), (2, Some("7"))]);
     }
 }

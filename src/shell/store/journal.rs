@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{RunOf, Store, StoreError, Waiting, history};
 use crate::kernel::job::JobId;
 use crate::kernel::plan::Plan;
+use crate::kernel::plan::subjects::Seen;
 use crate::kernel::plan::verify::Checked;
 use crate::kernel::review::{Instant, TicketId};
 
@@ -92,6 +93,9 @@ pub struct StepRecord {
     /// Where its walk over the table had come to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// What stood under the names that its way back goes by, when it was done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Seen>,
 }
 
 impl Store {
@@ -151,6 +155,19 @@ impl Store {
         let run = run.to_owned();
         self.write(move |tx| {
             tx.execute("UPDATE run_steps SET place = ?2 WHERE run = ?1 AND finished IS NULL", params![run, place])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What stands under the names that a step's way back goes by, when it is done.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn journal_left(&self, run: &str, step: u32, seen: &[Seen]) -> Result<(), StoreError> {
+        let (run, text) = (run.to_owned(), serde_json::to_string(seen)?);
+        self.write(move |tx| {
+            tx.execute("UPDATE run_steps SET leaves = ?3 WHERE run = ?1 AND step = ?2", params![run, step, text])?;
             Ok(())
         })
         .await
@@ -320,16 +337,23 @@ fn load(connection: &Connection, name: &str) -> Result<Option<Run>, StoreError> 
 }
 
 fn steps(connection: &Connection, name: &str) -> Result<Vec<StepRecord>, StoreError> {
-    let sql = "SELECT step, attempt, started, finished, outcome, detail, xid, place FROM run_steps \
+    let sql = "SELECT step, attempt, started, finished, outcome, detail, xid, place, leaves FROM run_steps \
                WHERE run = ?1 ORDER BY started, step, attempt";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([name], |row| {
         let ended = (row.get::<_, Option<i64>>(3)?, row.get::<_, Option<String>>(4)?);
-        Ok(((row.get(0)?, row.get(1)?), row.get(2)?, ended, row.get(5)?, (row.get(6)?, row.get(7)?)))
+        Ok((
+            (row.get(0)?, row.get(1)?),
+            row.get(2)?,
+            ended,
+            row.get(5)?,
+            (row.get(6)?, row.get(7)?, row.get::<_, Option<String>>(8)?),
+        ))
     })?;
     rows.map(|row| {
-        let ((step, attempt), started, ended, detail, (xid, place)) = row?;
-        Ok(StepRecord { step, attempt, started: Instant(started), ended: end(ended)?, detail, xid, place })
+        let ((step, attempt), started, ended, detail, (xid, place, left)) = row?;
+        let left = left.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default();
+        Ok(StepRecord { step, attempt, started: Instant(started), ended: end(ended)?, detail, xid, place, left })
     })
     .collect()
 }

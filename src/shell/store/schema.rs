@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// One entry per version, in order; `user_version` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 14] = [
+pub(super) const MIGRATIONS: [&str; 15] = [
     "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -256,6 +256,10 @@ ALTER TABLE changes ADD COLUMN waited INTEGER;
 -- They are forgotten at an age, if so configured. Nothing else deletes them.
 DROP TRIGGER schema_events_remain;
 CREATE INDEX schema_events_by_time ON schema_events (at);
+",
+    "
+-- What stood under the names that a step's way back goes by, when it was done.
+ALTER TABLE run_steps ADD COLUMN leaves TEXT;
 ",
 ];
 

@@ -2,6 +2,11 @@
 
 use super::*;
 use crate::kernel::job::{Command as Ask, JobId, Order, Progress, StateName as At};
+use crate::kernel::plan::subjects::Seen;
+
+fn stands() -> Seen {
+    Seen { what: "index public.ix".into(), id: "16400".into(), definition: Some("CREATE INDEX …".into()) }
+}
 
 fn ordered(sameness: &str, ticket: Option<TicketId>) -> Order {
     Order {
@@ -77,6 +82,7 @@ async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
         assert!(store.journal_transaction("r", 0, "9").await.is_err(), "a step that was not begun");
         store.journal_started("r", 0, NOW).await.expect("starts");
         store.journal_transaction("r", 0, "9").await.expect("is kept");
+        store.journal_left("r", 0, &[stands()]).await.expect("is kept");
         let refused = store.job_act(Door::Local, JobId(9), Ask::Recover, NOW).await;
         assert_eq!(refused, Err(StoreError::NoJob(JobId(9))));
     }
@@ -91,6 +97,7 @@ async fn a_job_and_what_became_of_it_are_there_after_a_restart() {
     let [run] = runs.as_slice() else { panic!("{runs:?}") };
     assert_eq!(run.backend, Some(Backend { pid: 7, start: "8".into() }));
     assert_eq!(run.steps[0].xid.as_deref(), Some("9"));
+    assert_eq!(run.steps[0].left, [stands()]);
     assert_eq!(store.job_same("b").await.expect("reads").map(|job| job.id), Some(JobId(2)));
     let abort = Ask::Abort { by: "bob".into(), reason: None };
     store.job_act(Door::Local, JobId(2), abort, NOW).await.expect("aborts");
