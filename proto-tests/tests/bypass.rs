@@ -36,6 +36,8 @@ insert into attic.relic values (1);
 create type mood as enum ('good', 'bad');
 create domain positive as int check (value > 0);
 create table moody(m mood, p positive);
+create table \"größe\"(a int);
+insert into \"größe\" select generate_series(1, 3000);
 create sequence victim_seq;
 create function harm() returns int language plpgsql as 'begin delete from victim; drop table moody; return 1; end';
 create procedure harm_procedure() language plpgsql as 'begin drop table moody; end';
@@ -46,12 +48,12 @@ fn state(server: &Server, database: &str) -> Vec<String> {
     let mut lines = catalog::dump(server, database);
     let mut here = server.connect("postgres", database);
     let mut count = |table: &str| {
-        let sql = format!("select count(*), sum(hashtext(t::text)) from {table} t");
+        let sql = format!("select count(*), sum(hashtext(t::text)) from \"{table}\" t");
         let there = !here.rows(&format!("select 1 from pg_class where relname = '{table}'")).is_empty();
         let answer = if there { here.rows(&sql).join("") } else { "gone".into() };
         format!("rows of {table}: {answer}")
     };
-    lines.extend(["victim", "secrets", "moody"].map(&mut count));
+    lines.extend(["victim", "secrets", "moody", "größe"].map(&mut count));
     lines.extend(here.rows("select 'file of ' || oid::regclass || ': ' || relfilenode from pg_class where relname in ('victim', 'victim_pkey')"));
     lines.extend(here.rows("select format('role %s super=%s settings=%s', rolname, rolsuper, setconfig) from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid",
     ));

@@ -100,6 +100,30 @@ fn no_hash_and_no_length_of_a_secret() {
 }
 
 #[test]
+fn rows_that_are_read_in_parts_are_counted() {
+    let gateway = Gateway::start(&SERVER);
+    let mut client = gateway.connect("alice", "postgres");
+    let part = || wire::execute(b"p", 400);
+    let messages = [
+        wire::parse(b"", b"select * from generate_series(1, 1000)", &[]),
+        wire::bind(b"p", b"", &[], false),
+        part(),
+        part(),
+        part(),
+        wire::framed(b'S', b""),
+    ];
+    client.send(&messages.concat()).unwrap();
+    assert!(error_of(&client.until_ready()).is_none());
+    drop(client);
+    gateway.stop();
+    let record = gateway.record();
+    let statements = events(&record, "statement");
+    let rows: Vec<_> = statements.iter().filter_map(|one| one["rows"].as_u64()).collect();
+    assert_eq!(rows, [400, 400, 200], "{statements:?}");
+    assert_eq!(events(&record, "session_ended")[0]["rows"], 1000);
+}
+
+#[test]
 fn standard_output_is_the_records_alone() {
     let place = tempfile::tempdir().unwrap();
     let config = place.path().join("gateway.toml");

@@ -12,7 +12,7 @@ use super::rules::Finding;
 use super::rules::locks::Locked;
 use super::rules::subject::Earlier;
 use super::sql::agree::{Agreement, agreement};
-use super::sql::statement::{Change, DropKind, Parsed, Reading, Statement, TransactionControl};
+use super::sql::statement::{AlterKind, AlterTable, Change, DropKind, Parsed, Reading, Statement, TransactionControl};
 
 mod judged;
 mod want;
@@ -76,7 +76,8 @@ impl Assessed {
 
 /// All hazards of a message.
 #[must_use]
-pub fn assess(text: &str, reading: &Reading, facts: Facts) -> Assessment {
+pub fn assess(text: &str, reading: &Reading, mut facts: Facts) -> Assessment {
+    facts.doubt(reading.exact_names);
     let mut findings = Vec::new();
     let mut changes = Vec::new();
     let mut earlier = Earlier::default();
@@ -183,6 +184,15 @@ fn blur_by_statement(statement: &Statement, earlier: &mut Earlier) {
     }
 }
 
+/// Whether a table that the message has not made may get below one that it has.
+fn takes_in(alter: &AlterTable, earlier: &Earlier) -> bool {
+    alter.actions.iter().any(|action| match &action.kind {
+        AlterKind::AttachPartition { partition, .. } => !earlier.made(partition),
+        AlterKind::BriefLock { command: "INHERIT", .. } => !earlier.made(&alter.relation),
+        _ => false,
+    })
+}
+
 fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
     match change {
         // With IF NOT EXISTS it makes nothing where something stands already; a temporary table hides that.
@@ -195,6 +205,9 @@ fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
             earlier.drop(&drop.relations);
             earlier.blurred |= drop.kind == DropKind::Schema;
         }
+        // What it shows is others'.
+        Change::Brief { command: "CREATE VIEW", relation: Some(view) } => earlier.drop(std::slice::from_ref(view)),
+        Change::AlterTable(alter) if takes_in(alter, earlier) => earlier.mix(),
         Change::CreateIndex(_)
         | Change::AlterTable(_)
         | Change::Truncate { .. }

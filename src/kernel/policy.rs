@@ -339,7 +339,7 @@ impl Policy {
     /// The first entry that matches a finding. A finding without a relation matches no table pattern.
     #[must_use]
     pub fn entry(&self, who: &Who, finding: &Finding) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.matches.fits(who, finding.relation.as_ref()))
+        self.entries.iter().find(|entry| entry.matches.fits(who, finding))
     }
 
     /// The default: what has a safe form runs in it, what loses something waits.

@@ -68,5 +68,13 @@ pub fn strip_plus(mechanisms: &[u8]) -> Vec<u8> {
     list
 }
 
+/// Whether a SASLInitialResponse says that its client would have bound to the channel, had it been offered
+/// (`y` in the GS2 header, RFC 5802, section 7).
+#[must_use]
+pub fn could_have_bound(body: &[u8]) -> bool {
+    let name = body.iter().position(|byte| *byte == 0).unwrap_or(body.len());
+    body.get(name + 5..).is_some_and(|first| first.starts_with(b"y,"))
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,11 +10,15 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::side::Side;
 use crate::kernel::relay::Status;
+use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::wire::frame::{self, HEADER, server};
 use crate::kernel::wire::message;
 use crate::shell::database::{Database, DatabaseError, Done, Row, ServerMessage, TransactionStatus};
 
 const NAME: &str = "lockkeeper";
+
+/// Before a look-up: it is planned after this has run, and in the same transaction.
+const NO_JIT: &str = "SELECT pg_catalog.set_config('jit', 'off', true)";
 
 /// Longest reply to a look-up of ours that is taken.
 const REPLY_MAX: usize = 64 * 1024 * 1024;
@@ -41,6 +45,8 @@ pub enum End {
 pub struct Backstage<'a> {
     side: &'a mut Side,
     status: Status,
+    /// The client's: what is sent and heard here is in it too.
+    encoding: TextEncoding,
     end: End,
     aside: UnboundedSender<Aside>,
 }
@@ -55,8 +61,13 @@ struct Heard {
 }
 
 impl<'a> Backstage<'a> {
-    pub fn new(side: &'a mut Side, status: Status, end: End, aside: UnboundedSender<Aside>) -> Self {
-        Self { side, status, end, aside }
+    pub fn new(
+        side: &'a mut Side,
+        (status, encoding): (Status, TextEncoding),
+        end: End,
+        aside: UnboundedSender<Aside>,
+    ) -> Self {
+        Self { side, status, encoding, end, aside }
     }
 
     /// As of the last ReadyForQuery.
@@ -146,18 +157,28 @@ impl<'a> Backstage<'a> {
     }
 
     async fn exchange(&mut self, sql: &str, parameters: &[Option<&str>]) -> Result<Heard, DatabaseError> {
-        let out = &mut self.side.out;
         // What failed the last time is still there under our name: the statement, and inside a transaction
         // block the portal too, until the transaction ends.
-        message::put_close_portal(out, NAME);
-        message::put_close_statement(out, NAME);
-        message::put_parse(out, NAME, sql);
-        message::put_bind(out, NAME, NAME, parameters);
-        message::put_execute(out, NAME);
-        message::put_close_portal(out, NAME);
-        message::put_close_statement(out, NAME);
+        self.put_close();
+        self.put(sql, parameters);
         self.finish_message();
         self.hear(4).await
+    }
+
+    /// One statement, whole.
+    fn put(&mut self, sql: &str, parameters: &[Option<&str>]) {
+        let encoding = self.encoding;
+        let parameters: Vec<_> = parameters.iter().map(|text| text.map(|text| encoding.encode(text))).collect();
+        let out = &mut self.side.out;
+        put_raw(out, frame::client::PARSE, &[NAME.as_bytes(), b"\0", &encoding.encode(sql), &[0, 0, 0]]);
+        message::put_bind(out, NAME, NAME, &parameters);
+        message::put_execute(out, NAME);
+        self.put_close();
+    }
+
+    fn put_close(&mut self) {
+        message::put_close_portal(&mut self.side.out, NAME);
+        message::put_close_statement(&mut self.side.out, NAME);
     }
 
     async fn hear(&mut self, closes: u32) -> Result<Heard, DatabaseError> {
@@ -175,7 +196,7 @@ impl<'a> Backstage<'a> {
             let body = frame.get(HEADER..).unwrap_or_default();
             look(tag, &frame);
             match tag {
-                server::DATA_ROW => heard.rows.push(row(body)?),
+                server::DATA_ROW => heard.rows.push(row(body, self.encoding)?),
                 server::COMMAND_COMPLETE => {
                     heard.tag = String::from_utf8_lossy(body.strip_suffix(&[0]).unwrap_or(body)).into_owned();
                 }
@@ -239,9 +260,13 @@ fn lost(error: io::Error) -> DatabaseError {
     DatabaseError::Lost(error.to_string())
 }
 
-fn row(body: &[u8]) -> Result<Row, DatabaseError> {
+fn row(body: &[u8], encoding: TextEncoding) -> Result<Row, DatabaseError> {
     let values = message::data_row(body).map_err(|bad| DatabaseError::Lost(bad.to_string()))?;
-    Ok(values.into_iter().map(|v| v.map(|v| String::from_utf8_lossy(v).into_owned())).collect())
+    let text = |value: &[u8]| match encoding.decode(value) {
+        Ok((text, _)) => text.into_owned(),
+        Err(_) => String::from_utf8_lossy(value).into_owned(),
+    };
+    Ok(values.into_iter().map(|value| value.map(text)).collect())
 }
 
 /// The fields of an ErrorResponse or NoticeResponse, by name.
@@ -265,6 +290,19 @@ impl Database for Backstage<'_> {
         match heard.error {
             Some(error) => Err(DatabaseError::Server(Box::new(error))),
             None => Ok(Done { tag: heard.tag, notices: heard.notices }),
+        }
+    }
+
+    async fn look_up(&mut self, sql: &str, parameters: &[Option<&str>]) -> Result<Vec<Row>, DatabaseError> {
+        self.put_close();
+        self.put(NO_JIT, &[]);
+        self.put(sql, parameters);
+        self.finish_message();
+        let heard = self.hear(6).await?;
+        match heard.error {
+            Some(error) => Err(DatabaseError::Server(Box::new(error))),
+            // The first row is that of the setting.
+            None => Ok(heard.rows.into_iter().skip(1).collect()),
         }
     }
 

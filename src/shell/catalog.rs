@@ -27,10 +27,9 @@ const CAREFUL_TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// What a look-up sets for itself.
-const OWN_SETTINGS: &str =
-    "SELECT pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('search_path')";
+const OWN_SETTINGS: &str = "SELECT pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('search_path'), pg_catalog.current_setting('jit')";
 const SETTINGS_BACK: &str = "\
-SELECT pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('search_path', $2, true)";
+SELECT pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('search_path', $2, true), pg_catalog.set_config('jit', $3, true)";
 /// Not like any name an application would choose.
 const SAVEPOINT: &str = "lockkeeper_look_up";
 
@@ -131,17 +130,17 @@ async fn aside<D: Database>(db: &mut D, sql: &str, parameters: &[Option<&str>]) 
     if db.in_pipeline() {
         // Without a savepoint an error is the end of the client's transaction, as one of its own would be.
         let own = db.query(OWN_SETTINGS, &[]).await?.concat();
-        let answer = db.query(sql, parameters).await?;
+        let answer = db.look_up(sql, parameters).await?;
         let own: Vec<Option<&str>> = own.iter().map(Option::as_deref).collect();
         db.query(SETTINGS_BACK, &own).await?;
         return Ok(answer);
     }
     match db.transaction_status() {
         // A transaction of its own, in which also the local lock timeout ends.
-        TransactionStatus::Idle => db.query(sql, parameters).await,
+        TransactionStatus::Idle => db.look_up(sql, parameters).await,
         TransactionStatus::Block => {
             db.execute(&format!("SAVEPOINT {SAVEPOINT}")).await?;
-            let answer = db.query(sql, parameters).await;
+            let answer = db.look_up(sql, parameters).await;
             if let Err(DatabaseError::Lost(why)) = answer {
                 return Err(DatabaseError::Lost(why));
             }

@@ -70,6 +70,16 @@ pub trait Database: Send {
         parameters: &[Option<&str>],
     ) -> impl Future<Output = Result<Vec<Row>, DatabaseError>> + Send;
 
+    /// As [`Self::query`], for a query whose plan need not be the best: the server would take longer to compile it than to
+    /// run it. Its settings are local to the transaction, as those of the query itself.
+    fn look_up(
+        &mut self,
+        sql: &str,
+        parameters: &[Option<&str>],
+    ) -> impl Future<Output = Result<Vec<Row>, DatabaseError>> + Send {
+        self.query(sql, parameters)
+    }
+
     /// As of the last ReadyForQuery.
     fn transaction_status(&self) -> TransactionStatus;
 

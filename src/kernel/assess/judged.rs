@@ -344,6 +344,7 @@ impl<'a> Judged<'a> {
         Finding {
             rule: rule.rule_id(),
             statement: self.statement,
+            table: hazard.relation.as_ref().and_then(|name| self.facts.table_of_index(name)),
             relation: hazard.relation,
             lock: hazard.lock,
             message: hazard.message,

@@ -32,3 +32,19 @@ pub enum KinHow {
     /// A foreign key there points here.
     ReferencedBy,
 }
+
+impl super::Facts {
+    /// The table of an index that was looked up.
+    #[must_use]
+    pub fn table_of_index(&self, index: &RelationName) -> Option<RelationName> {
+        self.relations().find(|found| found.qualified() == *index).and_then(|found| found.index_of.clone())
+    }
+
+    /// Takes what is not there for not known where a name is not certain to be the server's own: one that is not ASCII,
+    /// read in another encoding than UTF8 (`exact`: it was not), or folded by the server in its own.
+    pub fn doubt(&mut self, exact: bool) {
+        if !exact || (!self.encoding.is_empty() && self.encoding != "UTF8") {
+            self.relations.retain(|name, found| found.is_some() || name.is_ascii());
+        }
+    }
+}

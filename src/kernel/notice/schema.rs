@@ -5,6 +5,7 @@
 
 mod concern;
 mod difference;
+mod shown;
 #[cfg(test)]
 mod tests;
 

@@ -1,14 +1,16 @@
 //! A plan as people and records may see it: what is secret in its statements is hidden.
 
-use super::{Action, Backfill, Plan, RowWrite, quote};
-use crate::kernel::sql::read;
+use super::verify::Check;
+use super::{Action, Backfill, Mode, Plan, RowWrite, Step, quote};
+use crate::kernel::sql::read::{self, HIDDEN};
 
 impl Plan {
     /// The plan with the secrets in its steps hidden. Never run: only shown and kept.
     #[must_use]
     pub fn shown(&self) -> Self {
         let mut plan = self.clone();
-        for step in &mut plan.steps {
+        let mut told = true;
+        for (step, open) in plan.steps.iter_mut().zip(&self.steps) {
             match &mut step.action {
                 Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } | Action::Reindex { sql, .. } => hide(sql),
                 Action::Together { statements } => statements.iter_mut().for_each(hide),
@@ -16,9 +18,39 @@ impl Plan {
                 Action::Later { plan, .. } => **plan = plan.shown(),
             }
             step.undo.iter_mut().for_each(hide);
+            told &= open.action == step.action;
+        }
+        if !told {
+            plan.questions().for_each(|sql| HIDDEN.clone_into(sql));
         }
         plan
     }
+
+    /// The plan of a statement that is shown as `shown`, for nobody but the session knows what is secret in it.
+    #[must_use]
+    pub fn shown_as(&self, shown: &str) -> Self {
+        let mut plan = self.shown();
+        for step in &mut plan.steps {
+            step.action = Action::Sql { sql: shown.to_owned(), mode: Mode::AsIs };
+            step.undo.clear();
+        }
+        plan.questions().for_each(|sql| HIDDEN.clone_into(sql));
+        plan
+    }
+
+    /// What it asks the server about what it does, in which the same values stand.
+    fn questions(&mut self) -> impl Iterator<Item = &mut String> {
+        self.steps.iter_mut().flat_map(of_step).chain(self.verify.iter_mut().flat_map(of_check))
+    }
+}
+
+fn of_step(step: &mut Step) -> impl Iterator<Item = &mut String> {
+    let Step { probe, past, ahead, expects, .. } = step;
+    probe.iter_mut().chain(past).chain(ahead).chain(expects.iter_mut().flat_map(of_check))
+}
+
+fn of_check(check: &mut Check) -> impl Iterator<Item = &mut String> {
+    std::iter::once(&mut check.sql).chain(&mut check.past)
 }
 
 fn hide(sql: &mut String) {
@@ -34,21 +66,16 @@ fn hide_value(fill: &mut Backfill) {
         return;
     }
     if let Some(RowWrite::Update { set_sql }) = &mut fill.write {
-        let before = "UPDATE t SET ";
-        let whole = format!("{before}{set_sql}");
-        if read::may_hold_secrets(&whole) {
+        let shown = read::shown_behind("UPDATE t SET ", set_sql);
+        if shown != *set_sql {
             // The rows still to do are told apart by the same values.
-            fill.pending_sql = "'***'".to_owned();
-            read::shown(&whole).strip_prefix(before).unwrap_or("'***'").clone_into(set_sql);
+            HIDDEN.clone_into(&mut fill.pending_sql);
+            *set_sql = shown;
         }
         return;
     }
     let before = format!("UPDATE t SET {} = ", quote::identifier(&fill.column));
-    let whole = format!("{before}{}", fill.expression_sql);
-    if read::may_hold_secrets(&whole) {
-        let shown = read::shown(&whole);
-        fill.expression_sql = shown.strip_prefix(&before).unwrap_or("'***'").to_owned();
-    }
+    fill.expression_sql = read::shown_behind(&before, &fill.expression_sql);
 }
 
 #[cfg(test)]
@@ -82,6 +109,21 @@ mod tests {
         };
         let shown = step(Action::Backfill(fill));
         assert!(!shown.contains("hunter2") && shown.contains("crypt("), "{shown}");
+    }
+
+    #[test]
+    fn what_asks_about_a_secret_is_hidden_with_it() {
+        let mut plan = as_is::plan(
+            "update t set password = 'hunter2'",
+            "UPDATE".into(),
+            None,
+            (Mode::AsIs, LockMode::RowExclusive),
+        );
+        plan.steps[0].probe = Some("SELECT NOT EXISTS (SELECT FROM t WHERE password <> 'hunter2')".to_owned());
+        assert!(!serde_json::to_string(&plan.shown()).expect("serialises").contains("hunter2"));
+        plan.steps[0].action = Action::Sql { sql: "execute a('hunter2')".to_owned(), mode: Mode::AsIs };
+        let shown = serde_json::to_string(&plan.shown_as("<EXECUTE>")).expect("serialises");
+        assert!(!shown.contains("hunter2") && shown.contains("<EXECUTE>"), "{shown}");
     }
 
     #[test]

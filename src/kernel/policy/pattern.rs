@@ -2,16 +2,17 @@
 
 use super::{Match, Who};
 use crate::kernel::review::pattern_matches;
-use crate::kernel::sql::statement::RelationName;
+use crate::kernel::rules::Finding;
 
 impl Match {
     /// Whether the entry is about this.
     #[must_use]
-    pub fn fits(&self, who: &Who, relation: Option<&RelationName>) -> bool {
+    pub fn fits(&self, who: &Who, finding: &Finding) -> bool {
+        let mut relations = finding.relation.iter().chain(&finding.table);
         any(&self.targets, &who.target)
             && any(&self.roles, &who.role)
             && any(&self.applications, &who.application)
-            && (self.tables.is_empty() || relation.is_some_and(|name| any(&self.tables, &name.written())))
+            && (self.tables.is_empty() || relations.any(|name| any(&self.tables, &name.written())))
     }
 }
 

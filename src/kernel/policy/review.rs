@@ -38,7 +38,7 @@ pub struct Owners {
 /// What is asked of those who approve a change with these findings.
 pub(super) fn conditions(policy: &Policy, who: &Who, findings: &[Finding]) -> Conditions {
     let asked = findings.iter().map(|finding| match policy.entry(who, finding) {
-        Some(entry) => of_entry(entry, &policy.owners, finding.relation.as_ref()),
+        Some(entry) => of_entry(entry, &policy.owners, finding.table.as_ref().or(finding.relation.as_ref())),
         None => Conditions::default(),
     });
     asked.reduce(Conditions::join).unwrap_or_default()

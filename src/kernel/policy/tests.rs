@@ -155,6 +155,8 @@ fn the_first_entry_that_matches_decides() {
     check(&policy, ALONE, "hold as-is", "DROP TABLE customers");
     check(&policy, ALONE, "hold as-is", "DROP TABLE orders, customers");
     check(&policy, ALONE, "pass 1", "CREATE INDEX ON orders (a)");
+    policy.entries[0].responses.insert(RuleId("drop-index".to_owned()), Response::Refuse);
+    check(&policy, ALONE, "refuse", "DROP INDEX orders_a_idx");
 }
 
 #[test]

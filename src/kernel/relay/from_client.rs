@@ -274,7 +274,7 @@ impl Relay {
     }
 
     fn execute(&mut self, header: Header, body: &[u8], now: u64) -> Next {
-        let Ok((portal, _)) = message::execute(body) else { return malformed() };
+        let Ok((portal, limit)) = message::execute(body) else { return malformed() };
         let Some(portal) = self.name(portal) else { return bad_name() };
         if let Some(first) = self.before_executing(header, &portal) {
             return first;
@@ -286,7 +286,7 @@ impl Relay {
             return self.ask(header, known, Path::Execute, values);
         }
         self.dirty = true;
-        self.push(Owed::Execute(running(None, None, now, Path::Execute), portal))
+        self.push(Owed::Execute(running(None, None, now, Path::Execute), portal, rows_max(limit)))
     }
 
     /// Nothing is executed beside a change that is bound and was not judged, but for the change itself.
@@ -331,8 +331,8 @@ impl Relay {
         self.push(Owed::FunctionCall(running(None, None, now, Path::FunctionCall)))
     }
 
-    /// A judged message goes to the server after all.
-    pub fn admit(&mut self, known: Arc<Known>, path: Path, portal: &[u8], now: u64) {
+    /// A judged message goes to the server after all; of an Execute with what it names, and its limit.
+    pub fn admit(&mut self, known: Arc<Known>, path: Path, (portal, limit): (&[u8], i32), now: u64) {
         self.fenced = false;
         match path {
             Path::Simple => {
@@ -343,7 +343,7 @@ impl Relay {
                 self.dirty = true;
                 let portal = self.name(portal).unwrap_or_default();
                 self.names.set_stage(&portal, Stage::Begun);
-                self.ledger.push(Owed::Execute(running(Some(known), None, now, path), portal));
+                self.ledger.push(Owed::Execute(running(Some(known), None, now, path), portal, rows_max(limit)));
             }
             Path::Parse | Path::FunctionCall => {}
         }
@@ -359,6 +359,11 @@ impl Relay {
 
 fn running(known: Option<Arc<Known>>, values: Option<Values>, started: u64, path: Path) -> Running {
     Running { known, values, started, path }
+}
+
+/// The server takes what is not positive for all (PostgreSQL docs, 55.7, Execute).
+fn rows_max(limit: i32) -> u32 {
+    u32::try_from(limit).unwrap_or_default()
 }
 
 fn bad_name() -> Next {

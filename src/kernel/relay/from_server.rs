@@ -129,9 +129,12 @@ impl Relay {
         match self.ledger.front() {
             Some(Owed::Query(_)) => note(&mut self.progress, text),
             Some(Owed::Execute(..)) => {
-                if let Some(Owed::Execute(mut running, portal)) = self.ledger.pop() {
-                    if tag == server::COMMAND_COMPLETE {
-                        note(&mut self.progress, text);
+                if let Some(Owed::Execute(mut running, portal, rows_max)) = self.ledger.pop() {
+                    match tag {
+                        server::COMMAND_COMPLETE => note(&mut self.progress, text),
+                        // It has sent as many as were asked for, and has more.
+                        server::PORTAL_SUSPENDED => self.progress.rows = u64::from(rows_max),
+                        _ => {}
                     }
                     if let Some(bound) = self.names.portal(&portal) {
                         running.known = Some(bound.known.clone());
@@ -167,7 +170,7 @@ impl Relay {
                 let known = self.names.statement(&statement).cloned();
                 Running { values, ..base(known, now, Path::Parse) }
             }
-            Some(Owed::Execute(mut running, portal)) => {
+            Some(Owed::Execute(mut running, portal, _)) => {
                 if let Some(bound) = self.names.portal(&portal) {
                     running.known = Some(bound.known.clone());
                     running.values.clone_from(&bound.values);
@@ -209,7 +212,7 @@ impl Relay {
     /// The server answers nothing more: what became of the statements it had is not known, and that is recorded.
     pub fn abandon(&mut self, now: u64) {
         while let Some(owed) = self.ledger.pop() {
-            if let Owed::Query(running) | Owed::FunctionCall(running) | Owed::Execute(running, _) = owed {
+            if let Owed::Query(running) | Owed::FunctionCall(running) | Owed::Execute(running, ..) = owed {
                 self.progress.error.get_or_insert(RESOLUTION_UNKNOWN);
                 self.finish(running, now);
             }

@@ -100,7 +100,8 @@ pub enum Owed {
     },
     /// RowDescription or NoData (after ParameterDescription for a statement).
     Describe,
-    Execute(Running, CompactString),
+    /// With its portal and the rows it asks for at most; 0 is all.
+    Execute(Running, CompactString, u32),
     CloseStatement(CompactString),
     ClosePortal(CompactString),
     /// CopyDone or CopyFail was sent: no answer of its own, ends what a COPY swallows.
@@ -112,7 +113,7 @@ impl Owed {
     fn names(&self) -> bool {
         match self {
             Self::Parse { known, .. } => !known.ordinary,
-            Self::Query(running) | Self::Execute(running, _) => running.known.as_ref().is_some_and(|k| !k.ordinary),
+            Self::Query(running) | Self::Execute(running, ..) => running.known.as_ref().is_some_and(|k| !k.ordinary),
             Self::FunctionCall(_)
             | Self::Sync
             | Self::Bind { .. }
@@ -208,7 +209,7 @@ impl Ledger {
         let is_change = |known: &Known| !known.ordinary;
         for owed in &self.owed {
             match owed {
-                Owed::Query(running) | Owed::FunctionCall(running) | Owed::Execute(running, _) => {
+                Owed::Query(running) | Owed::FunctionCall(running) | Owed::Execute(running, ..) => {
                     return (!running.known.as_deref().is_some_and(is_change)).then_some(running.started);
                 }
                 Owed::Parse { known, started, .. } => return (!is_change(known)).then_some(*started),

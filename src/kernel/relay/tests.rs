@@ -218,3 +218,14 @@ proptest! {
         prop_assert!(asked);
     }
 }
+
+#[test]
+fn rows_of_a_portal_that_is_read_in_parts() {
+    let (mut relay, mut reads) = relay();
+    let part = frame(b'E', b"p\0\0\0\0\x07");
+    let messages = [parse("", "select 1"), bind("p", ""), part.clone(), part, sync()].concat();
+    assert!(offer(&mut relay, &mut reads, &[&messages]).1.is_none());
+    let replies = [frame(b'1', b""), frame(b'2', b""), frame(b's', b""), frame(b'C', b"SELECT 3\0"), ready()].concat();
+    answered(&mut relay, &replies);
+    assert_eq!(relay.finished.iter().map(|one| one.rows).collect::<Vec<_>>(), [7, 3]);
+}

@@ -1,6 +1,6 @@
 //! A rewrite rule turns innocent statements into others.
 
-use super::subject::{Hazard, Subject};
+use super::subject::{Hazard, Known, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::sql::statement::{Change, LockMode};
 
@@ -21,8 +21,12 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let Change::CreateRule { relation } = subject.change else { return Vec::new() };
-    let Some(target) = subject.shared(relation) else { return Vec::new() };
-    let message = format!("statements on {} are rewritten into others from then on", target.described());
-    vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+    let Change::CreateRule { relation, acts } = subject.change else { return Vec::new() };
+    let message = |on: &str| format!("statements on {on} are rewritten into others from then on");
+    match (subject.shared(relation), subject.known(relation)) {
+        (Some(target), _) => vec![Hazard::loss(&target, LockMode::AccessExclusive, message(&target.described()))],
+        // What it does need not be done to its own table.
+        (None, Known::Own) if *acts => vec![Hazard::plain(message(&relation.written()))],
+        (None, _) => Vec::new(),
+    }
 }

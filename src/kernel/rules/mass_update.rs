@@ -2,8 +2,9 @@
 
 use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
+use crate::kernel::facts::RelationKind;
 use crate::kernel::plan::batches;
-use crate::kernel::sql::statement::{ByRow, Change, LockMode, MassWriteKind};
+use crate::kernel::sql::statement::{ByRow, Change, LockMode, MassWriteKind, RelationName};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -25,10 +26,21 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Change::MassWrite { kind: kind @ MassWriteKind::Update, relation, by_row } = subject.change else {
         return Vec::new();
     };
+    if let Some(view) = view(subject, relation) {
+        let message = format!("UPDATE without a condition overwrites every row that {} shows", view.name.written());
+        return vec![Hazard::loss(&view, LockMode::RowExclusive, message)];
+    }
     let Some(target) = subject.with_data(relation) else { return Vec::new() };
     let message = format!("UPDATE without a condition overwrites every row of {}", target.described());
     let hazard = Hazard::loss(&target, LockMode::RowExclusive, message);
     vec![batches(hazard, subject, &target, (*kind, by_row.as_ref()))]
+}
+
+/// The relation, if it is a view: its rows are others', however it was made, and how many they are is not known.
+pub(super) fn view<'a>(subject: &Subject<'a>, name: &RelationName) -> Option<Target<'a>> {
+    let found = subject.facts.relation(name).flatten().filter(|found| found.kind == RelationKind::View)?;
+    let own = subject.earlier.made(name) || subject.earlier.blurs(name);
+    (!own).then(|| Target { facts: None, name: found.qualified() })
 }
 
 /// With the form in batches, or why there is none.

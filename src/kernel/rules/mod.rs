@@ -98,6 +98,9 @@ pub struct Finding {
     pub statement: usize,
     /// Relation concerned, as resolved; as written when it does not exist.
     pub relation: Option<RelationName>,
+    /// The table it is an index of.
+    #[serde(skip)]
+    pub table: Option<RelationName>,
     /// Lock the statement itself would take.
     pub lock: Option<LockMode>,
     /// One sentence for people: what would happen, to what, how large it is.

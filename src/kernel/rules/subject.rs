@@ -80,6 +80,11 @@ impl Earlier {
         }
     }
 
+    /// What was made has others' tables below it from now on: it is not the message's own any more.
+    pub fn mix(&mut self) {
+        self.dropped.extend(self.created.drain(..).map(|made| made.name));
+    }
+
     pub fn drop(&mut self, names: &[RelationName]) {
         self.created.retain(|made| !names.iter().any(|gone| gone.name == made.name.name));
         self.dropped.extend(names.iter().cloned());

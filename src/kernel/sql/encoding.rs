@@ -60,11 +60,30 @@ impl TextEncoding {
             Ok(_) | Err(_) => Ok((Cow::Owned(bytes.iter().map(|b| char::from(*b)).collect()), false)),
         }
     }
+
+    /// Text that was read by [`Self::decode`] as the bytes it was made of. What no text of the encoding holds is a `?`.
+    #[must_use]
+    pub fn encode(self, text: &str) -> Cow<'_, [u8]> {
+        if self == Self::Utf8 || text.is_ascii() {
+            return Cow::Borrowed(text.as_bytes());
+        }
+        Cow::Owned(text.chars().map(|letter| u8::try_from(letter).unwrap_or(b'?')).collect())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_and_back() {
+        let bytes = b"gr\xf6\xdfe \xff\x80";
+        for encoding in [TextEncoding::SingleByte, TextEncoding::HighBytes] {
+            assert_eq!(&*encoding.encode(&encoding.decode(bytes).unwrap().0), bytes);
+        }
+        assert_eq!(&*TextEncoding::SingleByte.encode("日"), b"?");
+        assert_eq!(&*TextEncoding::Utf8.encode("日"), "日".as_bytes());
+    }
 
     #[test]
     fn spellings() {

@@ -146,6 +146,8 @@ pub enum Change {
     /// CREATE RULE.
     CreateRule {
         relation: RelationName,
+        /// It does something: not DO NOTHING.
+        acts: bool,
     },
     /// CREATE PUBLICATION, ALTER PUBLICATION.
     Publication(Publication),

@@ -3,6 +3,8 @@
 //! Reading is ours because `pgwire`'s decoders panic on truncated bodies; writing uses its types.
 //! This is the only file that names `pgwire`.
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use pgwire::messages::Message;
 use pgwire::messages::extendedquery::{Bind, Close, Execute, Flush, Parse, Sync};
@@ -248,8 +250,8 @@ pub fn put_parse(out: &mut BytesMut, name: &str, sql: &str) {
 }
 
 /// Bind with text parameters and text results.
-pub fn put_bind(out: &mut BytesMut, portal: &str, statement: &str, values: &[Option<&str>]) {
-    let values = values.iter().map(|v| v.map(|v| Bytes::copy_from_slice(v.as_bytes()))).collect();
+pub fn put_bind(out: &mut BytesMut, portal: &str, statement: &str, values: &[Option<Cow<'_, [u8]>>]) {
+    let values = values.iter().map(|v| v.as_deref().map(Bytes::copy_from_slice)).collect();
     put(out, &Bind::new(Some(portal.to_owned()), Some(statement.to_owned()), Vec::new(), values, Vec::new()));
 }
 

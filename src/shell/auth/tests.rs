@@ -179,4 +179,7 @@ fn plus_is_stripped() {
     assert_eq!(strip_plus(b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"), b"SCRAM-SHA-256\0\0");
     assert_eq!(strip_plus(b"SCRAM-SHA-256\0\0"), b"SCRAM-SHA-256\0\0");
     assert_eq!(strip_plus(b""), b"\0");
+    let first = |gs2: &[u8]| [b"SCRAM-SHA-256\0", 9_u32.to_be_bytes().as_slice(), gs2, b"n=,r=x"].concat();
+    assert!(could_have_bound(&first(b"y,,")));
+    assert!(!could_have_bound(&first(b"n,,")) && !could_have_bound(b"") && !could_have_bound(b"secret\0"));
 }

@@ -1,4 +1,4 @@
--- One row per callee, in order: may it be volatile, and may it depend on settings or on who calls? $1 'f' or 'o'; $2 schemas (NULL: none written); $3 names.
+-- One row per callee, in order: may it be volatile, and may it depend on settings or on who calls? $1 'f' or 'o'; $2 schemas (empty: none written); $3 names.
 -- Any overload counts, since which one is meant is not known here. Written without a schema: those in the
 -- search path, or else those anywhere; none at all counts as volatile.
 WITH wanted AS MATERIALIZED (
@@ -22,11 +22,11 @@ WITH wanted AS MATERIALIZED (
 ), placed AS MATERIALIZED (
   SELECT f.place, COALESCE(f.volatility OPERATOR(pg_catalog.=) 'v'::pg_catalog."char", true) AS volatile,
     COALESCE(f.volatility OPERATOR(pg_catalog.<>) 'i'::pg_catalog."char" OR NOT f.everybodys, true) AS unsettled,
-    CASE WHEN f.schema IS NULL
+    CASE WHEN f.schema OPERATOR(pg_catalog.=) ''
       THEN EXISTS (SELECT FROM path WHERE path.oid OPERATOR(pg_catalog.=) f.namespace)
       ELSE EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.oid OPERATOR(pg_catalog.=) f.namespace
         AND n.nspname OPERATOR(pg_catalog.=) f.schema::pg_catalog.name) END AS seen,
-    f.schema IS NULL AS anywhere
+    f.schema OPERATOR(pg_catalog.=) '' AS anywhere
   FROM found f
 )
 SELECT COALESCE(

@@ -66,5 +66,5 @@ async fn look<D: Database>(
 
 fn read(answer: Option<String>) -> Result<Look, DatabaseError> {
     let answer = answer.ok_or_else(|| unreadable("there is none".to_owned()))?;
-    serde_json::from_str(&answer).map_err(|error| unreadable(error.to_string()))
+    serde_json::from_str(&answer).map(Look::shown).map_err(|error| unreadable(error.to_string()))
 }

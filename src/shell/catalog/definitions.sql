@@ -1,5 +1,5 @@
 -- One row: a JSON value with definitions of relations, and something that only puts the search path back.
--- $1 lock timeout; $2 oids; $3 schemas (NULL: by the search path) and $4 names; $5 schemas of which all is meant;
+-- $1 lock timeout; $2 oids; $3 schemas (empty: by the search path) and $4 names; $5 schemas of which all is meant;
 -- $6 with what is below them, $7 and what depends on them. Of an index, its table.
 WITH RECURSIVE own AS MATERIALIZED (
   SELECT pg_catalog.current_setting('search_path') AS path
@@ -7,7 +7,7 @@ WITH RECURSIVE own AS MATERIALIZED (
   SELECT pg_catalog.set_config('lock_timeout', $1::pg_catalog.text, true) AS timeout
 ), asked AS MATERIALIZED (
   SELECT w.place, CASE
-      WHEN w.schema IS NULL THEN pg_catalog.to_regclass(pg_catalog.quote_ident(w.name))::pg_catalog.oid
+      WHEN w.schema OPERATOR(pg_catalog.=) '' THEN pg_catalog.to_regclass(pg_catalog.quote_ident(w.name))::pg_catalog.oid
       ELSE (SELECT c.oid FROM pg_catalog.pg_class c
             JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
             WHERE c.relname OPERATOR(pg_catalog.=) w.name::pg_catalog.name

@@ -40,19 +40,16 @@ pub(super) fn callee_arrays(callees: &[Callee]) -> [String; 3] {
     ]
 }
 
-/// A text array in the server's input form.
+/// A text array in the server's input form. None is an empty text: what NULL means in it is the session's to say
+/// (`array_nulls`).
 pub(super) fn array<'a>(elements: impl Iterator<Item = Option<&'a str>>) -> String {
     let mut text = String::from("{");
     for (place, element) in elements.enumerate() {
         if place > 0 {
             text.push(',');
         }
-        let Some(element) = element else {
-            text.push_str("NULL");
-            continue;
-        };
         text.push('"');
-        for letter in element.chars() {
+        for letter in element.unwrap_or_default().chars() {
             if matches!(letter, '"' | '\\') {
                 text.push('\\');
             }
@@ -71,7 +68,7 @@ mod tests {
     #[test]
     fn an_array_carries_any_name() {
         let names = [Some("a b"), None, Some("NULL"), Some(r#"q"\,{}"#), Some("")];
-        assert_eq!(array(names.into_iter()), r#"{"a b",NULL,"NULL","q\"\\,{}",""}"#);
+        assert_eq!(array(names.into_iter()), r#"{"a b","","NULL","q\"\\,{}",""}"#);
         assert_eq!(array(std::iter::empty()), "{}");
     }
 

@@ -1,10 +1,10 @@
 -- One row with one JSON value: the session, and the relations in the order asked.
--- $1 lock timeout; $2 schemas (NULL: by the search path); $3 names; $4 whether to call what takes locks.
+-- $1 lock timeout; $2 schemas (empty: by the search path); $3 names; $4 whether to call what takes locks.
 WITH RECURSIVE guard AS MATERIALIZED (
   SELECT pg_catalog.set_config('lock_timeout', $1::pg_catalog.text, true) AS timeout
 ), wanted AS MATERIALIZED (
   SELECT w.place, CASE
-      WHEN w.schema IS NULL THEN pg_catalog.to_regclass(pg_catalog.quote_ident(w.name))::pg_catalog.oid
+      WHEN w.schema OPERATOR(pg_catalog.=) '' THEN pg_catalog.to_regclass(pg_catalog.quote_ident(w.name))::pg_catalog.oid
       ELSE (SELECT c.oid FROM pg_catalog.pg_class c
             WHERE c.relname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
               AND c.relnamespace OPERATOR(pg_catalog.=) CASE
@@ -51,6 +51,33 @@ WITH RECURSIVE guard AS MATERIALIZED (
 ), own AS MATERIALIZED (
   SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text::pg_catalog.int8 AS top,
     pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text::pg_catalog.int8 AS next
+), made AS MATERIALIZED (
+  -- Written when the relation is made and never again, whereas ALTER writes a new pg_class row. The
+  -- row is visible, so if its writer is still in progress, the writer is us (or a savepoint of ours).
+  -- With what was there before below it, it is not new.
+  SELECT t.root, pg_catalog.bool_and(EXISTS (
+      SELECT FROM pg_catalog.pg_depend d
+      WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid
+        AND d.objid OPERATOR(pg_catalog.=) COALESCE(
+          (SELECT t.reltype FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class t
+             ON t.oid OPERATOR(pg_catalog.=) i.indrelid WHERE i.indexrelid OPERATOR(pg_catalog.=) c.oid),
+          c.reltype)
+        AND d.objsubid OPERATOR(pg_catalog.=) 0
+        AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+        AND d.deptype OPERATOR(pg_catalog.=) 'i'::pg_catalog."char"
+        AND CASE
+          WHEN pg_catalog.int8and(own.top, 4294967295)
+            OPERATOR(pg_catalog.=) d.xmin::pg_catalog.text::pg_catalog.int8 THEN true
+          -- The writer's number with its epoch: the first one from our own on that ends in these 32 bits.
+          ELSE (SELECT CASE WHEN w.writer OPERATOR(pg_catalog.<) own.next
+                  THEN pg_catalog.pg_xact_status(w.writer::pg_catalog.text::pg_catalog.xid8)
+                    OPERATOR(pg_catalog.=) 'in progress' ELSE false END
+                FROM (SELECT own.top OPERATOR(pg_catalog.+) pg_catalog.int8and(
+                    d.xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.-) own.top, 4294967295)
+                  AS writer) w)
+          END)) AS now
+  FROM own JOIN tree t ON own.top IS NOT NULL JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
+  GROUP BY t.root
 )
 SELECT pg_catalog.json_build_object(
   'server_version', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
@@ -65,30 +92,7 @@ SELECT pg_catalog.json_build_object(
     'oid', c.oid::pg_catalog.int8, 'schema', n.nspname, 'name', c.relname,
     'kind', c.relkind, 'persistence', c.relpersistence, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
     'rows', s.rows, 'heap_bytes', COALESCE(s.heap, 0), 'total_bytes', COALESCE(s.total, 0),
-    -- Written when the relation is made and never again, whereas ALTER writes a new pg_class row. The
-    -- row is visible, so if its writer is still in progress, the writer is us (or a savepoint of ours).
-    'new_in_transaction', EXISTS (
-      SELECT FROM pg_catalog.pg_depend d, own
-      WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid
-        AND d.objid OPERATOR(pg_catalog.=) COALESCE(
-          (SELECT t.reltype FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class t
-             ON t.oid OPERATOR(pg_catalog.=) i.indrelid WHERE i.indexrelid OPERATOR(pg_catalog.=) c.oid),
-          c.reltype)
-        AND d.objsubid OPERATOR(pg_catalog.=) 0
-        AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
-        AND d.deptype OPERATOR(pg_catalog.=) 'i'::pg_catalog."char"
-        AND own.top IS NOT NULL
-        AND CASE
-          WHEN pg_catalog.int8and(own.top, 4294967295)
-            OPERATOR(pg_catalog.=) d.xmin::pg_catalog.text::pg_catalog.int8 THEN true
-          -- The writer's number with its epoch: the first one from our own on that ends in these 32 bits.
-          ELSE (SELECT CASE WHEN w.writer OPERATOR(pg_catalog.<) own.next
-                  THEN pg_catalog.pg_xact_status(w.writer::pg_catalog.text::pg_catalog.xid8)
-                    OPERATOR(pg_catalog.=) 'in progress' ELSE false END
-                FROM (SELECT own.top OPERATOR(pg_catalog.+) pg_catalog.int8and(
-                    d.xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.-) own.top, 4294967295)
-                  AS writer) w)
-          END),
+    'new_in_transaction', COALESCE(made.now, false),
     'populated', c.relispopulated,
     'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s, pg_catalog.pg_database d
       WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
@@ -333,4 +337,5 @@ SELECT pg_catalog.json_build_object(
   LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.oid
   LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
   LEFT JOIN sized s ON s.root OPERATOR(pg_catalog.=) c.oid
+  LEFT JOIN made ON made.root OPERATOR(pg_catalog.=) c.oid
   WHERE guard.timeout IS NOT NULL))

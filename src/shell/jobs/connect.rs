@@ -15,6 +15,7 @@ use super::super::store::Backend;
 use super::super::upstream::Upstream;
 use crate::kernel::job::{Job, Order};
 use crate::kernel::relay::Status;
+use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::wire::frame::{self, HEADER, server};
 use crate::kernel::wire::message::{self, Reader};
 use crate::kernel::wire::startup::Startup;
@@ -142,7 +143,7 @@ impl Connection {
     pub(super) fn stage(&mut self) -> Backstage<'_> {
         // What the server says on its own concerns nobody here.
         let (aside, _) = mpsc::unbounded_channel();
-        Backstage::new(&mut self.side, Status::Idle, End::Sync, aside)
+        Backstage::new(&mut self.side, (Status::Idle, TextEncoding::Utf8), End::Sync, aside)
     }
 
     /// How it can be cancelled while it is at work.

@@ -124,7 +124,7 @@ impl Session {
         run: impl AsyncFnOnce(&mut Backstage<'_>) -> Result<T, DatabaseError>,
     ) -> Result<Result<T, DatabaseError>, Ended> {
         let (aside, mut heard) = mpsc::unbounded_channel();
-        let mut stage = Backstage::new(&mut self.server, self.relay.status, end, aside);
+        let mut stage = Backstage::new(&mut self.server, (self.relay.status, self.relay.encoding), end, aside);
         let result = run(&mut stage).await;
         let status = stage.status();
         drop(stage);
@@ -153,7 +153,7 @@ impl Session {
     /// A look-up may wait for somebody's lock: a client that leaves meanwhile ends it.
     async fn look_up(&mut self, end: End, wanted: &Wanted) -> Result<Result<Facts, DatabaseError>, Ended> {
         let (aside, mut heard) = mpsc::unbounded_channel();
-        let mut stage = Backstage::new(&mut self.server, self.relay.status, end, aside);
+        let mut stage = Backstage::new(&mut self.server, (self.relay.status, self.relay.encoding), end, aside);
         let result = tokio::select! {
             biased;
             result = catalog::look_up(&mut stage, wanted) => result,

@@ -58,7 +58,7 @@ impl Session {
         }
         self.server.out.extend_from_slice(&taken.message);
         let now = self.now();
-        self.relay.admit(taken.known.clone(), taken.path, taken.portal(), now);
+        self.relay.admit(taken.known.clone(), taken.path, taken.execute(), now);
         Ok(())
     }
 

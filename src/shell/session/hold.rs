@@ -70,11 +70,14 @@ impl Session {
     fn ask(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Asked {
         let facts = assessment.facts.clone();
         let Draft { mut findings, plan, conditions } = draft;
+        let shown = self.shown(&taken.known);
+        let hides = *shown != *taken.known.shown;
+        let plan_shown = |plan: &Plan| if hides { plan.shown_as(&shown) } else { plan.shown() };
         for finding in &mut findings {
-            finding.plan = finding.plan.as_ref().map(Plan::shown);
+            finding.plan = finding.plan.as_ref().map(plan_shown);
         }
         let request = Request {
-            shown: self.shown(&taken.known).to_string(),
+            shown: shown.to_string(),
             text_hash: self.text_hash(taken),
             target: self.identity.target.name.clone(),
             database: self.identity.database.clone(),
@@ -88,7 +91,7 @@ impl Session {
             findings,
             objects_hash: objects_hash(&facts),
             facts,
-            plan: plan.shown(),
+            plan: plan_shown(&plan),
             conditions,
         };
         Asked { request, plan }

@@ -129,7 +129,7 @@ impl Session {
         let n = self.log.next_n();
         let (aside, mut heard) = mpsc::unbounded_channel();
         let progress = aside.clone();
-        let mut stage = Backstage::new(&mut self.server, self.relay.status, End::Sync, aside);
+        let mut stage = Backstage::new(&mut self.server, (self.relay.status, self.relay.encoding), End::Sync, aside);
         let outcome = {
             let log = &mut self.log;
             let mut tell = |one: Progress| {

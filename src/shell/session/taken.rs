@@ -27,8 +27,12 @@ pub(super) struct Taken {
 impl Taken {
     /// The portal that an Execute names.
     pub(super) fn portal(&self) -> &[u8] {
-        let named = message::execute(self.message.get(HEADER..).unwrap_or_default());
-        named.map(|(portal, _)| portal).unwrap_or_default()
+        self.execute().0
+    }
+
+    /// The portal that an Execute names, and its limit of rows.
+    pub(super) fn execute(&self) -> (&[u8], i32) {
+        message::execute(self.message.get(HEADER..).unwrap_or_default()).unwrap_or_default()
     }
 
     /// Hash (hex) of the exact text and of the values bound to it: what an approval is for. It is shown and kept, so

@@ -69,11 +69,14 @@ pub(super) async fn relay_login(
                     return greeting(client, server).await;
                 }
                 code => {
-                    relay_request(client, code, &frame);
+                    let binds = relay_request(client, code, &frame);
                     client.drain().await?;
                     // AuthenticationSASLFinal wants no answer; every other request does.
                     if code != 12 {
                         let answer = read_answer(client, answer_max).await?;
+                        if binds && auth::could_have_bound(answer.get(HEADER..).unwrap_or_default()) {
+                            return Err(Turned::Away(two_channels()));
+                        }
                         server.stream.write_all(&answer).await?;
                         server.stream.flush().await?;
                     }
@@ -87,15 +90,24 @@ pub(super) async fn relay_login(
 }
 
 /// Passes an authentication request on, without the mechanism that binds to a TLS channel which is not
-/// the one the client has.
-fn relay_request(client: &mut Side, code: i32, frame: &Bytes) {
+/// the one the client has. True: the server offered that.
+fn relay_request(client: &mut Side, code: i32, frame: &Bytes) -> bool {
     const SASL: i32 = 10;
     if code != SASL {
         client.out.extend_from_slice(frame);
-        return;
+        return false;
     }
-    let mechanisms = auth::strip_plus(frame.get(HEADER + 4..).unwrap_or_default());
+    let offered = frame.get(HEADER + 4..).unwrap_or_default();
+    let mechanisms = auth::strip_plus(offered);
     message::put_authentication(&mut client.out, SASL, &mechanisms);
+    mechanisms.len() < offered.len()
+}
+
+/// What the server would take for an attack (RFC 5802, section 6).
+fn two_channels() -> Reply {
+    Reply::fatal(sqlstate::INVALID_AUTHORIZATION, "SCRAM channel binding cannot be passed through the gateway")
+        .detail("The client is on TLS to the gateway and the gateway on TLS to the server: neither can vouch for the other's channel.")
+        .hint("Connect with channel_binding=disable. For good: let the gateway check passwords (auth method \"scram\"), or reach the server without TLS.")
 }
 
 /// The client's answer to an authentication request: nothing else is legal now.

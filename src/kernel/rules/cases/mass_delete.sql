@@ -10,3 +10,5 @@ DELETE FROM empty;
 /* lockkeeper: batches */ DELETE FROM orders;
 -- bad
 DELETE FROM orders USING small;
+-- bad
+DELETE FROM report;

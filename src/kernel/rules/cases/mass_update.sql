@@ -18,3 +18,5 @@ UPDATE temporary SET a = 1;
 /* lockkeeper: batches */ UPDATE orders SET at = clock_timestamp() RETURNING id;
 -- bad
 UPDATE orders AS o SET a = 1;
+-- bad
+UPDATE report SET a = 1;

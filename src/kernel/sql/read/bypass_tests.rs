@@ -57,7 +57,7 @@ fn change_word(change: &Change) -> String {
         Change::AlterDatabase { effect, .. } => format!("alter database {effect:?}").to_lowercase(),
         Change::Other { command } => format!("other {}", command.to_lowercase()),
         Change::CheckDomain { domain } => format!("check domain {domain}"),
-        Change::CreateRule { relation } => format!("create rule {}", relation.name),
+        Change::CreateRule { relation, .. } => format!("create rule {}", relation.name),
         Change::Publication(publication) => publication.command.to_owned(),
         Change::RestartSequence { relation } => format!("restart {}", relation.name),
         Change::Unreadable { why } => format!("unreadable {why}"),
@@ -133,6 +133,18 @@ fn settings() {
         ("select pg_catalog.set_config('client_encoding','sjis',true)", "setting client_encoding"),
         ("select set_config($1,'x',true)", "function set_config() of a name that is not a literal"),
         ("select set_config('role','x',true)", "moves names"),
+        (
+            "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+            "ordinary",
+        ),
+        (
+            "SELECT set_config(name, 'view', false) FROM pg_settings WHERE name = 'search_path'",
+            "function set_config() of a name that is not a literal",
+        ),
+        (
+            "SELECT set_config(name, 'view', false) FROM a.pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+            "function set_config() of a name that is not a literal",
+        ),
         ("select set_config('Search_Path', 'x', false), pg_catalog.set_config('search_path', $1, true)", "moves names"),
         (
             "set search_path = a; set local search_path to default; set schema 'a'",

@@ -1,10 +1,10 @@
 //! Built-in functions that run text, reach the server's files, processes or settings, or another server.
 //! Judged by name wherever they are called, in whatever schema: closed against look-alikes.
 
-use pg_raw_parse::nodes;
+use pg_raw_parse::{Node, nodes};
 
 use super::super::statement::{Change, Opaque, OpaqueKind, Setting, Statement};
-use super::{objects, settings};
+use super::{fragment, objects, only, settings};
 
 /// What a bare CALL is called.
 pub(super) const CALL: &str = "CALL";
@@ -96,6 +96,26 @@ pub(super) fn judge(call: &nodes::FuncCall) -> Option<Statement> {
 
 fn opaque_call(what: String) -> Statement {
     Statement::Change(Change::Opaque(Opaque { what, kind: OpaqueKind::Function, unless: None }))
+}
+
+/// Whether this is how pg_dump keeps itself from reading through views (CVE-2024-7348): the one set_config() of a name from
+/// a table that is known for what it is, whole and to the letter.
+pub(super) fn is_restriction(select: &nodes::SelectStmt) -> bool {
+    let from = select.from_clause();
+    let of_settings = |node: Node<'_>| matches!(node, Node::RangeVar(of) if of.relname() == Some("pg_settings"));
+    if from.len() != 1 || !from.iter().all(of_settings) {
+        return false;
+    }
+    fragment::printed(Node::SelectStmt(select)).is_some_and(|read| {
+        ["view, foreign-table", "view", ""].iter().any(|kinds| {
+            let text = format!(
+                "SELECT set_config(name, '{kinds}', false) FROM pg_settings \
+                 WHERE name = 'restrict_nonsystem_relation_kind'"
+            );
+            let tree = super::parse(&text, text.len());
+            tree.is_ok_and(|tree| only(&tree).and_then(fragment::printed).as_ref() == Some(&read))
+        })
+    })
 }
 
 fn set_config(call: &nodes::FuncCall) -> Option<Statement> {

@@ -85,6 +85,7 @@ fn weight(statement: &Statement) -> u8 {
 /// Adds what one statement would do.
 pub(super) fn statement(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
     match node {
+        Node::SelectStmt(select) if calls::is_restriction(select) => Ok(()),
         // Nearly all traffic.
         Node::SelectStmt(_) | Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => {
             walk::query(node, found)
@@ -250,7 +251,7 @@ fn definition(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         }
         // A rule turns innocent statements into others; what it does is read here for nobody.
         Node::RuleStmt(rule) => match rule.relation() {
-            Some(on) => found.add(Change::CreateRule { relation: relation(on) }),
+            Some(on) => found.add(Change::CreateRule { relation: relation(on), acts: !rule.actions().is_empty() }),
             None => found.other("CREATE RULE"),
         },
         Node::CreateStatsStmt(statistics) => found.brief("CREATE STATISTICS", statistics.relations().first()),

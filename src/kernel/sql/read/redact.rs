@@ -16,7 +16,7 @@ mod tests;
 mod words;
 
 /// What replaces a secret.
-const HIDDEN: &str = "'***'";
+pub const HIDDEN: &str = "'***'";
 /// What replaces a comment beside a secret, which people like to repeat there.
 const HIDDEN_COMMENT: &str = "/* *** */";
 /// What stands for a text that is not shown at all. No length and no hash: a short secret is found by trying.
@@ -50,6 +50,16 @@ pub struct Shown {
 #[must_use]
 pub fn shown(text: &str) -> String {
     shown_with_values(text).text
+}
+
+/// The text of a part that is a statement behind `before`.
+#[must_use]
+pub fn shown_behind(before: &str, part: &str) -> String {
+    let whole = format!("{before}{part}");
+    if !may_hold_secrets(&whole) {
+        return part.to_owned();
+    }
+    shown(&whole).strip_prefix(before).unwrap_or(HIDDEN).to_owned()
 }
 
 /// The same, and what is known of the values bound to it.
@@ -129,12 +139,14 @@ struct Secrets<'t> {
     code: Vec<usize>,
     /// A bound value is secret.
     values: bool,
+    /// Statements of the text to which that applies.
+    prepared: Vec<String>,
 }
 
 impl<'t> Secrets<'t> {
     fn of(text: &'t str, pieces: &'t [Piece]) -> Self {
-        let (spans, places, code) = Default::default();
-        Self { text, pieces, within: 0..0, spans, places, code, values: false }
+        let (spans, places, code, prepared) = Default::default();
+        Self { text, pieces, within: 0..0, spans, places, code, values: false, prepared }
     }
 
     fn all(&mut self) {
@@ -164,7 +176,14 @@ impl<'t> Secrets<'t> {
             Node::AlterRoleSetStmt(set) => self.setting(set.setstmt()),
             Node::AlterDatabaseSetStmt(set) => self.setting(set.setstmt()),
             Node::ExplainStmt(explain) => self.statement(explain.query()),
-            Node::PrepareStmt(prepare) => self.statement(prepare.query()),
+            Node::PrepareStmt(prepare) => {
+                let before = std::mem::take(&mut self.values);
+                self.statement(prepare.query());
+                if self.values {
+                    self.prepared.extend(prepare.name().map(str::to_owned));
+                }
+                self.values |= before;
+            }
             Node::DeclareCursorStmt(cursor) => self.statement(cursor.query()),
             Node::CreateTableAsStmt(create) => {
                 self.query(create.query(), create.into().map(nodes::IntoClause::col_names));
@@ -181,6 +200,7 @@ impl<'t> Secrets<'t> {
                     self.query(Node::FuncCall(call), None);
                 }
             }
+            Node::ExecuteStmt(execute) if self.prepared.iter().any(|name| execute.name() == Some(name)) => self.all(),
             Node::ExecuteStmt(execute) => self.query(Node::NodeList(execute.params()), None),
             Node::SelectStmt(_)
             | Node::InsertStmt(_)

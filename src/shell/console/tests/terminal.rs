@@ -17,6 +17,7 @@ fn hostile_request() -> Request {
         rule: RuleId("add-column".into()),
         statement: 0,
         relation: Some(orders.clone()),
+        table: None,
         lock: Some(LockMode::AccessExclusive),
         message: "It rewrites the table: 5,000,000 rows, 1.2 GiB.".into(),
         instead: String::new(),

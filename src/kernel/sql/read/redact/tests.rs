@@ -231,3 +231,21 @@ fn values_that_are_secret() {
         assert_eq!(shown_with_values(text).values_are_secret, secret, "{text}");
     }
 }
+
+#[test]
+fn values_of_a_statement_prepared_in_the_text() {
+    check(
+        "prepare a(text) as update t set password = $1; execute a('X'); execute b('Y')",
+        "prepare a(text) as update t set password = $1; execute a('***'); execute b('Y')",
+    );
+}
+
+#[test]
+fn a_part_of_a_statement() {
+    assert_eq!(
+        shown_behind("ALTER TABLE t ADD ", "CHECK ((password <> 'X'::text))"),
+        "CHECK ((password <> '***'::text))"
+    );
+    assert_eq!(shown_behind("UPDATE t SET token = ", "'X'::text"), "'***'::text");
+    assert_eq!(shown_behind("UPDATE t SET name = ", "'X'::text"), "'X'::text");
+}
