@@ -1,9 +1,11 @@
 //! What must be looked up before judging, and the answers. The kernel asks, `shell::catalog` answers.
 
 mod face;
+mod index;
 mod kin;
 mod naming;
 mod settings;
+mod touched;
 mod uses;
 mod wanted;
 mod whole;
@@ -15,9 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{Callee, RelationName, TypeName};
 pub use face::{ColumnComment, ColumnGrant, Face};
+pub use index::{IndexFacts, IndexMarks};
 pub use kin::{Kin, KinHow};
 pub use naming::NameKind;
 pub use settings::{Switch, TableSettings};
+pub use touched::{TOUCHED_MAX, Touched, TouchedObject};
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 pub use wanted::{Wanted, WantedObject};
 pub use whole::{
@@ -78,6 +82,9 @@ pub struct Facts {
     /// Whether there is one of this kind and name, see [`WantedObject`]. Keyed by both.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     objects: BTreeMap<String, bool>,
+    /// Beside the relations, if that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub touched: Option<Touched>,
 }
 
 impl Facts {
@@ -376,43 +383,6 @@ pub struct ColumnFacts {
     pub has_default: bool,
     pub generated: bool,
     pub identity: bool,
-}
-
-/// `pg_index`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct IndexFacts {
-    pub oid: u32,
-    pub name: String,
-    pub valid: bool,
-    pub ready: bool,
-    pub unique: bool,
-    pub primary: bool,
-    pub columns: Vec<String>,
-    /// `pg_get_indexdef`.
-    pub definition: String,
-    /// Has expressions or a predicate.
-    pub expression_or_partial: bool,
-    /// Owned by this constraint.
-    pub constraint: Option<String>,
-    pub bytes: u64,
-    /// Names of its own columns, which a partition's index is named after.
-    #[serde(default)]
-    pub parts: Vec<String>,
-    /// The partitioned index it is attached to.
-    #[serde(default)]
-    pub parent: Option<u32>,
-    #[serde(default)]
-    pub marks: IndexMarks,
-}
-
-/// What is said of an index beside its definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct IndexMarks {
-    pub replica_identity: bool,
-    pub clustered: bool,
-    pub comment: Option<String>,
-    /// Statistics targets of its columns, by their numbers.
-    pub statistics: Vec<(i16, i32)>,
 }
 
 /// `pg_constraint`.

@@ -15,7 +15,8 @@ mod queries;
 use std::time::Duration;
 
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
-use crate::kernel::facts::{Facts, Wanted};
+use crate::kernel::facts::{Facts, TOUCHED_MAX, Touched, Wanted};
+use crate::kernel::sql::statement::Named;
 use crate::kernel::wire::reply::sqlstate;
 
 pub use definition::{definitions_after, definitions_before};
@@ -63,6 +64,7 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
         let rows = aside(db, queries::OBJECTS, &[Some(kinds.as_str()), Some(names.as_str())]).await?;
         answer::put_objects(&mut facts, &wanted.objects, &rows);
     }
+    facts.touched = touched(db, &wanted.touched).await?;
     for asked in &wanted.uses {
         let table = facts.relation(&asked.relation).flatten().map(|table| table.oid.to_string());
         let types: Option<Vec<String>> =
@@ -107,6 +109,17 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
         }
     }
     Ok(facts)
+}
+
+/// What a change names that is no relation, and what depends on it. Takes no locks on any of that.
+async fn touched<D: Database>(db: &mut D, named: &[Named]) -> Result<Option<Touched>, DatabaseError> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let [kinds, schemas, names, parts, reaches] = queries::named_arrays(named);
+    let most = TOUCHED_MAX.to_string();
+    let given = [&kinds, &schemas, &names, &parts, &reaches, &most].map(|one| Some(one.as_str()));
+    answer::value(&aside(db, &queries::touched(), &given).await?).map_err(unreadable)
 }
 
 async fn relations<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, DatabaseError> {

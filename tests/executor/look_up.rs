@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use lockkeeper::kernel::facts::{Facts, RelationFacts, RelationKind, Wanted, WantedObject};
-use lockkeeper::kernel::sql::statement::{Callee, RelationName, TypeName};
+use lockkeeper::kernel::sql::statement::{Callee, Named, Reach, RelationName, TypeName};
 use lockkeeper::shell::catalog::look_up;
 use lockkeeper::shell::database::{Database, TransactionStatus};
 
@@ -217,6 +217,7 @@ async fn volatility_and_types(cluster: &Cluster) {
     let types = ["varchar(20)", "int4[]", "chained", "plain", "nosuch", "numeric(10,2)[]", "timestamptz(3)"];
     let of = |sql: &str| TypeName { schema: None, name: sql.to_owned(), sql: sql.to_owned() };
     let wanted = Wanted {
+        touched: Vec::new(),
         faces: Vec::new(),
         wholes: Vec::new(),
         settings: Vec::new(),
@@ -264,6 +265,7 @@ async fn hostile_search_path(cluster: &Cluster) {
     db.run("CREATE DOMAIN text AS pg_catalog.text CHECK (false)").await;
     db.run("SET search_path = evil, pg_catalog").await;
     let wanted = Wanted {
+        touched: vec![Named::new("RELATION", name("t"), Reach::Dependents)],
         faces: Vec::new(),
         wholes: Vec::new(),
         settings: Vec::new(),
@@ -277,6 +279,7 @@ async fn hostile_search_path(cluster: &Cluster) {
     assert!(facts.relation(&name("t")).unwrap().is_some() && facts.relation(&name("evil.t")).unwrap().is_some());
     assert!(!facts.may_be_volatile(&wanted.callees[0]));
     assert_eq!([facts.object("TRIGGER", "t"), facts.object("TYPE", "t")], [Some(false), Some(true)]);
+    assert!(facts.touched.is_some_and(|touched| touched.fingerprint.len() == 64));
 }
 
 async fn never_hangs(cluster: &Cluster) {

@@ -21,6 +21,7 @@ pub fn wanted(reading: &Reading) -> Wanted {
     for parsed in &reading.statements {
         if let Statement::Change(change) = &parsed.statement {
             want_change(change, &mut wanted);
+            wanted.touched.extend(parsed.named.iter().cloned());
         }
     }
     wanted.relations.sort();
@@ -32,9 +33,12 @@ pub fn wanted(reading: &Reading) -> Wanted {
     wanted.settings.dedup();
     wanted.objects.sort();
     wanted.objects.dedup();
+    wanted.touched.sort();
+    wanted.touched.dedup();
     // A name of which not every letter is known is no name to ask for.
     if !reading.exact_names {
         wanted.objects.clear();
+        wanted.touched.clear();
     }
     wanted
 }

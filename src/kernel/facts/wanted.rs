@@ -1,7 +1,7 @@
 //! What is asked of the catalog.
 
 use super::WantedUse;
-use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
+use crate::kernel::sql::statement::{Callee, Named, RelationName, TypeName};
 
 /// What the rules need to know about the statements of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Wanted {
     /// Tables whose switches and parameters may have to be put back.
     pub settings: Vec<RelationName>,
     pub objects: Vec<WantedObject>,
+    /// What an approval is bound to beside the relations.
+    pub touched: Vec<Named>,
 }
 
 /// Something that is no relation. That one of its kind and name is there anywhere says little; that none is says all.
@@ -68,5 +70,6 @@ impl Wanted {
             && self.wholes.is_empty()
             && self.settings.is_empty()
             && self.objects.is_empty()
+            && self.touched.is_empty()
     }
 }

@@ -95,15 +95,14 @@ impl Request {
         self.matches(now)?;
         for before in self.facts.relations() {
             let Some(after) = now.facts.relations().find(|after| after.oid == before.oid) else { continue };
-            let grown = |from: u64, to: u64, least: u64, unit| {
-                let is_grown = to > least && to > from.saturating_mul(u64::from(terms.growth_factor.max(1)));
-                let relation = format!("{}.{}", after.schema, after.name);
-                if is_grown { Err(Mismatch::Grown { relation, from, to, unit }) } else { Ok(()) }
-            };
+            let relation = format!("{}.{}", after.schema, after.name);
             if let (Some(from), Some(to)) = (before.rows, after.rows) {
-                grown(from, to, GROWN_ROWS, "rows")?;
+                grown(&relation, (from, to), (GROWN_ROWS, "rows"), terms)?;
             }
-            grown(before.total_bytes, after.total_bytes, GROWN_BYTES, "bytes")?;
+            grown(&relation, (before.total_bytes, after.total_bytes), (GROWN_BYTES, "bytes"), terms)?;
+        }
+        if let (Some(before), Some(after)) = (&self.facts.touched, &now.facts.touched) {
+            grown("what it touches besides", (before.rows, after.rows), (GROWN_ROWS, "rows"), terms)?;
         }
         Ok(())
     }
@@ -131,12 +130,26 @@ impl Request {
     }
 }
 
+fn grown(
+    relation: &str,
+    (from, to): (u64, u64),
+    (least, unit): (u64, &'static str),
+    terms: Terms,
+) -> Result<(), Mismatch> {
+    let is_grown = to > least && to > from.saturating_mul(u64::from(terms.growth_factor.max(1)));
+    if is_grown { Err(Mismatch::Grown { relation: relation.to_owned(), from, to, unit }) } else { Ok(()) }
+}
+
 /// Hash over the objects a statement touches: which they are and what they look like, not how large.
 #[must_use]
 pub fn objects_hash(facts: &Facts) -> String {
     let shapes: Vec<(&str, Option<Shape<'_>>)> =
         facts.looked_up().map(|(name, relation)| (name, relation.map(Shape::of))).collect();
-    hash(&shapes)
+    match &facts.touched {
+        // As it was before there was more to look at.
+        None => hash(&shapes),
+        Some(touched) => hash(&(&shapes, &touched.fingerprint)),
+    }
 }
 
 /// One relation as far as an approval is bound to it.

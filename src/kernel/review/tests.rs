@@ -7,6 +7,7 @@ use crate::kernel::sql::statement::{LockMode, RelationName};
 
 mod identities;
 mod quorum;
+mod touched;
 
 use quorum::oncall;
 

@@ -41,8 +41,8 @@ impl Known {
     #[must_use]
     pub fn prepared(&self, name: &str) -> Option<Arc<Self>> {
         let reading = self.reading.as_ref().ok()?;
-        let (span, inner) = reading.statements.iter().rev().find_map(|parsed| match &parsed.statement {
-            Statement::Prepare { name: known, inner } if known == name => Some((parsed.span.clone(), inner)),
+        let (outer, inner) = reading.statements.iter().rev().find_map(|parsed| match &parsed.statement {
+            Statement::Prepare { name: known, inner } if known == name => Some((parsed, inner)),
             _ => None,
         })?;
         Some(Arc::new(Self {
@@ -52,7 +52,7 @@ impl Known {
             shown: self.shown.clone(),
             values_are_secret: self.values_are_secret,
             reading: Ok(Reading {
-                statements: vec![Parsed { span, statement: (**inner).clone() }],
+                statements: vec![Parsed { statement: (**inner).clone(), ..outer.clone() }],
                 exact_names: reading.exact_names,
             }),
         }))
@@ -101,7 +101,7 @@ impl Known {
 
 fn unreadable_reading(why: String, length: usize) -> Reading {
     let statement = Statement::Change(Change::Unreadable { why });
-    Reading { statements: vec![Parsed { span: 0..length, statement }], exact_names: false }
+    Reading { statements: vec![Parsed { span: 0..length, statement, named: Vec::new() }], exact_names: false }
 }
 
 #[cfg(test)]

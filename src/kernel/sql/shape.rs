@@ -37,7 +37,7 @@ impl Shapes {
     pub(super) fn known(&self, text: &[u8]) -> Option<Known> {
         let invariant = *self.known.get(self.last.as_slice())?;
         let text: Arc<str> = std::str::from_utf8(text).ok()?.into();
-        let statement = Parsed { span: 0..text.len(), statement: Statement::Ordinary };
+        let statement = Parsed { span: 0..text.len(), statement: Statement::Ordinary, named: Vec::new() };
         let reading = Ok(Reading { statements: vec![statement], exact_names: true });
         Some(Known { shown: Arc::clone(&text), text, reading, ordinary: true, invariant, values_are_secret: false })
     }

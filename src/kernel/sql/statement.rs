@@ -7,6 +7,7 @@ mod alter;
 mod bound;
 mod column;
 mod index;
+mod named;
 mod object;
 mod write;
 
@@ -22,6 +23,7 @@ pub use column::{
     UsingForm,
 };
 pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
+pub use named::{Named, Reach};
 pub use object::{
     CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, PasswordOf, Privilege, Publication,
     PublicationEffect, Published, Rename, Setting, Shrinks, TableOutline,
@@ -45,6 +47,9 @@ pub struct Parsed {
     /// Byte offsets into the text, without surrounding white space and semicolon.
     pub span: Range<usize>,
     pub statement: Statement,
+    /// What the whole text statement names beside the relations that rules ask about, where it is a change that reaches
+    /// further than those.
+    pub named: Vec<Named>,
 }
 
 /// One statement, classified by what it can do.

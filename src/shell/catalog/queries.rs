@@ -5,7 +5,7 @@
 //! operator or a type up by its bare name; and no backslash (`standard_conforming_strings` may be off).
 
 use crate::kernel::facts::{COPY_TRIGGER, shape};
-use crate::kernel::sql::statement::{Callee, RelationName};
+use crate::kernel::sql::statement::{Callee, Named, RelationName};
 
 pub(super) const RELATIONS: &str = include_str!("relations.sql");
 pub(super) const CALLEES: &str = include_str!("callees.sql");
@@ -14,12 +14,29 @@ pub(super) const USES: &str = include_str!("uses.sql");
 pub(super) const FACES: &str = include_str!("faces.sql");
 pub(super) const SETTINGS: &str = include_str!("settings.sql");
 pub(super) const OBJECTS: &str = include_str!("objects.sql");
+const TOUCHED: &str = include_str!("touched.sql");
 const WHOLE: &str = include_str!("whole.sql");
 pub(super) const DEFINITIONS: &str = include_str!("definitions.sql");
 
 /// All that a table is made of.
 pub(super) fn whole() -> String {
     WHOLE.replace("{shape}", &shape("$2::pg_catalog.oid")).replace("{copy_trigger}", COPY_TRIGGER)
+}
+
+/// What a change touches beside its relations.
+pub(super) fn touched() -> String {
+    TOUCHED.replace("{copy_trigger}", COPY_TRIGGER)
+}
+
+/// Kinds, schemas, names, parts and how far.
+pub(super) fn named_arrays(named: &[Named]) -> [String; 5] {
+    [
+        array(named.iter().map(|one| Some(one.kind))),
+        array(named.iter().map(|one| one.schema.as_deref())),
+        array(named.iter().map(|one| Some(one.name.as_str()))),
+        array(named.iter().map(|one| one.part.as_deref())),
+        array(named.iter().map(|one| Some(one.reach.word()))),
+    ]
 }
 
 /// Schemas and names.
@@ -74,7 +91,7 @@ mod tests {
 
     #[test]
     fn no_query_looks_an_operator_or_type_up_by_its_bare_name() {
-        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES, SETTINGS, OBJECTS, &whole(), DEFINITIONS] {
+        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES, SETTINGS, OBJECTS, &whole(), DEFINITIONS, &touched()] {
             let code: String =
                 sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
             let mut bare = code.clone();

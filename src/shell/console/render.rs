@@ -5,15 +5,16 @@ pub(super) mod explain;
 pub(super) mod impact;
 pub(super) mod jobs;
 mod kin;
+mod touches;
 pub(super) mod traffic;
 
 pub(super) use explain::verdict;
+pub(super) use touches::object_words;
 
 use std::fmt::Write as _;
 
 use super::text::{how, labels, line, lines, short};
 use super::view::{Full, Summary};
-use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::{Action, Mode, Plan, Step, also_words};
 use crate::kernel::review::{Conditions, Door, Event, Happening, Instant, Request, State, Ticket};
 use crate::kernel::rules::Finding;
@@ -100,14 +101,7 @@ pub(super) fn full(full: &Full, program: &Program, now: Instant) -> String {
     for finding in &request.findings {
         why(&mut out, finding);
     }
-    out.push_str("\nWhat it touches\n");
-    let before = out.len();
-    for relation in request.facts.relations() {
-        object(&mut out, relation);
-    }
-    if out.len() == before {
-        out.push_str("  nothing that was found in the catalog\n");
-    }
+    touches::all(&mut out, &request.facts);
     plan(&mut out, &request.plan);
     for run in &full.runs {
         progress(&mut out, run);
@@ -179,28 +173,6 @@ fn why(out: &mut String, finding: &Finding) {
     let _ = writeln!(out, "    {}", line(&finding.message));
     if !finding.instead.is_empty() {
         let _ = writeln!(out, "    instead: {}", line(&finding.instead));
-    }
-}
-
-fn object(out: &mut String, relation: &RelationFacts) {
-    let rows =
-        relation.rows.map_or_else(|| "rows never counted".into(), |rows| format!("about {} rows", grouped(rows)));
-    let kind = format!("{:?}", relation.kind);
-    let _ = writeln!(
-        out,
-        "  {}.{}  {}, owner {}, {rows}, {} ({} with indexes); columns: {}, indexes: {}, constraints: {}",
-        line(&relation.schema),
-        line(&relation.name),
-        words_of(&kind),
-        line(&relation.owner),
-        size(relation.heap_bytes),
-        size(relation.total_bytes),
-        relation.columns.len(),
-        relation.indexes.len(),
-        relation.constraints.len()
-    );
-    for dependent in &relation.dependents {
-        let _ = writeln!(out, "    used by {}", line(dependent));
     }
 }
 

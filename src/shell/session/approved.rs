@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::hold::Asked;
 use super::journal::Journal;
+use super::outcome::log_unreported;
 use super::record::Decided;
 use super::run::{Permit, Ran, ms};
 use super::taken::Taken;
-use super::{Ended, Session, words};
+use super::{Ended, Session};
 use crate::kernel::plan::{Plan, Step};
 use crate::kernel::policy::Clearance;
 use crate::kernel::review::Ticket;
@@ -16,7 +17,7 @@ use crate::kernel::sql::statement::LockMode;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::console::ask::{Claim, Claimed};
 use crate::shell::executor::{Past, Progress};
-use crate::shell::store::{RunOutcome, StoreError};
+use crate::shell::store::RunOutcome;
 
 impl Session {
     pub(super) async fn run_approved(
@@ -54,7 +55,7 @@ impl Session {
     ) -> Result<(), Ended> {
         if let Err(error) = self.intend(taken, &plan, Some(claim.ticket())).await {
             let outcome = claim.fail(sqlstate::NO_RECORD, &error.to_string()).await;
-            log_unreported(outcome);
+            log_unreported(outcome.map(drop));
             return self.unrecorded(taken, &error).await;
         }
         if let Err(error) = claim.start().await {
@@ -73,13 +74,7 @@ impl Session {
         } else {
             self.run_plan(taken, &plan, permit).await?
         };
-        let outcome = match &ran {
-            Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
-            Ran::Failed { code, .. } if taken.known.hides() => claim.fail(code, words::SECRET).await,
-            Ran::Failed { code, message } => claim.fail(code, message).await,
-            Ran::Unknown { why, .. } => claim.lose(why).await,
-        };
-        log_unreported(outcome);
+        self.report(taken, claim, &ran).await;
         self.go_on_after(ran)
     }
 
@@ -130,11 +125,5 @@ impl Session {
             }
         }
         Ok(ran)
-    }
-}
-
-fn log_unreported(outcome: Result<Ticket, StoreError>) {
-    if let Err(error) = outcome {
-        tracing::error!(%error, "what became of a ticket could not be recorded");
     }
 }

@@ -128,7 +128,7 @@ impl Session {
         self.refuse(taken, reply, findings).await
     }
 
-    /// The transaction has ended in which jobs were deferred: what the server says about it decides.
+    /// The transaction has ended in which jobs were deferred or approvals used: what the server says about it decides.
     pub(super) async fn transaction_over(&mut self) -> Result<(), Ended> {
         let deferred = std::mem::take(&mut self.deferred);
         let ready = std::mem::take(&mut self.ready);
@@ -142,6 +142,10 @@ impl Session {
             Ok(())
         };
         let asked = asked.await;
+        let asked = match asked {
+            Ok(()) => self.settle_tickets().await,
+            Err(ended) => Err(ended),
+        };
         self.client.out.extend_from_slice(&ready);
         asked
     }
@@ -216,9 +220,9 @@ impl Session {
         None
     }
 
-    /// Whether jobs wait for a transaction that has ended.
+    /// Whether jobs or tickets wait for a transaction that has ended.
     pub(super) fn is_transaction_over(&self) -> bool {
-        !self.deferred.is_empty() && self.relay.at_rest()
+        (!self.deferred.is_empty() || !self.unsettled.is_empty()) && self.relay.at_rest()
     }
 }
 

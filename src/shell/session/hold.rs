@@ -104,9 +104,10 @@ impl Session {
         opened: Opened,
         decided: Decided,
     ) -> Result<(), Ended> {
-        let attached = match opened {
-            Opened::New => "waits for approval",
-            Opened::Attached => "still waits for approval",
+        let attached = match (opened, &ticket.state) {
+            (Opened::New, _) => "waits for approval".to_owned(),
+            (Opened::Attached, State::Pending { returned: Some(why), .. }) => format!("is back in review: {why}"),
+            (Opened::Attached, _) => "still waits for approval".to_owned(),
         };
         let why = reason(ticket);
         let reply = Reply::error(sqlstate::HELD, format!("this change needs approval: {why}"))

@@ -99,12 +99,11 @@ impl Session {
                 },
             };
             // What was prepared by a PREPARE below it cannot itself be an EXECUTE.
-            statements.extend(
-                stands_for
-                    .statements
-                    .into_iter()
-                    .map(|inner| Parsed { span: parsed.span.clone(), statement: bare(inner.statement) }),
-            );
+            statements.extend(stands_for.statements.into_iter().map(|inner| Parsed {
+                span: parsed.span.clone(),
+                statement: bare(inner.statement),
+                named: inner.named,
+            }));
         }
         reading.statements = statements;
         Ok(Some(reading))
@@ -306,7 +305,7 @@ impl NamesSoFar {
     fn see(&mut self, parsed: &Parsed) {
         match &parsed.statement {
             Statement::Prepare { name, inner } => {
-                let inner = Parsed { span: parsed.span.clone(), statement: (**inner).clone() };
+                let inner = Parsed { statement: (**inner).clone(), ..parsed.clone() };
                 self.names.insert(name.clone(), Some(inner));
             }
             Statement::Deallocate { name: Some(name) } => {

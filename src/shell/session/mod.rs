@@ -14,6 +14,7 @@ mod intercept;
 mod job;
 mod journal;
 mod lock_timeout;
+mod outcome;
 mod pump;
 mod recall;
 mod record;
@@ -98,6 +99,8 @@ pub struct Session {
     decided: Option<record::Decided>,
     /// Jobs that follow the session's transaction.
     deferred: Vec<defer::Deferred>,
+    /// Approved changes of the transaction that is open.
+    unsettled: Vec<outcome::Unsettled>,
     /// Which definitions the change that is judged now may change.
     touching: Option<definitions::Touching>,
     /// What the transaction may have changed, until it is over.
@@ -154,6 +157,7 @@ impl Session {
             lock_timeout: None,
             decided: None,
             deferred: Vec::new(),
+            unsettled: Vec::new(),
             touching: None,
             altered: None,
             ready: Vec::new(),
@@ -365,6 +369,9 @@ impl Session {
     }
 
     async fn end(mut self, ended: Ended) {
+        if !self.unsettled.is_empty() {
+            Box::pin(self.leave_tickets(matches!(ended, Ended::Server))).await;
+        }
         if self.altered.is_some() {
             Box::pin(self.leave_definitions(matches!(ended, Ended::Server))).await;
         }

@@ -18,6 +18,7 @@ mod index;
 mod literals;
 mod mass;
 pub mod mistake;
+mod named;
 mod objects;
 pub mod outline;
 mod predicate;
@@ -177,16 +178,23 @@ fn statements_of(text: &str, tree: &StmtList) -> Result<Vec<Parsed>, Unreadable>
         let span = located(text, raw.stmt_location, raw.stmt_len);
         let mut found = classify::Found::default();
         // One statement that cannot be taken apart does not make the others unknown.
+        let mut names = Vec::new();
         let statements = match classify::statement(raw.stmt(), &mut found) {
             Ok(()) => {
                 let mut statements = found.into_statements();
                 mass::tell_by_row(raw.stmt(), &mut statements);
-                classify::by_words(text.get(span.clone()).unwrap_or_default(), &mut statements);
+                let own = text.get(span.clone()).unwrap_or_default();
+                classify::by_words(own, &mut statements);
+                names = named::named(raw.stmt(), own, &statements);
                 statements
             }
             Err(error) => vec![Statement::Change(Change::Unreadable { why: error.why })],
         };
-        parsed.extend(statements.into_iter().map(|statement| Parsed { span: span.clone(), statement }));
+        parsed.extend(statements.into_iter().map(|statement| Parsed {
+            span: span.clone(),
+            statement,
+            named: names.clone(),
+        }));
     }
     Ok(parsed)
 }

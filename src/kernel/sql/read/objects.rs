@@ -397,7 +397,7 @@ pub(super) fn alter_domain(statement: &nodes::AlterDomainStmt, found: &mut Found
 }
 
 /// The SQL name of an object type.
-fn object_type(kind: ObjectType::Type) -> &'static str {
+pub(super) fn object_type(kind: ObjectType::Type) -> &'static str {
     match kind {
         ObjectType::OBJECT_ACCESS_METHOD => "ACCESS METHOD",
         ObjectType::OBJECT_AGGREGATE => "AGGREGATE",

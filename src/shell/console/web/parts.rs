@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::super::render::{grouped, outcome, span, time};
+use super::super::render::{grouped, object_words, outcome, span, time};
 use super::super::text::line;
 use super::sql;
-use crate::kernel::facts::RelationFacts;
+use crate::kernel::facts::{RelationFacts, Touched};
 use crate::kernel::plan::{Action, Mode, Plan, Step};
 use crate::kernel::review::Instant;
 use crate::kernel::rules::Finding;
@@ -231,6 +231,16 @@ pub(super) fn object(relation: &RelationFacts) -> Markup {
                 "; used by " (relation.dependents.iter().map(|one| line(one)).collect::<Vec<_>>().join(", "))
             }
             "."
+        }
+    }
+}
+
+/// What a change touches beside its relations.
+pub(super) fn besides(touched: &Touched) -> Markup {
+    html! {
+        ul.findings {
+            @for one in &touched.objects { li { (line(&object_words(one))) } }
+            @if touched.more() > 0 { li { "and " (grouped(touched.more())) " more" } }
         }
     }
 }

@@ -153,14 +153,18 @@ fn way_to_run(ticket: &Ticket) -> String {
 /// What was true of its tables when it was asked; a script adds what is true now.
 fn objects(ticket: &Ticket) -> Markup {
     let relations: Vec<_> = ticket.request.facts.relations().collect();
-    if relations.is_empty() {
+    let touched = ticket.request.facts.touched.as_ref().filter(|touched| touched.count > 0);
+    if relations.is_empty() && touched.is_none() {
         return html! {};
     }
     html! {
         section.card aria-labelledby="touches" {
             h2 #touches { "What it touches" }
             @for relation in &relations { (parts::object(relation)) }
-            (on_demand(ticket, "now", "Ask the server what is true of it now", &now::then(&ticket.request)))
+            @if let Some(touched) = touched { (parts::besides(touched)) }
+            @if !relations.is_empty() {
+                (on_demand(ticket, "now", "Ask the server what is true of it now", &now::then(&ticket.request)))
+            }
         }
     }
 }
