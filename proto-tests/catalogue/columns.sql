@@ -46,6 +46,78 @@ alter table orders add column x int default 1 + volatile_one()
 
 alter table orders add column x int default coalesce(null, volatile_one(), 3)
 
+-- setup: create function lively(int) returns int language plpgsql as 'begin return $1; end'; create function calm(int default lively(1)) returns int language plpgsql immutable as 'begin return 1; end'
+alter table orders add column x int default calm()
+
+-- setup: create function calm(float default random()) returns int language plpgsql immutable as 'begin return 1; end'
+alter table orders add column x int default calm()
+
+-- setup: create function lively(int) returns int language plpgsql as 'begin return $1; end'; create function calm(int default lively(1)) returns int language plpgsql immutable as 'begin return 1; end'; create function calmer(int default calm()) returns int language plpgsql immutable as 'begin return 1; end'
+alter table orders add column x int default calmer()
+
+-- setup: create function calm(int default 7) returns int language plpgsql immutable as 'begin return 1; end'
+alter table orders add column x int default calm()
+
+-- setup: create type said as (x int, y text); create function say(text) returns said language plpgsql as 'begin return row(1, $1)::said; end'; create cast (text as said) with function say(text) as assignment
+alter table orders add column x said default 'a'::text
+
+-- setup: create type said as (x int, y text); create function say(text) returns said language plpgsql as 'begin return row(1, $1)::said; end'; create cast (text as said) with function say(text) as assignment
+alter table orders add column x said default upper('a')
+
+-- setup: create type said as (x int, y text); create function say(text) returns said language plpgsql as 'begin return row(1, $1)::said; end'; create cast (text as said) with function say(text) as assignment
+alter table orders add column x said[] default array['a'::text]
+
+-- setup: create type said as (x int, y text); create function say(text) returns said language plpgsql as 'begin return row(1, $1)::said; end'; create cast (text as said) with function say(text) as assignment
+alter table orders add column x said default '(1,a)'
+
+-- setup: create type said as (x int, y text); create function say(text) returns said language plpgsql as 'begin return row(1, $1)::said; end'; create cast (text as said) with function say(text) as assignment
+alter table orders add column x said default '(1,a)'::said
+
+-- setup: create type said as (x int, y text); create function say(text) returns said language plpgsql as 'begin return row(1, $1)::said; end'; create cast (text as said) with function say(text); create function calm(said) returns int language plpgsql immutable as 'begin return 1; end'
+alter table orders add column x int default calm(upper('a')::said)
+
+-- setup: create type said as (x int, y text); create function say(text) returns said language plpgsql as 'begin return row(1, $1)::said; end'; create cast (text as said) with function say(text) as implicit; create function calm(said) returns int language plpgsql immutable as 'begin return 1; end'
+alter table orders add column x int default calm('a'::text)
+
+-- setup: create type said as (x int, y text); create function say(text) returns said language plpgsql as 'begin return row(1, $1)::said; end'; create cast (text as said) with function say(text) as implicit
+alter table orders add column x int default 5
+
+-- setup: create type said as (x int, y text); create function say(text) returns said language plpgsql as 'begin return row(1, $1)::said; end'; create cast (text as said) with function say(text) as implicit
+alter table orders add column x timestamptz default now()
+
+-- setup: create type said as (x int, y text); create function same(said, said) returns boolean language plpgsql as 'begin return true; end'; create operator = (leftarg = said, rightarg = said, function = same)
+alter table orders add column x boolean default (case row(1, 'x')::said when row(1, 'x')::said then true end)
+
+-- setup: create type said as (x int, y text); create function more(said, said) returns boolean language plpgsql as 'begin return true; end'; create operator >= (leftarg = said, rightarg = said, function = more); create operator <= (leftarg = said, rightarg = said, function = more)
+alter table orders add column x boolean default (row(1, 'x')::said between row(1, 'x')::said and row(1, 'x')::said)
+
+-- setup: create type said as (x int, y text); create function told(said) returns int language plpgsql as 'begin return 1; end'
+alter table orders add column x int default (row(1, 'x')::said).told
+
+-- setup: create type odd; create function odd_in(cstring) returns odd language internal strict as 'textin'; create function odd_out(odd) returns cstring language internal strict as 'textout'; create type odd (input = odd_in, output = odd_out, like = text)
+alter table orders add column x odd default 'a'
+
+-- setup: create type odd; create function odd_in(cstring) returns odd language internal strict as 'textin'; create function odd_out(odd) returns cstring language internal strict as 'textout'; create type odd (input = odd_in, output = odd_out, like = text)
+alter table orders add column x odd default 'a'::text::odd
+
+-- setup: create type odd; create function odd_in(cstring) returns odd language internal strict as 'textin'; create function odd_out(odd) returns cstring language internal strict as 'textout'; create type odd (input = odd_in, output = odd_out, like = text)
+alter table orders add column x text default 'a'::odd
+
+-- setup: create type odd; create function odd_in(cstring) returns odd language internal strict as 'textin'; create function odd_out(odd) returns cstring language internal strict as 'textout'; create type odd (input = odd_in, output = odd_out, like = text); create function of_odd(text) returns odd language plpgsql immutable as $$begin return $1::odd; end$$
+alter table orders add column x text default of_odd('a')
+
+alter table orders add column x int default case 'a' when 'b' then 1 else 2 end
+
+alter table orders add column x boolean default (3 between 1 and 5)
+
+alter table orders add column x interval default interval '1 day'
+
+alter table orders add column x bigint default 5::int
+
+alter table orders add column x numeric(10) not null default 0
+
+alter table orders add column x interval day not null default '1 day'
+
 -- from: 18
 alter table orders add column x uuid default uuidv7()
 
@@ -210,6 +282,18 @@ alter table orders alter column extra set default gen_random_uuid()::text
 alter table orders alter amount drop default
 
 alter table numbered alter column s set default nextval('counter')
+
+-- from: 18
+-- setup: create table above(a int, t text); create table below() inherits (above); insert into below select g, 'x' from generate_series(1, 3000) g; alter table above add constraint filled not null a no inherit
+alter table above alter constraint filled inherit
+
+-- from: 18
+-- setup: create table above(a int, t text); insert into above select g, 'x' from generate_series(1, 3000) g; alter table above add constraint filled not null a no inherit
+alter table above alter constraint filled inherit
+
+-- from: 18
+-- setup: create table above(a int, t text); create table below() inherits (above); insert into below select g, 'x' from generate_series(1, 3000) g; alter table above add constraint filled not null a; 
+alter table above alter constraint filled no inherit
 
 alter table orders alter column quantity set not null
 

@@ -159,3 +159,8 @@ create index on orders (plus_one(quantity))
 alter index orders_status depends on extension plpgsql
 
 alter index orders_status no depends on extension plpgsql
+
+reindex (concurrently, concurrently off) table keyless
+
+-- outside
+reindex (concurrently off, concurrently) table keyless

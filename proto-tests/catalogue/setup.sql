@@ -2,6 +2,7 @@
 create type mood as enum ('sad', 'fine', 'glad');
 create domain positive as int check (value > 0);
 create domain short as varchar(20);
+create domain millis as timestamp(3);
 create domain stamped as timestamptz default clock_timestamp();
 create domain zero as int default 0;
 create type pair as (left_half int, right_half int);
@@ -44,18 +45,21 @@ create table typed(
   t text, c8 char(8), ts timestamp, ts3 timestamp(3), tz timestamptz, tz3 timestamptz(3), t3 time(3), iv3 interval(3),
   vb8 varbit(8), b8 bit(8), cd cidr, ip inet, js json, jb jsonb, nm name, bo bool, md mood, uid text, va varchar(10)[],
   ta text[], ia int[], po positive, sh short, pa pair, da date, by bytea, mo money, ob oid, ix int, vx varchar(20), tx text,
-  tsx timestamp, tzx timestamptz
+  tsx timestamp, tzx timestamptz, iv interval, ivd interval day, ivh interval hour, ivm interval month, ivx interval,
+  tt2 timetz(2), n8 numeric(8), b1 bit, iva interval day[], ms millis
 );
 insert into typed(i, i2, i8, num, wide, r, d, v20, v, t, c8, ts, ts3, tz, tz3, t3, iv3, vb8, b8, cd, ip, js, jb, nm, bo, md,
-    uid, va, ta, ia, po, sh, da, ob, ix, vx, tx, tsx, tzx)
+    uid, va, ta, ia, po, sh, da, ob, ix, vx, tx, tsx, tzx, iv, ivd, ivh, ivm, ivx, tt2, n8, b1, iva, ms)
   select g, 1, g, g, g, g, g, g, g, g, g, now(), now(), now(), now(), now()::time, '1 s', '1', '10101010', '10.0.0.0/8',
-    '10.0.0.1', '{}', '{}', 'n', true, 'fine', gen_random_uuid(), '{a}', '{a}', '{1}', g, 's', now(), g, g, g, g, now(), now()
+    '10.0.0.1', '{}', '{}', 'n', true, 'fine', gen_random_uuid(), '{a}', '{a}', '{1}', g, 's', now(), g, g, g, g, now(), now(),
+    '1 day 05:06:07', '1 day', '1 hour', '1 month', '1 day', '10:00', g, '1', '{1 day}', now()
   from generate_series(1, 2000) g;
 create index typed_ix on typed (ix);
 create index typed_vx on typed (vx);
 create index typed_tx on typed (tx);
 create index typed_tsx on typed (tsx);
 create index typed_tzx on typed (tzx);
+create index typed_ivx on typed (ivx);
 
 create table keyless(a int not null, b int, c text);
 insert into keyless select g, g, g from generate_series(1, 2000) g;
@@ -87,6 +91,15 @@ create table base(id int, a int, b text);
 create table heir(c int) inherits (base);
 insert into base select g, g, g from generate_series(1, 1000) g;
 insert into heir select g, g, g, g from generate_series(1, 1000) g;
+
+-- Widened in all its parts: the parent's own index, one of a partition only, none.
+create table split(a int, v varchar(10), w varchar(10), x varchar(10), n int, k int) partition by range (a);
+create table split_1 partition of split for values from (0) to (1000);
+create table split_2 partition of split for values from (1000) to (2000);
+insert into split select g, g, g, g, g, g from generate_series(0, 1999) g;
+create index split_v on split (v);
+create index split_1_w on split_1 (w);
+create index split_2_n on split_2 (n);
 
 create table generated(a int, twice int generated always as (a * 2) stored);
 insert into generated select g from generate_series(1, 2000) g;

@@ -177,6 +177,168 @@ alter table typed alter by type text using encode(by, 'hex')
 
 alter table typed alter mo type numeric using mo::numeric
 
+alter table typed alter iv type interval day
+
+alter table typed alter iv type interval year to month
+
+alter table typed alter iv type interval hour
+
+alter table typed alter iv type interval second(3)
+
+alter table typed alter iv type interval second
+
+alter table typed alter iv type interval day to second(6)
+
+alter table typed alter ivx type interval day to second
+
+alter table typed alter ivx type interval minute
+
+alter table typed alter iv3 type interval day
+
+alter table typed alter iv3 type interval second(3)
+
+alter table typed alter iv3 type interval day to second(2)
+
+alter table typed alter ivd type interval
+
+alter table typed alter ivd type interval(0)
+
+alter table typed alter ivd type interval hour
+
+alter table typed alter ivd type interval month
+
+alter table typed alter ivh type interval day to hour
+
+alter table typed alter ivh type interval day
+
+alter table typed alter ivm type interval day
+
+alter table typed alter ivm type interval year
+
+alter table typed alter iva type interval[]
+
+alter table typed alter iva type interval hour[]
+
+alter table typed alter iv type interval day using iv::interval day
+
+alter table typed alter tz3 type timestamp(3)
+
+alter table typed alter tz3 type timestamp(6)
+
+alter table typed alter tz3 type timestamp
+
+alter table typed alter ts3 type timestamptz(3)
+
+alter table typed alter ts3 type timestamptz(4)
+
+alter table typed alter ts3 type timestamptz(6)
+
+alter table typed alter tz type millis
+
+alter table typed alter ms type timestamptz
+
+alter table typed alter ms type timestamp(3)
+
+alter table typed alter ms type timestamp(6)
+
+alter table typed alter ts type timestamp(6)
+
+alter table typed alter t3 type timetz(3)
+
+alter table typed alter tt2 type time
+
+alter table typed alter tt2 type timetz(4)
+
+alter table typed alter tt2 type timetz(1)
+
+alter table typed alter n8 type numeric(10)
+
+alter table typed alter n8 type numeric(7)
+
+alter table typed alter n8 type numeric(10,1)
+
+alter table typed alter b1 type bit(1)
+
+alter table typed alter b8 type bit using b8::bit
+
+alter table typed alter c8 type char(8)
+
+alter table typed alter c8 type bpchar
+
+alter table typed alter v20 type bpchar
+
+alter table typed alter vx type bpchar
+
+alter table typed alter va type varchar[]
+
+alter table split alter v type varchar(30)
+
+alter table split alter v type text
+
+alter table split alter v type varchar(10)
+
+alter table split alter w type varchar(30)
+
+alter table split alter w type varchar(10) collate "C"
+
+alter table split alter x type text
+
+alter table split alter x type text collate "C"
+
+alter table split alter n type oid
+
+alter table split alter k type oid
+
+-- setup: create table deep(a int, b int, v varchar(10)) partition by range (a); create table deep_1 partition of deep for values from (0) to (1000) partition by range (b); create table deep_11 partition of deep_1 for values from (0) to (1000); insert into deep select g, g, g from generate_series(0, 999) g; create index deep_1_v on deep_1 (v)
+alter table deep alter v type varchar(20)
+
+-- setup: create table deep(a int, v varchar(10), primary key (a, v)) partition by range (a); create table deep_1 partition of deep for values from (0) to (1000); insert into deep select g, g from generate_series(0, 999) g
+alter table deep alter v type varchar(20)
+
+-- setup: create table deep(a int, v varchar(10)) partition by range (a); create table deep_1 partition of deep for values from (0) to (1000); insert into deep select g, g from generate_series(0, 999) g; alter table deep_1 add unique (v)
+alter table deep alter v type varchar(20)
+
+-- setup: create table deep(a int, v varchar(10)) partition by range (a); create table deep_1 partition of deep for values from (0) to (1000); insert into deep select g, g from generate_series(0, 999) g; alter table deep_1 add exclude using btree (v with =)
+alter table deep alter v type varchar(20)
+
+-- setup: create table keys(v varchar(10) primary key); insert into keys select g from generate_series(0, 999) g; create table deep(a int, v varchar(10) references keys) partition by range (a); create table deep_1 partition of deep for values from (0) to (1000); insert into deep select g, g from generate_series(0, 999) g
+alter table deep alter v type varchar(20)
+
+-- setup: create table keys(v varchar(10) primary key); insert into keys select g from generate_series(0, 999) g; create table deep(a int, v varchar(10)) partition by range (a); create table deep_1 partition of deep for values from (0) to (1000); insert into deep select g, g from generate_series(0, 999) g; alter table deep_1 add foreign key (v) references keys
+-- more: references of a partition alone are not named
+alter table deep alter v type text
+
+-- setup: create table keys(v timestamp primary key); insert into keys select now() + g * interval '1 s' from generate_series(0, 999) g; create table above(v timestamp); create table below(w int, foreign key (v) references keys) inherits (above); insert into below select v, 1 from keys
+-- more: references of a child alone are not named
+alter table above alter v type timestamptz
+
+-- setup: create table above(v int); create table below(w int) inherits (above); insert into below select g, g from generate_series(0, 999) g; create index on below (v)
+alter table above alter v type oid
+
+-- setup: create table above(v varchar(10)); create table below(w int) inherits (above); insert into below select g, g from generate_series(0, 999) g; create index on below (v)
+alter table above alter v type varchar(20)
+
+-- setup: create domain over_int as int; create table listed(a over_int[], b positive[], c int[]); insert into listed select '{1}', '{1}', '{1}' from generate_series(1, 1000) g
+alter table listed alter a type int[]
+
+-- setup: create domain over_int as int; create table listed(a over_int[], b positive[], c int[]); insert into listed select '{1}', '{1}', '{1}' from generate_series(1, 1000) g
+alter table listed alter b type int[]
+
+-- setup: create domain over_int as int; create table listed(a over_int[], b positive[], c int[]); insert into listed select '{1}', '{1}', '{1}' from generate_series(1, 1000) g
+alter table listed alter c type over_int[]
+
+-- setup: create domain over_int as int; create table listed(a over_int[], b positive[], c int[]); insert into listed select '{1}', '{1}', '{1}' from generate_series(1, 1000) g
+alter table listed alter b type bigint[]
+
+-- setup: create domain over_int as int; create domain ints as int[]; create table listed(a over_int[], b ints, c int[]); insert into listed select '{1}', '{1}', '{1}' from generate_series(1, 1000) g
+alter table listed alter b type int[]
+
+-- setup: create table one(a int); create table two(b int) inherits (one); create table row_of(r two); insert into row_of select row(1, 2)::two from generate_series(1, 1000) g
+alter table row_of alter r type one
+
+-- setup: create table padded(c char(8), i text) partition by range (i); create table padded_1 partition of padded for values from ('a') to ('z'); insert into padded select g, 'b' from generate_series(1, 1000) g
+alter table padded alter c type bpchar
+
 alter table orders alter title type varchar(40)
 
 alter table orders alter extra type varchar

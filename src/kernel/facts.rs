@@ -6,6 +6,7 @@ mod kin;
 mod naming;
 mod settings;
 mod touched;
+mod types;
 mod uses;
 mod wanted;
 mod whole;
@@ -22,6 +23,7 @@ pub use kin::{Kin, KinHow};
 pub use naming::NameKind;
 pub use settings::{Switch, TableSettings};
 pub use touched::{TOUCHED_MAX, Touched, TouchedObject};
+pub use types::{TypeFacts, VolatileCasts};
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 pub use wanted::{Wanted, WantedObject};
 pub use whole::{
@@ -61,6 +63,9 @@ pub struct Facts {
     pub naming: BTreeMap<NameKind, String>,
     /// Keyed by the name as written, see [`Facts::relation`].
     relations: BTreeMap<String, Option<RelationFacts>>,
+    /// Some cast that happens unasked calls something volatile.
+    #[serde(default)]
+    pub volatile_implicit_casts: bool,
     /// Callees of which some overload is VOLATILE, or that were not found.
     volatile: Vec<Callee>,
     /// Callees of which some overload is not IMMUTABLE, or not everybody's to call, or that were not found.
@@ -400,18 +405,4 @@ pub struct ConstraintFacts {
     pub inherited: bool,
     #[serde(default)]
     pub comment: Option<String>,
-}
-
-/// A type named in a statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TypeFacts {
-    pub oid: u32,
-    /// `format_type(oid, typmod)` of the type as written.
-    pub type_sql: String,
-    pub is_domain: bool,
-    /// The domain (or one it is based on) has a constraint: ADD COLUMN rewrites whatever the default.
-    pub constrained_domain: bool,
-    /// The domain has a default of its own.
-    pub domain_default: bool,
-    pub is_array: bool,
 }

@@ -227,8 +227,8 @@ fn answered(text: &str, version: u32, mut facts: Facts) -> Assessment {
             type_sql,
             is_domain: domain,
             constrained_domain: domain,
-            domain_default: false,
             is_array: of.sql.ends_with("[]"),
+            ..TypeFacts::default()
         };
         facts.put_type(of, described);
     }

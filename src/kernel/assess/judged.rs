@@ -302,6 +302,7 @@ impl<'a> Judged<'a> {
             | AlterKind::ReplicaIdentityDefault
             | AlterKind::RestartIdentity { .. }
             | AlterKind::Enforce { .. }
+            | AlterKind::Inherit { .. }
             | AlterKind::RowType(_)
             | AlterKind::Other { .. } => false,
         })

@@ -120,7 +120,10 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
         match &action.kind {
             AlterKind::AddColumn(column) => {
                 wanted.types.push(column.type_name.clone());
-                wanted.callees.extend(column.default.iter().flat_map(|default| default.callees.iter().cloned()));
+                if let Some(default) = &column.default {
+                    wanted.callees.extend(default.callees.iter().chain(&default.hidden.operators).cloned());
+                    wanted.types.extend(default.hidden.casts.iter().map(|(to, _)| to.clone()));
+                }
                 if column.serial.is_some() || column.identity_sql.is_some() {
                     wanted.relations.extend(candidates(table, &column.name, "seq"));
                 }
@@ -159,6 +162,7 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             | AlterKind::ReplicaIdentityDefault
             | AlterKind::RestartIdentity { .. }
             | AlterKind::Enforce { .. }
+            | AlterKind::Inherit { .. }
             | AlterKind::RowType(_)
             | AlterKind::Other { .. } => {}
         }

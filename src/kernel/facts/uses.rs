@@ -57,8 +57,12 @@ pub struct ColumnUse {
     pub update_rules: Vec<String>,
     /// Publications with all of the table's columns.
     pub publications: Vec<String>,
-    /// A partition or child has a CHECK on it, or an index over an expression or with a condition.
+    /// A partition or child has a CHECK on it, or an index over an expression, with a condition, or of its own
+    /// partitions.
     pub children_hang: bool,
+    /// A partition or child has an index or a foreign key on it.
+    #[serde(default)]
+    pub children_indexed: bool,
     /// Row security that binds the owner too.
     pub forced_row_security: bool,
     pub typed_table: bool,

@@ -178,9 +178,9 @@ fn needed_by_alter(alter: &AlterTable, facts: &mut RelationFacts) {
                 constraint.columns.iter().for_each(|column| need_column(alter, facts, column));
             }
             AlterKind::ValidateConstraint { name } => need_constraint(facts, name, false),
-            AlterKind::DropConstraint { name, .. } | AlterKind::Enforce { name, .. } => {
-                need_constraint(facts, name, true)
-            }
+            AlterKind::DropConstraint { name, .. }
+            | AlterKind::Enforce { name, .. }
+            | AlterKind::Inherit { name, .. } => need_constraint(facts, name, true),
             AlterKind::AddConstraintUsingIndex { index: name, .. } => {
                 if facts.index(name).is_none() {
                     facts.indexes.push(index(name));

@@ -56,6 +56,7 @@ impl Forecast {
             | AlterKind::ReplicaIdentityDefault
             | AlterKind::RestartIdentity { .. }
             | AlterKind::Enforce { .. }
+            | AlterKind::Inherit { .. }
             | AlterKind::RowType(_)
             | AlterKind::Other { .. } => {}
         }

@@ -229,12 +229,9 @@ impl Forecast {
 
     fn type_of(&self, of: &TypeName) -> TypeFacts {
         let mut made = TypeFacts {
-            oid: 0,
             type_sql: modifier::apply(&assume::type_sql(of), &of.sql),
-            is_domain: false,
-            constrained_domain: false,
-            domain_default: false,
             is_array: of.sql.ends_with("[]"),
+            ..TypeFacts::default()
         };
         // A chain of domains is as long as there are domains.
         let mut name = &of.name;

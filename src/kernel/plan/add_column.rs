@@ -7,9 +7,9 @@ use super::{
     Action, Backfill, Plan, Step, add_constraint, add_index_constraint, identity, partitioned_key, quote, serial,
     set_not_null,
 };
-use crate::kernel::facts::{Facts, RelationFacts, RelationKind, TypeFacts};
+use crate::kernel::facts::{Facts, RelationFacts, RelationKind, TypeFacts, VolatileCasts};
 use crate::kernel::sql::statement::{
-    AddColumn, ConstraintKind, DefaultExpression, Generated, LockMode, TableConstraint,
+    AddColumn, ConstraintKind, DefaultExpression, Generated, LockMode, Operand, TableConstraint, TypeName,
 };
 
 /// The recipe's name.
@@ -21,11 +21,40 @@ pub fn volatile(column: &AddColumn, facts: &Facts) -> bool {
     // What a generated column computes is immutable, and it is no default.
     column.serial.is_some()
         || column.identity_sql.is_some()
-        || column.generated.is_none() && column.default.as_ref().is_some_and(|d| volatile_default(d, facts))
+        || column.generated.is_none()
+            && column.default.as_ref().is_some_and(|d| volatile_default(d, &column.type_name, facts))
 }
 
-fn volatile_default(default: &DefaultExpression, facts: &Facts) -> bool {
-    !default.is_null && default.callees.iter().any(|callee| facts.may_be_volatile(callee))
+/// What is not known not to be volatile is.
+fn volatile_default(default: &DefaultExpression, of: &TypeName, facts: &Facts) -> bool {
+    if default.is_null {
+        return false;
+    }
+    let hidden = &default.hidden;
+    default.callees.iter().chain(&hidden.operators).any(|callee| facts.may_be_volatile(callee))
+        || hidden.unclear
+        || hidden.composed && facts.volatile_implicit_casts
+        || hidden.casts.iter().any(|(to, operand)| volatile_cast(operand, (to, VolatileCasts::Written), facts))
+        || volatile_cast(&hidden.whole, (of, VolatileCasts::Assigned), facts)
+}
+
+/// Whether a cast to the type may call something volatile; `least` where it does so of any value.
+fn volatile_cast(operand: &Operand, (to, least): (&TypeName, VolatileCasts), facts: &Facts) -> bool {
+    // A type that nobody finds is the server's to answer.
+    let Some(target) = facts.type_facts(to) else { return false };
+    let from = match operand {
+        Operand::Text => VolatileCasts::Length,
+        Operand::Number => VolatileCasts::Number,
+        Operand::Other => least,
+        Operand::Typed(from) => match facts.type_facts(from) {
+            Some(from) if from.oid == target.oid => VolatileCasts::Length,
+            // By its text form.
+            Some(from) if from.volatile_casts > VolatileCasts::None => return true,
+            _ => least,
+        },
+    };
+    let from = if least == VolatileCasts::Written && from == VolatileCasts::Number { least } else { from };
+    target.volatile_casts >= from
 }
 
 /// The safe form, or why there is none.

@@ -242,6 +242,7 @@ pub fn pass(kind: &AlterKind) -> u8 {
         | AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
         | AlterKind::Enforce { .. }
+        | AlterKind::Inherit { .. }
         | AlterKind::RowType(_)
         | AlterKind::Other { .. } => 10,
     }

@@ -1,9 +1,12 @@
 //! What a change of a column's type does on the server, judged by the catalog, and its form without a rewrite: a
 //! CHECK that would be verified is put back NOT VALID in the same statement and validated afterwards.
 
+mod modifiers;
+
 use super::{Plan, Step, quote};
-use crate::kernel::facts::{ColumnUse, ConstraintUse, Facts, RelationFacts};
+use crate::kernel::facts::{ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode, TypeName, Using, UsingForm};
+pub use modifiers::between_zones;
 
 /// The subcommand.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +131,7 @@ pub fn work(table: &RelationFacts, change: &Retype<'_>, facts: &Facts) -> Work {
         return Work::Rewrites("every row is computed anew");
     }
     let Some(kept) = kept(table, change, hangs, facts) else { return Work::Rewrites("every row is written anew") };
-    rebuilt(change, hangs, kept)
+    rebuilt((table, change), hangs, kept, facts)
 }
 
 /// What the server says no to at once.
@@ -169,21 +172,27 @@ fn kept(table: &RelationFacts, change: &Retype<'_>, hangs: &ColumnUse, facts: &F
     let (old, new) = (hangs.base_sql.as_str(), target.base_sql.as_str());
     // The server forgets the bounds of the type behind a domain.
     let domain = table.column(change.column).is_some_and(|column| column.type_sql != hangs.base_sql);
-    let unbounded = parts(old).0;
-    if keeps_all(if domain { &unbounded } else { old }, new) {
+    let unbounded = modifiers::unbounded(old);
+    // Without bounds there is nothing to check, of whatever type the values are.
+    if first.same && new == unbounded || modifiers::keeps_all(if domain { &unbounded } else { old }, new) {
         return Some(Kept::All);
     }
-    if between_zones(old, new) && is_utc(&facts.time_zone) && widens(old, new) {
+    if between_zones(old, new) && is_utc(&facts.time_zone) && modifiers::full_precision(new) {
         return Some(Kept::Rows);
     }
     // Binary coercible by pg_cast; whether an index can stay depends on its operator class.
     (first.method == Some('b') && !first.is_array && !new.contains('(')).then_some(Kept::Rows)
 }
 
-fn rebuilt(change: &Retype<'_>, hangs: &ColumnUse, kept: Kept) -> Work {
+fn rebuilt(of: (&RelationFacts, &Retype<'_>), hangs: &ColumnUse, kept: Kept, facts: &Facts) -> Work {
+    let (table, change) = of;
     let collated = change.collation.is_some() || hangs.collation.is_some();
-    if collated && !hangs.indexes.is_empty() {
+    let references = hangs.constraints.iter().any(|constraint| constraint.kind == 'f');
+    if collated && (!hangs.indexes.is_empty() || hangs.children_indexed) {
         return Work::Rebuilds("its indexes are built anew for the collation");
+    }
+    if table.kind == RelationKind::PartitionedTable && !hangs.indexes.is_empty() {
+        return Work::Rebuilds("the indexes of its partitions are built anew");
     }
     if hangs.indexes.iter().any(|index| index.computed) {
         return Work::Rebuilds("an index over an expression or with a condition is built anew");
@@ -194,11 +203,14 @@ fn rebuilt(change: &Retype<'_>, hangs: &ColumnUse, kept: Kept) -> Work {
     if kept == Kept::Rows && !hangs.indexes.is_empty() {
         return Work::Rebuilds("its indexes are built anew");
     }
-    if kept == Kept::Rows && hangs.constraints.iter().any(|constraint| constraint.kind == 'f') {
+    if references && (kept == Kept::Rows || collated && facts.major() >= 18) {
         return Work::Rebuilds("every reference is looked up again");
     }
     if hangs.children_hang {
         return Work::Rebuilds("a partition's CHECK is verified or its index built anew");
+    }
+    if kept == Kept::Rows && hangs.children_indexed {
+        return Work::Rebuilds("a partition's index is built anew or its references looked up again");
     }
     let checks = hangs.constraints.iter().filter(|constraint| constraint.kind == 'c' && constraint.validated);
     let checks: Vec<String> = checks.map(|constraint| constraint.name.clone()).collect();
@@ -208,65 +220,6 @@ fn rebuilt(change: &Retype<'_>, hangs: &ColumnUse, kept: Kept) -> Work {
 /// Whether a session's TimeZone makes timestamp and timestamptz the same bits, as the server looks at it.
 fn is_utc(time_zone: &str) -> bool {
     ["UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu"].contains(&time_zone)
-}
-
-/// From timestamp to timestamptz or back.
-#[must_use]
-pub fn between_zones(old: &str, new: &str) -> bool {
-    let (old, new) = (parts(old).0, parts(new).0);
-    let is = |text: &str, zone: &str| text == format!("timestamp {zone} time zone");
-    is(&old, "with") && is(&new, "without") || is(&old, "without") && is(&new, "with")
-}
-
-fn widens(old: &str, new: &str) -> bool {
-    widened(&parts(old).1, &parts(new).1)
-}
-
-/// Whether the server keeps the stored rows and plain indexes: measured for 12 to 18.
-fn keeps_all(from: &str, to: &str) -> bool {
-    if from == to {
-        return true;
-    }
-    if from.ends_with("[]") || to.ends_with("[]") {
-        return false;
-    }
-    let ((old, old_bounds), (new, new_bounds)) = (parts(from), parts(to));
-    match (old.as_str(), new.as_str()) {
-        ("character varying", "character varying") => widened(&old_bounds, &new_bounds),
-        ("character varying", "text") => true,
-        ("text", "character varying") => new_bounds.is_empty(),
-        ("bit varying", "bit varying") => widened(&old_bounds, &new_bounds),
-        ("numeric", "numeric") => match (old_bounds.as_slice(), new_bounds.as_slice()) {
-            (_, []) => true,
-            ([old_precision, old_scale], [new_precision, new_scale]) => {
-                old_scale == new_scale && new_precision >= old_precision
-            }
-            _ => false,
-        },
-        ("timestamp without time zone", "timestamp without time zone")
-        | ("timestamp with time zone", "timestamp with time zone")
-        | ("time without time zone", "time without time zone")
-        | ("time with time zone", "time with time zone")
-        | ("interval", "interval") => widened(&old_bounds, &new_bounds),
-        ("cidr", "inet") => true,
-        _ => false,
-    }
-}
-
-fn widened(old: &[i64], new: &[i64]) -> bool {
-    match (old, new) {
-        (_, []) => true,
-        ([old], [new]) => new >= old,
-        _ => false,
-    }
-}
-
-/// `timestamp(3) without time zone` is `timestamp without time zone` and `[3]`.
-fn parts(type_sql: &str) -> (String, Vec<i64>) {
-    let Some((before, rest)) = type_sql.split_once('(') else { return (type_sql.to_owned(), Vec::new()) };
-    let Some((inside, after)) = rest.split_once(')') else { return (type_sql.to_owned(), Vec::new()) };
-    let bounds = inside.split(',').map(|bound| bound.trim().parse().unwrap_or(i64::MIN)).collect();
-    (format!("{}{after}", before.trim_end()), bounds)
 }
 
 /// The type changes at once, and the CHECKs are validated afterwards.
@@ -329,50 +282,4 @@ pub fn revalidate(table: &RelationFacts, by: (&Retype<'_>, &[String]), facts: &F
         undo_loses: None,
         verify: Vec::new(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn widening_keeps_rows() {
-        for (from, to) in [
-            ("character varying(20)", "character varying(50)"),
-            ("character varying(20)", "text"),
-            ("text", "character varying"),
-            ("numeric(10,2)", "numeric(12,2)"),
-            ("numeric(10,2)", "numeric"),
-            ("timestamp(3) without time zone", "timestamp without time zone"),
-            ("cidr", "inet"),
-            ("integer", "integer"),
-        ] {
-            assert!(keeps_all(from, to), "{from} to {to}");
-        }
-    }
-
-    #[test]
-    fn all_else_rewrites() {
-        for (from, to) in [
-            ("integer", "bigint"),
-            ("character varying(50)", "character varying(20)"),
-            ("text", "character varying(20)"),
-            ("numeric(10,2)", "numeric(12,3)"),
-            ("numeric", "numeric(10,2)"),
-            ("character(10)", "text"),
-            ("character varying(10)[]", "character varying(20)[]"),
-            ("timestamp without time zone", "timestamp with time zone"),
-            ("interval(3)", "interval(2)"),
-        ] {
-            assert!(!keeps_all(from, to), "{from} to {to}");
-        }
-    }
-
-    #[test]
-    fn zones() {
-        let (with, without) = ("timestamp(3) with time zone", "timestamp without time zone");
-        assert!(between_zones(with, without) && between_zones(without, with));
-        assert!(!between_zones(with, with) && !between_zones("date", with));
-        assert!(widens(with, without) && !widens("timestamp without time zone", "timestamp(3) with time zone"));
-    }
 }

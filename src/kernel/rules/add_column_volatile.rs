@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Rewrite,
     doc: Doc {
-        what: "ADD COLUMN with a volatile default, or smallserial, serial, bigserial, or an identity.",
+        what: "ADD COLUMN with a volatile default, or smallserial, serial, bigserial, or an identity. A default counts as volatile when anything it calls may be: a function or what its left-out arguments are, an operator, a cast that is written or happens by itself.",
         why: "The whole table and its indexes are written anew under ACCESS EXCLUSIVE: nobody can even read it.",
         instead: "Add the column and set its default in one ALTER TABLE, fill old rows in batches, then SET NOT NULL by way of a validated CHECK.",
         versions: "All supported versions; a default that is constant for the statement, such as now(), costs nothing from version 11.",

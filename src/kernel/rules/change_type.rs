@@ -21,8 +21,10 @@ pub const RULE: Rule = Rule {
                   old one's place. Where that cannot be (a domain with a constraint, a trigger that would fire, a generated \
                   column), the whole table is copied, with the comment /* lockkeeper: copy */ or where the policy answers \
                   rewrite: the copy has the new type from the start.",
-        versions: "All supported versions. Widening varchar, numeric and times costs nothing; between timestamp and \
-                   timestamptz it is the session's TimeZone that decides. After the cut-over the column comes last in \
+        versions: "All supported versions. Widening varchar, varbit and numeric, more digits behind the seconds and \
+                   more fields of an interval cost nothing, except where a partitioned table has an index on the column: \
+                   those of its partitions are built anew. Between timestamp and timestamptz no row is written where the \
+                   session's TimeZone is UTC and the new type has no precision or that of 6. After the cut-over the column comes last in \
                    the table. Up to 17 the server’s own rows of a foreign key for the partitions of the table it \
                    references stay marked as not validated (pg_constraint.conparentid); the key itself is validated.",
         undo: "Until the cut-over the new column, its trigger and its function are dropped, and nothing is lost. Afterwards it is another change of type, back: values that the old type cannot hold stop it.",

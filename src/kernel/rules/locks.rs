@@ -189,6 +189,7 @@ fn recursion(kind: &AlterKind, facts: &RelationFacts, major: u32) -> Option<Lock
         | AlterKind::SetDefault { .. }
         | AlterKind::DropDefault { .. }
         | AlterKind::AlterType { .. }
+        | AlterKind::Inherit { .. }
         | AlterKind::DropConstraint { .. } => Some(LockMode::AccessExclusive),
         AlterKind::Weakens { lock, .. } | AlterKind::BriefLock { lock, .. }
             if *lock == LockMode::ShareRowExclusive && is_partitioned(facts) =>
@@ -298,6 +299,7 @@ pub fn action_lock(kind: &AlterKind) -> LockMode {
         AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
         | AlterKind::Enforce { .. }
+        | AlterKind::Inherit { .. }
         | AlterKind::AddColumn(_)
         | AlterKind::DropColumn { .. }
         | AlterKind::SetNotNull { .. }
@@ -340,6 +342,7 @@ fn others(kind: &AlterKind) -> Vec<(&RelationName, LockMode)> {
         | AlterKind::ReplicaIdentityDefault
         | AlterKind::RestartIdentity { .. }
         | AlterKind::Enforce { .. }
+        | AlterKind::Inherit { .. }
         | AlterKind::RowType(_)
         | AlterKind::Other { .. } => Vec::new(),
     }

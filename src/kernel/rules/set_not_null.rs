@@ -13,9 +13,9 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Rewrite,
     doc: Doc {
-        what: "SET NOT NULL, or ADD CONSTRAINT … NOT NULL, on a column that no valid CHECK proves to be filled.",
+        what: "SET NOT NULL, or ADD CONSTRAINT … NOT NULL, on a column that no valid CHECK proves to be filled; ALTER CONSTRAINT … INHERIT of a NOT NULL on a table with children (18).",
         why: "Every row is read under ACCESS EXCLUSIVE.",
-        instead: "ADD CONSTRAINT … CHECK (x IS NOT NULL) NOT VALID, VALIDATE CONSTRAINT, SET NOT NULL, DROP CONSTRAINT, each by itself.",
+        instead: "ADD CONSTRAINT … CHECK (x IS NOT NULL) NOT VALID, VALIDATE CONSTRAINT, SET NOT NULL, DROP CONSTRAINT, each by itself. Before INHERIT: the same on each child.",
         versions: "12 and later take a validated CHECK as proof; from 18 the NOT NULL constraint itself can be NOT VALID.",
         undo: "DROP NOT NULL, for a moment; no row is touched. Half-way a CHECK is left that forbids nulls in new rows: DROP CONSTRAINT.",
     },
@@ -24,6 +24,9 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, kind)) = subject.alter() else { return Vec::new() };
+    if let AlterKind::Inherit { name, inherits: true } = kind {
+        return inherited(subject, alter, name);
+    }
     let (column, written) = match kind {
         AlterKind::SetNotNull { column } => (column, None),
         AlterKind::AddConstraint(constraint) if constraint.kind == ConstraintKind::NotNull && !constraint.not_valid => {
@@ -43,6 +46,21 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         &target,
         (column, written.as_ref()),
     ))]
+}
+
+/// Every child is read, and none of them is asked here whether it is NOT NULL already.
+fn inherited(subject: &Subject<'_>, alter: &AlterTable, name: &str) -> Vec<Hazard> {
+    let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+    let below = target.facts.is_none_or(|table| table.has_children);
+    // A constraint that is missing is the server's to answer.
+    let known = target.facts.is_none_or(|table| table.constraint(name).is_some_and(|found| found.kind == 'n'));
+    if target.is_empty() || !below || !known {
+        return Vec::new();
+    }
+    let message =
+        format!("INHERIT of {name} reads all that inherits from {} while nobody may use it", target.described());
+    let why = "SET NOT NULL on each child before it goes in steps";
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(Err(why))]
 }
 
 /// Already NOT NULL, or proven by a valid CHECK of exactly this; a missing column is the server's to answer.

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use alter::{AlterAction, AlterKind, AlterObject, AlterTable, RowTypeChange};
 pub use bound::{Edge, PartitionBound};
 pub use column::{
-    AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, NotNull, Serial, TableConstraint, TypeName, Using,
-    UsingForm,
+    AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, Hidden, NotNull, Operand, Serial, TableConstraint,
+    TypeName, Using, UsingForm,
 };
 pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
 pub use named::{Named, Reach};

@@ -69,6 +69,7 @@ fn altered(kind: &AlterKind) -> Option<&str> {
         | AlterKind::Weakens { .. }
         | AlterKind::ReplicaIdentityDefault
         | AlterKind::Enforce { .. }
+        | AlterKind::Inherit { .. }
         | AlterKind::RowType(_)
         | AlterKind::Other { .. } => None,
     }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::kernel::facts::{
     ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Member, PartitionOf, Partitioned, Persistence,
-    Reactions, RelationFacts, RelationKind, TypeFacts, WantedObject, WantedUse,
+    Reactions, RelationFacts, RelationKind, TypeFacts, VolatileCasts, WantedObject, WantedUse,
 };
 use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
@@ -117,7 +117,8 @@ pub(super) fn put_callees(facts: &mut Facts, asked: &[Callee], rows: &[Row]) {
 /// Types that exist. The others stay without facts.
 pub(super) fn put_types(facts: &mut Facts, asked: &[TypeName], rows: &[Row]) {
     for row in rows {
-        let [Some(place), Some(oid), Some(base), domain, constrained, default, array] = row.as_slice() else {
+        let [Some(place), Some(oid), Some(base), domain, constrained, default, array, casts, unasked] = row.as_slice()
+        else {
             continue;
         };
         let (Ok(place), Ok(oid)) = (place.parse::<usize>(), oid.parse::<u32>()) else { continue };
@@ -130,8 +131,20 @@ pub(super) fn put_types(facts: &mut Facts, asked: &[TypeName], rows: &[Row]) {
             constrained_domain: is(constrained),
             domain_default: is(default),
             is_array: is(array),
+            volatile_casts: volatile_casts(casts.as_deref()),
         };
+        facts.volatile_implicit_casts |= unasked.as_deref() != Some("f");
         facts.put_type(name, of);
+    }
+}
+
+fn volatile_casts(answer: Option<&str>) -> VolatileCasts {
+    match answer {
+        Some("0") => VolatileCasts::None,
+        Some("1") => VolatileCasts::Written,
+        Some("2") => VolatileCasts::Assigned,
+        Some("3") => VolatileCasts::Number,
+        _ => VolatileCasts::Length,
     }
 }
 

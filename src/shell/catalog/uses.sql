@@ -21,13 +21,26 @@ WITH RECURSIVE guard AS MATERIALIZED (
   UNION ALL
   SELECT u.place, t.typbasetype, t.typtypmod FROM unwrapped u JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) u.oid
   WHERE t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog."char"
-), base AS MATERIALIZED (
+), whole AS MATERIALIZED (
   SELECT u.place, t.oid, u.modifier, t.typcategory OPERATOR(pg_catalog.=) 'A'::pg_catalog."char" AS is_array,
     CASE WHEN t.typcategory OPERATOR(pg_catalog.=) 'A'::pg_catalog."char" THEN t.typelem ELSE t.oid END AS element
   FROM unwrapped u JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) u.oid WHERE t.typtype OPERATOR(pg_catalog.<>) 'd'::pg_catalog."char"
+), inner_most (place, oid) AS (
+  -- Arrays of a domain are cast as what is behind it.
+  SELECT w.place, w.element FROM whole w
+  UNION ALL
+  SELECT i.place, t.typbasetype FROM inner_most i JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) i.oid
+  WHERE t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog."char"
+), base AS MATERIALIZED (
+  SELECT w.place, w.oid, w.modifier, w.is_array, t.oid AS element, t.typtype OPERATOR(pg_catalog.=) 'c'::pg_catalog."char" AS is_row
+  FROM whole w JOIN inner_most i ON i.place OPERATOR(pg_catalog.=) w.place
+  JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) i.oid AND t.typtype OPERATOR(pg_catalog.<>) 'd'::pg_catalog."char"
 ), casts AS MATERIALIZED (
   SELECT b.place, pg_catalog.format_type(c.oid, NULL) AS type_sql, pg_catalog.format_type(b.oid, b.modifier) AS base_sql, b.is_array,
-    f.element OPERATOR(pg_catalog.=) b.element AND f.is_array OPERATOR(pg_catalog.=) b.is_array AS same,
+    f.oid OPERATOR(pg_catalog.=) b.oid AS same,
+    -- From an array to one of the same elements under another name, and from a table's row to that of its parent.
+    f.is_array AND b.is_array AND f.element OPERATOR(pg_catalog.=) b.element AS alike,
+    f.is_row AND b.is_row AND f.is_array OPERATOR(pg_catalog.=) b.is_array AS rows,
     (SELECT k.castmethod FROM pg_catalog.pg_cast k
       WHERE k.castsource OPERATOR(pg_catalog.=) f.element AND k.casttarget OPERATOR(pg_catalog.=) b.element AND f.is_array OPERATOR(pg_catalog.=) b.is_array) AS method,
     (SELECT k.castcontext FROM pg_catalog.pg_cast k
@@ -41,11 +54,34 @@ WITH RECURSIVE guard AS MATERIALIZED (
     (SELECT e.typcategory OPERATOR(pg_catalog.=) 'S'::pg_catalog."char" FROM pg_catalog.pg_type e WHERE e.oid OPERATOR(pg_catalog.=) b.element) AS to_string
   FROM base b JOIN base f ON f.place OPERATOR(pg_catalog.=) (b.place OPERATOR(pg_catalog.-) 1::pg_catalog.int8)
   JOIN chain c ON c.place OPERATOR(pg_catalog.=) b.place
+), tree (oid) AS (
+  SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) $2::pg_catalog.oid
+  UNION
+  SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) tree.oid
+), below AS MATERIALIZED (
+  SELECT tree.oid, a.attnum FROM tree JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) tree.oid
+    AND a.attname OPERATOR(pg_catalog.=) $3::pg_catalog.name
+), below_indexes AS MATERIALIZED (
+  SELECT below.oid, i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
+      OR x.relkind OPERATOR(pg_catalog.=) 'I'::pg_catalog."char" AS anew
+  FROM below JOIN pg_catalog.pg_depend d ON d.refobjid OPERATOR(pg_catalog.=) below.oid
+    AND d.refobjsubid OPERATOR(pg_catalog.=) below.attnum::pg_catalog.int4
+    AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+    AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+  JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) d.objid
+  JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid
+  UNION ALL
+  -- An index of a constraint hangs on that, and not on the column.
+  SELECT below.oid, x.relkind OPERATOR(pg_catalog.=) 'I'::pg_catalog."char"
+  FROM below JOIN pg_catalog.pg_index i ON i.indrelid OPERATOR(pg_catalog.=) below.oid
+    AND below.attnum OPERATOR(pg_catalog.=) ANY (i.indkey::pg_catalog.int2[])
+  JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid
 )
 SELECT pg_catalog.json_build_object(
   'position', col.attnum, 'type_sql', pg_catalog.format_type(col.atttypid, col.atttypmod), 'base_sql', (SELECT pg_catalog.format_type(b.oid, b.modifier) FROM base b WHERE b.place OPERATOR(pg_catalog.=) 0::pg_catalog.int8),
   'casts', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('type_sql', k.type_sql, 'base_sql', k.base_sql,
-      'is_array', k.is_array, 'same', k.same, 'method', k.method, 'context', k.context,
+      'is_array', k.is_array, 'same', k.same, 'method', CASE WHEN k.alike THEN 'b' ELSE k.method END,
+      'context', CASE WHEN k.alike OR k.rows THEN 'i' ELSE k.context END,
       'immutable', COALESCE(k.immutable, false), 'plain_text', COALESCE(k.plain_text, false),
       'to_string', COALESCE(k.to_string, false)) ORDER BY k.place) FROM casts k), '[]'::pg_catalog.json),
   'is_last', NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid AND NOT a.attisdropped
@@ -186,20 +222,16 @@ SELECT pg_catalog.json_build_object(
         WHERE d.classid OPERATOR(pg_catalog.=) 6237::pg_catalog.oid AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid
           AND d.refobjid OPERATOR(pg_catalog.=) col.relnamespace AND o.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_publication'::pg_catalog.regclass::pg_catalog.oid
           AND o.refobjid OPERATOR(pg_catalog.=) p.oid)), '[]'::pg_catalog.json),
-  'children_hang', EXISTS (WITH RECURSIVE tree (oid) AS (
-      SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) $2::pg_catalog.oid
-      UNION
-      SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) tree.oid)
-    SELECT FROM tree JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) tree.oid
-      AND a.attname OPERATOR(pg_catalog.=) $3::pg_catalog.name
-    WHERE EXISTS (SELECT FROM pg_catalog.pg_constraint o WHERE o.conrelid OPERATOR(pg_catalog.=) tree.oid
+  'children_hang', EXISTS (SELECT FROM below
+    WHERE EXISTS (SELECT FROM pg_catalog.pg_constraint o WHERE o.conrelid OPERATOR(pg_catalog.=) below.oid
         AND o.contype OPERATOR(pg_catalog.=) 'c'::pg_catalog."char"
-        AND a.attnum OPERATOR(pg_catalog.=) ANY (o.conkey))
-      OR EXISTS (SELECT FROM pg_catalog.pg_depend d
-        JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) d.objid
-        WHERE d.refobjid OPERATOR(pg_catalog.=) tree.oid AND d.refobjsubid OPERATOR(pg_catalog.=) a.attnum::pg_catalog.int4
-          AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
-          AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL))),
+        AND below.attnum OPERATOR(pg_catalog.=) ANY (o.conkey))
+      OR EXISTS (SELECT FROM below_indexes x WHERE x.oid OPERATOR(pg_catalog.=) below.oid AND x.anew)),
+  'children_indexed', EXISTS (SELECT FROM below_indexes)
+    OR EXISTS (SELECT FROM below JOIN pg_catalog.pg_constraint o
+      ON o.conrelid OPERATOR(pg_catalog.=) below.oid AND below.attnum OPERATOR(pg_catalog.=) ANY (o.conkey)
+        OR o.confrelid OPERATOR(pg_catalog.=) below.oid AND below.attnum OPERATOR(pg_catalog.=) ANY (o.confkey)
+      WHERE o.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog."char"),
   'forced_row_security', col.relforcerowsecurity,
   'typed_table', col.reloftype OPERATOR(pg_catalog.<>) 0::pg_catalog.oid,
   'generated_columns', EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid AND NOT a.attisdropped

@@ -198,7 +198,8 @@ SELECT pg_catalog.json_build_object(
       s.srsubid::pg_catalog.text)
     FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid OPERATOR(pg_catalog.=) tab.oid ORDER BY s.srsubid LIMIT 1),
   'others', COALESCE((SELECT pg_catalog.json_agg(u.what ORDER BY u.what) FROM (
-      SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) AS what FROM others d GROUP BY 1) u), '[]'::pg_catalog.json),
+      -- On 14 what the server needs itself hangs on nothing.
+      SELECT COALESCE(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), 'the server') AS what FROM others d GROUP BY 1) u), '[]'::pg_catalog.json),
   'row_security', tab.relrowsecurity, 'forced_row_security', tab.relforcerowsecurity,
   'hides_rows', pg_catalog.row_security_active(tab.oid),
   'typed_table', tab.reloftype OPERATOR(pg_catalog.<>) 0::pg_catalog.oid,

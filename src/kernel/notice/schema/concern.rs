@@ -135,6 +135,7 @@ impl Concern {
                 | AlterKind::ReplicaIdentityDefault
                 | AlterKind::RestartIdentity { .. }
                 | AlterKind::Enforce { .. }
+                | AlterKind::Inherit { .. }
                 | AlterKind::RowType(_)
                 | AlterKind::Other { .. } => {}
             }

@@ -24,6 +24,8 @@ pub(super) fn table(table: &RelationFacts, (whole, face): (&Whole, &Face), anew:
 fn place(table: &RelationFacts, whole: &Whole) -> Option<String> {
     Some(if table.kind != RelationKind::Table {
         "it is not an ordinary table".to_owned()
+    } else if ["pg_catalog", "pg_toast"].contains(&table.schema.as_str()) {
+        "it is the server's own".to_owned()
     } else if table.persistence == Persistence::Temporary {
         "it is temporary: nobody else uses it".to_owned()
     } else if table.has_children || table.is_partition || whole.inherits {

@@ -123,6 +123,10 @@ fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
                 name: change.conname().unwrap_or_default().to_owned(),
                 enforced: change.is_enforced,
             },
+            Node::ATAlterConstraint(change) if change.alter_inheritability => AlterKind::Inherit {
+                name: change.conname().unwrap_or_default().to_owned(),
+                inherits: !change.noinherit,
+            },
             _ => AlterKind::BriefLock { command: "ALTER CONSTRAINT", lock: LockMode::AccessExclusive },
         },
         At::AT_SetIdentity => match command.def() {

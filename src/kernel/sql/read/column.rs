@@ -1,11 +1,11 @@
 //! A column definition and its constraints in our words.
 
+pub(super) mod default;
+
 use pg_raw_parse::raw::ConstrType;
 use pg_raw_parse::{Node, make, nodes};
 
-use super::super::statement::{
-    AddColumn, Callee, ConstraintKind, DefaultExpression, Generated, NotNull, Serial, TableConstraint, TypeName,
-};
+use super::super::statement::{AddColumn, ConstraintKind, Generated, NotNull, Serial, TableConstraint, TypeName};
 use super::{Unreadable, fragment, objects, walk};
 
 pub(super) fn type_name(name: &nodes::TypeName) -> Result<TypeName, Unreadable> {
@@ -130,7 +130,7 @@ fn column_constraint(
             let name = constraint.conname().map(str::to_owned);
             added.not_null = Some(NotNull { name, no_inherit: constraint.is_no_inherit });
         }
-        ConstrType::CONSTR_DEFAULT => added.default = Some(default(constraint.raw_expr())?),
+        ConstrType::CONSTR_DEFAULT => added.default = Some(default::expression(constraint.raw_expr())?),
         ConstrType::CONSTR_IDENTITY => {
             let only = make::owned(|mem| {
                 let mut only = mem.make_unique(column);
@@ -143,7 +143,7 @@ fn column_constraint(
             added.identity_sql = Some(fragment::column_tail(&only)?);
         }
         ConstrType::CONSTR_GENERATED => {
-            added.default = Some(default(constraint.raw_expr())?);
+            added.default = Some(default::expression(constraint.raw_expr())?);
             added.generated = Some(match u8::try_from(constraint.generated_kind).unwrap_or_default() {
                 b's' => Generated::Stored,
                 // The grammar writes 'v' when neither word stands there; the text tells them apart.
@@ -172,40 +172,6 @@ fn column_constraint(
         }
     }
     Ok(())
-}
-
-/// A default expression with all it calls.
-pub(super) fn default(node: Node<'_>) -> Result<DefaultExpression, Unreadable> {
-    let mut callees = Vec::new();
-    walk::each(node, |node| {
-        if let Some(callee) = callee(node)
-            && !callees.contains(&callee)
-        {
-            callees.push(callee);
-        }
-    })?;
-    callees.sort();
-    let is_null = matches!(node, Node::A_Const(constant) if constant.isnull);
-    Ok(DefaultExpression { sql: fragment::expression(node)?, callees, is_null })
-}
-
-fn callee(node: Node<'_>) -> Option<Callee> {
-    let (names, function) = match node {
-        Node::FuncCall(call) => (call.funcname(), true),
-        Node::A_Expr(expression) => (expression.name(), false),
-        _ => return None,
-    };
-    let parts: Vec<&str> = names.iter().filter_map(Node::as_str).collect();
-    let (schema, name) = match parts.as_slice() {
-        [.., schema, name] => (Some((*schema).to_owned()), (*name).to_owned()),
-        [name] => (None, (*name).to_owned()),
-        [] => return None,
-    };
-    // BETWEEN and its kin are not operators of their own.
-    if !function && name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return None;
-    }
-    Some(if function { Callee::Function { schema, name } } else { Callee::Operator { schema, name } })
 }
 
 /// A table constraint. Its expression is checked to be shallow by being deparsed.

@@ -303,17 +303,14 @@ pub(super) fn vacuum(statement: &nodes::VacuumStmt, found: &mut Found) {
 
 pub(super) fn reindex(statement: &nodes::ReindexStmt, found: &mut Found) {
     // On certainly: an option that may be off does not make it harmless.
-    let concurrently = statement.params().iter().any(|option| {
-        option.defname() == Some("concurrently")
-            && match option.arg() {
-                Node::None => true,
-                Node::Integer(value) => value.ival != 0,
-                Node::Boolean(value) => value.boolval,
-                Node::String(text) => {
-                    text.sval().is_some_and(|text| text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("on"))
-                }
-                _ => false,
-            }
+    let concurrently = last(statement, "concurrently").is_some_and(|option| match option.arg() {
+        Node::None => true,
+        Node::Integer(value) => value.ival != 0,
+        Node::Boolean(value) => value.boolval,
+        Node::String(text) => {
+            text.sval().is_some_and(|text| text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("on"))
+        }
+        _ => false,
     });
     let name = || statement.relation().map(relation);
     let of = match statement.kind {
@@ -327,6 +324,11 @@ pub(super) fn reindex(statement: &nodes::ReindexStmt, found: &mut Found) {
     };
     let options = statement.params().iter().filter_map(reindex_option).collect();
     found.add(Change::Reindex(Reindex { of: of.unwrap_or(ReindexOf::System), concurrently, options }));
+}
+
+/// Of an option that is written several times the server takes the last.
+pub(super) fn last<'a>(statement: &'a nodes::ReindexStmt, name: &str) -> Option<&'a nodes::DefElem> {
+    statement.params().iter().filter(|option| option.defname() == Some(name)).last()
 }
 
 fn reindex_option(option: &nodes::DefElem) -> Option<String> {

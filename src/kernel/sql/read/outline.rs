@@ -65,13 +65,12 @@ fn refuses(statement: Node<'_>) -> Option<&'static str> {
         Node::IndexStmt(index) if index.concurrent => Some("CREATE INDEX CONCURRENTLY"),
         Node::DropStmt(drop) if drop.concurrent => Some("DROP INDEX CONCURRENTLY"),
         Node::ReindexStmt(reindex) => {
-            let concurrently =
-                |option: &nodes::DefElem| option.defname() == Some("concurrently") && objects::may_be_true(option);
             let of_many = !matches!(
                 reindex.kind,
                 ReindexObjectType::REINDEX_OBJECT_INDEX | ReindexObjectType::REINDEX_OBJECT_TABLE
             );
-            (of_many || reindex.params().iter().any(concurrently)).then_some("REINDEX of this kind")
+            let concurrently = objects::last(reindex, "concurrently").is_some_and(objects::may_be_true);
+            (of_many || concurrently).then_some("REINDEX of this kind")
         }
         Node::AlterTableStmt(alter) => {
             let concurrently = |node: Node<'_>| match node {

@@ -3,7 +3,8 @@
 use pg_raw_parse::{Node, nodes};
 
 use super::super::statement::{Callee, UsingForm};
-use super::{Unreadable, column, walk};
+use super::column::{self, default};
+use super::{Unreadable, walk};
 
 /// Types whose constants mean the same whatever the session's settings.
 const PLAIN_TYPES: &[&str] = &["text", "varchar", "bpchar", "int2", "int4", "int8", "numeric", "bool", "uuid"];
@@ -33,7 +34,7 @@ pub(super) fn computed(expression: Node<'_>) -> Result<Option<Vec<Callee>>, Unre
     if !clear {
         return Ok(None);
     }
-    Ok(Some(column::default(expression)?.callees))
+    Ok(Some(default::expression(expression)?.callees))
 }
 
 pub(super) fn bare_column(node: Node<'_>) -> Option<&str> {

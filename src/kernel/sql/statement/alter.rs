@@ -121,6 +121,11 @@ pub enum AlterKind {
         name: String,
         enforced: bool,
     },
+    /// ALTER CONSTRAINT … [NO] INHERIT (18): whether a NOT NULL binds all children from then on.
+    Inherit {
+        name: String,
+        inherits: bool,
+    },
     /// SET … RESTART of an identity column.
     RestartIdentity {
         column: String,

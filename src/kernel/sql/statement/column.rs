@@ -70,10 +70,38 @@ pub enum Generated {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultExpression {
     pub sql: String,
-    /// Every function it calls, by name as written. Operators and casts included by [`Callee`].
+    /// Every function and operator it calls, by name as written.
     pub callees: Vec<Callee>,
+    pub hidden: Hidden,
     /// `DEFAULT NULL`.
     pub is_null: bool,
+}
+
+/// What an expression calls besides, without a name for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// Operators of BETWEEN and of CASE … WHEN.
+    pub operators: Vec<Callee>,
+    /// Casts that are written, and what is cast.
+    pub casts: Vec<(TypeName, Operand)>,
+    /// What the expression is as a whole, which is converted to the type it is assigned to.
+    pub whole: Operand,
+    /// Parts of it are passed on to something, and may be converted for that.
+    pub composed: bool,
+    /// What it is made of is not known.
+    pub unclear: bool,
+}
+
+/// What is converted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// A string without a type of its own: the type's input function reads it once.
+    Text,
+    /// A number or a boolean.
+    Number,
+    /// Of this type.
+    Typed(TypeName),
+    Other,
 }
 
 /// `USING …` of a change of type.
