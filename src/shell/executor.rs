@@ -81,6 +81,7 @@ async fn run_with<'a, D: Database>(
         limits,
         control,
         tell,
+        left: book.past.left.clone(),
         book,
         session: Settings::default(),
         report: Report::default(),
@@ -113,6 +114,8 @@ struct Runner<'a, D> {
     report: Report,
     /// Steps that this run did, and so may take back.
     applied: Vec<usize>,
+    /// What steps have left under the names that their ways back go by.
+    left: undo::Left,
     /// What drops an INVALID index that could not be dropped.
     leftover: Option<String>,
     /// This role may not drop it: of TOAST, say.
@@ -263,7 +266,12 @@ impl<D: Database> Runner<'_, D> {
             other => other.unwrap_or_default(),
         };
         let seen: Vec<Seen> = rows.into_iter().filter_map(seen).collect();
-        if seen.is_empty() { Ok(()) } else { self.book.write(self.at, Entry::Left(&seen)).await }
+        if seen.is_empty() {
+            return Ok(());
+        }
+        self.book.write(self.at, Entry::Left(&seen)).await?;
+        self.left.entry(self.at).or_insert(seen);
+        Ok(())
     }
 
     /// Whether the last step was done over which there is no way back, and the only way is on.

@@ -102,7 +102,51 @@ pub fn same(undo: &[String], seen: &[Seen], by: &str, undone: Option<&str>) -> V
         .collect()
 }
 
+/// What stands no more under its name and is still there, or whose name something else has: in words, each with a query
+/// for that.
+#[must_use]
+pub fn astray(undo: &[String], seen: &[Seen]) -> Vec<(String, String)> {
+    let subjects = of(undo);
+    let known =
+        subjects.iter().filter_map(|subject| Some((subject, seen.iter().find(|one| one.what == subject.what())?)));
+    known
+        .map(|(subject, seen)| {
+            let sql = format!(
+                "SELECT EXISTS ({}) OR NOT EXISTS ({}) AND EXISTS ({})",
+                subject.other(seen),
+                subject.source(),
+                subject.itself(seen)
+            );
+            (seen.what.clone(), sql)
+        })
+        .collect()
+}
+
 impl Subject {
+    /// A query for what was seen, whatever its name is.
+    fn itself(&self, seen: &Seen) -> String {
+        let catalog = match self.kind {
+            Kind::Relation(_) | Kind::Index => "pg_class",
+            Kind::Column => {
+                let (table, number) = seen.id.split_once('.').unwrap_or_default();
+                return format!(
+                    "SELECT FROM pg_catalog.pg_attribute x WHERE x.attrelid OPERATOR(pg_catalog.=) {}::pg_catalog.oid \
+                     AND x.attnum OPERATOR(pg_catalog.=) {}::pg_catalog.int2 AND NOT x.attisdropped",
+                    quote::literal(table),
+                    quote::literal(number)
+                );
+            }
+            Kind::Constraint => "pg_constraint",
+            Kind::Trigger => "pg_trigger",
+            Kind::Function => "pg_proc",
+            Kind::Schema => "pg_namespace",
+        };
+        format!(
+            "SELECT FROM pg_catalog.{catalog} x WHERE x.oid OPERATOR(pg_catalog.=) {}::pg_catalog.oid",
+            quote::literal(&seen.id)
+        )
+    }
+
     /// Its kind and its name, for people and to be known again by.
     #[must_use]
     pub fn what(&self) -> String {
@@ -345,6 +389,7 @@ mod tests {
                 let checks = same(&undo, &seen, "seal", Some("SELECT true"));
                 assert_eq!(checks.len(), subjects.len());
                 checks.iter().for_each(|check| write::reads_back(&check.sql).unwrap());
+                astray(&undo, &seen).iter().for_each(|(_, sql)| write::reads_back(sql).unwrap());
             }
         }
     }

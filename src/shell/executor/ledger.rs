@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::kernel::plan::subjects::Seen;
+use crate::kernel::plan::undo::Left;
 use crate::shell::database::DatabaseError;
 
 /// What is written about a step. It is durable before the run goes on.
@@ -43,6 +44,8 @@ pub struct Past {
     pub since: BTreeMap<usize, String>,
     /// Where the walk of a step that was cut off had come to: see [`super::Progress::Walked`].
     pub places: BTreeMap<usize, String>,
+    /// What steps have left under the names that their ways back go by.
+    pub left: Left,
 }
 
 /// A run without a ledger, or with one.

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::steps::transaction;
 use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms, yes};
-use crate::kernel::plan::{Action, Step, undo};
+use crate::kernel::plan::{Action, Step, subjects, undo};
 use crate::shell::database::{Database, DatabaseError, TransactionStatus};
 
 const UNCHANGED: &str = "Nothing was changed.";
@@ -161,16 +161,37 @@ impl<D: Database> Runner<'_, D> {
 
     /// The steps that this run did and that can be taken back, last first.
     fn undos(&self) -> impl Iterator<Item = &Step> {
-        let steps = self.split().1.iter().rev().filter_map(|at| self.plan.steps.get(*at));
-        steps.filter(|step| !step.undo.is_empty())
+        self.placed_undos().map(|(_, step)| step)
+    }
+
+    fn placed_undos(&self) -> impl Iterator<Item = (usize, &Step)> {
+        let steps = self.split().1.iter().rev().filter_map(|at| Some((*at, self.plan.steps.get(*at)?)));
+        steps.filter(|(_, step)| !step.undo.is_empty())
+    }
+
+    /// What the step has left that is not under its name any more.
+    async fn astray(&mut self, at: usize, step: &Step) -> Result<Vec<String>, DatabaseError> {
+        let known = self.left.get(&at).map(|seen| subjects::astray(&step.undo, seen)).unwrap_or_default();
+        let mut names = Vec::new();
+        for (what, sql) in known {
+            if yes(self.db, &sql).await? {
+                names.push(what);
+            }
+        }
+        Ok(names)
     }
 
     async fn take_back(&mut self, cancelled: bool) -> Result<(String, String), DatabaseError> {
-        let undos: Vec<Step> = self.undos().cloned().collect();
+        let undos: Vec<(usize, Step)> = self.placed_undos().map(|(at, step)| (at, step.clone())).collect();
         let mut left = Vec::new();
         let mut undone = Vec::new();
-        for step in undos {
-            if self.undo(&step.undo).await? {
+        let mut astray = Vec::new();
+        for (at, step) in undos {
+            let elsewhere = self.astray(at, &step).await?;
+            if !elsewhere.is_empty() {
+                astray.extend(elsewhere);
+                left.extend(step.undo);
+            } else if self.undo(&step.undo).await? {
                 undone.push(step.name);
             } else {
                 left.extend(step.undo);
@@ -178,7 +199,13 @@ impl<D: Database> Runner<'_, D> {
         }
         let kept = self.still_there().await?;
         let undone = if undone.is_empty() { "nothing".to_owned() } else { undone.join(", ") };
-        Ok(if left.is_empty() && kept.is_empty() {
+        Ok(if !astray.is_empty() {
+            let names = astray.join(", ");
+            let state = format!(
+                "Taken back: {undone}. Left, because it has another name by now, or something else has its name: {names}."
+            );
+            (state, format!("To clean up, do by hand, under the names of now: {};", left.join("; ")))
+        } else if left.is_empty() && kept.is_empty() {
             let state = format!("Everything this run had done was taken back ({undone}).");
             (state, if cancelled { self.begin_anew() } else { self.correct() })
         } else if left.is_empty() {

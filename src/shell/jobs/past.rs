@@ -55,7 +55,7 @@ pub(super) async fn of<D: Database>(
             store.journal_end(&run.run, RunOutcome::Unknown, now()).await?;
         }
     }
-    let mut past = Past { places: places(runs), ..Past::default() };
+    let mut past = Past { places: places(runs), left: left(runs), ..Past::default() };
     for record in runs.iter().flat_map(|run| &run.steps) {
         let at = usize::try_from(record.step).unwrap_or(usize::MAX);
         let outcome = record.ended.as_ref().map(|(_, outcome)| *outcome);
