@@ -328,7 +328,7 @@ pub(super) fn reindex(statement: &nodes::ReindexStmt, found: &mut Found) {
 
 /// Of an option that is written several times the server takes the last.
 pub(super) fn last<'a>(statement: &'a nodes::ReindexStmt, name: &str) -> Option<&'a nodes::DefElem> {
-    statement.params().iter().filter(|option| option.defname() == Some(name)).last()
+    statement.params().iter().rfind(|option| option.defname() == Some(name))
 }
 
 fn reindex_option(option: &nodes::DefElem) -> Option<String> {

@@ -72,7 +72,7 @@ pub struct DefaultExpression {
     pub sql: String,
     /// Every function and operator it calls, by name as written.
     pub callees: Vec<Callee>,
-    pub hidden: Hidden,
+    pub hidden: Box<Hidden>,
     /// `DEFAULT NULL`.
     pub is_null: bool,
 }

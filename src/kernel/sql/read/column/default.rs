@@ -33,7 +33,7 @@ pub(in super::super) fn expression(node: Node<'_>) -> Result<DefaultExpression, 
         of.dedup();
     }
     let is_null = matches!(node, Node::A_Const(constant) if constant.isnull);
-    Ok(DefaultExpression { sql: fragment::expression(node)?, callees, hidden, is_null })
+    Ok(DefaultExpression { sql: fragment::expression(node)?, callees, hidden: Box::new(hidden), is_null })
 }
 
 fn callee(node: Node<'_>) -> Option<Callee> {
