@@ -444,9 +444,6 @@ fn backfilled(backfill: &Backfill) -> String {
 /// A text the grammar of record cannot read: nothing needs to be looked up.
 fn unreadable(text: &str, why: &str) -> Assessment {
     let change = Statement::Change(Change::Unreadable { why: why.to_owned() });
-    let reading = Reading {
-        statements: vec![Parsed { span: 0..text.len(), statement: change, named: Vec::new() }],
-        exact_names: true,
-    };
-    assess(text, &reading, Facts::default())
+    let statements = vec![Parsed { span: 0..text.len(), statement: change, named: Vec::new() }];
+    assess(text, &Reading { statements, exact_names: true }, Facts::default())
 }

@@ -1,5 +1,5 @@
 -- One row with one JSON value: what a change touches beside its relations. Nothing here takes a lock on it.
--- $1 kinds as DROP calls them, RELATION for all relations; $2 schemas (NULL: by the search path); $3 names; $4 what is
+-- $1 kinds as DROP calls them, RELATION for all relations; $2 schemas (empty: by the search path); $3 names; $4 what is
 -- meant of them; $5 how far from there; $6 how many are told one by one.
 WITH RECURSIVE asked AS MATERIALIZED (
   SELECT w.place, w.kind, w.schema, w.name::pg_catalog.name AS name, w.part, w.reach
@@ -107,7 +107,7 @@ WITH RECURSIVE asked AS MATERIALIZED (
 ), ranked AS MATERIALIZED (
   SELECT n.place, n.kind, n.part, n.reach, n.class, n.oid, CASE
       WHEN n.namespace OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN 1
-      WHEN n.schema IS NULL THEN (SELECT p.rank FROM path p WHERE p.oid OPERATOR(pg_catalog.=) n.namespace)
+      WHEN n.schema OPERATOR(pg_catalog.=) '' THEN (SELECT p.rank FROM path p WHERE p.oid OPERATOR(pg_catalog.=) n.namespace)
       WHEN n.namespace OPERATOR(pg_catalog.=) CASE
           WHEN n.schema OPERATOR(pg_catalog.=) 'pg_temp' THEN pg_catalog.pg_my_temp_schema()
           ELSE (SELECT s.oid FROM pg_catalog.pg_namespace s
