@@ -43,7 +43,8 @@ WITH RECURSIVE guard AS MATERIALIZED (
   FROM measured m
 ), sized AS MATERIALIZED (
   -- Rows as the planner reckons them: the density of the last ANALYZE on today's pages.
-  SELECT g.root, pg_catalog.sum(g.heap) AS heap, pg_catalog.sum(g.toast) AS toast, pg_catalog.sum(COALESCE(g.total, g.heap)) AS total,
+  SELECT g.root, pg_catalog.sum(g.heap) AS heap, pg_catalog.sum(g.toast) AS toast,
+    pg_catalog.sum(COALESCE(g.total, g.heap)) AS total,
     CASE WHEN pg_catalog.bool_or(g.heap OPERATOR(pg_catalog.>) 0::pg_catalog.int8 AND
         (g.relpages OPERATOR(pg_catalog.=) 0 OR g.reltuples OPERATOR(pg_catalog.<) 0::pg_catalog.float4))
       THEN NULL
@@ -110,7 +111,8 @@ SELECT pg_catalog.json_build_object(
   'relations', (SELECT pg_catalog.json_agg(CASE WHEN c.oid IS NOT NULL THEN pg_catalog.json_build_object(
     'oid', c.oid::pg_catalog.int8, 'schema', n.nspname, 'name', c.relname,
     'kind', c.relkind, 'persistence', c.relpersistence, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
-    'rows', s.rows, 'heap_bytes', COALESCE(s.heap, 0), 'toast_bytes', COALESCE(s.toast, 0), 'total_bytes', COALESCE(s.total, 0),
+    'rows', s.rows, 'heap_bytes', COALESCE(s.heap, 0), 'toast_bytes', COALESCE(s.toast, 0),
+    'total_bytes', COALESCE(s.total, 0),
     'new_in_transaction', COALESCE(made.now, false),
     'populated', c.relispopulated,
     'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s, pg_catalog.pg_database d
