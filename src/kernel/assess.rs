@@ -1,6 +1,7 @@
 //! Statements and facts make findings, and with them the forms in which each statement can run.
 //! Decides nothing: that is the policy's.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -15,6 +16,7 @@ use super::sql::agree::{Agreement, agreement};
 use super::sql::statement::{AlterKind, AlterTable, Change, DropKind, Parsed, Reading, Statement, TransactionControl};
 
 mod judged;
+mod stale;
 mod want;
 
 #[cfg(test)]
@@ -81,15 +83,21 @@ pub fn assess(text: &str, reading: &Reading, mut facts: Facts) -> Assessment {
     let mut findings = Vec::new();
     let mut changes = Vec::new();
     let mut earlier = Earlier::default();
+    // As they are behind the statements so far.
+    let mut now = Cow::Borrowed(&facts);
     for (statement, parsed) in reading.statements.iter().enumerate() {
         let Statement::Change(change) = &parsed.statement else {
             blur_by_statement(&parsed.statement, &mut earlier);
+            if is_last(statement, reading) {
+                continue;
+            }
+            stale::after(parsed, part(text, &parsed.span), &[], now.to_mut());
             continue;
         };
         let shares_text = reading.statements.iter().filter(|other| other.span == parsed.span).count() > 1;
-        let names = RefCell::new(Names::new(&facts));
+        let names = RefCell::new(Names::new(&now));
         let place = Place { text, span: parsed.span.clone() };
-        let judged = Judged { statement, change, place: &place, facts: &facts, earlier: &earlier };
+        let judged = Judged { statement, change, place: &place, facts: &now, earlier: &earlier };
         let idle = judged.does_nothing(&names);
         let (found, mut assessed) = if idle { (Vec::new(), judged.idle()) } else { judged.assess(&names) };
         let disagrees = || matches!(agreement(part(text, &parsed.span), change), Agreement::Disagrees(_));
@@ -117,15 +125,24 @@ pub fn assess(text: &str, reading: &Reading, mut facts: Facts) -> Assessment {
         assessed.safe.iter_mut().chain(assessed.aside.as_mut()).for_each(|plan| verify::put(plan, &facts));
         findings.extend(told(found, &assessed, reading.exact_names));
         findings.extend(judged.definition(&names));
+        let locks = assessed.locks.clone();
         changes.push(assessed);
         if !idle {
             remember(change, &facts, &mut earlier);
             earlier.changed = true;
+            if !is_last(statement, reading) {
+                stale::after(parsed, part(text, &parsed.span), &locks, now.to_mut());
+            }
         }
     }
+    drop(now);
     findings.retain(|finding| !met_later(finding, reading));
     let statements = count(&reading.statements);
     Assessment { text: text.to_owned(), findings, facts, changes, statements }
+}
+
+fn is_last(statement: usize, reading: &Reading) -> bool {
+    statement + 1 == reading.statements.len()
 }
 
 /// Findings that had a plan of their own get the one of the whole statement, or lose it.

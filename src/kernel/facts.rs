@@ -32,6 +32,8 @@ pub use whole::{
 };
 
 mod partition;
+mod size;
+mod stale;
 
 pub use partition::{MEMBERS_MAX, Member, PartitionOf, Partitioned};
 
@@ -87,6 +89,11 @@ pub struct Facts {
     /// Whether there is one of this kind and name, see [`WantedObject`]. Keyed by both.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     objects: BTreeMap<String, bool>,
+    /// A table that the open transaction keeps others waiting for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<RelationName>,
+    #[serde(skip)]
+    stale: stale::Stale,
     /// Beside the relations, if that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub touched: Option<Touched>,
@@ -123,7 +130,7 @@ impl Facts {
     /// Whether any overload of this callee may be volatile. Unknown counts as volatile.
     #[must_use]
     pub fn may_be_volatile(&self, callee: &Callee) -> bool {
-        self.volatile.contains(callee)
+        self.volatile.contains(callee) || self.may_have_changed(callee)
     }
 
     pub fn put_volatile(&mut self, callee: Callee) {
@@ -133,7 +140,7 @@ impl Facts {
     /// Whether every overload of this callee gives the same in every session, whoever calls it.
     #[must_use]
     pub fn is_settled(&self, callee: &Callee) -> bool {
-        !self.unsettled.contains(callee) && !self.volatile.contains(callee)
+        !self.unsettled.contains(callee) && !self.may_be_volatile(callee)
     }
 
     pub fn put_unsettled(&mut self, callee: Callee) {
@@ -230,6 +237,9 @@ pub struct RelationFacts {
     pub rows: Option<u64>,
     /// Bytes of the heap (all partitions together).
     pub heap_bytes: u64,
+    /// Bytes of what stands beside it because it is long.
+    #[serde(default, skip_serializing_if = "size::is_none")]
+    pub toast_bytes: u64,
     /// Heap, indexes and toast.
     pub total_bytes: u64,
     /// Created by the transaction that is open now.
@@ -300,13 +310,6 @@ impl RelationFacts {
     /// Its relatives of one sort.
     pub fn kin_by(&self, how: KinHow) -> impl Iterator<Item = &Kin> {
         self.kin.iter().filter(move |kin| kin.how == how)
-    }
-
-    /// Rows, or an upper estimate from the heap's pages when the table was never analysed
-    /// (a page of 8192 bytes holds at most 226 of the smallest rows).
-    #[must_use]
-    pub fn rows_at_most(&self) -> u64 {
-        self.rows.unwrap_or(self.heap_bytes / 8192 * 226)
     }
 }
 

@@ -124,9 +124,12 @@ async fn touched<D: Database>(db: &mut D, named: &[Named]) -> Result<Option<Touc
 
 async fn relations<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, DatabaseError> {
     let [schemas, names] = queries::relation_arrays(&wanted.relations);
+    let may_hold = db.in_pipeline() || db.transaction_status() != TransactionStatus::Idle;
+    let may_hold = if may_hold { "t" } else { "f" };
     for attempt in 1..=CAREFUL_TRIES + 1 {
         let careful = if attempt <= CAREFUL_TRIES { "t" } else { "f" };
-        let parameters = [Some(LOCK_TIMEOUT_MS), Some(schemas.as_str()), Some(names.as_str()), Some(careful)];
+        let parameters =
+            [Some(LOCK_TIMEOUT_MS), Some(schemas.as_str()), Some(names.as_str()), Some(careful), Some(may_hold)];
         match aside(db, queries::RELATIONS, &parameters).await {
             Ok(rows) => return answer::facts(&wanted.relations, &rows).map_err(unreadable),
             Err(error) if error.code() == Some(LOCK_NOT_AVAILABLE) && attempt <= CAREFUL_TRIES && !db.in_pipeline() => {

@@ -13,6 +13,7 @@ mod holders;
 mod idle;
 mod index;
 mod ledger;
+mod premise;
 mod report;
 mod retry;
 mod settings;
@@ -31,6 +32,7 @@ pub use self::control::Control;
 pub(super) use self::holders::{quoted, who_holds};
 use self::ledger::Book;
 pub use self::ledger::{Entry, Ledger, Past, Written};
+pub use self::premise::Premise;
 pub use self::report::{Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
 pub(super) use self::steps::{at_one_moment, begin, end, query_within, transaction};
@@ -52,7 +54,19 @@ pub async fn run<D: Database>(
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Outcome {
-    run_with((db, None), (plan, limits), control, tell, Book { past, ledger: None }).await
+    run_while(db, (plan, past), limits, control, tell, None).await
+}
+
+/// As [`run`], as long as the premise holds: each time it has waited, that is looked at again before it takes a lock.
+pub async fn run_while<D: Database>(
+    db: &mut D,
+    (plan, past): (&Plan, &Past),
+    limits: &Limits,
+    control: &Control,
+    tell: &mut (dyn FnMut(Progress) + Send),
+    premise: Option<&Premise<'_>>,
+) -> Outcome {
+    run_with((db, None), (plan, limits, premise), control, tell, Book { past, ledger: None }).await
 }
 
 /// As [`run`], for a plan that outlives its process: every step is written down before and after it, and what
@@ -64,12 +78,12 @@ pub async fn go_on<D: Database>(
     tell: &mut (dyn FnMut(Progress) + Send),
     (past, ledger): (&Past, &mut dyn Ledger),
 ) -> Outcome {
-    run_with((db, crew), (plan, limits), control, tell, Book { past, ledger: Some(ledger) }).await
+    run_with((db, crew), (plan, limits, None), control, tell, Book { past, ledger: Some(ledger) }).await
 }
 
 async fn run_with<'a, D: Database>(
     (db, crew): (&'a mut D, Option<&'a dyn Crew>),
-    (plan, limits): (&'a Plan, &'a Limits),
+    (plan, limits, premise): (&'a Plan, &'a Limits, Option<&'a Premise<'a>>),
     control: &'a Control,
     tell: &'a mut (dyn FnMut(Progress) + Send),
     book: Book<'a>,
@@ -79,6 +93,8 @@ async fn run_with<'a, D: Database>(
         crew,
         plan,
         limits,
+        premise,
+        looked: Instant::now(),
         control,
         tell,
         left: book.past.left.clone(),
@@ -107,6 +123,9 @@ struct Runner<'a, D> {
     crew: Option<&'a dyn Crew>,
     plan: &'a Plan,
     limits: &'a Limits,
+    premise: Option<&'a Premise<'a>>,
+    /// When what it was judged by was looked at last.
+    looked: Instant,
     control: &'a Control,
     tell: &'a mut (dyn FnMut(Progress) + Send),
     book: Book<'a>,

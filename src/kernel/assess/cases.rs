@@ -153,6 +153,7 @@ fn table(name: &str, size: (u64, u64)) -> RelationFacts {
         owner: "owner".to_owned(),
         rows: Some(size.0),
         heap_bytes: size.1,
+        toast_bytes: 0,
         total_bytes: size.1,
         new_in_transaction: false,
         is_partition: false,

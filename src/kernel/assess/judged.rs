@@ -254,7 +254,10 @@ impl<'a> Judged<'a> {
     fn refused_at_once(&self, alter: &AlterTable) -> bool {
         let Some(Some(table)) = self.facts.relation(&alter.relation) else { return false };
         let drops = |kind: &AlterKind| matches!(kind, AlterKind::DropColumn { .. } | AlterKind::DropConstraint { .. });
-        if self.earlier.blurs(&alter.relation) || alter.actions.iter().any(|action| drops(&action.kind)) {
+        if self.earlier.changed
+            || self.earlier.blurs(&alter.relation)
+            || alter.actions.iter().any(|action| drops(&action.kind))
+        {
             return false;
         }
         let makes = |name: &str| {

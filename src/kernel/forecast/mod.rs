@@ -284,6 +284,7 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         owner: owner.to_owned(),
         rows: Some(0),
         heap_bytes: 0,
+        toast_bytes: 0,
         total_bytes: 0,
         new_in_transaction: false,
         is_partition: false,

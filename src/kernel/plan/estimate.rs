@@ -139,7 +139,7 @@ fn of_step(step: &Step, table: &RelationFacts, references: bool) -> Option<Estim
             return None;
         }
     };
-    Some(Estimate::of(work, table.heap_bytes))
+    Some(Estimate::of(work, table.table_bytes()))
 }
 
 #[cfg(test)]

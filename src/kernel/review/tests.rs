@@ -52,6 +52,7 @@ fn relation_for_test() -> RelationFacts {
         owner: "app".into(),
         rows: Some(1_000),
         heap_bytes: 8_192,
+        toast_bytes: 0,
         total_bytes: 16_384,
         new_in_transaction: false,
         is_partition: false,

@@ -40,6 +40,9 @@ pub fn rewritten(column: &AddColumn, facts: &Facts) -> Option<&'static str> {
     if of.is_some_and(|of| of.constrained_domain) {
         return Some("its domain has a constraint, every row is written anew");
     }
+    if facts.may_be_new_domain(&column.type_name.sql) {
+        return Some("its type may be a domain with a constraint that the same message makes or changes");
+    }
     if of.is_some_and(|of| of.domain_default) && column.default.is_none() {
         return Some("its domain has a default, which may differ from row to row");
     }

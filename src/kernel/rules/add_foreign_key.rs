@@ -78,7 +78,7 @@ fn of_own(subject: &Subject<'_>, own: &RelationName, referenced: Option<Target<'
         own.name,
         referenced.described()
     );
-    let (rows, bytes) = (Some(own.rows_at_most()), Some(own.heap_bytes));
+    let (rows, bytes) = (Some(own.rows_at_most()), Some(own.table_bytes()));
     vec![Hazard { rows, bytes, ..Hazard::lock(&referenced, LockMode::ShareRowExclusive, message) }]
 }
 

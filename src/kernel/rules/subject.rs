@@ -359,7 +359,7 @@ impl Hazard {
             message,
             plan: None,
             rows: facts.map(RelationFacts::rows_at_most),
-            bytes: facts.map(|facts| facts.heap_bytes),
+            bytes: facts.map(RelationFacts::table_bytes),
             only_lock: false,
             at: None,
             need: None,
@@ -386,7 +386,7 @@ impl Hazard {
         match other.facts {
             Some(facts) => {
                 self.rows = self.rows.map(|rows| rows.max(facts.rows_at_most()));
-                self.bytes = self.bytes.map(|bytes| bytes.max(facts.heap_bytes));
+                self.bytes = self.bytes.map(|bytes| bytes.max(facts.table_bytes()));
             }
             None => (self.rows, self.bytes) = (None, None),
         }

@@ -22,6 +22,7 @@ struct Answer {
     current_schema: Option<String>,
     time_zone: String,
     lock_slots: u64,
+    held: Option<RelationName>,
     /// Absent when nothing was asked for.
     relations: Option<Vec<Option<Relation>>>,
 }
@@ -36,6 +37,7 @@ struct Relation {
     owner: String,
     rows: Option<f64>,
     heap_bytes: u64,
+    toast_bytes: u64,
     total_bytes: u64,
     new_in_transaction: bool,
     is_partition: bool,
@@ -91,6 +93,7 @@ pub(super) fn facts(asked: &[RelationName], rows: &[Row]) -> Result<Facts, Strin
     facts.current_schema = answer.current_schema;
     facts.time_zone = answer.time_zone;
     facts.lock_slots = answer.lock_slots;
+    facts.held = answer.held;
     let found = answer.relations.unwrap_or_default();
     if found.len() != asked.len() {
         return Err(format!("{} relations instead of {}", found.len(), asked.len()));
@@ -188,6 +191,7 @@ impl Relation {
             owner: self.owner,
             rows: self.rows.map(whole),
             heap_bytes: self.heap_bytes,
+            toast_bytes: self.toast_bytes,
             total_bytes: self.total_bytes,
             new_in_transaction: self.new_in_transaction,
             is_partition: self.is_partition,

@@ -1,5 +1,6 @@
 -- One row with one JSON value: the session, and the relations in the order asked.
--- $1 lock timeout; $2 schemas (empty: by the search path); $3 names; $4 whether to call what takes locks.
+-- $1 lock timeout; $2 schemas (empty: by the search path); $3 names; $4 whether to call what takes locks;
+-- $5 in a transaction that may hold some.
 WITH RECURSIVE guard AS MATERIALIZED (
   SELECT pg_catalog.set_config('lock_timeout', $1::pg_catalog.text, true) AS timeout
 ), wanted AS MATERIALIZED (
@@ -24,13 +25,16 @@ WITH RECURSIVE guard AS MATERIALIZED (
   SELECT t.root, c.reltuples, c.relpages, pg_catalog.pg_stat_get_live_tuples(c.oid) AS live,
     pg_catalog.current_setting('block_size')::pg_catalog.int8 AS block,
     CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_relation_size(c.oid) END AS heap,
+    COALESCE(CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_relation_size(c.reltoastrelid)
+      ELSE (SELECT o.relpages OPERATOR(pg_catalog.*) pg_catalog.current_setting('block_size')::pg_catalog.int8
+        FROM pg_catalog.pg_class o WHERE o.oid OPERATOR(pg_catalog.=) c.reltoastrelid) END, 0) AS toast,
     CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_total_relation_size(c.oid) END AS total
   FROM guard, tree t JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
   WHERE guard.timeout IS NOT NULL
     AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m,t,i,S}'::pg_catalog."char"[])
 ), guessed AS MATERIALIZED (
   -- Without sizes: by the statistics, and a table nobody ever analysed counts as large (1 GiB).
-  SELECT m.root, m.reltuples, m.relpages, m.block, m.total, pg_catalog.int8larger(0, CASE
+  SELECT m.root, m.reltuples, m.relpages, m.block, m.total, m.toast, pg_catalog.int8larger(0, CASE
       WHEN m.heap IS NOT NULL THEN m.heap
       WHEN m.relpages OPERATOR(pg_catalog.>) 0 THEN m.relpages OPERATOR(pg_catalog.*) m.block
       WHEN m.live OPERATOR(pg_catalog.>) 0 THEN m.live OPERATOR(pg_catalog.*) 100::pg_catalog.int8
@@ -39,7 +43,8 @@ WITH RECURSIVE guard AS MATERIALIZED (
   FROM measured m
 ), sized AS MATERIALIZED (
   -- Rows as the planner reckons them: the density of the last ANALYZE on today's pages.
-  SELECT g.root, pg_catalog.sum(g.heap) AS heap, pg_catalog.sum(COALESCE(g.total, g.heap)) AS total,
+  SELECT g.root, pg_catalog.sum(g.heap) AS heap, pg_catalog.sum(g.toast) AS toast,
+    pg_catalog.sum(COALESCE(g.total, g.heap)) AS total,
     CASE WHEN pg_catalog.bool_or(g.heap OPERATOR(pg_catalog.>) 0::pg_catalog.int8 AND
         (g.relpages OPERATOR(pg_catalog.=) 0 OR g.reltuples OPERATOR(pg_catalog.<) 0::pg_catalog.float4))
       THEN NULL
@@ -88,10 +93,26 @@ SELECT pg_catalog.json_build_object(
   'lock_slots', pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 OPERATOR(pg_catalog.*)
     (pg_catalog.current_setting('max_connections')::pg_catalog.int8 OPERATOR(pg_catalog.+)
      pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8),
+  -- What it keeps others waiting for: not what is its own, or what it has made itself.
+  'held', CASE WHEN $5::pg_catalog.bool THEN (SELECT pg_catalog.json_build_object('schema', n.nspname, 'name', c.relname)
+    FROM own, pg_catalog.pg_locks l
+    JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) l.relation
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    LEFT JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) c.reltype
+    WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND l.granted
+      AND l.locktype OPERATOR(pg_catalog.=) 'relation'
+      AND l.mode OPERATOR(pg_catalog.=) ANY (
+        '{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'::pg_catalog.text[])
+      AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,m,f,v}'::pg_catalog."char"[])
+      AND c.relpersistence OPERATOR(pg_catalog.<>) 't'::pg_catalog."char"
+      AND (t.xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.>=)
+        pg_catalog.int8and(own.top, 4294967295)) IS NOT TRUE
+    ORDER BY l.relation LIMIT 1) END,
   'relations', (SELECT pg_catalog.json_agg(CASE WHEN c.oid IS NOT NULL THEN pg_catalog.json_build_object(
     'oid', c.oid::pg_catalog.int8, 'schema', n.nspname, 'name', c.relname,
     'kind', c.relkind, 'persistence', c.relpersistence, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
-    'rows', s.rows, 'heap_bytes', COALESCE(s.heap, 0), 'total_bytes', COALESCE(s.total, 0),
+    'rows', s.rows, 'heap_bytes', COALESCE(s.heap, 0), 'toast_bytes', COALESCE(s.toast, 0),
+    'total_bytes', COALESCE(s.total, 0),
     'new_in_transaction', COALESCE(made.now, false),
     'populated', c.relispopulated,
     'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s, pg_catalog.pg_database d

@@ -77,13 +77,18 @@ impl<D: Database> Runner<'_, D> {
                 Err(failure) => return Err(failure),
             };
             self.db.execute(&format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}")).await?;
-            let again = self.again(step, &mut retry, failure).await;
-            if let Err(stopped) = again {
+            let again = match self.again(step, &mut retry, failure).await {
+                Ok(()) => self.look_again().await,
+                stopped => stopped,
+            };
+            if again.is_err() && !self.report.overtaken {
                 // No such savepoint: the transaction fails, as the client will be told it did.
                 let _fails = self.db.execute("ROLLBACK TO SAVEPOINT lockkeeper_stopped").await;
-                return Err(stopped);
+                return again.map(|()| retry.attempt);
             }
             self.db.execute(&format!("RELEASE SAVEPOINT {SAVEPOINT}")).await?;
+            // The transaction is as it was.
+            again?;
         }
     }
 

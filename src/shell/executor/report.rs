@@ -75,6 +75,8 @@ pub struct Report {
     pub tag: Option<String>,
     /// The server's notices about the client's own statement, as sent. Those of helper steps are dropped.
     pub notices: Vec<ServerMessage>,
+    /// It did not run: what it was chosen for has changed while it waited.
+    pub overtaken: bool,
 }
 
 /// Why a plan ended early, and what that leaves.

@@ -40,6 +40,7 @@ impl<D: Database> Runner<'_, D> {
         let mut retry = Retry::new(self.limits, self.limits.budget);
         loop {
             self.wait_for_long_holders(step, &retry).await?;
+            self.look_again().await?;
             let attempt = match self.catch_up(step).await {
                 Ok(()) => self.transact(step, settings, sql).await,
                 Err(error) => Err(error),

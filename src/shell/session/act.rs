@@ -1,7 +1,7 @@
 //! What a verdict says is done: forwarded, forwarded under a lock timeout, run as a plan, held, refused.
 
 use super::record::Decided;
-use super::run::Permit;
+use super::run::{Permit, Ran};
 use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::assess::Assessment;
@@ -25,7 +25,9 @@ impl Session {
         match self.verdict(reading, &assessment, taken.values.is_some()) {
             Verdict::Pass { clearance, warnings } => self.pass(taken, clearance, warnings).await,
             Verdict::Observed { clearance, would } => self.observe(taken, &assessment, clearance, &would).await,
-            Verdict::Bounded { clearance, warnings } => self.bounded(taken, &assessment, clearance, warnings).await,
+            Verdict::Bounded { clearance, warnings } => {
+                self.bounded(taken, (reading, &assessment), clearance, warnings).await
+            }
             Verdict::Rewrite { plan, clearance, findings } => {
                 self.warn(findings.iter().filter(|finding| is_definition(&finding.rule)));
                 let sameness = self.sameness(taken, &assessment.facts);
@@ -50,7 +52,8 @@ impl Session {
                     return self.no_job_for_later(taken, decided).await;
                 }
                 let journal = self.keep_run(taken, (&plan, &assessment.facts, &decided), &sameness).await;
-                self.rewrite(taken, plan, Permit { clearance, decided, journal, past }).await
+                let judgement = if past == Past::default() { self.judgement(taken, reading, &plan) } else { None };
+                self.rewrite(taken, plan, Permit { clearance, decided, journal, past, judgement }).await
             }
             Verdict::Defer { plan, head, clearance, findings } => {
                 self.defer(taken, &assessment, (*plan, head), (clearance, findings)).await
@@ -107,7 +110,7 @@ impl Session {
     async fn bounded(
         &mut self,
         taken: &Taken,
-        assessment: &Assessment,
+        (reading, assessment): (&Reading, &Assessment),
         clearance: Clearance,
         warnings: Vec<Finding>,
     ) -> Result<(), Ended> {
@@ -123,7 +126,8 @@ impl Session {
             if !warnings.is_empty() {
                 self.record_decision(&taken.known, &decided, &warnings, Some(&plan.recipe));
             }
-            let permit = Permit { clearance, decided, journal: None, past: Past::default() };
+            let judgement = self.judgement(taken, reading, &plan);
+            let permit = Permit { clearance, decided, journal: None, past: Past::default(), judgement };
             return self.rewrite(taken, plan, permit).await;
         }
         self.bound_lock_timeout().await?;
@@ -137,8 +141,10 @@ impl Session {
             }
             return self.unrecorded(taken, &error).await;
         }
-        let ran = self.run_plan(taken, &plan, permit).await?;
-        self.go_on_after(ran)
+        match self.run_plan(taken, &plan, permit).await? {
+            Ran::Overtaken => self.judge_anew(taken).await,
+            ran => self.go_on_after(ran),
+        }
     }
 
     /// The change must not run when this fails.

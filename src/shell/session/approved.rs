@@ -68,7 +68,8 @@ impl Session {
             return self.answer_held_with(taken, reply, decided).await;
         }
         let journal = self.journal(&claim, &plan).await;
-        let permit = Permit { clearance: Clearance::of_plan(&plan), decided, journal, past: Past::default() };
+        let permit =
+            Permit { clearance: Clearance::of_plan(&plan), decided, journal, past: Past::default(), judgement: None };
         let ran = if plan.forwards_message() {
             self.run_as_it_is(taken, &plan, permit).await?
         } else {
@@ -86,7 +87,7 @@ impl Session {
 
     /// The client's own message, with its parameters and its result set, under a bounded lock timeout.
     async fn run_as_it_is(&mut self, taken: &Taken, plan: &Plan, permit: Permit) -> Result<Ran, Ended> {
-        let Permit { clearance, decided, journal, past: _ } = permit;
+        let Permit { clearance, decided, journal, past: _, judgement: _ } = permit;
         // Who waits for a row makes nobody queue for the table.
         let rows_only = |step: &Step| matches!(step.lock, LockMode::RowShare | LockMode::RowExclusive);
         if !plan.steps.iter().all(rows_only) {
@@ -118,6 +119,7 @@ impl Session {
                     journal.end(RunOutcome::Failed, Some((0, format!("SQLSTATE {code}")))).await
                 }
                 Ran::Unknown { why, .. } => journal.end(RunOutcome::Unknown, Some((0, why.clone()))).await,
+                Ran::Overtaken => journal.end(RunOutcome::Failed, None).await,
                 Ran::Done { .. } => {
                     journal.tell(&Progress::StepDone { step: 0, name, ms });
                     journal.end(RunOutcome::Done, None).await;

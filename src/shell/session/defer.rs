@@ -80,7 +80,7 @@ impl Session {
         Reply::notice(plan.summary.clone()).detail(words::split(&plan, head)).put(&mut self.client.out);
         if head > 0 {
             let first = plan.first(head);
-            let (outcome, status) = self.execute((&first, &Past::default()), None).await?;
+            let (outcome, status) = self.execute((&first, &Past::default()), None, None).await?;
             self.relay.status = status;
             if !matches!(outcome, Outcome::Done(_)) {
                 self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));

@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// What a verdict needs. `None`: answered already.
-    async fn assessed(&mut self, taken: &Taken) -> Result<Option<(Reading, Assessment)>, Ended> {
+    pub(super) async fn assessed(&mut self, taken: &Taken) -> Result<Option<(Reading, Assessment)>, Ended> {
         self.portals_gone = false;
         if let Some(reply) = self.cannot_be_run(taken) {
             self.refuse(taken, reply, &[]).await?;
@@ -173,13 +173,17 @@ impl Session {
         Ok(facts.map(|facts| assess::assess(&taken.known.text, reading, facts)))
     }
 
-    pub(super) fn verdict(&self, reading: &Reading, assessment: &Assessment, values: bool) -> Verdict {
-        let place = Place {
+    pub(super) fn place(&self, reading: &Reading, values: bool) -> Place {
+        Place {
             in_transaction: self.relay.in_transaction(),
             in_block: self.relay.status == Status::Block && !self.relay.dirty(),
             several: reading.statements.len() > 1,
             parameters: values,
-        };
+        }
+    }
+
+    pub(super) fn verdict(&self, reading: &Reading, assessment: &Assessment, values: bool) -> Verdict {
+        let place = self.place(reading, values);
         policy::judge(&self.settings().judging(&self.identity.target), &self.who(), place, assessment)
     }
 

@@ -4,6 +4,7 @@
 //! what a verdict says is done in `act`, plans are run in `run`, held statements wait in `hold`.
 
 mod act;
+mod anew;
 mod answer;
 mod approved;
 mod bound;

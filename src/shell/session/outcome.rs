@@ -54,6 +54,7 @@ impl Session {
             Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
             Ran::Failed { code, .. } if taken.known.hides() => claim.fail(code, words::SECRET).await,
             Ran::Failed { code, message } => claim.fail(code, message).await,
+            Ran::Overtaken => claim.fail("55000", "what it was judged by has changed").await,
             Ran::Unknown { why, .. } => claim.lose(why).await,
         };
         log_unreported(told.map(drop));

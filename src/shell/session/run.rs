@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::anew::Judgement;
 use super::answer::server_lost;
 use super::journal::Journal;
 use super::record::{Decided, Own};
@@ -21,15 +22,26 @@ use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::EndReason;
 use crate::shell::backstage::{Aside, Backstage, End};
 use crate::shell::database::DatabaseError;
-use crate::shell::executor::{self, Control, Outcome, Past, Progress, Stopped};
+use crate::shell::executor::{self, Control, Outcome, Past, Premise, Progress, Stopped};
 use crate::shell::store::RunOutcome;
 
 /// How a change that ran came out, for its ticket.
 #[derive(Clone, Debug)]
 pub(super) enum Ran {
-    Done { tag: String, ms: u64 },
-    Failed { code: String, message: String },
-    Unknown { why: String, told: Box<Reply> },
+    Done {
+        tag: String,
+        ms: u64,
+    },
+    Failed {
+        code: String,
+        message: String,
+    },
+    Unknown {
+        why: String,
+        told: Box<Reply>,
+    },
+    /// What it was judged by has changed while it waited: it did not run, and nobody was answered.
+    Overtaken,
 }
 
 impl Ran {
@@ -50,16 +62,18 @@ pub(super) struct Permit {
     pub journal: Option<Journal>,
     /// What is known of an earlier run that was cut off.
     pub past: Past,
+    /// What it was chosen by, to be looked at again when it has waited.
+    pub judgement: Option<Judgement>,
 }
 
 impl Session {
     /// Runs a plan in the client's place and gives the client its result.
     pub(super) async fn run_plan(&mut self, taken: &Taken, plan: &Plan, permit: Permit) -> Result<Ran, Ended> {
-        let Permit { clearance: _, decided, journal, past } = permit;
+        let Permit { clearance: _, decided, journal, past, judgement } = permit;
         if plan.rewrites() {
             Reply::notice(plan.summary.clone()).detail(words::steps(plan)).put(&mut self.client.out);
         }
-        let (outcome, status) = self.execute((plan, &past), journal.as_ref()).await?;
+        let (outcome, status) = self.execute((plan, &past), journal.as_ref(), judgement.as_ref()).await?;
         if let Some(journal) = journal {
             let (how, mut stopped) = ended(&outcome);
             if let (Some((_, why)), true) = (&mut stopped, taken.known.hides()) {
@@ -73,6 +87,9 @@ impl Session {
             self.log.verified(self.log.next_n(), checks.clone());
         }
         self.relay.status = status;
+        if outcome.report().overtaken {
+            return Ok(Ran::Overtaken);
+        }
         self.conclude(taken, plan, outcome, decided).await
     }
 
@@ -90,6 +107,7 @@ impl Session {
             Ran::Done { tag, .. } => (tag.clone(), None),
             Ran::Failed { code, .. } => (String::new(), Some(code.clone())),
             Ran::Unknown { .. } => (String::new(), Some(sqlstate::CONNECTION_FAILURE.to_owned())),
+            Ran::Overtaken => (String::new(), None),
         };
         let rows = outcome.report().rows;
         if taken.path == Path::Execute {
@@ -108,7 +126,7 @@ impl Session {
     /// is, and the session is over.
     pub(super) fn go_on_after(&mut self, ran: Ran) -> Result<(), Ended> {
         match ran {
-            Ran::Done { .. } | Ran::Failed { .. } => Ok(()),
+            Ran::Done { .. } | Ran::Failed { .. } | Ran::Overtaken => Ok(()),
             Ran::Unknown { why, told } => {
                 tracing::warn!(why, "lost the server while a change ran");
                 Err(Ended::Told(*told, EndReason::ServerGone))
@@ -121,6 +139,7 @@ impl Session {
         &mut self,
         (plan, past): (&Plan, &Past),
         journal: Option<&Journal>,
+        judgement: Option<&Judgement>,
     ) -> Result<(Outcome, Status), Ended> {
         let limits = self.settings().limits_of(&self.identity.target);
         let control = Control::default();
@@ -143,7 +162,10 @@ impl Session {
                 // The receiver lives as long as this function.
                 let _ = progress.send(Aside::Progress(one));
             };
-            let mut run = pin!(executor::run(&mut stage, (plan, past), &limits, &control, &mut tell));
+            let holds = judgement.map(Judgement::holds);
+            let premise = judgement.zip(holds.as_ref()).map(|(one, holds)| Premise { reading: one.reading(), holds });
+            let run = executor::run_while(&mut stage, (plan, past), &limits, &control, &mut tell, premise.as_ref());
+            let mut run = pin!(run);
             let mut gone = false;
             loop {
                 tokio::select! {

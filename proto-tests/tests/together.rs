@@ -1,0 +1,130 @@
+//! What the statements before it do to a change: they hold locks while it reads, and they make what it uses another thing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use std::sync::LazyLock;
+
+use proto_tests::case::Case;
+use proto_tests::client::error_of;
+use proto_tests::{Client, GatewayOptions, Server, majors};
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    let server = Server::start(majors()[0]);
+    server.sql("postgres", "create database fixture owner alice");
+    server.sql("fixture", "alter schema public owner to alice");
+    server.connect("alice", "fixture").rows(
+        "create table big(id int primary key, v varchar(10), ts timestamp, other int);
+         insert into big select g, 'v', now(), g from generate_series(1, 30000) g;
+         alter table big add constraint old check (id > 0) not valid;
+         create table small(id int);
+         create table bare(id int, q float);
+         create domain plainint as int;
+         create function vol(int) returns int language plpgsql volatile as 'begin return $1; end';
+         create function imm(int) returns int language plpgsql immutable as 'begin return $1; end';
+         create table toasty(id int primary key, b text);
+         alter table toasty alter b set storage external;
+         insert into toasty select g, repeat('x', 200000) from generate_series(1, 100) g;
+         analyze",
+    );
+    server
+});
+
+/// The error's code, or nothing where it ran.
+fn code(client: &mut Client, sql: &str) -> Option<String> {
+    let replies = client.query(sql);
+    error_of(&replies).and_then(|error| error.field('C'))
+}
+
+fn case(name: &str) -> Case<'static> {
+    Case::with(&SERVER, name, &GatewayOptions::answer_at_once())
+}
+
+fn file(case: &Case<'_>, table: &str) -> String {
+    SERVER.connect("alice", &case.database).rows(&format!("select relfilenode from pg_class where relname = '{table}'"))
+        [0]
+    .clone()
+}
+
+#[test]
+fn nothing_is_validated_behind_a_lock_that_keeps_others_out() {
+    let case = case("to_validated");
+    let mut client = case.connect();
+    let validate = "alter table big validate constraint old";
+    for first in [
+        "alter table big add constraint k check (other > 0) not valid",
+        "alter table big add z int",
+        "alter table small add z int",
+    ] {
+        client.query("begin");
+        assert_eq!(code(&mut client, first), None, "{first}");
+        assert_eq!(code(&mut client, validate).as_deref(), Some("LK002"), "{first}");
+        client.query("rollback");
+        for message in [format!("{first}; {validate}"), format!("begin; {first}; {validate}; commit")] {
+            assert_eq!(code(&mut client, &message).as_deref(), Some("LK002"), "{message}");
+            client.query("rollback");
+        }
+    }
+    // What is new in the message is not there to be looked up.
+    let both = "alter table big add constraint k check (other > 0) not valid; alter table big validate constraint k";
+    assert_eq!(code(&mut client, both).as_deref(), Some("LK002"));
+    // By itself, behind what keeps nobody out, and behind a lock that is given back.
+    client.query("begin");
+    assert_eq!(code(&mut client, "create table mine(id int); alter table mine add z int"), None);
+    assert_eq!(code(&mut client, validate), None);
+    client.query("rollback");
+    assert_eq!(code(&mut client, &format!("begin; alter table small add y int; commit; {validate}")), None);
+    drop(client);
+    case.assert_well();
+}
+
+#[test]
+fn what_a_message_changes_is_not_what_was_looked_up() {
+    let case = case("to_changed");
+    let mut client = case.connect();
+    client.query("set timezone = 'UTC'");
+    let before = (file(&case, "big"), file(&case, "bare"));
+    for message in [
+        "create domain nd as int check (value > 0); alter table big add c nd",
+        "create domain nd as int default vol(1); alter table big add c nd",
+        "alter domain plainint add check (value > 0) not valid; alter table big add c plainint",
+        "alter function imm(int) volatile; alter table big add c int default imm(1)",
+        "create or replace function imm(int) returns int language plpgsql volatile as 'begin return $1; end'; \
+         alter table big add c int default imm(1)",
+        "set timezone = 'Europe/Berlin'; alter table big alter ts type timestamptz",
+        "select set_config('timezone', 'Europe/Berlin', false); alter table big alter ts type timestamptz",
+        "begin; set local timezone = 'Europe/Berlin'; alter table big alter ts type timestamptz; commit",
+        "alter table big add q varchar(5); alter table big alter q type varchar(9) using 'x'",
+        "alter table big add b4 int default 1; alter table big alter b4 type bigint",
+        "alter table big add b4 int default 1; alter table big alter b4 set not null",
+        "insert into bare(id) select g from generate_series(1, 100000) g; alter table bare alter q type float using random()",
+    ] {
+        let code = code(&mut client, message);
+        assert!(matches!(code.as_deref(), Some("LK001" | "LK002")), "{message}: {code:?}");
+        client.query("rollback");
+        client.query("set timezone = 'UTC'");
+        assert_eq!((file(&case, "big"), file(&case, "bare")), before, "{message}");
+    }
+    // What they leave alone is what it was.
+    for message in [
+        "create type mood as enum ('good'); alter table big add m mood; alter table big add n int default 1",
+        "create function own() returns int language sql immutable as 'select 1'; alter table big add at timestamptz default now()",
+        "create domain nd2 as int check (value > 0); alter table big add plain int",
+        "insert into small values (1); alter table small add c int default vol(1)",
+    ] {
+        assert_eq!(code(&mut client, message), None, "{message}");
+    }
+    drop(client);
+    case.assert_well();
+}
+
+#[test]
+fn what_stands_beside_a_table_makes_it_large() {
+    let case = case("to_toast");
+    let mut client = case.connect();
+    let before = file(&case, "toasty");
+    for sql in ["vacuum full toasty", "alter table toasty set unlogged"] {
+        assert_eq!(code(&mut client, sql).as_deref(), Some("LK001"), "{sql}");
+    }
+    assert_eq!(file(&case, "toasty"), before);
+    drop(client);
+    case.assert_well();
+}
