@@ -54,17 +54,16 @@ pub async fn run<D: Database>(
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Outcome {
-    run_while(db, (plan, past), limits, control, tell, None).await
+    run_while(db, (plan, past, None), limits, control, tell).await
 }
 
 /// As [`run`], as long as the premise holds: each time it has waited, that is looked at again before it takes a lock.
 pub async fn run_while<D: Database>(
     db: &mut D,
-    (plan, past): (&Plan, &Past),
+    (plan, past, premise): (&Plan, &Past, Option<&Premise<'_>>),
     limits: &Limits,
     control: &Control,
     tell: &mut (dyn FnMut(Progress) + Send),
-    premise: Option<&Premise<'_>>,
 ) -> Outcome {
     run_with((db, None), (plan, limits, premise), control, tell, Book { past, ledger: None }).await
 }

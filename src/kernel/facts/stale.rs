@@ -21,7 +21,7 @@ impl Facts {
     /// Whether a type of this name may be another domain by now than the one that was looked up.
     #[must_use]
     pub fn may_be_new_domain(&self, sql: &str) -> bool {
-        self.stale.domains && !self.types.get(sql).is_some_and(|of| of.oid < FIRST_OF_OTHERS)
+        self.stale.domains && self.types.get(sql).is_none_or(|of| of.oid >= FIRST_OF_OTHERS)
     }
 
     /// A statement about domains, or about types that may be some.

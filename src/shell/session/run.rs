@@ -164,7 +164,7 @@ impl Session {
             };
             let holds = judgement.map(Judgement::holds);
             let premise = judgement.zip(holds.as_ref()).map(|(one, holds)| Premise { reading: one.reading(), holds });
-            let run = executor::run_while(&mut stage, (plan, past), &limits, &control, &mut tell, premise.as_ref());
+            let run = executor::run_while(&mut stage, (plan, past, premise.as_ref()), &limits, &control, &mut tell);
             let mut run = pin!(run);
             let mut gone = false;
             loop {
