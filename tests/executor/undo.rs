@@ -376,7 +376,9 @@ async fn prefix(cluster: &Cluster, admin: &mut Wire, sql: &str, length: usize, c
     let done: Vec<usize> = (0..part.steps.len()).collect();
     let mut back = undo::plan(&part, &done);
     for by_plan in [true, false] {
-        if length == whole && by_plan != back.is_some() {
+        // A part goes both ways where the catalog has most to say.
+        let one_way = length == whole && by_plan != back.is_some();
+        if one_way || (length < whole && by_plan && cluster.major < 18) {
             continue;
         }
         let (outcome, left) = go_noting(&mut db, &part).await;
