@@ -15,8 +15,9 @@ mod queries;
 use std::time::Duration;
 
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
+use crate::kernel::assess;
 use crate::kernel::facts::{Facts, TOUCHED_MAX, Touched, Wanted};
-use crate::kernel::sql::statement::Named;
+use crate::kernel::sql::statement::{Named, Reading};
 use crate::kernel::wire::reply::sqlstate;
 
 pub use definition::{definitions_after, definitions_before};
@@ -33,6 +34,19 @@ const SETTINGS_BACK: &str = "\
 SELECT pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('search_path', $2, true), pg_catalog.set_config('jit', $3, true)";
 /// Not like any name an application would choose.
 const SAVEPOINT: &str = "lockkeeper_look_up";
+
+/// Everything that judging a text takes: first of what it names, then of the partitions below that. As [`look_up`].
+///
+/// # Errors
+/// As [`look_up`].
+pub async fn facts_of<D: Database>(db: &mut D, reading: &Reading) -> Result<Facts, DatabaseError> {
+    let mut facts = look_up(db, &assess::wanted(reading)).await?;
+    let below = assess::wanted_below(reading, &facts);
+    if !below.is_empty() {
+        facts.absorb(look_up(db, &below).await?);
+    }
+    Ok(facts)
+}
 
 /// Asks the catalog for everything in `wanted`. One query for the relations and the session, and one
 /// more if callees or types are asked for. Not cancel safe.

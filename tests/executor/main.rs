@@ -96,11 +96,7 @@ pub(crate) async fn session(cluster: &cluster::Cluster, schema: &str) -> Wire {
 /// A statement judged by what is there, as a session does it.
 pub(crate) async fn assessed(db: &mut Wire, sql: &str) -> Assessment {
     let reading = read(sql).unwrap();
-    let mut facts = catalog::look_up(db, &assess::wanted(&reading)).await.unwrap();
-    let below = assess::wanted_below(&reading, &facts);
-    if !below.is_empty() {
-        facts.absorb(catalog::look_up(db, &below).await.unwrap());
-    }
+    let facts = catalog::facts_of(db, &reading).await.unwrap();
     assess::assess(sql, &reading, facts)
 }
 

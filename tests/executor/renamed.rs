@@ -11,7 +11,9 @@ use crate::undo::{CATALOG, planned};
 use crate::wire::Wire;
 
 /// A statement, what happens to names after it, and what brings them back.
-const CASES: &[(&str, &[&str], &[&str])] = &[
+type Case = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+const CASES: &[Case] = &[
     ("CREATE INDEX i ON orders (amount)", &["ALTER INDEX i RENAME TO j"], &["ALTER INDEX j RENAME TO i"]),
     (
         "ALTER TABLE orders ADD CONSTRAINT one CHECK (amount >= 0), ADD CONSTRAINT two CHECK (amount < 5000)",
@@ -57,11 +59,6 @@ const CASES: &[(&str, &[&str], &[&str])] = &[
         &["ALTER TABLE orders DROP CONSTRAINT one", "ALTER TABLE orders RENAME CONSTRAINT was TO one"],
     ),
     (
-        "ALTER TABLE orders ALTER customer_id SET NOT NULL",
-        &["ALTER TABLE orders RENAME customer_id TO was", "ALTER TABLE orders ADD customer_id int NOT NULL DEFAULT 1"],
-        &["ALTER TABLE orders DROP customer_id", "ALTER TABLE orders RENAME was TO customer_id"],
-    ),
-    (
         "CREATE TABLE part_4 PARTITION OF part FOR VALUES IN (4)",
         &[
             "ALTER TABLE part DETACH PARTITION part_4",
@@ -76,10 +73,34 @@ const CASES: &[(&str, &[&str], &[&str])] = &[
     ),
 ];
 
+/// Up to 17 NOT NULL is the column's; from 18 on it is a constraint, which has a name of its own.
+const NOT_NULL: [Case; 2] = [
+    (
+        "ALTER TABLE orders ALTER customer_id SET NOT NULL",
+        &["ALTER TABLE orders RENAME customer_id TO was", "ALTER TABLE orders ADD customer_id int NOT NULL DEFAULT 1"],
+        &["ALTER TABLE orders DROP customer_id", "ALTER TABLE orders RENAME was TO customer_id"],
+    ),
+    (
+        "ALTER TABLE orders ALTER customer_id SET NOT NULL",
+        &[
+            "ALTER TABLE orders RENAME CONSTRAINT orders_customer_id_not_null TO was_not_null",
+            "ALTER TABLE orders RENAME customer_id TO was",
+            "ALTER TABLE orders ADD customer_id int NOT NULL DEFAULT 1",
+        ],
+        &[
+            "ALTER TABLE orders DROP customer_id",
+            "ALTER TABLE orders RENAME was TO customer_id",
+            "ALTER TABLE orders RENAME CONSTRAINT was_not_null TO orders_customer_id_not_null",
+        ],
+    ),
+];
+
 /// What has another name by now, or whose name something else has, is not taken back, and it is said.
 pub(crate) async fn all(cluster: &Cluster, admin: &mut Wire) {
     failed_after_a_rename(cluster, admin).await;
-    for (sql, away, again) in CASES {
+    let [before_18, from_18] = &NOT_NULL;
+    let not_null = if cluster.major < 18 { before_18 } else { from_18 };
+    for (sql, away, again) in CASES.iter().chain([not_null]) {
         admin.run("CREATE DATABASE undo_copy TEMPLATE undo_shop").await;
         let mut db = Wire::connect_to(&cluster.socket(), "postgres", "undo_copy").await;
         let oid: u32 = db.one("SELECT 'orders'::regclass::oid").await.parse().unwrap();

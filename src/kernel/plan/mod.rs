@@ -36,7 +36,7 @@ pub mod retype;
 pub mod serial;
 pub mod set_not_null;
 pub mod shadow;
-mod shown;
+pub mod shown;
 mod split;
 pub mod subjects;
 pub mod swap_primary_key;

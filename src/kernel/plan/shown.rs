@@ -74,8 +74,13 @@ fn hide_value(fill: &mut Backfill) {
         }
         return;
     }
-    let before = format!("UPDATE t SET {} = ", quote::identifier(&fill.column));
-    fill.expression_sql = read::shown_behind(&before, &fill.expression_sql);
+    fill.expression_sql = shown_of(&fill.column, &fill.expression_sql);
+}
+
+/// What a column is given, with what is secret in it hidden.
+#[must_use]
+pub fn shown_of(column: &str, value: &str) -> String {
+    read::shown_behind(&format!("UPDATE t SET {} = ", quote::identifier(column)), value)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! DELETE without a condition deletes every row in one transaction.
 
-use super::mass_update::{batches, view};
+use super::mass_update::{batches, through_a_view};
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::sql::statement::{Change, LockMode, MassWriteKind};
@@ -25,9 +25,8 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Change::MassWrite { kind: kind @ MassWriteKind::Delete, relation, by_row } = subject.change else {
         return Vec::new();
     };
-    if let Some(view) = view(subject, relation) {
-        let message = format!("DELETE without a condition deletes every row that {} shows", view.name.written());
-        return vec![Hazard::loss(&view, LockMode::RowExclusive, message)];
+    if let Some(hazard) = through_a_view(subject, relation, "DELETE without a condition deletes") {
+        return vec![hazard];
     }
     let Some(target) = subject.with_data(relation) else { return Vec::new() };
     let message = format!("DELETE without a condition deletes every row of {}", target.described());

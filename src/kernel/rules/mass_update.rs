@@ -26,9 +26,8 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Change::MassWrite { kind: kind @ MassWriteKind::Update, relation, by_row } = subject.change else {
         return Vec::new();
     };
-    if let Some(view) = view(subject, relation) {
-        let message = format!("UPDATE without a condition overwrites every row that {} shows", view.name.written());
-        return vec![Hazard::loss(&view, LockMode::RowExclusive, message)];
+    if let Some(hazard) = through_a_view(subject, relation, "UPDATE without a condition overwrites") {
+        return vec![hazard];
     }
     let Some(target) = subject.with_data(relation) else { return Vec::new() };
     let message = format!("UPDATE without a condition overwrites every row of {}", target.described());
@@ -37,10 +36,14 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 }
 
 /// The relation, if it is a view: its rows are others', however it was made, and how many they are is not known.
-pub(super) fn view<'a>(subject: &Subject<'a>, name: &RelationName) -> Option<Target<'a>> {
+pub(super) fn through_a_view(subject: &Subject<'_>, name: &RelationName, does: &str) -> Option<Hazard> {
     let found = subject.facts.relation(name).flatten().filter(|found| found.kind == RelationKind::View)?;
-    let own = subject.earlier.made(name) || subject.earlier.blurs(name);
-    (!own).then(|| Target { facts: None, name: found.qualified() })
+    if subject.earlier.made(name) || subject.earlier.blurs(name) {
+        return None;
+    }
+    let view = Target { facts: None, name: found.qualified() };
+    let message = format!("{does} every row that {} shows", view.name.written());
+    Some(Hazard::loss(&view, LockMode::RowExclusive, message))
 }
 
 /// With the form in batches, or why there is none.

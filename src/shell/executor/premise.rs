@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Runner, error};
-use crate::kernel::assess::{wanted, wanted_below};
 use crate::kernel::facts::Facts;
 use crate::kernel::sql::statement::Reading;
 use crate::shell::catalog;
@@ -23,16 +22,6 @@ pub struct Premise<'a> {
     pub holds: &'a (dyn Fn(Facts) -> bool + Send + Sync),
 }
 
-/// Everything that judging a text takes.
-async fn facts_of<D: Database>(db: &mut D, reading: &Reading) -> Result<Facts, DatabaseError> {
-    let mut facts = catalog::look_up(db, &wanted(reading)).await?;
-    let below = wanted_below(reading, &facts);
-    if !below.is_empty() {
-        facts.absorb(catalog::look_up(db, &below).await?);
-    }
-    Ok(facts)
-}
-
 impl<D: Database> Runner<'_, D> {
     /// Looks again, if that was not just now. An error where the plan is not the one for this any more: nothing has run.
     pub(super) async fn look_again(&mut self) -> Result<(), DatabaseError> {
@@ -40,7 +29,7 @@ impl<D: Database> Runner<'_, D> {
         if self.looked.elapsed() < JUST_NOW {
             return Ok(());
         }
-        let facts = facts_of(self.db, premise.reading).await?;
+        let facts = catalog::facts_of(self.db, premise.reading).await?;
         self.looked = Instant::now();
         if (premise.holds)(facts) {
             return Ok(());

@@ -173,21 +173,11 @@ impl Explained {
     }
 }
 
-/// Everything a reading needs to be judged, as this connection sees it now.
-pub(super) async fn facts(stage: &mut Backstage<'_>, reading: &Reading) -> Result<Facts, DatabaseError> {
-    let mut facts = catalog::look_up(stage, &assess::wanted(reading)).await?;
-    let below = assess::wanted_below(reading, &facts);
-    if !below.is_empty() {
-        facts.absorb(catalog::look_up(stage, &below).await?);
-    }
-    Ok(facts)
-}
-
 pub(super) async fn look(stage: &mut Backstage<'_>, reading: &Reading) -> Result<Facts, DatabaseError> {
     for (name, value) in LIMITS {
         stage.query("SELECT pg_catalog.set_config($1, $2, false)", &[Some(name), Some(value)]).await?;
     }
-    facts(stage, reading).await
+    catalog::facts_of(stage, reading).await
 }
 
 pub(super) fn assessed(settings: &Settings, known: &Known, reading: &Reading, mut facts: Facts) -> Assessment {

@@ -3,6 +3,7 @@
 
 use super::super::audit::{Event, Intent};
 use super::super::backstage::Backstage;
+use super::super::catalog;
 use super::super::clock::now;
 use super::super::config::Target;
 use super::super::database::DatabaseError;
@@ -82,7 +83,7 @@ async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket:
         ));
     }
     let not_known = |error: DatabaseError| Short::Lose(format!("what it touches cannot be looked up: {error}"));
-    let facts = explain::facts(stage, &reading).await.map_err(not_known)?;
+    let facts = catalog::facts_of(stage, &reading).await.map_err(not_known)?;
     let settings = jobs.settings();
     let assessment = explain::assessed(&settings, &known, &reading, facts);
     let several = reading.statements.len() > 1;

@@ -5,8 +5,7 @@ use bytes::{BufMut, Bytes};
 use tokio::sync::mpsc;
 
 use super::{Ended, Session};
-use crate::kernel::assess;
-use crate::kernel::facts::{Facts, Wanted};
+use crate::kernel::facts::Facts;
 use crate::kernel::relay::Status;
 use crate::kernel::relay::ledger::Path;
 use crate::kernel::sql::statement::Reading;
@@ -133,30 +132,14 @@ impl Session {
         self.checked(end, result)
     }
 
-    /// The facts of what a text would change: first of what it names, then of the partitions below that.
+    /// The facts of what a text would change. A look-up may wait for somebody's lock: a client that leaves meanwhile
+    /// ends it.
     pub(super) async fn facts(&mut self, end: End, reading: &Reading) -> Result<Result<Facts, DatabaseError>, Ended> {
-        let mut facts = match self.look_up(end, &assess::wanted(reading)).await? {
-            Ok(facts) => facts,
-            Err(error) => return Ok(Err(error)),
-        };
-        let below = assess::wanted_below(reading, &facts);
-        if !below.is_empty() {
-            match self.look_up(end, &below).await? {
-                Ok(more) => facts.absorb(more),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-        facts.naming.clone_from(&self.settings().naming);
-        Ok(Ok(facts))
-    }
-
-    /// A look-up may wait for somebody's lock: a client that leaves meanwhile ends it.
-    async fn look_up(&mut self, end: End, wanted: &Wanted) -> Result<Result<Facts, DatabaseError>, Ended> {
         let (aside, mut heard) = mpsc::unbounded_channel();
         let mut stage = Backstage::new(&mut self.server, (self.relay.status, self.relay.encoding), end, aside);
         let result = tokio::select! {
             biased;
-            result = catalog::look_up(&mut stage, wanted) => result,
+            result = catalog::facts_of(&mut stage, reading) => result,
             () = self.client.watch() => {
                 self.cancel.target().send_upstream().await;
                 return Err(Ended::Client);
@@ -165,7 +148,11 @@ impl Session {
         self.relay.status = stage.status();
         drop(stage);
         self.tell_aside(&mut heard);
-        self.checked(end, result)
+        let mut result = self.checked(end, result)?;
+        if let Ok(facts) = &mut result {
+            facts.naming.clone_from(&self.settings().naming);
+        }
+        Ok(result)
     }
 
     /// Ends the session where the server is lost, and remembers where it takes nothing more before Sync.

@@ -4,6 +4,7 @@
 //! The order is bound to the number of the very subtransaction it was given in. Only what the server says about
 //! that number counts, so neither COMMIT nor ROLLBACK TO nor a lost connection has to be understood here.
 
+use super::outcome::ITS_NUMBER;
 use super::record::{Decided, Own};
 use super::taken::Taken;
 use super::{Ended, Session, words};
@@ -22,17 +23,6 @@ use crate::shell::jobs::{Fate, Held};
 
 /// Gives the subtransaction a number, even where nothing has been written in it.
 const NUMBER_IT: &str = "SELECT pg_catalog.pg_logical_emit_message(true, 'lockkeeper', 'deferred')";
-
-/// The number of the subtransaction: of those that this transaction has, each locked by itself, the youngest.
-/// Whether the transaction may write comes with it.
-const ITS_NUMBER: &str = "\
-SELECT pg_catalog.int8pl(t.top, pg_catalog.max(pg_catalog.mod(pg_catalog.int8pl(pg_catalog.int8mi(
-    l.transactionid::pg_catalog.text::pg_catalog.int8, pg_catalog.mod(t.top, 4294967296)), 4294967296), 4294967296))),
-  pg_catalog.current_setting('transaction_read_only')
-FROM (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8 AS top) AS t, pg_catalog.pg_locks AS l
-WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND l.granted
-  AND l.locktype OPERATOR(pg_catalog.=) 'transactionid' AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock'
-GROUP BY t.top";
 
 /// A job that follows the session's transaction.
 pub(super) struct Deferred {

@@ -18,10 +18,12 @@ const WHY: &str = "its transaction was rolled back, so nothing of it is there";
 const NOT_KNOWN: &str = "nobody could ask what became of its transaction";
 
 /// The number of the subtransaction a change was made in: of those that have written in this transaction and are not
-/// rolled back, the youngest. None: nothing was written.
-const ITS_NUMBER: &str = "\
+/// rolled back, each locked by itself, the youngest. None: nothing was written. Whether the transaction may write comes
+/// with it.
+pub(super) const ITS_NUMBER: &str = "\
 SELECT pg_catalog.int8pl(t.top, pg_catalog.max(pg_catalog.mod(pg_catalog.int8pl(pg_catalog.int8mi(
-    l.transactionid::pg_catalog.text::pg_catalog.int8, pg_catalog.mod(t.top, 4294967296)), 4294967296), 4294967296)))
+    l.transactionid::pg_catalog.text::pg_catalog.int8, pg_catalog.mod(t.top, 4294967296)), 4294967296), 4294967296))),
+  pg_catalog.current_setting('transaction_read_only')
 FROM (SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text::pg_catalog.int8 AS top) AS t,
   pg_catalog.pg_locks AS l
 WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND l.granted

@@ -1,7 +1,7 @@
 //! Definitions as services, people and the store may have them: what is secret in them is hidden.
 
 use super::{Definition, Look};
-use crate::kernel::plan::quote;
+use crate::kernel::plan::shown::shown_of;
 use crate::kernel::sql::read::shown_behind;
 
 impl Look {
@@ -16,8 +16,7 @@ impl Look {
 impl Definition {
     fn hide(&mut self) {
         for column in &mut self.columns {
-            let before = format!("UPDATE t SET {} = ", quote::identifier(&column.name));
-            column.default.iter_mut().chain(&mut column.generated).for_each(|sql| *sql = shown_behind(&before, sql));
+            column.default.iter_mut().chain(&mut column.generated).for_each(|sql| *sql = shown_of(&column.name, sql));
         }
         for constraint in &mut self.constraints {
             constraint.definition = shown_behind("ALTER TABLE t ADD ", &constraint.definition);
