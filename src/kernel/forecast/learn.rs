@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Forecast, Standing, TEMPORARY, bare, sized};
+use super::{Forecast, Standing, TEMPORARY, bare, holds_rows, sized};
 use crate::kernel::facts::{Facts, IndexFacts, Persistence, RelationKind};
 use crate::kernel::plan::names::{index_middle, object_name};
 use crate::kernel::plan::quote;
-use crate::kernel::sql::read::outline;
+use crate::kernel::sql::read::outline::{self, End, Outline};
 use crate::kernel::sql::statement::{
     Change, CreateIndex, CreateTable, Drop, DropKind, RelationName, Rename, Statement, TransactionControl,
 };
@@ -22,42 +22,85 @@ pub struct Seen<'a> {
     pub copied: Option<u64>,
 }
 
+/// Under what a temporary relation is kept.
+fn temporary(name: &RelationName) -> RelationName {
+    RelationName { schema: Some(TEMPORARY.to_owned()), name: name.name.clone() }
+}
+
 impl Forecast {
     /// The statement will have run.
     pub fn learn(&mut self, statement: &Statement, seen: Seen<'_>) {
+        let outline = outline::outline(seen.text);
         match statement {
-            Statement::Transaction(control) => match control {
-                TransactionControl::Begin => self.begin(),
-                TransactionControl::Commit => self.commit(),
-                TransactionControl::Rollback => self.rollback(),
-                TransactionControl::Savepoint | TransactionControl::TwoPhase => {}
-            },
+            Statement::Transaction(control) => self.learn_control(*control, outline.end),
             Statement::Change(change) => {
-                self.learn_outline(seen);
+                self.learn_outline(&outline, seen);
                 self.learn_change(change, seen.facts);
             }
-            Statement::Ordinary | Statement::MovesNames => self.learn_outline(seen),
-            Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate { .. } => {}
+            Statement::Ordinary | Statement::MovesNames | Statement::Execute { .. } | Statement::Deallocate { .. } => {
+                self.learn_outline(&outline, seen);
+            }
+            Statement::Prepare { .. } => {}
+        }
+        for name in outline.dropped_on_commit {
+            self.now.ends_with_transaction.insert(temporary(&name));
+        }
+        if self.before.is_none() {
+            self.end_transaction();
+        }
+    }
+
+    fn learn_control(&mut self, control: TransactionControl, end: Option<End>) {
+        match control {
+            TransactionControl::Begin => self.begin(),
+            TransactionControl::Commit => self.commit(),
+            TransactionControl::Rollback => self.rollback(),
+            // As long as nobody commits it, nothing of it is there.
+            TransactionControl::TwoPhase if end == Some(End::Prepare) => self.rollback(),
+            TransactionControl::Savepoint | TransactionControl::TwoPhase => {}
+        }
+        if end == Some(End::Chain) {
+            self.begin();
         }
     }
 
     /// What its text says and its reading does not.
-    fn learn_outline(&mut self, seen: Seen<'_>) {
-        let outline = outline::outline(seen.text);
-        for domain in outline.domains {
-            self.now.domains.insert(domain.name.name.clone(), domain);
+    fn learn_outline(&mut self, outline: &Outline, seen: Seen<'_>) {
+        for domain in &outline.domains {
+            self.now.domains.insert(domain.name.name.clone(), domain.clone());
         }
-        for function in outline.functions {
-            self.now.functions.insert(function.name.name, function.volatile);
+        for function in &outline.functions {
+            self.now.functions.insert(function.name.name.clone(), function.volatile);
         }
-        if let Some(path) = outline.search_path.filter(|path| !matches!(path.as_str(), "" | "$user")) {
-            self.now.path = path;
+        let path = outline.search_path.as_ref().filter(|path| !matches!(path.as_str(), "" | "$user"));
+        if let Some(path) = path {
+            self.now.path.clone_from(path);
         }
         for name in &outline.filled {
             let assumed = self.assumed.rows;
             let Some(standing) = self.touch(name, seen.facts) else { continue };
+            if !holds_rows(standing.facts.kind) {
+                // Through a view: into whatever is below it.
+                self.fill();
+                continue;
+            }
             let rows = standing.facts.rows.unwrap_or(assumed);
             sized(&mut standing.facts, seen.copied.map_or(assumed.max(rows), |copied| rows.saturating_add(copied)));
+        }
+        for (child, parent) in &outline.joined {
+            let Some(rows) = self.touch(child, seen.facts).map(|child| child.facts.rows.unwrap_or_default()) else {
+                continue;
+            };
+            let Some(parent) = self.touch(parent, seen.facts) else { continue };
+            parent.facts.has_children = true;
+            let own = parent.facts.rows.unwrap_or_default();
+            sized(&mut parent.facts, own.saturating_add(rows));
+        }
+        if outline.runs_code {
+            self.fill();
+        }
+        if outline.discards_temporary {
+            self.end_session();
         }
     }
 
@@ -135,9 +178,7 @@ impl Forecast {
 
     fn create_table(&mut self, create: &CreateTable, facts: &Facts) {
         let outline = &create.outline;
-        let temporary = create
-            .temporary
-            .then(|| RelationName { schema: Some(TEMPORARY.to_owned()), name: create.relation.name.clone() });
+        let temporary = create.temporary.then(|| temporary(&create.relation));
         let key = temporary.clone().unwrap_or_else(|| self.key(&create.relation, facts));
         // With IF NOT EXISTS nothing changes, and without it nothing does either.
         if temporary.is_none() && self.stands(&key, &create.relation, facts) {

@@ -56,6 +56,8 @@ struct Schema {
     functions: BTreeMap<String, bool>,
     /// Where a name without a schema is made and found.
     path: String,
+    /// Temporary tables made with ON COMMIT DROP.
+    ends_with_transaction: BTreeSet<RelationName>,
 }
 
 /// A relation as the run has left it.
@@ -75,6 +77,7 @@ impl Forecast {
             domains: BTreeMap::new(),
             functions: BTreeMap::new(),
             path: assumed.schema.clone(),
+            ends_with_transaction: BTreeSet::new(),
         };
         Self { assumed, live, now, before: None }
     }
@@ -90,6 +93,29 @@ impl Forecast {
     pub fn commit(&mut self) {
         self.before = None;
         self.each(|standing| standing.facts.new_in_transaction = false);
+        self.end_transaction();
+    }
+
+    fn end_transaction(&mut self) {
+        for name in std::mem::take(&mut self.now.ends_with_transaction) {
+            self.now.relations.remove(&name);
+        }
+    }
+
+    /// The session ends, and its temporary relations with it.
+    pub fn end_session(&mut self) {
+        self.now.relations.retain(|name, _| name.schema.as_deref() != Some(TEMPORARY));
+    }
+
+    /// Something ran that nobody has read: every table may have got rows.
+    pub fn fill(&mut self) {
+        let assumed = self.assumed.rows;
+        self.each(|standing| {
+            if holds_rows(standing.facts.kind) {
+                let rows = standing.facts.rows.unwrap_or_default().max(assumed);
+                sized(&mut standing.facts, rows);
+            }
+        });
     }
 
     /// What the open transaction did, it did not.

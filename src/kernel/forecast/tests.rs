@@ -80,6 +80,51 @@ fn what_is_filled_is_large() {
 }
 
 #[test]
+fn rows_may_come_unseen() {
+    for fill in [
+        "with a as (insert into t select * from orders returning 1) select 1",
+        "merge into t using orders on t.a = orders.a when not matched then insert values (orders.a)",
+        "do 'begin insert into t select 1; end'",
+        "select load()",
+        "alter table orders inherit t",
+    ] {
+        let run = ["create table t (a int)", fill, "alter table t alter a type text"];
+        assert_eq!(last(&run), ["change-type"], "{fill}");
+    }
+    let through_a_view = [
+        "create table t (a int)",
+        "create view v as table t",
+        "insert into v table u",
+        "alter table t alter a type text",
+    ];
+    assert_eq!(last(&through_a_view), ["change-type"]);
+    let counted = ["create table t (a int)", "select setval('s', 1)", "alter table t alter a type text"];
+    assert_eq!(last(&counted), Vec::<String>::new());
+}
+
+#[test]
+fn temporary_tables_end() {
+    let change = "alter table t alter a type text";
+    let made = "create temp table t (a int) on commit drop";
+    assert_eq!(last(&["begin", made, change]), Vec::<String>::new());
+    assert_eq!(last(&["begin", made, "commit", change]), ["change-type"]);
+    assert_eq!(last(&[made, change]), ["change-type"]);
+    assert_eq!(last(&["create temp table t (a int)", "discard temp", change]), ["change-type"]);
+    let mut forecast = forecast();
+    run(&mut forecast, &["create temp table t (a int)"]);
+    forecast.end_session();
+    assert_eq!(run(&mut forecast, &[change])[0], ["change-type"]);
+}
+
+#[test]
+fn transactions_that_chain_or_are_prepared() {
+    let made = "create table t (a int)";
+    assert_eq!(last(&["begin", "commit and chain", made, "drop table t"]), Vec::<String>::new());
+    assert_eq!(last(&["begin", made, "commit and chain", "drop table t"]), ["drop-table"]);
+    assert_eq!(last(&["begin", made, "prepare transaction 'x'", "alter table t alter a type text"]), ["change-type"]);
+}
+
+#[test]
 fn proofs_of_earlier_statements_count() {
     let steps = [
         "alter table orders add constraint a_there check (a is not null) not valid",

@@ -22,7 +22,7 @@ pub struct Args {
     /// How it is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
-    /// Exit with 1 when a statement's verdict is this or stricter: pass, warn, rewrite, hold, refuse
+    /// Exit with 1 when a statement's verdict is this or stricter: pass, bounded, warn, defer, rewrite, hold, refuse
     #[arg(long, value_name = "VERDICT", default_value = "hold", hide_possible_values = true)]
     pub(super) fail_on: Outcome,
     /// Print statements that pass, too

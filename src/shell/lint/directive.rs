@@ -16,6 +16,18 @@ pub(super) struct Directives {
     pub(super) problems: Vec<Problem>,
 }
 
+impl Directives {
+    /// What is said to be meant so, and is not found.
+    pub(super) fn stale<'a>(&self, found: impl Iterator<Item = &'a str> + Clone) -> Vec<Problem> {
+        let unused = self.ignored.iter().filter(|(rule, _)| !found.clone().any(|found| found == rule));
+        let problem = |rule: &String| Problem {
+            rule: "ignore-comment",
+            message: format!("`{MARK} {rule}` ignores nothing: {rule} finds nothing here. Take the comment away"),
+        };
+        unused.map(|(rule, _)| problem(rule)).collect()
+    }
+}
+
 /// The directives behind one statement, up to the end of the next.
 pub(super) fn between(text: &str, scan: &Scan, gap: Range<usize>) -> Directives {
     let mut all = Directives::default();

@@ -8,6 +8,9 @@ use super::input::Input;
 use super::script::Script;
 use super::tool::Tool;
 
+/// How far above its migrations a project's own file is looked for.
+const PROJECT_ABOVE_MAX: usize = 4;
+
 /// A tool that writes no SQL files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Elsewhere {
@@ -24,7 +27,9 @@ pub(super) fn recognise(path: &Path) -> Option<Elsewhere> {
         entries.into_iter().any(|entry| matches(&entry.file_name().to_string_lossy()))
     };
     let numbered = |name: &str, ending: &str| name.ends_with(ending) && name.starts_with(|c: char| c.is_ascii_digit());
-    if has("alembic.ini") || (has("env.py") && has("versions")) {
+    let above = |name: &str| path.parent().is_some_and(|above| above.join(name).exists());
+    let versions = path.file_name().is_some_and(|name| name == "versions") && above("env.py");
+    if has("alembic.ini") || (has("env.py") && has("versions")) || versions {
         return Some(Elsewhere::Alembic);
     }
     let package = has("__init__.py") || path.file_name().is_some_and(|name| name == "migrations");
@@ -42,16 +47,18 @@ impl Elsewhere {
     /// What the tool prints, or what to do to have it.
     pub(super) fn inputs(self, path: &Path, run: bool) -> Result<Vec<Input>, LintError> {
         let shown = path.display();
+        let alembic = project(path, "alembic.ini").unwrap_or(path);
         match self {
             Self::Alembic if run => {
-                let text = output(path, "alembic", &["upgrade", "--sql", "head"])?;
+                let text = output(alembic, "alembic", &["upgrade", "--sql", "head"])?;
                 Ok(vec![input("<alembic upgrade --sql head>".to_owned(), text)])
             }
             Self::Django if run => django(path),
             Self::Alembic => Err(LintError::new(format!(
                 "{shown}: Alembic's migrations are Python. Judge the SQL it prints: \
-                 cd {shown} && alembic upgrade --sql head | lockkeeper lint -   (or FROM:TO for some of them), \
-                 or let it be run with --run-tool"
+                 cd {} && alembic upgrade --sql head | lockkeeper lint -   (or FROM:TO for some of them), \
+                 or let it be run with --run-tool",
+                alembic.display()
             ))),
             Self::Django => Err(LintError::new(format!(
                 "{shown}: Django's migrations are Python. Judge the SQL it prints: cd {} && \
@@ -69,6 +76,12 @@ impl Elsewhere {
 
 fn input(path: String, text: String) -> Input {
     Input { script: Script::new(path, text, Tool::Plain), judged: true }
+}
+
+/// The directory that has a tool's file, here or above.
+fn project<'a>(path: &'a Path, file: &str) -> Option<&'a Path> {
+    let found = path.ancestors().take(PROJECT_ABOVE_MAX).find(|above| above.join(file).exists());
+    found.map(|found| if found.as_os_str().is_empty() { Path::new(".") } else { found })
 }
 
 /// Where manage.py is, and the app whose migrations are in the directory, if it is one of those.

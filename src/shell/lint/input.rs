@@ -153,8 +153,9 @@ fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
     if let Some(tool) = elsewhere::recognise(path) {
         return tool.inputs(path, taken.run_tool);
     }
-    let mut names = Vec::new();
-    collect(path, "", &mut names)?;
+    let mut files = Vec::new();
+    collect(path, "", &mut files)?;
+    let names: Vec<String> = files.iter().filter(|name| name.ends_with(".sql")).cloned().collect();
     if names.is_empty() || !names.iter().any(|name| !name.contains('/') || name.ends_with("/migration.sql")) {
         if let Some(usual) = USUAL.iter().map(|usual| path.join(usual)).find(|usual| usual.is_dir()) {
             return directory(&usual, taken);
@@ -186,7 +187,17 @@ fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
         let path = path.join(&name);
         inputs.push(Input { judged: is_judged(&path, taken), script: script(&path, text, tool) });
     }
+    files.retain(|name| deep || !name.contains('/'));
+    inputs.extend(files.iter().filter_map(|name| left_out(&path.join(name), tool, taken)));
     Ok(inputs)
+}
+
+/// A file of which only can be said why it is not judged.
+fn left_out(path: &Path, tool: Tool, taken: &Taken<'_>) -> Option<Input> {
+    let why = tool::left_out(tool, &name_of(path))?;
+    let mut script = Script::new(path.display().to_string(), String::new(), tool);
+    script.notes = vec![format!("not judged: {why}")];
+    Some(Input { judged: is_judged(path, taken), script })
 }
 
 /// The tool that says most about its files; plain ones may lie among them.
@@ -204,7 +215,7 @@ fn of_all(tools: impl Iterator<Item = Tool>) -> Tool {
     sqlx.or(most).map_or(Tool::Plain, |(tool, _)| *tool)
 }
 
-/// Names of .sql files below a directory, with `/` between their parts.
+/// Names of files below a directory, with `/` between their parts.
 fn collect(root: &Path, below: &str, names: &mut Vec<String>) -> Result<(), LintError> {
     let here = root.join(below);
     let cannot = |error: std::io::Error| LintError::new(format!("{} cannot be read: {error}", here.display()));
@@ -215,11 +226,11 @@ fn collect(root: &Path, below: &str, names: &mut Vec<String>) -> Result<(), Lint
         let kind = entry.file_type().map_err(cannot)?;
         if kind.is_dir() && !name.starts_with('.') && relative.matches('/').count() < DEPTH_MAX {
             collect(root, &relative, names)?;
-        } else if !kind.is_dir() && name.ends_with(".sql") {
+        } else if !kind.is_dir() {
             names.push(relative);
         }
         if names.len() > FILES_MAX {
-            return Err(LintError::new(format!("{} has more than {FILES_MAX} .sql files", root.display())));
+            return Err(LintError::new(format!("{} has more than {FILES_MAX} files", root.display())));
         }
     }
     Ok(())

@@ -7,7 +7,9 @@ use super::LintError;
 use super::directive::{self, Directives};
 use super::live::Session;
 use super::of::{Of, place};
-use super::report::{FileReport, Found, FoundKind, Ignored, Judged, Outcome, ShownPlan, Transaction, TransactionKind};
+use super::report::{
+    FileReport, Found, FoundKind, Ignored, Judged, Outcome, Problem, ShownPlan, Transaction, TransactionKind,
+};
 use super::script::{Message, Script};
 use super::tool::{Sends, Tool};
 use crate::kernel::assess::{self, Assessment};
@@ -15,6 +17,7 @@ use crate::kernel::facts::{Facts, NameKind};
 use crate::kernel::forecast::{Forecast, Seen};
 use crate::kernel::policy::{self, Clearance, Policy, Verdict, Who};
 use crate::kernel::rules::{self, Finding, Response};
+use crate::kernel::sql::read::outline::{End, outline};
 use crate::kernel::sql::statement::{Change, Opaque, OpaqueKind, Reading, Statement, TransactionControl};
 use crate::shell::catalog;
 
@@ -90,6 +93,8 @@ impl Judge {
             Some(_) | None => {}
         }
         self.forecast.commit();
+        // The next file may be run by another session.
+        self.forecast.end_session();
         Ok(FileReport {
             path: script.path.clone(),
             tool: script.tool.name(),
@@ -107,6 +112,7 @@ impl Judge {
             self.learn(&reading, message, &facts);
         }
         self.forecast.commit();
+        self.forecast.end_session();
     }
 
     fn learn(&mut self, reading: &Reading, message: &Message, facts: &Facts) {
@@ -123,6 +129,9 @@ impl Judge {
 
     async fn message(&mut self, script: &Script, message: &Message, gap: usize) -> Result<Vec<Judged>, LintError> {
         self.done += 1;
+        if script.runs_unread(gap..message.span.start) {
+            self.forecast.fill();
+        }
         let reading = self.resolve(message);
         let several = reading.statements.len() > 1;
         let place = policy::Place {
@@ -140,12 +149,15 @@ impl Judge {
                 Facts::default(),
             ),
         };
-        let implicit = (several && self.open.is_none() && script.sends == Sends::Text).then(|| {
-            let tool = script.tool.name();
-            self.transaction(
-                TransactionKind::Implicit,
-                format!("one transaction with the rest of the file, which {tool} sends as one string"),
-            )
+        let implicit = (several && self.open.is_none()).then(|| {
+            let words = match script.sends {
+                Sends::Text => {
+                    let tool = script.tool.name();
+                    format!("one transaction with the rest of the file, which {tool} sends as one string")
+                }
+                Sends::Statements => "one transaction with the statements that \\; joins to it".to_owned(),
+            };
+            self.transaction(TransactionKind::Implicit, words)
         });
         if implicit.is_some() {
             self.forecast.begin();
@@ -250,25 +262,30 @@ impl Judge {
             Some(Statement::Transaction(control)) => Some(*control),
             _ => None,
         });
+        let line = script.lines.line(message.span.start + group.span.start);
+        let end = outline(message.known.text.get(group.span.clone()).unwrap_or_default()).end;
         match control {
             Some(TransactionControl::Begin) if self.open.is_none() => {
-                let line = script.lines.line(message.span.start + group.span.start);
-                let begun =
-                    self.transaction(TransactionKind::Explicit, format!("the transaction that begins in line {line}"));
+                let begun = self.explicit(line);
                 self.open = Some(begun.clone());
                 begun
             }
-            Some(TransactionControl::Commit | TransactionControl::Rollback) => match self.open.take() {
-                Some(open) => open,
+            Some(control) if ends(control, end) => {
+                let ended = self.open.take();
+                if end == Some(End::Chain) {
+                    self.open = Some(self.explicit(line));
+                }
+                ended.unwrap_or_else(|| self.own())
+            }
+            Some(_) | None => match self.open.as_ref().or(implicit) {
+                Some(shared) => shared.clone(),
                 None => self.own(),
             },
-            Some(TransactionControl::Begin | TransactionControl::Savepoint | TransactionControl::TwoPhase) | None => {
-                match self.open.as_ref().or(implicit) {
-                    Some(shared) => shared.clone(),
-                    None => self.own(),
-                }
-            }
         }
+    }
+
+    fn explicit(&mut self, line: usize) -> Transaction {
+        self.transaction(TransactionKind::Explicit, format!("the transaction that begins in line {line}"))
     }
 
     fn own(&mut self) -> Transaction {
@@ -276,11 +293,17 @@ impl Judge {
     }
 
     fn statement(&self, of: &Of<'_>, group: &Group, assessment: &Assessment, directives: Directives) -> Judged {
-        let (own, ignored) = self.part(assessment, group, &directives);
+        let (own, ignored, stale) = self.part(assessment, group, &directives);
         let verdict = policy::judge(&self.policy, &self.who, of.place, &own);
         let (plan, hint) = told(&verdict, of.script.tool);
         let text = of.message.known.text.get(group.span.clone()).unwrap_or_default();
         let mut problems = directives.problems;
+        let mut notes = of.notes(text, &own);
+        match self.source {
+            Source::Assumed => problems.extend(stale),
+            // Without this server there may be something to ignore.
+            Source::Server(_) => notes.extend(stale.into_iter().map(|problem| problem.message)),
+        }
         problems.extend(of.refused_block(text));
         let shown = crate::kernel::sql::read::may_hold_secrets(text);
         Judged {
@@ -292,7 +315,7 @@ impl Judge {
             ignored,
             plan,
             hint,
-            notes: of.notes(text, &own),
+            notes,
             problems,
             printable: !shown,
         }
@@ -321,10 +344,17 @@ impl Judge {
     }
 
     /// The assessment of one statement of a message alone, without what its comments say is meant so.
-    fn part(&self, assessment: &Assessment, group: &Group, directives: &Directives) -> (Assessment, Vec<Ignored>) {
+    /// Then what was ignored, and comments that ignore nothing.
+    fn part(
+        &self,
+        assessment: &Assessment,
+        group: &Group,
+        directives: &Directives,
+    ) -> (Assessment, Vec<Ignored>, Vec<Problem>) {
         let mut findings = Vec::new();
         let mut ignored = Vec::new();
         let own = assessment.findings.iter().filter(|finding| group.parts.contains(&finding.statement));
+        let stale = directives.stale(own.clone().map(|finding| finding.rule.0.as_str()));
         for finding in own.filter(|finding| !self.met_later(finding)) {
             match directives.ignored.iter().find(|(rule, _)| *rule == finding.rule.0) {
                 Some((rule, reason)) => ignored.push(Ignored {
@@ -344,7 +374,16 @@ impl Judge {
             changes: changes.cloned().collect(),
             statements: assessment.statements,
         };
-        (own, ignored)
+        (own, ignored, stale)
+    }
+}
+
+/// Whether the session has no transaction any more.
+fn ends(control: TransactionControl, end: Option<End>) -> bool {
+    match control {
+        TransactionControl::Commit | TransactionControl::Rollback => true,
+        TransactionControl::TwoPhase => end == Some(End::Prepare),
+        TransactionControl::Begin | TransactionControl::Savepoint => false,
     }
 }
 

@@ -16,7 +16,6 @@ pub(super) enum Outcome {
     /// Nothing to say.
     Pass,
     /// It runs as it is, under a short lock timeout and with retries.
-    #[value(skip)]
     Bounded,
     /// It runs as it is, with a warning.
     Warn,

@@ -19,6 +19,8 @@ pub(super) struct Scan {
     pub(super) comments: Vec<Range<usize>>,
     /// `:name`, `:'name'`, `:"name"`.
     pub(super) variables: Vec<Range<usize>>,
+    /// Of each `\;` the backslash.
+    pub(super) joints: Vec<usize>,
 }
 
 /// The lines after a `COPY … FROM STDIN`.
@@ -236,6 +238,7 @@ impl Scanner<'_> {
     /// stands before them.
     fn command(&mut self) {
         if self.peek(1) == b';' {
+            self.found.joints.push(self.at);
             self.at += 2;
             return;
         }

@@ -96,6 +96,18 @@ impl Script {
 }
 
 impl Script {
+    /// Whether psql runs something between two messages that stands elsewhere, or copies rows from elsewhere.
+    pub(super) fn runs_unread(&self, between: Range<usize>) -> bool {
+        let within = |command: &&Range<usize>| between.start <= command.start && command.end <= between.end;
+        let named = |command: &Range<usize>| {
+            let written = self.text.get(command.clone()).unwrap_or_default().to_ascii_lowercase();
+            let name = written.split_whitespace().next().unwrap_or_default().to_owned();
+            matches!(name.as_str(), "\\i" | "\\ir" | "\\include" | "\\include_relative" | "\\gexec")
+                || (name == "\\copy" && written.contains(" from "))
+        };
+        self.sends == Sends::Statements && self.scan.commands.iter().filter(within).any(named)
+    }
+
     /// What each message changes.
     pub(super) fn changes(&self) -> impl Iterator<Item = Vec<Change>> {
         self.messages.iter().map(|message| {
@@ -132,6 +144,9 @@ fn blank(text: &str, scan: &Scan) -> String {
     for range in ranges {
         blank_range(&mut bytes, range.clone());
     }
+    for joint in &scan.joints {
+        blank_range(&mut bytes, *joint..joint + 1);
+    }
     // Only whole ranges of a text were replaced by spaces.
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
@@ -162,7 +177,7 @@ fn one_by_one(text: &str, scan: &Scan) -> Vec<Message> {
         Ok(reading) => {
             let mut spans: Vec<Range<usize>> = reading.statements.into_iter().map(|parsed| parsed.span).collect();
             spans.dedup();
-            spans
+            joined(spans, &scan.joints)
         }
         Err(_) => scan.chunks.iter().map(|chunk| trimmed(text, chunk)).collect(),
     };
@@ -172,6 +187,18 @@ fn one_by_one(text: &str, scan: &Scan) -> Vec<Message> {
         Message { known: read(text.get(span.clone()).unwrap_or_default()), span, copied }
     };
     spans.into_iter().filter(|span| !span.is_empty()).map(message).collect()
+}
+
+/// What psql sends in one piece: statements with `\;` between them.
+fn joined(spans: Vec<Range<usize>>, joints: &[usize]) -> Vec<Range<usize>> {
+    let mut pieces: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match pieces.last_mut() {
+            Some(last) if joints.iter().any(|joint| (last.end..span.start).contains(joint)) => last.end = span.end,
+            Some(_) | None => pieces.push(span),
+        }
+    }
+    pieces
 }
 
 /// Without the comments and white space before it, and without its semicolon.

@@ -175,6 +175,51 @@ fn explicit_transactions_are_followed() {
 }
 
 #[test]
+fn transactions_chain_and_are_prepared() {
+    let text = "begin;\ncommit and chain;\ncreate index on orders (a);\nprepare transaction 'x';\nvacuum orders;";
+    let expected = [
+        "a.sql:1:1 pass  t1",
+        "a.sql:2:1 pass  t1",
+        "a.sql:3:1 refuse create-index t2",
+        "a.sql:4:1 pass  t2",
+        "a.sql:5:1 pass  t3",
+    ];
+    check(&[("a.sql", text)], "@a.sql", &expected);
+}
+
+#[test]
+fn what_psql_sends_together() {
+    let text = "alter table orders add x int\\; create index concurrently on orders (a);\nselect 1;";
+    let expected = ["a.sql:1:1 bounded  t1", "a.sql:1:32 pass transaction-block t1", "a.sql:2:1 pass  t2"];
+    check(&[("a.sql", text)], "@a.sql", &expected);
+}
+
+#[test]
+fn what_another_session_or_file_did() {
+    let temporary = ("1.sql", "create temp table t (a int);\ncreate table u (a int);");
+    let later = ("2.sql", "alter table t alter a type text;\n\\copy u from 'x'\nalter table u alter a type text;");
+    let project = Project::new(&[temporary, later]);
+    let shown = shown(&project, &project.lint("@").unwrap());
+    assert_eq!(shown[2..], ["2.sql:1:1 hold change-type t3", "2.sql:3:1 hold change-type t4"], "{shown:?}");
+}
+
+#[test]
+fn what_a_tool_runs_besides_is_told() {
+    let files = [
+        ("V1__a.sql", "select 1;"),
+        ("V2__B.java", ""),
+        ("beforeMigrate.sql", "drop table t;"),
+        ("afterMigrate__x.sql", "drop table u;"),
+    ];
+    let project = Project::new(&files);
+    let report = project.lint("@").unwrap();
+    let judged: Vec<String> = shown(&project, &report).iter().map(|line| line.split(' ').take(2).collect()).collect();
+    assert_eq!(judged, ["beforeMigrate.sql:1:1hold", "V1__a.sql:1:1pass", "afterMigrate__x.sql:1:1hold"]);
+    let notes: Vec<&String> = report.files.iter().flat_map(|file| &file.notes).collect();
+    assert!(matches!(notes.as_slice(), [note] if note.contains("a program")), "{notes:?}");
+}
+
+#[test]
 fn a_dump_is_read() {
     let dump = "\\restrict abc\nSET statement_timeout = 0;\nSELECT pg_catalog.set_config('search_path', '', false);\n\
                 CREATE TABLE public.t (\n    id integer\n);\nCOPY public.t (id) FROM stdin;\n1\n2;'\n\\.\n\n\
@@ -210,6 +255,10 @@ fn what_cannot_be_judged_is_said() {
     assert!(error(&[], "@nosuch.sql").contains("cannot be read"));
     assert!(error(&[("readme.md", "")], "@").contains("has no .sql file"));
     assert!(error(&[("alembic.ini", ""), ("versions/1.py", "")], "@").contains("alembic upgrade --sql head"));
+    assert!(
+        error(&[("alembic.ini", ""), ("al/env.py", ""), ("al/versions/1.py", "")], "@al/versions")
+            .contains("cd DIR &&")
+    );
     assert!(error(&[("manage.py", "")], "@").contains("sqlmigrate"));
     let app = [("manage.py", ""), ("app/migrations/0001_initial.py", "")];
     let told = error(&app, "@app/migrations");
@@ -225,6 +274,8 @@ fn comments_may_say_that_it_is_meant_so() {
     let text = "-- lockkeeper:ignore drop-table nobody reads it\ndrop table t;\n-- lockkeeper:ignore drop-table\ndrop table u;";
     let expected = ["a.sql:2:1 bounded  t1", "a.sql:4:1 hold drop-table,ignore-comment t2"];
     check(&[("a.sql", text)], "@a.sql", &expected);
+    let stale = "-- lockkeeper:ignore drop-column it was there once\nselect 1;";
+    check(&[("a.sql", stale)], "@a.sql", &["a.sql:2:1 pass ignore-comment t1"]);
     let strict = ["a.sql:2:1 hold drop-table t1", "a.sql:4:1 hold drop-table t2"];
     check(&[("a.sql", text)], "@a.sql --no-ignore", &strict);
 }

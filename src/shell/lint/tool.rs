@@ -155,16 +155,39 @@ pub(super) fn number(name: &str) -> Option<u64> {
 /// What a Flyway file is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Flyway {
+    /// `beforeMigrate.sql`, `beforeMigrate__x.sql`, before all of it.
+    Before(String),
     /// `B2__x.sql`, `V1.2__x.sql`, by their numbers.
     Version(Vec<u64>),
     /// `R__x.sql`, after all versions, by their description.
     Repeatable(String),
+    /// `afterMigrate.sql`, `afterMigrate__x.sql`, after all of it.
+    After(String),
     /// `U1.2__x.sql`.
     Undo(Vec<u64>),
 }
 
+/// Flyway's callbacks that run when there is something to migrate.
+const CALLBACKS: [&str; 7] = [
+    "beforeMigrate",
+    "beforeEachMigrate",
+    "beforeRepeatables",
+    "afterEachMigrate",
+    "afterVersioned",
+    "afterMigrateApplied",
+    "afterMigrate",
+];
+
 pub(super) fn flyway(name: &str) -> Option<Flyway> {
-    let stem = name.strip_suffix(".sql")?;
+    of_stem(name.strip_suffix(".sql")?)
+}
+
+fn of_stem(stem: &str) -> Option<Flyway> {
+    let event = stem.split_once("__").map_or(stem, |(event, _)| event);
+    if CALLBACKS.contains(&event) {
+        let stem = stem.to_owned();
+        return Some(if event.starts_with("before") { Flyway::Before(stem) } else { Flyway::After(stem) });
+    }
     let (version, description) = stem.split_once("__")?;
     let numbers = |text: &str| -> Option<Vec<u64>> {
         let parts: Result<Vec<u64>, _> = text.split(['.', '_']).map(str::parse).collect();
@@ -175,6 +198,30 @@ pub(super) fn flyway(name: &str) -> Option<Flyway> {
         ("V" | "B", rest) => numbers(rest).map(Flyway::Version),
         ("U", rest) => numbers(rest).map(Flyway::Undo),
         _ => None,
+    }
+}
+
+/// Why a file of a tool's directory is not judged, if its tool runs it or somebody may think so.
+pub(super) fn left_out(tool: Tool, name: &str) -> Option<&'static str> {
+    let (stem, ending) = name.rsplit_once('.')?;
+    match tool {
+        Tool::Flyway | Tool::FlywayAlone | Tool::FlywayMixed => match (ending, of_stem(stem)) {
+            ("sql", Some(_)) | ("conf", _) => None,
+            ("sql", None) => Some("by its name, Flyway does not run it when it migrates"),
+            (_, Some(_)) => Some("it is a program, which Flyway runs: what it does is not known"),
+            (_, None) => None,
+        },
+        Tool::Goose => match (ending, number(name)) {
+            ("go", Some(_)) => Some("it is a program, which goose runs: what it does is not known"),
+            ("sql", None) => Some("by its name, goose does not run it"),
+            _ => None,
+        },
+        Tool::Sqlx => (ending == "sql" && number(name).is_none()).then_some("by its name, sqlx does not run it"),
+        Tool::GolangMigrate => {
+            let runs = number(name).is_some() && (name.ends_with(".up.sql") || name.ends_with(".down.sql"));
+            (ending == "sql" && !runs).then_some("by its name, golang-migrate does not run it")
+        }
+        Tool::Plain | Tool::Prisma | Tool::Dbmate => None,
     }
 }
 
@@ -238,11 +285,49 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tool_runs_besides_is_told() {
+        for (tool, name, told) in [
+            (Tool::Flyway, "V3__x.java", true),
+            (Tool::Flyway, "V3__x.sql", false),
+            (Tool::Flyway, "V3__x.sql.conf", false),
+            (Tool::Flyway, "notes.sql", true),
+            (Tool::Flyway, "Helper.java", false),
+            (Tool::Goose, "00002_b.go", true),
+            (Tool::Goose, "main.go", false),
+            (Tool::GolangMigrate, "1_a.down.sql", false),
+            (Tool::GolangMigrate, "1_a.sql", true),
+            (Tool::Plain, "x.java", false),
+        ] {
+            assert_eq!(left_out(tool, name).is_some(), told, "{name}");
+        }
+    }
+
+    #[test]
     fn the_order_is_the_tools() {
         let order = |tool, names: &[&str]| in_order(tool, names.iter().map(|&name| name.to_owned()).collect());
         assert_eq!(
-            order(Tool::Flyway, &["V10__a.sql", "R__v.sql", "V2__b.sql", "U2__b.sql", "V1.10__c.sql", "V1.9__d.sql"]),
-            ["V1.9__d.sql", "V1.10__c.sql", "V2__b.sql", "V10__a.sql", "R__v.sql"]
+            order(
+                Tool::Flyway,
+                &[
+                    "V10__a.sql",
+                    "R__v.sql",
+                    "V2__b.sql",
+                    "U2__b.sql",
+                    "V1.10__c.sql",
+                    "V1.9__d.sql",
+                    "afterMigrate__x.sql",
+                    "beforeMigrate.sql",
+                ]
+            ),
+            [
+                "beforeMigrate.sql",
+                "V1.9__d.sql",
+                "V1.10__c.sql",
+                "V2__b.sql",
+                "V10__a.sql",
+                "R__v.sql",
+                "afterMigrate__x.sql",
+            ]
         );
         assert_eq!(
             order(Tool::GolangMigrate, &["10_b.up.sql", "9_a.up.sql", "9_a.down.sql", "notes.sql"]),

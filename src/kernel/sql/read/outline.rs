@@ -2,12 +2,14 @@
 //! when the next one comes, and has no server to ask.
 
 use pg_raw_parse::list::CastNodeList;
-use pg_raw_parse::raw::{ConstrType, ReindexObjectType};
+use pg_raw_parse::raw::{
+    AlterTableType, ConstrType, DiscardMode, OnCommitAction, ReindexObjectType, TransactionStmtKind,
+};
 use pg_raw_parse::{Node, nodes};
 
 use super::super::bounds;
 use super::super::statement::{RelationName, TableOutline};
-use super::{Unreadable, column, objects};
+use super::{Unreadable, column, objects, walk};
 
 /// `CREATE_TABLE_LIKE_INDEXES`.
 const INCLUDING_INDEXES: u32 = 1 << 6;
@@ -21,8 +23,27 @@ pub struct Outline {
     pub types: Vec<RelationName>,
     /// Tables that get rows from a query or from COPY: nobody knows how many.
     pub filled: Vec<RelationName>,
+    /// It runs code that may fill any table: DO, CALL, a function that is not one of PostgreSQL's own.
+    pub runs_code: bool,
+    /// Tables whose rows become another's too, and that other one: INHERIT.
+    pub joined: Vec<(RelationName, RelationName)>,
+    /// Temporary tables that end with the transaction.
+    pub dropped_on_commit: Vec<RelationName>,
+    /// DISCARD ALL or TEMP.
+    pub discards_temporary: bool,
+    /// What a transaction's end says besides.
+    pub end: Option<End>,
     /// The first schema of a `SET search_path`.
     pub search_path: Option<String>,
+}
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// AND CHAIN: the next one begins.
+    Chain,
+    /// PREPARE TRANSACTION: this session is out of it, and nothing is decided.
+    Prepare,
 }
 
 /// `CREATE DOMAIN`.
@@ -99,15 +120,96 @@ fn see(statement: Node<'_>, outline: &mut Outline) {
         Node::CreateRangeStmt(of) => outline.types.push(named(of.type_name())),
         Node::CompositeTypeStmt(of) => outline.types.extend(of.typevar().map(objects::relation)),
         Node::CreateFunctionStmt(function) => outline.functions.push(function_of(function)),
-        Node::InsertStmt(insert) if from_a_query(insert) => {
-            outline.filled.extend(insert.relation().map(objects::relation));
+        Node::InsertStmt(_) | Node::MergeStmt(_) | Node::SelectStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) => {
+            query(statement, outline);
         }
         Node::CopyStmt(copy) if copy.is_from => outline.filled.extend(copy.relation().map(objects::relation)),
+        Node::CopyStmt(copy) => query(copy.query(), outline),
+        Node::ExplainStmt(explain) => see(explain.query(), outline),
+        Node::DoStmt(_) | Node::CallStmt(_) | Node::ExecuteStmt(_) => outline.runs_code = true,
+        Node::CreateStmt(create) if create.oncommit == OnCommitAction::ONCOMMIT_DROP => {
+            outline.dropped_on_commit.extend(create.relation().map(objects::relation));
+        }
+        Node::CreateTableAsStmt(create) => {
+            let drops = |into: &&nodes::IntoClause| into.on_commit == OnCommitAction::ONCOMMIT_DROP;
+            let into = create.into().filter(drops).and_then(nodes::IntoClause::rel);
+            outline.dropped_on_commit.extend(into.map(objects::relation));
+            query(create.query(), outline);
+        }
+        Node::AlterTableStmt(alter) => outline.joined.extend(joined(alter)),
+        Node::DiscardStmt(discard) => {
+            outline.discards_temporary = matches!(discard.target, DiscardMode::DISCARD_ALL | DiscardMode::DISCARD_TEMP);
+        }
+        Node::TransactionStmt(control) => {
+            outline.end = match control.kind {
+                TransactionStmtKind::TRANS_STMT_PREPARE => Some(End::Prepare),
+                _ if control.chain => Some(End::Chain),
+                _ => None,
+            };
+        }
         Node::VariableSetStmt(set) if set.name().is_some_and(|name| name.eq_ignore_ascii_case("search_path")) => {
             outline.search_path = set.args().first().and_then(objects::literal);
         }
         _ => {}
     }
+}
+
+/// What a query fills, wherever in it. What cannot be walked is said elsewhere to be unreadable.
+fn query(root: Node<'_>, outline: &mut Outline) {
+    let _ = walk::each(root, |node| match node {
+        Node::InsertStmt(insert) if from_a_query(insert) => {
+            outline.filled.extend(insert.relation().map(objects::relation));
+        }
+        Node::MergeStmt(merge) => outline.filled.extend(merge.relation().map(objects::relation)),
+        Node::FuncCall(call) => outline.runs_code |= !is_own(call),
+        _ => {}
+    });
+}
+
+/// Functions of PostgreSQL that migrations call by themselves, beside those of its catalog.
+const OWN: &[&str] = &[
+    "avg",
+    "clock_timestamp",
+    "coalesce",
+    "count",
+    "currval",
+    "gen_random_uuid",
+    "generate_series",
+    "lastval",
+    "max",
+    "md5",
+    "min",
+    "nextval",
+    "now",
+    "random",
+    "row_number",
+    "set_config",
+    "setval",
+    "string_agg",
+    "sum",
+    "version",
+];
+
+/// Whether a function is known to fill no table.
+fn is_own(call: &nodes::FuncCall) -> bool {
+    let name = objects::relation_of(call.funcname());
+    match name.schema.as_deref() {
+        Some(schema) => schema == "pg_catalog",
+        None => name.name.starts_with("pg_") || OWN.contains(&name.name.as_str()),
+    }
+}
+
+/// A table and whom its rows belong to as well.
+fn joined(alter: &nodes::AlterTableStmt) -> Vec<(RelationName, RelationName)> {
+    let Some(child) = alter.relation().map(objects::relation) else { return Vec::new() };
+    let parents = alter.cmds().iter().filter_map(|command| match command {
+        Node::AlterTableCmd(command) if command.subtype == AlterTableType::AT_AddInherit => match command.def() {
+            Node::RangeVar(parent) => Some(objects::relation(parent)),
+            _ => None,
+        },
+        _ => None,
+    });
+    parents.map(|parent| (child.clone(), parent)).collect()
 }
 
 /// What a CREATE TABLE says of the table. An element that cannot be told leaves the outline incomplete.
@@ -247,10 +349,39 @@ mod tests {
     }
 
     #[test]
+    fn what_ends_and_what_runs() {
+        for text in ["create temp table t (a int) on commit drop", "create temp table t on commit drop as select 1"] {
+            assert_eq!(outline(text).dropped_on_commit, [name(None, "t")], "{text}");
+        }
+        assert_eq!(outline("create temp table t (a int) on commit delete rows").dropped_on_commit, []);
+        assert!(outline("discard all").discards_temporary && !outline("discard plans").discards_temporary);
+        assert_eq!(outline("rollback and chain").end, Some(End::Chain));
+        assert_eq!(outline("prepare transaction 'x'").end, Some(End::Prepare));
+        assert_eq!(outline("commit").end, None);
+        assert_eq!(outline("alter table a inherit b").joined, [(name(None, "a"), name(None, "b"))]);
+        for (text, expected) in [
+            ("do 'begin end'", true),
+            ("call p()", true),
+            ("select app.load()", true),
+            ("select count(*), now(), pg_catalog.setval('s', 1) from t", false),
+            ("insert into t values (gen_random_uuid())", false),
+        ] {
+            assert_eq!(outline(text).runs_code, expected, "{text}");
+        }
+    }
+
+    #[test]
     fn rows_nobody_counts() {
         let filled = |text| outline(text).filled;
         assert_eq!(filled("insert into s.t select * from u"), [name(Some("s"), "t")]);
-        assert_eq!(filled("copy t from stdin"), [name(None, "t")]);
+        for text in [
+            "copy t from stdin",
+            "with a as (insert into t select * from u returning 1) select 1",
+            "merge into t using u on t.a = u.a when not matched then insert values (u.a)",
+            "explain analyze insert into t table u",
+        ] {
+            assert_eq!(filled(text), [name(None, "t")], "{text}");
+        }
         for counted in ["insert into t values (1), (2)", "insert into t default values", "copy t to stdout", "selec"] {
             assert_eq!(filled(counted), [], "{counted}");
         }
