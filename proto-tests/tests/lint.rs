@@ -78,7 +78,8 @@ fn every_tools_directory_is_judged_as_its_files_say() {
 fn exit_codes_and_errors() {
     let run = |arguments: &[&str]| lint(&corpus(), arguments, "");
     assert_eq!(run(&["plain", "--fail-on", "refuse"]).code, 1);
-    assert_eq!(run(&["golang-migrate/000001_tables.up.sql", "--fail-on", "bounded"]).code, 2, "no verdict to fail on");
+    assert_eq!(run(&["golang-migrate/000001_tables.up.sql", "--fail-on", "observed"]).code, 2, "no verdict to fail on");
+    assert_eq!(lint(&corpus(), &["-", "--fail-on", "bounded"], "alter table orders add x int;").code, 1);
     assert_eq!(run(&["golang-migrate/000001_tables.up.sql", "--fail-on", "warn"]).code, 0);
     assert_eq!(run(&["golang-migrate/000001_tables.up.sql", "--fail-on", "pass"]).code, 1);
     for (arguments, words) in [

@@ -79,8 +79,9 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         Change::Publication(publication) => {
             wanted.settings.extend(publication.tables.iter().map(|one| one.relation.clone()));
         }
+        // Under no lock of theirs.
+        Change::Privilege(privilege) => wanted.relations.extend(privilege.relations.iter().cloned()),
         Change::Truncate { .. }
-        | Change::Privilege(_)
         | Change::Setting(_)
         | Change::RefreshMatview { .. }
         | Change::CheckDomain { .. }

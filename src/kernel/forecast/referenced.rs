@@ -44,6 +44,9 @@ fn of(change: &Change) -> Vec<(&RelationName, RelationKind)> {
             ReindexOf::Schema(_) | ReindexOf::Database | ReindexOf::System => {}
         },
         Change::RefreshMatview { relation, .. } => names.push((relation, RelationKind::MaterializedView)),
+        Change::Privilege(privilege) => {
+            names.extend(privilege.relations.iter().map(|name| (name, RelationKind::Table)))
+        }
         Change::RestartSequence { relation } => names.push((relation, RelationKind::Sequence)),
         Change::Brief { command: "CREATE VIEW" | "CREATE SEQUENCE", .. } => return names,
         Change::Brief { command: "ALTER SEQUENCE", relation } => {
@@ -52,7 +55,6 @@ fn of(change: &Change) -> Vec<(&RelationName, RelationKind)> {
         Change::CreateTable(_)
         | Change::Truncate { .. }
         | Change::MassWrite { .. }
-        | Change::Privilege(_)
         | Change::Setting(_)
         | Change::Opaque(_)
         | Change::RewriteTable { .. }

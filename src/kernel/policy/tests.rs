@@ -157,6 +157,10 @@ fn the_first_entry_that_matches_decides() {
     check(&policy, ALONE, "pass 1", "CREATE INDEX ON orders (a)");
     policy.entries[0].responses.insert(RuleId("drop-index".to_owned()), Response::Refuse);
     check(&policy, ALONE, "refuse", "DROP INDEX orders_a_idx");
+    policy.entries[0].responses.insert(RuleId("privilege".to_owned()), Response::Warn);
+    check(&policy, ALONE, "pass 1", "GRANT SELECT ON orders TO bob");
+    check(&policy, ALONE, "hold as-is", "REVOKE SELECT ON orders, customers FROM bob");
+    check(&policy, ALONE, "hold as-is", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO bob");
 }
 
 #[test]

@@ -248,8 +248,10 @@ pub fn locks(change: &Change) -> Vec<(&RelationName, LockMode)> {
         Change::Publication(publication) => {
             publication.tables.iter().map(|one| (&one.relation, LockMode::ShareUpdateExclusive)).collect()
         }
+        // Rights are given under no lock of the table.
+        Change::Privilege(privilege) if matches!(privilege.command, "GRANT" | "REVOKE") => Vec::new(),
         Change::Privilege(privilege) => {
-            privilege.relation.iter().map(|name| (name, LockMode::AccessExclusive)).collect()
+            privilege.relations.iter().map(|name| (name, LockMode::AccessExclusive)).collect()
         }
         Change::LockTable { relations, mode } => relations.iter().map(|name| (name, *mode)).collect(),
         Change::Brief { command, relation } => relation.iter().map(|name| (name, brief(command))).collect(),

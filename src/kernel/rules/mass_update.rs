@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::RowExclusive),
     default: Response::Hold,
     doc: Doc {
-        what: "UPDATE whose WHERE is missing or always true, on a table that is not empty.",
+        what: "UPDATE whose WHERE is missing or by its form always true, on a table that is not empty. That a condition happens to hold for every row (`id IS NOT NULL` of a key) is not seen: ordinary statements are not looked up.",
         why: "Every row is overwritten, every row is locked until the commit, and the table doubles in size or must be cleaned up. Mostly the WHERE was forgotten.",
         instead: "Write the WHERE. If all rows are meant: with the comment /* lockkeeper: batches */ an approved UPDATE runs in batches, and so it does where the policy answers rewrite. It is no longer all or nothing then.",
         versions: "All supported versions; MERGE that changes every row from 15.",

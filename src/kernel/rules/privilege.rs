@@ -3,7 +3,7 @@
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::Facts;
-use crate::kernel::sql::statement::{AlterKind, Change, LockMode, PasswordOf};
+use crate::kernel::sql::statement::{AlterKind, Change, LockMode, PasswordOf, Privilege};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -24,12 +24,15 @@ pub const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     match (subject.change, subject.alter()) {
         (Change::Privilege(privilege), _) if !is_own(privilege.password_of.as_ref(), subject.facts) => {
+            if matches!(privilege.command, "GRANT" | "REVOKE") {
+                return rights(subject, privilege);
+            }
             let message = format!("{} changes who may do what", privilege.command);
-            match &privilege.relation {
-                None => vec![Hazard::plain(message)],
-                Some(name) => {
-                    let Some(target) = subject.shared(name) else { return Vec::new() };
-                    vec![Hazard::loss(&target, LockMode::AccessExclusive, message)]
+            match privilege.relations.as_slice() {
+                [] => vec![Hazard::plain(message)],
+                tables => {
+                    let shared = tables.iter().filter_map(|name| subject.shared(name));
+                    shared.map(|of| Hazard::loss(&of, LockMode::AccessExclusive, message.clone())).collect()
                 }
             }
         }
@@ -40,6 +43,23 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         }
         _ => Vec::new(),
     }
+}
+
+/// GRANT and REVOKE: of each table by itself, so that a policy can tell tables apart.
+fn rights(subject: &Subject<'_>, privilege: &Privilege) -> Vec<Hazard> {
+    let plain = || Hazard::plain(format!("{} changes who may do what", privilege.command));
+    if privilege.relations.is_empty() {
+        return vec![plain()];
+    }
+    let of_one = |name| match subject.shared(name) {
+        Some(of) => {
+            let message = format!("{} changes who may do what with {}", privilege.command, of.name.written());
+            Hazard { lock: None, ..Hazard::loss(&of, LockMode::AccessExclusive, message) }
+        }
+        // Rights on what is new are rights as well.
+        None => plain(),
+    };
+    privilege.relations.iter().map(of_one).collect()
 }
 
 /// The role the session acts as, or logged in as.

@@ -321,6 +321,7 @@ fn mass_writes() {
         "where case when true then true end",
         "where id >= id and true",
         "where ctid = ctid",
+        "where id = any (array[id])",
     ];
     for condition in everything {
         assert_eq!(words(&format!("delete from t {condition}")), "delete all of t", "{condition}");
@@ -355,6 +356,12 @@ fn mass_writes() {
         ("merge into t using s on t.id = s.id when matched then update set a = 1", "ordinary"),
         ("merge into t using s on true when matched then update set a = 1", "update all of t"),
         ("merge into t using s on t.id = s.id when not matched by source then delete", "delete all of t"),
+        ("merge into t using t as s on t.id = s.id when matched then delete", "delete all of t"),
+        ("merge into t using t as s on t.id = s.up when matched then delete", "ordinary"),
+        ("merge into a.t using b.t as s on t.id = s.id when matched then delete", "ordinary"),
+        ("delete from t using t as s where s.id = t.id and t.a = s.a", "delete all of t"),
+        ("delete from t using t as s where s.id = t.id and s.a > 5", "ordinary"),
+        ("delete from t using t as s where s.a = t.a and s.id < t.id", "ordinary"),
         ("with a as (delete from x) update y set b = 1 where c = 2", "delete all of x"),
     ]);
 }

@@ -1,7 +1,7 @@
 //! One statement by its node kind. Every statement kind of the grammar is named here; a kind that is not
 //! is [`Change::Other`], which policies close by default.
 
-use pg_raw_parse::raw::{DiscardMode, ObjectType, TransactionStmtKind};
+use pg_raw_parse::raw::{DiscardMode, GrantTargetType, ObjectType, TransactionStmtKind};
 use pg_raw_parse::{Node, nodes};
 
 use super::super::statement::{Change, Opaque, OpaqueKind, Privilege, Statement, TransactionControl};
@@ -35,7 +35,7 @@ impl Found {
     }
 
     pub(super) fn privilege(&mut self, command: &'static str) {
-        self.add(Change::Privilege(Privilege { command, password_of: None, relation: None }));
+        self.add(Change::Privilege(Privilege { command, password_of: None, relations: Vec::new() }));
     }
 
     pub(super) fn opaque(&mut self, what: impl Into<String>, kind: OpaqueKind) {
@@ -279,15 +279,21 @@ pub(super) fn expression(node: Node<'_>, found: &mut Found) -> Result<(), Unread
 /// Rights, roles and ownership.
 fn rights(node: Node<'_>, found: &mut Found) -> bool {
     let command = match node {
-        Node::GrantStmt(grant) if grant.is_grant => "GRANT",
-        Node::GrantStmt(_) => "REVOKE",
+        Node::GrantStmt(grant) => {
+            let command = if grant.is_grant { "GRANT" } else { "REVOKE" };
+            let of_tables = matches!(grant.objtype, ObjectType::OBJECT_TABLE | ObjectType::OBJECT_SEQUENCE)
+                && grant.targtype == GrantTargetType::ACL_TARGET_OBJECT;
+            let relations = if of_tables { grant.objects().iter().map(relation).collect() } else { Vec::new() };
+            found.add(Change::Privilege(Privilege { command, password_of: None, relations }));
+            return true;
+        }
         Node::GrantRoleStmt(grant) if grant.is_grant => "GRANT",
         Node::GrantRoleStmt(_) => "REVOKE",
         Node::AlterDefaultPrivilegesStmt(_) => "ALTER DEFAULT PRIVILEGES",
         Node::CreateRoleStmt(_) => "CREATE ROLE",
         Node::AlterRoleStmt(role) => {
             let password_of = settings::password_of(role);
-            found.add(Change::Privilege(Privilege { command: "ALTER ROLE", password_of, relation: None }));
+            found.add(Change::Privilege(Privilege { command: "ALTER ROLE", password_of, relations: Vec::new() }));
             return true;
         }
         Node::AlterRoleSetStmt(set) => {
@@ -321,7 +327,11 @@ fn rights(node: Node<'_>, found: &mut Found) -> bool {
 }
 
 fn policy_of(command: &'static str, table: Option<&nodes::RangeVar>, found: &mut Found) -> bool {
-    found.add(Change::Privilege(Privilege { command, password_of: None, relation: table.map(relation) }));
+    found.add(Change::Privilege(Privilege {
+        command,
+        password_of: None,
+        relations: table.map(relation).into_iter().collect(),
+    }));
     true
 }
 

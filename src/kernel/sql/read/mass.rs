@@ -19,7 +19,7 @@ pub(super) fn delete(delete: &nodes::DeleteStmt) -> Option<Change> {
 /// A MERGE whose join says nothing about the target, or that changes whatever has no source row.
 pub(super) fn merge(merge: &nodes::MergeStmt) -> Option<Change> {
     use pg_raw_parse::raw::{CmdType, MergeMatchKind};
-    let target = Target::merged(merge.relation()?);
+    let target = Target::merged(merge.relation()?, merge.source_relation());
     let everything = selects_everything(merge.join_condition(), &target);
     merge.merge_when_clauses().iter().find_map(|clause| {
         let kind = match clause.command_type {

@@ -18,20 +18,22 @@ pub(super) struct Target<'a> {
     alias: &'a str,
     /// Other tables are joined: a column without a qualifier may be theirs, a qualified one is.
     joined: bool,
+    /// The names under which the same table is joined once more: each row meets itself there.
+    twins: Vec<&'a str>,
 }
 
 impl<'a> Target<'a> {
-    pub(super) fn of(range: &'a nodes::RangeVar, joined: &NodeList) -> Self {
-        Self { joined: !joined.is_empty(), ..Self::merged(range) }
+    pub(super) fn of(range: &'a nodes::RangeVar, joined: &'a NodeList) -> Self {
+        let twins = joined.iter().filter_map(|other| twin(range, other)).collect();
+        Self { joined: !joined.is_empty(), twins, ..Self::alone(range) }
+    }
+
+    pub(super) fn merged(range: &'a nodes::RangeVar, source: Node<'a>) -> Self {
+        Self { joined: true, twins: twin(range, source).into_iter().collect(), ..Self::alone(range) }
     }
 
     fn alone(range: &'a nodes::RangeVar) -> Self {
-        Self { joined: false, ..Self::merged(range) }
-    }
-
-    pub(super) fn merged(range: &'a nodes::RangeVar) -> Self {
-        let alias = range.alias().and_then(nodes::Alias::aliasname).or_else(|| range.relname());
-        Self { range, alias: alias.unwrap_or_default(), joined: true }
+        Self { range, alias: known_as(range), joined: false, twins: Vec::new() }
     }
 
     /// Whether a column may be the target's own.
@@ -42,6 +44,21 @@ impl<'a> Target<'a> {
             [_] => true,
             [.., qualifier, _] => !self.joined || qualifier.as_str() == Some(self.alias),
         }
+    }
+}
+
+/// How a query names a table.
+fn known_as(range: &nodes::RangeVar) -> &str {
+    range.alias().and_then(nodes::Alias::aliasname).or_else(|| range.relname()).unwrap_or_default()
+}
+
+/// The name of the other one, if it is the same table.
+fn twin<'a>(range: &nodes::RangeVar, other: Node<'a>) -> Option<&'a str> {
+    match other {
+        Node::RangeVar(other) if other.relname() == range.relname() && other.schemaname() == range.schemaname() => {
+            Some(known_as(other))
+        }
+        _ => None,
     }
 }
 
@@ -174,6 +191,7 @@ fn comparison(expression: &nodes::A_Expr, target: &Target<'_>) -> Option<bool> {
         }
         A_Expr_Kind::AEXPR_OP_ANY if operator == "=" => match right {
             Node::SubLink(link) => column_of_target(left, link, target).then_some(true),
+            Node::A_ArrayExpr(array) => array.elements().iter().any(|item| same(left, item, target)).then_some(true),
             _ => None,
         },
         _ => None,
@@ -206,7 +224,9 @@ fn constant(operator: &str, one: &str, other: &str) -> bool {
 fn same(left: Node<'_>, right: Node<'_>, target: &Target<'_>) -> bool {
     match (column(left, target), column(right, target)) {
         (Some(one), Some(other)) => one == other,
-        _ => matches!((shape(left), shape(right)), (Some(one), Some(other)) if one == other),
+        (Some(one), None) => twins_column(right, target) == Some(one),
+        (None, Some(other)) => twins_column(left, target) == Some(other),
+        (None, None) => matches!((shape(left), shape(right)), (Some(one), Some(other)) if one == other),
     }
 }
 
@@ -216,6 +236,15 @@ fn column<'a>(node: Node<'a>, target: &Target<'_>) -> Option<&'a str> {
         Node::ColumnRef(column) if target.may_own(column) => objects::last_name(column.fields()),
         _ => None,
     }
+}
+
+/// A column of the target's twin.
+fn twins_column<'a>(node: Node<'a>, target: &Target<'_>) -> Option<&'a str> {
+    let Node::ColumnRef(column) = node else { return None };
+    let parts: Vec<Node<'_>> = column.fields().iter().collect();
+    let [qualifier, _] = parts.as_slice() else { return None };
+    let of_twin = qualifier.as_str().is_some_and(|qualifier| target.twins.contains(&qualifier));
+    of_twin.then(|| objects::last_name(column.fields())).flatten()
 }
 
 /// `EXISTS (SELECT … FROM the same table)`, `id IN (SELECT id FROM the same table)`.

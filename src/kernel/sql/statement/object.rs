@@ -121,8 +121,8 @@ pub struct Privilege {
     pub command: &'static str,
     /// The role whose password it sets, if it does nothing else.
     pub password_of: Option<PasswordOf>,
-    /// The table a policy is of.
-    pub relation: Option<RelationName>,
+    /// The table a policy is of, or the tables that rights are given on by name.
+    pub relations: Vec<RelationName>,
 }
 
 /// Whose password an ALTER ROLE sets.
