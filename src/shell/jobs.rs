@@ -22,7 +22,7 @@ mod targets;
 mod ticket;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ struct Shared {
     reasons: Mutex<HashMap<JobId, String>>,
     /// Who asks for the end of the transactions that jobs follow.
     asking: Mutex<HashMap<JobId, deferred::Asking>>,
+    /// How many sessions are about to hold a job that follows their transaction.
+    ordering: AtomicUsize,
     wake: Notify,
 }
 
@@ -124,6 +126,7 @@ impl Jobs {
             runs: Mutex::default(),
             reasons: Mutex::default(),
             asking: Mutex::default(),
+            ordering: AtomicUsize::new(0),
             wake: Notify::new(),
         };
         Self { shared: Arc::new(shared) }

@@ -1,6 +1,7 @@
 //! Jobs that follow a transaction. Whether that was committed, only the server knows: it is asked for the number
 //! of the transaction, by the session that ordered the job, or by the job itself when that session is gone.
 
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use super::super::clock::now;
@@ -63,6 +64,23 @@ impl Drop for Held {
     }
 }
 
+/// While a session orders a job, the job is written down and not held yet.
+struct Ordering<'a>(&'a Jobs);
+
+impl<'a> Ordering<'a> {
+    fn new(jobs: &'a Jobs) -> Self {
+        jobs.shared.ordering.fetch_add(1, SeqCst);
+        Self(jobs)
+    }
+}
+
+impl Drop for Ordering<'_> {
+    fn drop(&mut self) {
+        self.0.shared.ordering.fetch_sub(1, SeqCst);
+        self.0.shared.wake.notify_one();
+    }
+}
+
 /// Who asks for the end of a job's transaction.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Asking {
@@ -77,8 +95,10 @@ impl Jobs {
     /// # Errors
     /// The store cannot be written: there is no job.
     pub async fn defer(&self, order: Order) -> Result<(JobId, Held), StoreError> {
+        let ordering = Ordering::new(self);
         let job = self.shared.store.job_order(order, Door::Session, now()).await?;
         self.asking().insert(job.id, Asking::Session);
+        drop(ordering);
         Ok((job.id, Held { jobs: self.clone(), id: job.id }))
     }
 
@@ -109,6 +129,8 @@ impl Jobs {
         match asking.get(&id) {
             Some(Asking::Session) => Err(LOOK),
             Some(Asking::Job(at)) if at.elapsed() < LOOK => Err(LOOK.saturating_sub(at.elapsed())),
+            // It may be the one that a session is about to hold.
+            None if self.shared.ordering.load(SeqCst) > 0 => Err(LOOK),
             Some(Asking::Job(_)) | None => {
                 asking.insert(id, Asking::Job(Instant::now()));
                 Ok(())
