@@ -37,7 +37,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         .and_then(|(table, _)| table.facts)
         .into_iter()
         .flat_map(|facts| facts.indexes.iter().filter_map(Shape::of_facts))
-        .filter(Shape::holds_for_all_values)
+        .filter(Shape::finds_single_rows)
         .collect();
     let foreign = all.iter().filter(|(_, of)| matches!(of.kind, ConstraintKind::ForeignKey { .. }) && !of.not_enforced);
     foreign

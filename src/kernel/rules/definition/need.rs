@@ -1,5 +1,6 @@
 //! What a definition lacks, and a later statement may still give it.
 
+use super::shape::Shape;
 use crate::kernel::sql::statement::{AlterKind, Change, ConstraintKind, RelationName};
 
 /// What is missing.
@@ -22,8 +23,9 @@ impl Need {
         let (Self::PrimaryKey { table } | Self::Index { table, .. }) = self;
         match change {
             Change::CreateIndex(index) => {
-                let keys: Vec<&str> = index.elements.iter().map_while(|element| element.column.as_deref()).collect();
-                same(&index.relation, table) && !index.body_sql.contains(" WHERE ") && self.is_led_by(&keys)
+                let shape = Shape::of_body(index.unique, &index.body_sql).filter(Shape::finds_single_rows);
+                same(&index.relation, table)
+                    && shape.is_some_and(|shape| self.is_led_by(&borrowed(&shape.plain_keys())))
             }
             Change::AlterTable(alter) => {
                 alter.actions.iter().any(|action| self.met_by_action(&action.kind, same(&alter.relation, table), table))

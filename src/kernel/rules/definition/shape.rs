@@ -52,8 +52,12 @@ impl Shape {
         Self::of_body(index.unique, &partitioned_index::body(&index.definition)?)
     }
 
-    /// The condition a foreign key's look-ups imply: a column is not null.
-    pub(super) fn holds_for_all_values(&self) -> bool {
+    /// Whether a foreign key's look-ups find their rows by it. The condition they imply: a column is not null. BRIN only
+    /// says in which blocks to read on.
+    pub(super) fn finds_single_rows(&self) -> bool {
+        if self.method == "brin" {
+            return false;
+        }
         let words = self.condition.trim_start_matches("not distinct");
         words.is_empty() || self.keys.iter().any(|key| words == format!(" WHERE {key} IS NOT NULL"))
     }
