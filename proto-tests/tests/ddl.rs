@@ -30,6 +30,11 @@ create table parent(a int);
 create table child(b int) inherits (parent);
 insert into parent select g from generate_series(1, 30000) g;
 insert into child select g, g from generate_series(1, 30000) g;
+create table elder(a int);
+create table heir() inherits (elder);
+create table merged(own uuid, rank int default 9) inherits (heir);
+insert into elder select g from generate_series(1, 30000) g;
+insert into merged(a) select g from generate_series(1, 30000) g;
 create table was_keyless(a int, b text, constraint keyless_b_check check (b <> ''), constraint keyless_a_key check (a > 0),
   constraint keyless_a_fkey foreign key (a) references customer);
 create table tiny(id int);
@@ -56,6 +61,8 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("alter table orders add column token uuid not null default gen_random_uuid()", "ALTER TABLE"),
     ("alter table orders add column stamped text default stamp()", "ALTER TABLE"),
     ("alter table orders add column rank int default 3 check (rank > 0)", "ALTER TABLE"),
+    ("alter table elder add column rank int default 3 check (rank > 0)", "ALTER TABLE"),
+    ("alter table elder add column token uuid default gen_random_uuid()", "ALTER TABLE"),
     ("alter table orders add column payer int default 7 references customer(id) on delete set null", "ALTER TABLE"),
     ("alter table orders add column code text unique", "ALTER TABLE"),
     ("alter table orders alter column status set not null", "ALTER TABLE"),

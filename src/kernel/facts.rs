@@ -254,6 +254,9 @@ pub struct RelationFacts {
     /// Names of others' constraints in its schema that begin as names made for it would: the server avoids them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraint_names: Vec<String>,
+    /// Columns that tables below it have and it has not: one that it gets is merged with theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns_below: Vec<ColumnBelow>,
     /// Views and the like that depend on it: `view public.v`.
     pub dependents: Vec<String>,
     /// The table an index belongs to (kind Index only).
@@ -391,6 +394,15 @@ pub struct ColumnFacts {
     pub has_default: bool,
     pub generated: bool,
     pub identity: bool,
+}
+
+/// A column that a table does not have from this parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ColumnBelow {
+    pub name: String,
+    pub type_sql: String,
+    /// The child, with its schema: one of them.
+    pub table: String,
 }
 
 /// `pg_constraint`.

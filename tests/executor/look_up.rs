@@ -8,13 +8,14 @@ use lockkeeper::shell::catalog::look_up;
 use lockkeeper::shell::database::{Database, TransactionStatus};
 
 use crate::cluster::Cluster;
-use crate::session;
 use crate::wire::Wire;
+use crate::{offered, session};
 
 pub(crate) async fn all(cluster: &Cluster) {
     everything_about_a_table(cluster).await;
     names(cluster).await;
     partitions(cluster).await;
+    columns_of_children(cluster).await;
     new_in_this_transaction(cluster).await;
     volatility_and_types(cluster).await;
     hostile_search_path(cluster).await;
@@ -152,6 +153,37 @@ async fn partitions(cluster: &Cluster) {
     assert_eq!((p.kind, p.rows), (RelationKind::PartitionedTable, Some(7_500)));
     assert!(p.heap_bytes > 700_000 && p.has_children && p.has_default_partition && !p.is_partition);
     assert!(relation(&mut db, "p11").await.unwrap().is_partition);
+}
+
+/// A column that is merged with a child's own leaves that its default and its values.
+async fn columns_of_children(cluster: &Cluster) {
+    let mut db = session(cluster, "children").await;
+    for sql in [
+        "CREATE TABLE elder (a int)",
+        "CREATE TABLE heir () INHERITS (elder)",
+        "CREATE TABLE kin (other int)",
+        "CREATE TABLE merged (own uuid, typed text) INHERITS (heir, kin)",
+        "INSERT INTO elder VALUES (1)",
+    ] {
+        db.run(sql).await;
+    }
+    for (table, expected) in [
+        ("elder", "children.merged.other integer, children.merged.own uuid, children.merged.typed text"),
+        ("kin", "children.merged.a integer, children.merged.own uuid, children.merged.typed text"),
+        ("merged", ""),
+    ] {
+        let found = relation(&mut db, table).await.unwrap().columns_below;
+        let found: Vec<_> = found.iter().map(|one| format!("{}.{} {}", one.table, one.name, one.type_sql)).collect();
+        assert_eq!(found.join(", "), expected, "{table}");
+    }
+    for column in ["own uuid DEFAULT gen_random_uuid()", "other serial"] {
+        let words = offered(&mut db, &format!("ALTER TABLE elder ADD COLUMN {column}")).await.expect_err(column);
+        assert!(words.contains("children.merged has such a column of its own already"), "{words}");
+    }
+    // The server's own error.
+    for column in ["typed uuid DEFAULT gen_random_uuid()", "fresh uuid DEFAULT gen_random_uuid()"] {
+        assert!(offered(&mut db, &format!("ALTER TABLE elder ADD COLUMN {column}")).await.is_ok(), "{column}");
+    }
 }
 
 async fn new_in_this_transaction(cluster: &Cluster) {

@@ -1,6 +1,5 @@
 //! The cases of all rules, run the same way. A case is a block of `rules/cases/<rule>.sql` that begins with
-//! `-- bad`, `-- good` or `-- bad: rule, rule` (others that fire as well), and may say `-- version: 18`.
-//! Its tables are those of [`catalog`].
+//! `-- bad`, `-- good` or `-- bad: rule, rule` (others that fire as well), and may say `-- version: 18`. Its tables are those of [`catalog`].
 
 mod broken;
 mod case;
@@ -175,6 +174,7 @@ fn table(name: &str, size: (u64, u64)) -> RelationFacts {
             index(name, &format!("{name}_a_idx"), &["a"], false),
         ],
         constraint_names: Vec::new(),
+        columns_below: Vec::new(),
         constraints: vec![
             constraint(&format!("{name}_pkey"), 'p', &["id"], "PRIMARY KEY (id)"),
             constraint("c_filled", 'c', &["c"], "CHECK ((c IS NOT NULL))"),

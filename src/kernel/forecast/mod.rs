@@ -320,6 +320,7 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         indexes: Vec::new(),
         constraints: Vec::new(),
         constraint_names: Vec::new(),
+        columns_below: Vec::new(),
         dependents: Vec::new(),
         index_of: None,
         published: false,

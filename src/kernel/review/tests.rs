@@ -71,6 +71,7 @@ fn relation_for_test() -> RelationFacts {
         indexes: Vec::new(),
         constraints: Vec::new(),
         constraint_names: Vec::new(),
+        columns_below: Vec::new(),
         dependents: Vec::new(),
         index_of: None,
         published: false,

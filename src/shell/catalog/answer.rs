@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::kernel::facts::{
-    ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Member, PartitionOf, Partitioned, Persistence,
-    Reactions, RelationFacts, RelationKind, TypeFacts, VolatileCasts, WantedObject, WantedUse,
+    ColumnBelow, ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Member, PartitionOf, Partitioned,
+    Persistence, Reactions, RelationFacts, RelationKind, TypeFacts, VolatileCasts, WantedObject, WantedUse,
 };
 use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
@@ -47,6 +47,7 @@ struct Relation {
     indexes: Vec<IndexFacts>,
     constraints: Vec<ConstraintFacts>,
     constraint_names: Vec<String>,
+    columns_below: Vec<ColumnBelow>,
     dependents: Vec<String>,
     index_of: Option<RelationName>,
     published: bool,
@@ -201,6 +202,7 @@ impl Relation {
             indexes: self.indexes,
             constraints: self.constraints,
             constraint_names: self.constraint_names,
+            columns_below: self.columns_below,
             dependents: self.dependents,
             index_of: self.index_of,
             published: self.published,

@@ -240,6 +240,21 @@ SELECT pg_catalog.json_build_object(
             WHEN pg_catalog.octet_length(c.relname::pg_catalog.text)
               OPERATOR(pg_catalog.=) pg_catalog.length(c.relname::pg_catalog.text) THEN 24 ELSE 6 END))
         AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,f}'::pg_catalog."char"[])), '[]'::pg_catalog.json),
+    -- Of its children by INHERITS; partitions have none of their own.
+    'columns_below', COALESCE((SELECT pg_catalog.json_agg(b.column ORDER BY b.attname) FROM (
+        SELECT a.attname, pg_catalog.json_build_object('name', a.attname,
+          'type_sql', pg_catalog.format_type(a.atttypid, a.atttypmod),
+          'table', pg_catalog.min(pg_catalog.concat(bn.nspname, '.', bc.relname))) AS column
+        FROM tree t
+        JOIN pg_catalog.pg_class bc ON bc.oid OPERATOR(pg_catalog.=) t.oid
+        JOIN pg_catalog.pg_namespace bn ON bn.oid OPERATOR(pg_catalog.=) bc.relnamespace
+        JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) t.oid
+          AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT a.attisdropped
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute o WHERE o.attrelid OPERATOR(pg_catalog.=) c.oid
+            AND o.attname OPERATOR(pg_catalog.=) a.attname AND NOT o.attisdropped)
+        WHERE t.root OPERATOR(pg_catalog.=) c.oid AND t.oid OPERATOR(pg_catalog.<>) c.oid
+          AND c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char"
+        GROUP BY a.attname, a.atttypid, a.atttypmod) b), '[]'::pg_catalog.json),
     'dependents', COALESCE((SELECT pg_catalog.json_agg(u.what ORDER BY u.what) FROM (
         SELECT CASE WHEN v.relkind OPERATOR(pg_catalog.=) 'm'::pg_catalog."char" THEN 'materialized view '
             WHEN v.relkind OPERATOR(pg_catalog.=) 'v'::pg_catalog."char" THEN 'view ' ELSE 'rule on ' END
