@@ -302,6 +302,10 @@ async fn is_not_offered(cluster: &Cluster) {
         let words = offered(&mut db, &format!("CLUSTER no USING {index}")).await.expect_err(index);
         assert!(words.contains(why), "{index}: {words}");
     }
+    for sql in ["VACUUM FULL pg_catalog.pg_authid", "CLUSTER pg_catalog.pg_class USING pg_class_oid_index"] {
+        let words = offered(&mut db, sql).await.expect_err(sql);
+        assert!(words.contains("the server's own"), "{sql}: {words}");
+    }
     let both = offered(&mut db, "ALTER TABLE no SET UNLOGGED, ADD COLUMN d int").await;
     assert!(both.is_err(), "{both:?}");
 }

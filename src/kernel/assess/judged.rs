@@ -387,7 +387,8 @@ impl<'a> Judged<'a> {
 
     fn as_is(&self, guarded: Option<&(Finding, Plan)>, findings: &[Finding]) -> Plan {
         let relation = guarded.and_then(|(finding, _)| finding.relation.clone());
-        let lock = locks::locks(self.change).into_iter().map(|(_, lock)| lock).max();
+        let named = locks::locks(self.change).into_iter().map(|(_, lock)| lock).max();
+        let lock = named.max(locks::unnamed(self.change));
         let mut plan = as_is::plan(self.text(), tag::of(self.change), relation, run_mode(self.change, lock));
         let longest = findings.iter().filter_map(|finding| reckoned(&finding.rule.0, finding.bytes)).max();
         plan.steps.iter_mut().for_each(|step| step.estimate = longest);

@@ -18,7 +18,7 @@ pub const RULE: Rule = Rule {
         what: "ATTACH PARTITION of a table with rows, or beside a default partition with rows; CREATE TABLE … PARTITION OF.",
         why: "The new table and the default partition are read under ACCESS EXCLUSIVE, and missing indexes and foreign keys are made under it; PARTITION OF locks the parent ACCESS EXCLUSIVE, ATTACH only SHARE UPDATE EXCLUSIVE.",
         instead: "A CHECK that proves the bounds, NOT VALID and validated, on the new table, and its opposite on the default partition; the indexes built CONCURRENTLY and foreign keys validated beforehand; then ATTACH, and the helpers dropped. For PARTITION OF: CREATE TABLE … (LIKE …), and then ATTACH.",
-        versions: "All supported versions. No CHECK proves bounds of a hash of text, or of an expression.",
+        versions: "All supported versions. No CHECK proves bounds of a hash of text. One of an expression the server takes for a proof, but it is not made here: the ATTACH is held, with the CHECK too.",
         undo: "DETACH PARTITION … CONCURRENTLY, beside a default partition without it. No row is lost; indexes and foreign keys that the table got for it stay. For PARTITION OF, DROP TABLE as well, with the rows that came meanwhile.",
     },
     check,

@@ -22,7 +22,7 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Change::CheckDomain { domain } = subject.change else { return Vec::new() };
-    vec![Hazard::plain(format!(
-        "every table that uses domain {domain} is read from end to end, and cannot be written to meanwhile"
-    ))]
+    let message =
+        format!("every table that uses domain {domain} is read from end to end, and cannot be written to meanwhile");
+    vec![Hazard { lock: Some(LockMode::Share), ..Hazard::plain(message) }]
 }

@@ -1,5 +1,6 @@
 //! Dropping a view, type, function, sequence or constraint breaks what uses it.
 
+use super::locks;
 use super::subject::{Hazard, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationFacts;
@@ -69,9 +70,16 @@ fn dropped(subject: &Subject<'_>, drop: &crate::kernel::sql::statement::Drop) ->
         | DropKind::Database
         | DropKind::ForeignTable => return Vec::new(),
     };
-    let also = if drop.cascade { ", and whatever depends on it" } else { "" };
+    let also = match what {
+        _ if !drop.cascade => "",
+        "TYPE" | "DOMAIN" | "COLLATION" | "EXTENSION" => {
+            ", and whatever depends on it, columns of tables with their values too"
+        }
+        _ => ", and whatever depends on it",
+    };
     if drop.relations.is_empty() {
-        return vec![Hazard::plain(format!("{what} {} is gone{also}", drop.objects.join(", ")))];
+        let message = format!("{what} {} is gone{also}", drop.objects.join(", "));
+        return vec![Hazard { lock: locks::unnamed(subject.change), ..Hazard::plain(message) }];
     }
     let on_table = matches!(drop.kind, DropKind::Other(_));
     let targets = drop.relations.iter().enumerate().filter_map(|(at, name)| Some((at, subject.shared(name)?)));

@@ -264,6 +264,21 @@ pub fn locks(change: &Change) -> Vec<(&RelationName, LockMode)> {
     }
 }
 
+/// The lock a change takes on relations that it does not name.
+#[must_use]
+pub fn unnamed(change: &Change) -> Option<LockMode> {
+    match change {
+        // Of every table with a column of the domain.
+        Change::CheckDomain { .. } => Some(LockMode::Share),
+        // Whatever depends on it.
+        Change::Drop(drop) if drop.cascade => Some(LockMode::AccessExclusive),
+        Change::Drop(drop) if drop.kind == DropKind::Other("STATISTICS") => Some(LockMode::ShareUpdateExclusive),
+        // Every typed table.
+        Change::AlterTable(alter) if alter.object == AlterObject::Type => Some(LockMode::AccessExclusive),
+        _ => None,
+    }
+}
+
 fn created(table: &CreateTable) -> Vec<(&RelationName, LockMode)> {
     let references = table.references.iter().map(|name| (name, LockMode::ShareRowExclusive));
     references.chain(table.partition_of.iter().map(|name| (name, LockMode::AccessExclusive))).collect()

@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Hold,
     doc: Doc {
-        what: "ALTER SEQUENCE … RESTART, ALTER COLUMN … RESTART of an identity column.",
+        what: "ALTER SEQUENCE … RESTART, ALTER COLUMN … RESTART of an identity column. Not setval(), which restoring tools and applications call, nor INCREMENT, MAXVALUE and CYCLE, though all of these can lead to numbers that are taken.",
         why: "New rows get keys that exist already: the application fails with 23505, or old references mean new rows.",
         instead: "SELECT setval(…, (SELECT max(id) FROM t)), which cannot go below what is used.",
         versions: "All supported versions.",

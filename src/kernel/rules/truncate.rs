@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
     default: Response::Hold,
     doc: Doc {
         what: "TRUNCATE of a table that is not empty.",
-        why: "All rows are gone with the commit; no trigger sees them go, and snapshots taken before find the table empty.",
+        why: "All rows are gone with the commit; no trigger of rows sees them go (only those FOR EACH STATEMENT on TRUNCATE fire), and snapshots taken before find the table empty.",
         instead: "DELETE in batches with a condition.",
         versions: "All supported versions.",
         undo: "Nothing after the commit but a backup. Before the commit, ROLLBACK.",

@@ -6,6 +6,8 @@ ALTER TABLE orders ADD COLUMN flag character;
 ALTER TABLE orders ADD COLUMN code character(3)[], ALTER COLUMN c TYPE timestamp USING NULL;
 -- bad
 ALTER TABLE orders ALTER COLUMN c TYPE char(3);
+-- bad
+CREATE TABLE countries (code text PRIMARY KEY, note bpchar);
 -- good
 CREATE TABLE countries (code varchar(2) PRIMARY KEY, kind "char" NOT NULL);
 -- good

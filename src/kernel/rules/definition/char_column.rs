@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
     default: Response::Warn,
     doc: Doc {
         what: "A column of type char, char(n), character(n) or bpchar, new or by a change of type.",
-        why: "Every value is filled up to n with blanks, which are stored and sent, ignored by = and not by LIKE, and lost in a cast to text. It is neither shorter nor faster than text.",
+        why: "Every value is filled up to n with blanks, which are stored and sent, ignored by = and not by LIKE, and lost in a cast to text. bpchar without a length fills nothing up, and does the same with the blanks that are there. Neither is shorter or faster than text.",
         instead: "text, or varchar(n); where the length is fixed, text with CHECK (length(x) = n).",
         versions: "All supported versions.",
         undo: "ALTER COLUMN … TYPE text, which writes the table anew: cheap only while it is new and empty.",
@@ -22,11 +22,12 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     of_type(subject, "bpchar", |typed| {
-        format!(
-            "{} of {} is {}: its values are padded with blanks",
-            typed.column,
-            typed.table.written(),
-            typed.type_name.sql
-        )
+        let (column, table, type_sql) = (typed.column, typed.table.written(), &typed.type_name.sql);
+        let what = if type_sql.contains("bpchar") && !type_sql.contains('(') {
+            "blanks at the end of its values do not count"
+        } else {
+            "its values are padded with blanks"
+        };
+        format!("{column} of {table} is {type_sql}: {what}")
     })
 }
