@@ -123,6 +123,56 @@ fn who_idles_in_the_way_is_ended_where_that_is_configured() {
 }
 
 #[test]
+fn who_keeps_a_concurrent_build_or_drop_waiting_is_named_while_it_waits() {
+    let case = Case::with(&SERVER, "b_build", &GatewayOptions::jobs("continue", 0));
+    let mut client = case.connect();
+    for (change, blocks) in [
+        (
+            "create index built on orders (amount)",
+            "begin isolation level repeatable read; select count(*) from pg_class",
+        ),
+        ("reindex index concurrently built", "begin; update orders set amount = amount where id = 1"),
+        ("drop index concurrently built", "begin; select count(*) from orders where id < 10"),
+    ] {
+        let mut blocker = SERVER.connect("alice", &case.database);
+        blocker.rows(blocks);
+        let pid = blocker.rows("select pg_backend_pid() /* is in the way */")[0].clone();
+        client.send(&wire::query(change.as_bytes())).unwrap();
+        let job = number(&client.until("this is job "));
+        client.until(&format!("waiting until these transactions end: process {pid} (idle in transaction by alice"));
+        let shown = || case.gateway.must(&["jobs", "show", &job]);
+        until(|| shown().contains(&format!("in the way:  process {pid} (idle in transaction by alice")));
+        assert!(shown().contains("is in the way */"), "{change}: {}", shown());
+        let json: serde_json::Value =
+            serde_json::from_str(&case.gateway.must(&["jobs", "show", &job, "--json"])).unwrap();
+        assert_eq!(json["runs"][0]["waiting"]["holders"][0]["pid"].to_string(), pid, "{json}");
+        blocker.rows("rollback");
+        let replies = client.until_ready();
+        assert!(error_of(&replies).is_none(), "{change}: {replies:?}");
+        assert!(!shown().contains("in the way:"), "{change}: {}", shown());
+    }
+    drop(client);
+    case.assert_well();
+}
+
+#[test]
+fn who_begins_to_idle_while_a_build_waits_for_it_is_ended() {
+    let case = Case::with(&SERVER, "b_build_ends", &ending(1));
+    let mut blocker = SERVER.connect("alice", &case.database);
+    blocker.rows("begin isolation level repeatable read; select count(*) from pg_class");
+    let pid = blocker.rows("select pg_backend_pid()")[0].clone();
+    // At work when the build begins, and idle before it ends.
+    blocker.send(&wire::query(b"select pg_sleep(3)")).unwrap();
+    let mut client = case.connect();
+    let replies = client.query("create index built on orders (amount)");
+    assert!(error_of(&replies).is_none(), "{replies:?}");
+    let told = format!("ended a session that idled in its transaction in the way: process {pid}");
+    assert!(texts(&replies).contains(&told), "{}", texts(&replies));
+    drop((client, blocker));
+    case.assert_well();
+}
+
+#[test]
 fn who_is_at_work_is_not_ended() {
     let case = Case::with(&SERVER, "b_active", &ending(1));
     let mut blocker = SERVER.connect("alice", &case.database);

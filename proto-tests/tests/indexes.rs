@@ -216,6 +216,31 @@ fn an_invalid_index_is_not_what_was_asked_for() {
     }
 }
 
+#[test]
+fn how_the_client_has_names_quoted_does_not_matter() {
+    let server = SERVERS.last().unwrap();
+    for options in [GatewayOptions::default(), GatewayOptions::jobs("continue", 0)] {
+        let twins = Twins::with(server, &options);
+        let mut client = twins.connect();
+        client.query("set quote_all_identifiers = on");
+        let statements = [
+            ("create index on orders (amount)", "CREATE INDEX"),
+            ("create unique index nullable_u on nullable (b) include (c) where a > 0", "CREATE INDEX"),
+            ("alter table nullable add primary key (a)", "ALTER TABLE"),
+            ("alter table nullable add column token timestamp with time zone default clock_timestamp()", "ALTER TABLE"),
+            ("alter table nullable add constraint positive check (a > 0)", "ALTER TABLE"),
+        ];
+        let mut naive = Vec::new();
+        for (sql, tag) in statements {
+            assert_eq!(complaint(sql, tag, &client.query(sql)), None);
+            naive.push(sql);
+        }
+        assert_eq!(client.rows("show quote_all_identifiers"), ["on"]);
+        let naive = naive.join("; ");
+        assert_eq!(twins.differences(&naive, &[]), Vec::<String>::new());
+    }
+}
+
 /// What is left over of a REINDEX CONCURRENTLY. Only a superuser gets at that of the toast table.
 const LEFT: &str = "select c.relname from pg_class c join pg_index i on i.indexrelid = c.oid
   where not indisvalid and relnamespace <> 'pg_toast'::regnamespace";

@@ -95,3 +95,40 @@ fn an_undo_takes_back_what_its_job_made_and_nothing_else_of_that_name() {
     drop((owner, client));
     case.assert_well();
 }
+
+#[test]
+fn what_a_transaction_made_is_named_when_the_rest_of_its_change_fails() {
+    let server: Server = case::prepared();
+    server.sql("fixture", "delete from orders where id > 30000");
+    let case = Case::with(&server, "u_deferred", &GatewayOptions::deferring("change-type = \"defer\""));
+    server.connect("alice", &case.database).rows("update orders set amount = 99999 where id = 20000");
+    let mut client = case.connect();
+    let over = |job: &str| {
+        wait_until("the job is over", Duration::from_secs(60), || {
+            let line = case.gateway.must(&["jobs", "show", job]).lines().next().unwrap().to_owned();
+            ["is done", "has failed"].iter().any(|end| line.contains(end)).then_some(line)
+        })
+    };
+    // The same statement would make a second constraint.
+    for (job, undo, sql, made) in [
+        ("1", "2", "alter table orders add constraint low check (amount < 9999)", "constraint low of public.orders"),
+        ("3", "4", "alter table orders alter amount type smallint", "column lockkeeper_new_amount of public.orders"),
+    ] {
+        for sql in ["begin", sql, "commit"] {
+            assert!(error_of(&client.query(sql)).is_none(), "{sql}");
+        }
+        let line = over(job);
+        let (left, way_on) =
+            line.split_once(" What its transaction has made stays: ").unwrap_or_else(|| panic!("{line}"));
+        assert!(left.contains("has failed") && way_on.contains(made), "{line}");
+        let words = format!("then run lockkeeper jobs resume {job}; lockkeeper jobs undo {job} takes all of it back.");
+        assert!(way_on.contains(&words), "{line}");
+        case.gateway.must(&["jobs", "undo", job, "--yes", "--as", "bob"]);
+        assert!(over(undo).contains("is done"));
+    }
+    let left = "select (select count(*) from pg_constraint where conname = 'low'), \
+                (select count(*) from pg_trigger where tgrelid = 'orders'::regclass and not tgisinternal)";
+    assert_eq!(server.sql(&case.database, left), ["0|0"]);
+    drop(client);
+    case.assert_well();
+}

@@ -17,8 +17,9 @@ use crate::shell::database::{Database, DatabaseError, Done, Row, ServerMessage, 
 
 const NAME: &str = "lockkeeper";
 
-/// Before a look-up: it is planned after this has run, and in the same transaction.
-const NO_JIT: &str = "SELECT pg_catalog.set_config('jit', 'off', true)";
+/// Before a look-up: it is planned after this has run, and in the same transaction. Names are quoted where they have to be.
+const SETTINGS: &str =
+    "SELECT pg_catalog.set_config('jit', 'off', true), pg_catalog.set_config('quote_all_identifiers', 'off', true)";
 
 /// Longest reply to a look-up of ours that is taken.
 const REPLY_MAX: usize = 64 * 1024 * 1024;
@@ -295,13 +296,13 @@ impl Database for Backstage<'_> {
 
     async fn look_up(&mut self, sql: &str, parameters: &[Option<&str>]) -> Result<Vec<Row>, DatabaseError> {
         self.put_close();
-        self.put(NO_JIT, &[]);
+        self.put(SETTINGS, &[]);
         self.put(sql, parameters);
         self.finish_message();
         let heard = self.hear(6).await?;
         match heard.error {
             Some(error) => Err(DatabaseError::Server(Box::new(error))),
-            // The first row is that of the setting.
+            // The first row is that of the settings.
             None => Ok(heard.rows.into_iter().skip(1).collect()),
         }
     }

@@ -29,9 +29,12 @@ const CAREFUL_TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// What a look-up sets for itself.
-const OWN_SETTINGS: &str = "SELECT pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('search_path'), pg_catalog.current_setting('jit')";
+const OWN_SETTINGS: &str = "\
+SELECT pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('search_path'), pg_catalog.current_setting('jit'), \
+pg_catalog.current_setting('quote_all_identifiers')";
 const SETTINGS_BACK: &str = "\
-SELECT pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('search_path', $2, true), pg_catalog.set_config('jit', $3, true)";
+SELECT pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('search_path', $2, true), \
+pg_catalog.set_config('jit', $3, true), pg_catalog.set_config('quote_all_identifiers', $4, true)";
 /// Not like any name an application would choose.
 const SAVEPOINT: &str = "lockkeeper_look_up";
 

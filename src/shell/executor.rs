@@ -22,6 +22,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod watch;
 mod words;
 
 use std::time::Duration;
@@ -31,7 +32,7 @@ use tokio::time::Instant;
 pub use self::control::Control;
 pub(super) use self::holders::{quoted, who_holds};
 use self::ledger::Book;
-pub use self::ledger::{Entry, Ledger, Past, Written};
+pub use self::ledger::{Ahead, Entry, Ledger, Past, Written};
 pub use self::premise::Premise;
 pub use self::report::{Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
@@ -112,7 +113,10 @@ async fn run_with<'a, D: Database>(
         strayed: false,
     };
     match runner.run().await {
-        Ok(()) => Outcome::Done(runner.report),
+        Ok(()) => {
+            runner.put_quotes_back().await;
+            Outcome::Done(runner.report)
+        }
         Err(error) => runner.stop(error).await,
     }
 }
@@ -167,6 +171,7 @@ impl<D: Database> Runner<'_, D> {
         }
         if self.book.is_kept() || plan.steps.iter().any(|step| !as_is(step)) {
             self.session = Settings::read(self.db).await?;
+            self.session.quote_all(self.db, false).await?;
         }
         self.find_own().await?;
         self.is_planned_for().await?;
@@ -176,6 +181,11 @@ impl<D: Database> Runner<'_, D> {
             self.step(step).await.map_err(|error| words::told(step, error))?;
         }
         self.verify().await
+    }
+
+    /// What is done is done, also where the connection is lost now.
+    async fn put_quotes_back(&mut self) {
+        let _lost = self.session.quote_all(self.db, true).await;
     }
 
     /// What earlier runs of this plan left is this run's to take back.

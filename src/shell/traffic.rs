@@ -222,6 +222,7 @@ impl Recording {
             | Progress::Walked(_)
             | Progress::Throttled { .. }
             | Progress::WaitingForSnapshots { .. }
+            | Progress::GoesOn
             | Progress::EndedIdle { .. }
             | Progress::Note(_) => {}
         }

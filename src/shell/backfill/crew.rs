@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{BATCH_STATEMENT_MS, Bounds, Locked, PAUSE_MIN, number, settings};
 use crate::kernel::plan::Backfill;
-use crate::shell::database::{Database, DatabaseError};
+use crate::shell::database::{Database, DatabaseError, Row};
 use crate::shell::executor::{Control, cancelled, is_contention, query_within};
 
 /// A session that runs batches.
@@ -14,6 +14,13 @@ pub trait Hand: Send {
     /// Runs one batch in a transaction of its own, behind the query that makes its settings; how many rows it wrote. Not
     /// cancel safe.
     fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<u64, DatabaseError>>;
+
+    /// Runs one query by itself. Not cancel safe: a session dropped meanwhile is lost.
+    fn rows<'a>(
+        &'a mut self,
+        sql: &'a str,
+        values: &'a [Option<&'a str>],
+    ) -> BoxFuture<'a, Result<Vec<Row>, DatabaseError>>;
 }
 
 /// Where more sessions come from.
@@ -28,6 +35,14 @@ pub struct Session<'a, D>(pub &'a mut D);
 impl<D: Database> Hand for Session<'_, D> {
     fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<u64, DatabaseError>> {
         Box::pin(async { Ok(number(&query_within(self.0, settings, batch).await?)) })
+    }
+
+    fn rows<'a>(
+        &'a mut self,
+        sql: &'a str,
+        values: &'a [Option<&'a str>],
+    ) -> BoxFuture<'a, Result<Vec<Row>, DatabaseError>> {
+        Box::pin(self.0.query(sql, values))
     }
 }
 

@@ -63,7 +63,7 @@ WHERE a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND a.backe
 ORDER BY a.xact_start LIMIT 5";
 
 impl<D: Database> Runner<'_, D> {
-    /// Tells who will keep a concurrent build waiting: during it nothing can be told, for the session is busy. Who
+    /// Tells who will keep a concurrent build waiting: during it only a second session can tell, for this one is busy. Who
     /// idles, and may be ended for that before long, is waited for and ended first.
     pub(super) async fn tell_who_delays(&mut self, step: &Step) -> Result<(), DatabaseError> {
         let until = self.limits.end_idle.map(|idle| Instant::now() + idle + POLL);
@@ -92,11 +92,13 @@ impl<D: Database> Runner<'_, D> {
         self.look_for_blockers(&writers).await?;
         let mut delaying = std::mem::replace(&mut self.blockers, before);
         // Who idles will not end by itself soon, however young its transaction.
-        let (from, end_idle) =
-            (if self.limits.end_idle.is_some() { Duration::ZERO } else { long }, self.limits.end_idle);
+        let end_idle = self.limits.end_idle;
+        // Without a second session nobody can be named later.
+        let only_now = self.crew.is_none();
+        let from = if only_now || end_idle.is_some() { Duration::ZERO } else { long };
         let stays = |one: &Blocker| {
             let idles = |idle| matches!(one.ending(idle), Ending::Due | Ending::Early);
-            one.is_older_than(long) || end_idle.is_some_and(idles)
+            one.is_older_than(long) || end_idle.is_some_and(idles) || (only_now && one.ending(POLL) == Ending::Due)
         };
         match self.db.query(SNAPSHOTS, &[Some(&from.as_millis().to_string())]).await {
             Ok(rows) => {
@@ -185,7 +187,7 @@ fn text(row: &Row, place: usize) -> String {
     row.get(place).cloned().flatten().unwrap_or_default()
 }
 
-fn blocker(row: &Row) -> Blocker {
+pub(super) fn blocker(row: &Row) -> Blocker {
     let query = text(row, 8);
     Blocker {
         pid: text(row, 1).parse().ok(),

@@ -1,7 +1,9 @@
 //! Ending sessions that idle in a transaction in our way, where the configuration says after how long. A statement
 //! at work is never ended, nor replication, autovacuum or a prepared transaction.
 
-use super::{Progress, Runner};
+use std::time::Duration;
+
+use super::{Hand, Progress, Runner, Session};
 use crate::kernel::plan::queue::{Blocker, Ending};
 use crate::shell::database::{Database, DatabaseError, TransactionStatus};
 
@@ -28,47 +30,56 @@ impl<D: Database> Runner<'_, D> {
         if self.db.transaction_status() != TransactionStatus::Idle {
             return Ok(false);
         }
-        let mut ended = false;
-        for blocker in blockers {
-            let Some(pid) = blocker.pid else { continue };
-            match blocker.ending(idle) {
-                Ending::Due => {}
-                Ending::Early | Ending::Never => continue,
-                Ending::Unseen => {
-                    self.tell_unended(pid, "this role cannot see what it does (pg_read_all_stats lets it)");
-                    continue;
-                }
-            }
-            let values = (pid.to_string(), idle.as_millis().to_string());
-            let rows = match self.db.query(END, &[Some(&values.0), Some(&values.1)]).await {
-                Ok(rows) => rows,
-                Err(error @ DatabaseError::Lost(_)) => return Err(error),
-                Err(error) => {
-                    self.tell_unended(pid, &error.to_string());
-                    continue;
-                }
-            };
-            match rows.first().and_then(|row| row.first()).map(Option::as_deref) {
-                Some(Some("t")) => {
-                    ended = true;
-                    (self.tell)(Progress::EndedIdle { blocker: blocker.clone() });
-                }
-                Some(None) => {
-                    let why = "this role may not end it: make it a member of its role or of pg_signal_backend; only a \
-                               superuser ends a superuser's session";
-                    self.tell_unended(pid, why);
-                }
-                // It has gone on, or gone, meanwhile.
-                Some(Some(_)) | None => {}
-            }
-        }
-        Ok(ended)
+        end_idle(&mut Session(self.db), (blockers, idle), self.tell, &mut self.unended).await
     }
+}
 
-    fn tell_unended(&mut self, pid: i32, why: &str) {
-        if !self.unended.contains(&pid) {
-            self.unended.push(pid);
-            (self.tell)(Progress::Note(format!("process {pid}, which is in the way, is not ended: {why}")));
+/// The same by a session at hand. Of whom it was told that they are not ended it is not told again.
+pub(super) async fn end_idle(
+    hand: &mut dyn Hand,
+    (blockers, idle): (&[Blocker], Duration),
+    tell: &mut (dyn FnMut(Progress) + Send),
+    unended: &mut Vec<i32>,
+) -> Result<bool, DatabaseError> {
+    let mut tell_unended = |pid: i32, why: &str, tell: &mut (dyn FnMut(Progress) + Send)| {
+        if !unended.contains(&pid) {
+            unended.push(pid);
+            tell(Progress::Note(format!("process {pid}, which is in the way, is not ended: {why}")));
+        }
+    };
+    let mut ended = false;
+    for blocker in blockers {
+        let Some(pid) = blocker.pid else { continue };
+        match blocker.ending(idle) {
+            Ending::Due => {}
+            Ending::Early | Ending::Never => continue,
+            Ending::Unseen => {
+                tell_unended(pid, "this role cannot see what it does (pg_read_all_stats lets it)", tell);
+                continue;
+            }
+        }
+        let values = (pid.to_string(), idle.as_millis().to_string());
+        let rows = match hand.rows(END, &[Some(&values.0), Some(&values.1)]).await {
+            Ok(rows) => rows,
+            Err(error @ DatabaseError::Lost(_)) => return Err(error),
+            Err(error) => {
+                tell_unended(pid, &error.to_string(), tell);
+                continue;
+            }
+        };
+        match rows.first().and_then(|row| row.first()).map(Option::as_deref) {
+            Some(Some("t")) => {
+                ended = true;
+                tell(Progress::EndedIdle { blocker: blocker.clone() });
+            }
+            Some(None) => {
+                let why = "this role may not end it: make it a member of its role or of pg_signal_backend; only a \
+                           superuser ends a superuser's session";
+                tell_unended(pid, why, tell);
+            }
+            // It has gone on, or gone, meanwhile.
+            Some(Some(_)) | None => {}
         }
     }
+    Ok(ended)
 }

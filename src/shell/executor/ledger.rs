@@ -46,6 +46,17 @@ pub struct Past {
     pub places: BTreeMap<usize, String>,
     /// What steps have left under the names that their ways back go by.
     pub left: Left,
+    /// The first steps ran in the transaction of whoever gave the order.
+    pub ahead: Option<Ahead>,
+}
+
+/// Steps that a transaction did, whose rest is a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    pub steps: usize,
+    pub job: String,
+    /// An approval was spent on it: it is not resumed.
+    pub spent: bool,
 }
 
 /// A run without a ledger, or with one.

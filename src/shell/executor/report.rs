@@ -42,10 +42,12 @@ pub enum Progress {
     Throttled {
         why: String,
     },
-    /// An index build is about to wait for transactions that are older than it.
+    /// What is done concurrently waits for transactions that are older than it.
     WaitingForSnapshots {
         queue: LockQueue,
     },
+    /// Nobody keeps it waiting any more.
+    GoesOn,
     /// A session that idled in its transaction, in our way, was ended.
     EndedIdle {
         blocker: Blocker,

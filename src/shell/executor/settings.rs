@@ -1,4 +1,5 @@
-//! The timeouts of the client's session: read before a plan, changed for a step, put back on every way out.
+//! The timeouts of the client's session, and how names are quoted: read before a plan, changed for it or a step, put
+//! back on every way out.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +9,13 @@ use super::{CANCELED, ms};
 use crate::shell::database::{Database, DatabaseError};
 
 const READ: &str = "SELECT s.name, s.setting FROM pg_catalog.pg_settings s \
-    WHERE s.name OPERATOR(pg_catalog.=) ANY ('{lock_timeout,statement_timeout,transaction_timeout,deadlock_timeout}'::pg_catalog.text[])";
+    WHERE s.name OPERATOR(pg_catalog.=) ANY (
+    '{lock_timeout,statement_timeout,transaction_timeout,deadlock_timeout,quote_all_identifiers}'::pg_catalog.text[])";
 
 /// Those which would end a long step. `transaction_timeout` is new in 17 and absent before.
 const LIFTED: [&str; 3] = ["lock_timeout", "statement_timeout", "transaction_timeout"];
 
-/// In milliseconds, 0 for none. Absent where the server does not know a setting.
+/// In milliseconds, 0 for none or off. Absent where the server does not know a setting.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     values: BTreeMap<String, u64>,
@@ -23,9 +25,9 @@ impl Settings {
     pub(crate) async fn read<D: Database>(db: &mut D) -> Result<Self, DatabaseError> {
         let mut values = BTreeMap::new();
         for row in db.query(READ, &[]).await? {
-            if let [Some(name), Some(setting)] = row.as_slice()
-                && let Ok(value) = setting.parse()
-            {
+            let [Some(name), Some(setting)] = row.as_slice() else { continue };
+            let value = if setting == "on" { Ok(1) } else { setting.parse() };
+            if let Ok(value) = value {
                 values.insert(name.clone(), value);
             }
         }
@@ -75,6 +77,14 @@ impl Settings {
             Some(sql) => insist(db, &sql).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether all names are quoted in what the server says of a definition, which then differs from ours.
+    pub(crate) async fn quote_all<D: Database>(&self, db: &mut D, on: bool) -> Result<(), DatabaseError> {
+        if self.get("quote_all_identifiers") == 0 {
+            return Ok(());
+        }
+        insist(db, &format!("SELECT pg_catalog.set_config('quote_all_identifiers', '{on}', false)")).await
     }
 
     /// Sets the lock timeout for the session.

@@ -146,7 +146,7 @@ impl<D: Database> Runner<'_, D> {
     /// Runs a statement outside a transaction without timeouts, which are put back whatever happens.
     pub(super) async fn unbounded(&mut self, sql: &str) -> Result<Done, DatabaseError> {
         self.session.lift(self.db).await?;
-        let result = self.db.execute(sql).await;
+        let result = self.watched(sql).await;
         if matches!(result, Err(DatabaseError::Lost(_))) {
             return result;
         }

@@ -1,8 +1,11 @@
 //! The early end of a plan: what was done is taken back where that is ours to do and safe, and what
 //! state the database is in is said in words.
 
+use std::borrow::Cow;
+
 use tokio::time::Instant;
 
+use super::ledger::Ahead;
 use super::steps::transaction;
 use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms, yes};
 use crate::kernel::plan::{Action, Step, subjects, undo};
@@ -12,12 +15,24 @@ const UNCHANGED: &str = "Nothing was changed.";
 
 impl<D: Database> Runner<'_, D> {
     /// What to do for the plan to be run once more: nobody has typed an undo.
-    fn anew(&self) -> &'static str {
-        if self.plan.recipe == undo::RECIPE { "resume this job" } else { "run the same statement again" }
+    fn anew(&self) -> Cow<'static, str> {
+        match &self.book.past.ahead {
+            // The same statement would make a second one of what its transaction has made.
+            Some(Ahead { job, spent: false, .. }) => format!("run lockkeeper jobs resume {job}").into(),
+            Some(Ahead { job, spent: true, .. }) => {
+                format!("run lockkeeper jobs undo {job} and the same statement again").into()
+            }
+            None if self.plan.recipe == undo::RECIPE => "resume this job".into(),
+            None => "run the same statement again".into(),
+        }
     }
 
     fn correct(&self) -> String {
-        format!("Correct what the error says, then {}.", self.anew())
+        let undo = match &self.book.past.ahead {
+            Some(Ahead { job, spent: false, .. }) => format!("; lockkeeper jobs undo {job} takes all of it back"),
+            Some(_) | None => String::new(),
+        };
+        format!("Correct what the error says, then {}{undo}.", self.anew())
     }
 
     fn begin_anew(&self) -> String {
@@ -44,13 +59,20 @@ impl<D: Database> Runner<'_, D> {
         } else if in_block {
             ("The transaction is aborted.".to_owned(), "Roll back and start again.".to_owned())
         } else if self.applied.is_empty() {
-            self.nothing_done(&error, cancelled)
+            match self.with_ahead(self.nothing_done(&error, cancelled), cancelled).await {
+                Ok(words) => words,
+                Err(lost) => return self.unknown(lost),
+            }
         } else if self.stays() {
             self.leave_rest(&error, cancelled)
         } else if !cancelled && (is_contention(&error) || self.verifying) {
             self.keep_done()
         } else {
-            match self.take_back(cancelled).await {
+            let taken = match self.take_back(cancelled).await {
+                Ok(words) => self.with_ahead(words, cancelled).await,
+                Err(lost) => Err(lost),
+            };
+            match taken {
                 Ok(words) => words,
                 Err(lost) => return self.unknown(lost),
             }
@@ -59,12 +81,19 @@ impl<D: Database> Runner<'_, D> {
             Some(cleanup) => {
                 let kept = state.strip_prefix(UNCHANGED).map_or_else(|| format!(" {state}"), str::to_owned);
                 let (why, who) = self.why_left();
-                let again = if self.forbidden { "" } else { "; the same statement sent again does that too" };
+                let again = match (self.forbidden, &self.book.past.ahead) {
+                    (true, _) => String::new(),
+                    (false, Some(_)) => format!("; {} does that too", self.anew()),
+                    (false, None) => "; the same statement sent again does that too".to_owned(),
+                };
                 let state = format!("An INVALID index is left, because {why}.{kept}");
                 (state, format!("To drop it, run{who}: {cleanup}{again}."))
             }
             None => (state, way_on),
         };
+        if !in_block {
+            self.put_quotes_back().await;
+        }
         let stopped = self.stopped(error, state, way_on);
         if cancelled { Outcome::Cancelled(self.report, stopped) } else { Outcome::Failed(self.report, stopped) }
     }
@@ -106,12 +135,18 @@ impl<D: Database> Runner<'_, D> {
     }
 
     fn nothing_done(&self, error: &DatabaseError, cancelled: bool) -> (String, String) {
+        let ahead = self.book.past.ahead.as_ref().map_or(0, |ahead| ahead.steps);
+        let earlier: Vec<&str> = self.report.steps.iter().skip(ahead).map(|step| step.name.as_str()).collect();
         let mut state = if self.report.steps.is_empty() {
             UNCHANGED.to_owned()
+        } else if earlier.is_empty() {
+            "This run changed nothing.".to_owned()
         } else {
-            format!("This run changed nothing. Done by an earlier run and left as found: {}.", self.names())
+            format!("This run changed nothing. Done by an earlier run and left as found: {}.", earlier.join(", "))
         };
-        let way_on = if is_contention(error) {
+        let way_on = if is_contention(error) && self.book.past.ahead.is_some() {
+            format!("When those who hold the lock are done, {}.", self.anew())
+        } else if is_contention(error) {
             "Try again when those who hold the lock are done.".to_owned()
         } else if self.is_tripwire(error) {
             state.push_str(" The step was stopped because it took longer than a brief step may.");
@@ -122,6 +157,29 @@ impl<D: Database> Runner<'_, D> {
             self.correct()
         };
         (state, way_on)
+    }
+
+    /// What a transaction has made ahead of the job is not the job's to take back when it fails: it is named.
+    async fn with_ahead(
+        &mut self,
+        (mut state, way_on): (String, String),
+        cancelled: bool,
+    ) -> Result<(String, String), DatabaseError> {
+        let Some(ahead) = &self.book.past.ahead else { return Ok((state, way_on)) };
+        let steps = self.plan.steps.iter().take(ahead.steps).rev();
+        let undo: Vec<String> = steps.flat_map(|step| &step.undo).cloned().collect();
+        let Some(sql) = subjects::seen_sql(&undo) else { return Ok((state, way_on)) };
+        let rows = match self.db.query(&sql, &[]).await {
+            Err(error) if is_lost(&error) => return Err(error),
+            other => other.unwrap_or_default(),
+        };
+        let made: Vec<String> = rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+        if made.is_empty() {
+            return Ok((state, way_on));
+        }
+        state.push_str(&format!(" What its transaction has made stays: {}.", made.join(", ")));
+        // A job that was aborted is over.
+        Ok((state, if cancelled { format!("To take that away, run: {};", undo.join("; ")) } else { way_on }))
     }
 
     /// A lock was not to be had: what is done is sound, and throwing it away would waste it.

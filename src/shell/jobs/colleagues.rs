@@ -1,9 +1,9 @@
-//! More sessions for a job that fills a column, logged in as the job itself is.
+//! More sessions for a job, logged in as the job itself is: to fill a column, and to see who keeps it waiting.
 
 use futures_util::future::BoxFuture;
 
 use super::super::config::{Target, UpstreamLogin};
-use super::super::database::DatabaseError;
+use super::super::database::{DatabaseError, Row};
 use super::super::executor::{Crew, Hand, Session};
 use super::connect::{self, Connection, NotConnected};
 use crate::kernel::job::Job;
@@ -34,5 +34,13 @@ impl Crew for Colleagues<'_> {
 impl Hand for Connection {
     fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<u64, DatabaseError>> {
         Box::pin(async move { Session(&mut self.stage()).run(settings, batch).await })
+    }
+
+    fn rows<'a>(
+        &'a mut self,
+        sql: &'a str,
+        values: &'a [Option<&'a str>],
+    ) -> BoxFuture<'a, Result<Vec<Row>, DatabaseError>> {
+        Box::pin(async move { Session(&mut self.stage()).rows(sql, values).await })
     }
 }

@@ -161,8 +161,11 @@ pub(super) async fn assume<D: Database>(db: &mut D, order: &Order) -> Result<Bac
     };
     let pid = pid.parse().map_err(|_| NotConnected::Later("the server's process id is not a number".to_owned()))?;
     let backend = Backend { pid, start: start.clone() };
-    let own = [("idle_session_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
+    // The last: what the server says of a definition is compared with ours.
+    let own =
+        [("idle_session_timeout", "0"), ("idle_in_transaction_session_timeout", "0"), ("quote_all_identifiers", "off")];
     let theirs = order.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let theirs = theirs.filter(|(name, _)| *name != "quote_all_identifiers");
     let role = order.role.iter().map(|role| ("role", role.as_str()));
     for (name, value) in own.into_iter().chain(theirs).chain(role) {
         db.query("SELECT pg_catalog.set_config($1, $2, false)", &[Some(name), Some(value)]).await?;

@@ -76,7 +76,7 @@ fn take(progress: &mut Progress, told: &Told) {
             progress.name.clone_from(name);
             progress.rows = None;
         }
-        Told::StepDone { .. } | Told::AlreadyDone { .. } | Told::Walked(_) => {}
+        Told::StepDone { .. } | Told::AlreadyDone { .. } | Told::Walked(_) | Told::GoesOn => {}
         Told::Retrying { wait_ms, queue, .. } => {
             let who = in_the_way(&queue.holders);
             let when = wait_ms.map(|ms| format!(", next try in {ms} ms")).unwrap_or_default();
@@ -90,7 +90,7 @@ fn take(progress: &mut Progress, told: &Told) {
         Told::Throttled { why } => progress.why = Some(format!("holds back: {why}")),
         Told::WaitingForSnapshots { queue } => {
             let who = in_the_way(&queue.holders);
-            progress.why = Some(format!("the index build waits until these transactions end: {who}"));
+            progress.why = Some(format!("waits until these transactions end: {who}"));
         }
         Told::EndedIdle { blocker } => progress.why = Some(format!("ended a session that idled in the way: {blocker}")),
         Told::Note(text) => progress.why = Some(text.clone()),

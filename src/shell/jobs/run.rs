@@ -9,7 +9,7 @@ use super::super::audit::{EndedIdle, Event, VerifiedEvent, WhoseChange};
 use super::super::backstage::Backstage;
 use super::super::clock::now;
 use super::super::config::{Settings, Target, UpstreamLogin};
-use super::super::executor::{self, Control, Outcome, Past, Progress, Stopped};
+use super::super::executor::{self, Ahead, Control, Outcome, Past, Progress, Stopped};
 use super::super::store::{Backend, ChangeOf, JobSeen, NewRun, Queue, Run, RunOutcome, StepOutcome, StoreError};
 use super::colleagues::Colleagues;
 use super::connect::{self, Connection, NotConnected};
@@ -153,6 +153,7 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
     let known = (jobs.store(), &order.plan);
     let mut past = past::of(&mut stage, known, &runs, &live.control, &mut tell_why).await?;
     if let Some(after) = &order.after {
+        past.ahead = Some(Ahead { steps: after.head, job: job.id.to_string(), spent: order.ticket.is_some() });
         if runs.is_empty() {
             deferred::stands(&mut stage, order).await?;
         }
@@ -299,7 +300,10 @@ impl Work<'_> {
                 Progress::Retrying { queue: at, .. } | Progress::WaitingForSnapshots { queue: at } => {
                     queue.waits(at, now());
                 }
-                Progress::StepDone { .. } | Progress::AlreadyDone { .. } | Progress::Backfill { .. } => queue.goes_on(),
+                Progress::StepDone { .. }
+                | Progress::AlreadyDone { .. }
+                | Progress::Backfill { .. }
+                | Progress::GoesOn => queue.goes_on(),
                 Progress::EndedIdle { blocker } => {
                     let ended = EndedIdle { of: WhoseChange::job(id), ended: blocker.clone() };
                     self.jobs.shared.audit.event(Event::EndedIdle(ended));

@@ -104,7 +104,7 @@ impl Login {
         let timeout = STATEMENT_TIMEOUT.as_millis();
         self.config.application_name(APPLICATION).options(format!(
             "-c default_transaction_read_only=on -c statement_timeout={timeout} -c standard_conforming_strings=on \
-             -c client_encoding=UTF8"
+             -c client_encoding=UTF8 -c quote_all_identifiers=off"
         ));
         let (client, connection) =
             self.config.connect_raw(stream, NoTls).await.map_err(|error| cannot(said(&error)))?;

@@ -77,7 +77,7 @@ impl Journal {
             Progress::Retrying { queue, .. } | Progress::WaitingForSnapshots { queue } => {
                 self.queue.waits(queue, now());
             }
-            Progress::StepDone { .. } | Progress::AlreadyDone { .. } | Progress::Backfill { .. } => {
+            Progress::StepDone { .. } | Progress::AlreadyDone { .. } | Progress::Backfill { .. } | Progress::GoesOn => {
                 self.queue.goes_on();
             }
             Progress::StepStarted { .. }
@@ -95,6 +95,7 @@ impl Journal {
             | Progress::Backfill { .. }
             | Progress::Throttled { .. }
             | Progress::WaitingForSnapshots { .. }
+            | Progress::GoesOn
             | Progress::EndedIdle { .. }
             | Progress::Note(_) => {}
         }

@@ -228,6 +228,7 @@ pub(super) fn step(log: &mut SessionLog, (n, plan): (u64, &Plan), progress: &Pro
         | Progress::Walked(_)
         | Progress::Throttled { .. }
         | Progress::WaitingForSnapshots { .. }
+        | Progress::GoesOn
         | Progress::EndedIdle { .. }
         | Progress::Note(_) => return,
     };

@@ -82,7 +82,8 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
         Progress::StepStarted { .. }
         | Progress::StepDone { .. }
         | Progress::AlreadyDone { .. }
-        | Progress::Walked(_) => return,
+        | Progress::Walked(_)
+        | Progress::GoesOn => return,
         Progress::Retrying { attempt, wait_ms, queue } => {
             let who = in_the_way(&queue.holders);
             let when = match wait_ms {
@@ -100,7 +101,7 @@ pub(super) fn progress(progress: &Progress, out: &mut bytes::BytesMut) {
         }
         Progress::Throttled { why } => format!("holding back: {why}"),
         Progress::WaitingForSnapshots { queue } => {
-            format!("the index build waits until these transactions end: {}", in_the_way(&queue.holders))
+            format!("waiting until these transactions end: {}", in_the_way(&queue.holders))
         }
         Progress::EndedIdle { blocker } => {
             format!("ended a session that idled in its transaction in the way: {blocker}")

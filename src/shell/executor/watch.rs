@@ -1,0 +1,123 @@
+//! Who keeps a statement waiting with which the session itself is busy: a concurrent build, or a concurrent drop or
+//! detach. Seen from a second session, where one is to be had.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::holders::blocker;
+use super::idle::end_idle;
+use super::{Crew, Hand, Limits, Progress, Runner, ms};
+use crate::kernel::plan::queue::{Blocker, LockQueue};
+use crate::shell::database::{Database, DatabaseError, Done};
+
+/// How often is looked.
+const POLL: Duration = Duration::from_millis(500);
+
+const PID: &str = "SELECT pg_catalog.pg_backend_pid()";
+
+/// $1 the process that waits: for a lock, or for the end of transactions, which is a lock as well. A prepared
+/// transaction has no process; what is waited for is its number.
+const IN_ITS_WAY: &str = "\
+WITH them AS (
+  SELECT DISTINCT b.pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1::pg_catalog.int4)) AS b (pid)
+)
+SELECT 't', NULLIF(t.pid, 0), COALESCE(a.usename, p.owner), a.application_name, a.state, a.backend_type,
+  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+    COALESCE(a.xact_start, p.prepared)) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+    a.state_change) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+  CASE WHEN t.pid OPERATOR(pg_catalog.=) 0 THEN pg_catalog.quote_literal(p.gid)
+    ELSE pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100) END
+FROM them t
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) t.pid
+LEFT JOIN pg_catalog.pg_prepared_xacts p ON t.pid OPERATOR(pg_catalog.=) 0 AND EXISTS (
+  SELECT FROM pg_catalog.pg_locks l WHERE l.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 AND NOT l.granted
+    AND l.transactionid::pg_catalog.text OPERATOR(pg_catalog.=) p.transaction::pg_catalog.text)
+ORDER BY COALESCE(a.xact_start, p.prepared) LIMIT 20";
+
+impl<D: Database> Runner<'_, D> {
+    /// Runs a statement, and tells meanwhile who keeps it waiting.
+    pub(super) async fn watched(&mut self, sql: &str) -> Result<Done, DatabaseError> {
+        let plan = self.plan;
+        let (Some(crew), Some(step)) = (self.crew, plan.steps.get(self.at)) else { return self.db.execute(sql).await };
+        let rows = self.db.query(PID, &[]).await?;
+        let pid = rows.concat().into_iter().next().flatten().unwrap_or_default();
+        let queue = LockQueue { waiting: Vec::new(), ..self.queue(step, Vec::new()) };
+        let mut watch = Watch { limits: self.limits, tell: self.tell, unended: &mut self.unended, queue };
+        tokio::select! {
+            done = self.db.execute(sql) => done,
+            never = watch.follow(crew, &pid) => match never {},
+        }
+    }
+}
+
+struct Watch<'a> {
+    limits: &'a Limits,
+    tell: &'a mut (dyn FnMut(Progress) + Send),
+    unended: &'a mut Vec<i32>,
+    /// Nobody's.
+    queue: LockQueue,
+}
+
+impl Watch<'_> {
+    /// Does not end: it is dropped when the statement has ended. A short statement costs no session.
+    async fn follow(&mut self, crew: &dyn Crew, pid: &str) -> Infallible {
+        loop {
+            tokio::time::sleep(self.limits.long_holder).await;
+            let why = match crew.join().await {
+                Ok(mut hand) => match self.look(&mut *hand, pid).await {
+                    Ok(never) => match never {},
+                    // Once more, in a new session.
+                    Err(DatabaseError::Lost(_)) => continue,
+                    Err(error @ DatabaseError::Server(_)) => error.to_string(),
+                },
+                Err(why) => why,
+            };
+            (self.tell)(Progress::Note(format!("who keeps this waiting cannot be looked up: {why}")));
+            return std::future::pending().await;
+        }
+    }
+
+    async fn look(&mut self, hand: &mut dyn Hand, pid: &str) -> Result<Infallible, DatabaseError> {
+        let (mut before, mut told) = (Vec::new(), None::<(Vec<Blocker>, Instant)>);
+        let mut since = Instant::now();
+        loop {
+            let rows = hand.rows(IN_ITS_WAY, &[Some(pid)]).await?;
+            let seen: Vec<Blocker> = rows.iter().map(blocker).collect();
+            if seen.is_empty() {
+                since = Instant::now();
+            }
+            // Who is gone at the next look is not worth a word.
+            let stays = |one: &Blocker| one.is_older_than(self.limits.long_holder) || is_among(one, &before);
+            let stay: Vec<Blocker> = seen.iter().filter(|one| stays(one)).cloned().collect();
+            let is_news = match &told {
+                Some((known, at)) => !are_same(known, &stay) || at.elapsed() >= self.limits.progress,
+                None => true,
+            };
+            if stay.is_empty() {
+                if told.take().is_some() {
+                    (self.tell)(Progress::GoesOn);
+                }
+            } else if is_news {
+                let queue = LockQueue { holders: stay.clone(), waited_ms: ms(since.elapsed()), ..self.queue.clone() };
+                (self.tell)(Progress::WaitingForSnapshots { queue });
+                told = Some((stay.clone(), Instant::now()));
+            }
+            if let Some(idle) = self.limits.end_idle {
+                end_idle(hand, (&stay, idle), self.tell, self.unended).await?;
+            }
+            before = seen;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+fn is_among(one: &Blocker, others: &[Blocker]) -> bool {
+    others.iter().any(|other| other.pid == one.pid)
+}
+
+fn are_same(some: &[Blocker], others: &[Blocker]) -> bool {
+    some.len() == others.len() && some.iter().all(|one| is_among(one, others))
+}
