@@ -126,6 +126,8 @@ fn who_idles_in_the_way_is_ended_where_that_is_configured() {
 fn who_keeps_a_concurrent_build_or_drop_waiting_is_named_while_it_waits() {
     let case = Case::with(&SERVER, "b_build", &GatewayOptions::jobs("continue", 0));
     let mut client = case.connect();
+    client.query("create table part(id int) partition by range (id)");
+    client.query("create table part_1 partition of part for values from (0) to (9)");
     for (change, blocks) in [
         (
             "create index built on orders (amount)",
@@ -133,6 +135,7 @@ fn who_keeps_a_concurrent_build_or_drop_waiting_is_named_while_it_waits() {
         ),
         ("reindex index concurrently built", "begin; update orders set amount = amount where id = 1"),
         ("drop index concurrently built", "begin; select count(*) from orders where id < 10"),
+        ("alter table part detach partition part_1 concurrently", "begin; select count(*) from part"),
     ] {
         let mut blocker = SERVER.connect("alice", &case.database);
         blocker.rows(blocks);

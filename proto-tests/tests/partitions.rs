@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use proto_tests::Server;
-use proto_tests::twins::{self, run_table};
+use proto_tests::client::error_of;
+use proto_tests::twins::{self, Twins, run_table};
+use proto_tests::{Server, wait_until, wire};
 
 static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| twins::servers(SHOP));
 
@@ -91,6 +93,42 @@ const REWRITTEN: &[(&str, &str)] = &[
     ("create table plain_rest partition of plain default", "CREATE TABLE"),
     ("create table keyed_4 partition of keyed for values in (4)", "CREATE TABLE"),
 ];
+
+/// Written as they should be: the same, watched.
+const CONCURRENT: &[(&str, &str)] = &[
+    ("alter table plain detach partition plain_1 concurrently", "ALTER TABLE"),
+    ("alter table only hashed detach partition hashed_0 concurrently", "ALTER TABLE"),
+];
+
+#[test]
+fn what_is_detached_concurrently_ends_as_it_would_without_us() {
+    run_table(&SERVERS, CONCURRENT, &ROWS, false);
+}
+
+/// The server would leave it half detached: neither seen by queries of the parent nor to be attached again.
+#[test]
+fn a_detach_that_is_stopped_half_way_is_taken_back() {
+    let server = SERVERS.last().unwrap();
+    let twins = Twins::on(server);
+    let mut client = twins.connect();
+    for sql in ["alter table plain detach partition plain_1", "alter table plain detach partition plain_1 concurrently"]
+    {
+        let mut holder = server.connect("alice", &twins.safe);
+        holder.rows("begin");
+        holder.rows("select count(*) from plain");
+        client.send(&wire::query(sql.as_bytes())).unwrap();
+        let pending =
+            || (server.sql(&twins.safe, "select 1 from pg_inherits where inhdetachpending") == ["1"]).then_some(());
+        wait_until("it is half detached", Duration::from_secs(20), pending);
+        client.cancel();
+        holder.rows("rollback");
+        let replies = client.until_ready();
+        let error = error_of(&replies).unwrap_or_else(|| panic!("{sql}: {replies:?}"));
+        assert_eq!(error.field('C').as_deref(), Some("57014"), "{sql}: {error:?}");
+        assert!(error.field('D').unwrap().contains("taken back (detach)"), "{sql}: {error:?}");
+        assert_eq!(twins.differences("select 1", &[]), Vec::<String>::new(), "{sql}");
+    }
+}
 
 #[test]
 fn a_rewritten_change_of_partitions_ends_as_the_naive_one_would() {

@@ -10,6 +10,7 @@ mod copy;
 mod incoming;
 mod look_up;
 mod plans;
+mod prepared;
 mod renamed;
 mod run;
 mod stalls;
@@ -34,6 +35,7 @@ fn on_real_servers() {
         runtime.block_on(async {
             look_up::all(&cluster).await;
             run::all(&cluster).await;
+            prepared::is_named(&cluster).await;
             if std::env::var_os("LOCKKEEPER_STALLS").is_some() {
                 stalls::all(&cluster).await;
             }

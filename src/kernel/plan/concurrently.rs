@@ -1,7 +1,8 @@
 //! What a client has written CONCURRENTLY itself: the same statement, watched. What a failed try leaves is cleared
 //! away, and the try repeated; a name that an INVALID index has is not taken.
 
-use super::{Plan, Step, create_index, drop_index, reindex};
+use super::names::Names;
+use super::{Plan, Step, create_index, detach_partition, drop_index, reindex};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::{CreateIndex, Reindex, RelationName};
 
@@ -52,6 +53,14 @@ pub fn drop(index: &RelationFacts) -> Plan {
 pub fn rebuild(reindex: &Reindex, target: Option<&RelationFacts>) -> Option<Plan> {
     let relation = target.map(|found| found.index_of.clone().unwrap_or_else(|| found.qualified()));
     Some(plan("REINDEX", relation, reindex::as_written(reindex, target)?))
+}
+
+/// `DETACH PARTITION … CONCURRENTLY`; nothing where the server answers at once. The CHECK that it leaves stays.
+#[must_use]
+pub fn detach(parent: &RelationFacts, partition: &RelationFacts, names: &mut Names<'_>) -> Option<Plan> {
+    let mut whole = detach_partition::plan(parent, partition, names).ok()?;
+    whole.steps.truncate(2);
+    Some(Plan { recipe: RECIPE.to_owned(), summary: String::new(), ..whole })
 }
 
 #[cfg(test)]

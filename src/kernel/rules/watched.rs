@@ -6,7 +6,9 @@ use super::create_index::server_answers;
 use super::subject::{Hazard, Subject, Target};
 use crate::kernel::facts::{RelationFacts, RelationKind};
 use crate::kernel::plan::{Plan, concurrently, create_index, reindex};
-use crate::kernel::sql::statement::{Change, CreateIndex, Drop, DropKind, LockMode, Reindex, RelationName};
+use crate::kernel::sql::statement::{
+    AlterAction, AlterKind, AlterTable, Change, CreateIndex, Drop, DropKind, LockMode, Reindex, RelationName,
+};
 
 /// The statement as a plan of its own, and what to say of it; nothing where the server answers at once.
 #[must_use]
@@ -15,6 +17,7 @@ pub fn watched(subject: &Subject<'_>) -> Option<(Hazard, Plan)> {
         Change::CreateIndex(index) if index.concurrently => create(subject, index)?,
         Change::Drop(drop) if drop.kind == DropKind::Index && drop.concurrently => dropped(subject, drop)?,
         Change::Reindex(reindex) if reindex.concurrently => rebuilt(subject, reindex)?,
+        Change::AlterTable(alter) => detached(subject, alter)?,
         _ => return None,
     };
     if plan.builds_concurrently() && concurrently::forbidden(subject.facts.server_version).is_some() {
@@ -56,6 +59,19 @@ fn dropped(subject: &Subject<'_>, drop: &Drop) -> Option<Plan> {
 
 fn plain(index: &RelationFacts) -> Option<&RelationFacts> {
     (index.kind == RelationKind::Index).then_some(index)
+}
+
+/// Beside a default partition, not attached there, or half detached: the server says so at once.
+fn detached(subject: &Subject<'_>, alter: &AlterTable) -> Option<Plan> {
+    let [AlterAction { kind: AlterKind::DetachPartition { partition, concurrently: true, .. }, .. }] =
+        alter.actions.as_slice()
+    else {
+        return None;
+    };
+    let (parent, partition) = (subject.shared(&alter.relation)?.facts?, subject.shared(partition)?.facts?);
+    let place = partition.partition_of.as_ref().filter(|place| !place.detach_pending)?;
+    let is_there = place.parent == parent.qualified();
+    is_there.then(|| concurrently::detach(parent, partition, &mut subject.names.borrow_mut()))?
 }
 
 fn rebuilt(subject: &Subject<'_>, of: &Reindex) -> Option<Plan> {

@@ -16,14 +16,14 @@ use crate::shell::database::{Database, DatabaseError, Row};
 const POLL: Duration = Duration::from_millis(100);
 
 /// $1 the relation, $2 the conflicting modes. Who holds one of these comes first, then who waits for any. A
-/// prepared transaction has no process; its lock is held under the number of its transaction.
+/// prepared transaction has no process; that of its locks which is on its number says which one it is.
 const HOLDERS: &str = "\
 WITH RECURSIVE tree (oid) AS (
   SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
   UNION
   SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) t.oid
 ), others AS (
-  SELECT l.pid, CASE WHEN l.pid IS NULL THEN pg_catalog.split_part(l.virtualtransaction, '/', 2) END AS xid,
+  SELECT l.pid, CASE WHEN l.pid IS NULL THEN l.virtualtransaction END AS prepared,
     pg_catalog.bool_or(l.granted) AS holds
   FROM pg_catalog.pg_locks l
   WHERE l.locktype OPERATOR(pg_catalog.=) 'relation'
@@ -43,7 +43,10 @@ SELECT o.holds, o.pid, COALESCE(a.usename, p.owner), a.application_name, a.state
     ELSE pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100) END
 FROM others o
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) o.pid
-LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction::pg_catalog.text OPERATOR(pg_catalog.=) o.xid
+LEFT JOIN pg_catalog.pg_prepared_xacts p ON o.pid IS NULL AND EXISTS (
+  SELECT FROM pg_catalog.pg_locks n WHERE n.pid IS NULL AND n.granted
+    AND n.virtualtransaction OPERATOR(pg_catalog.=) o.prepared
+    AND n.transactionid::pg_catalog.text OPERATOR(pg_catalog.=) p.transaction::pg_catalog.text)
 ORDER BY o.holds DESC, COALESCE(a.xact_start, p.prepared) LIMIT 20";
 
 /// $1 an age in milliseconds. Transactions that still see the past, which a concurrent build waits for.

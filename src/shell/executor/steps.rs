@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::ledger::Entry;
 use super::retry::Retry;
-use super::{CANCELED, Runner, as_is, error, is_contention, is_true, ms};
+use super::{CANCELED, Runner, as_is, error, is_contention, is_lost, is_true, ms, yes};
 use crate::kernel::plan::Step;
 use crate::kernel::sql::statement::LockMode;
 use crate::shell::database::{Database, DatabaseError, Done, Row, TransactionStatus};
@@ -137,6 +137,12 @@ impl<D: Database> Runner<'_, D> {
                 }
                 Err(error) => {
                     self.name_half_dropped(sql, &error).await?;
+                    // Stopped in its second transaction: what the first one did is there, and is taken back.
+                    if let Some(probe) = step.probe.as_ref().filter(|_| !step.undo.is_empty() && !is_lost(&error))
+                        && yes(self.db, probe).await?
+                    {
+                        self.applied.push(self.at);
+                    }
                     return Err(error);
                 }
             }
