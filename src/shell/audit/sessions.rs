@@ -48,7 +48,7 @@ pub enum Command {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionsError {
-    #[error("the record in {} cannot be read: {source}", directory.display())]
+    #[error("the record in {} cannot be read: {source}; where record.dir is configured, name it with --record-dir", directory.display())]
     Read { directory: PathBuf, source: io::Error },
     #[error("no session {0} in the record; `lockkeeper sessions` lists them")]
     Unknown(String),
@@ -74,7 +74,11 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), SessionsError> {
 }
 
 fn whole(args: &Args, directory: &Path, out: &mut dyn Write) -> Result<(), SessionsError> {
-    let report = verify(directory).map_err(SessionsError::NotWhole)?;
+    let report = verify(directory).map_err(|error| match error {
+        // Another folder may have been meant.
+        VerifyError::Read { path, source } if path == *directory => SessionsError::Read { directory: path, source },
+        other => SessionsError::NotWhole(other),
+    })?;
     if args.json {
         let json = serde_json::to_string(&report).map_err(|error| SessionsError::Output(error.into()))?;
         return writeln!(out, "{json}").map_err(SessionsError::Output);
@@ -168,5 +172,28 @@ fn end(session: &SessionSeen) -> String {
         (Some(at), _) => show::clock(at),
         (None, true) => "live".into(),
         (None, false) => "lost".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_not_there_is_not_a_record_that_is_not_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = Args {
+            data_dir: folder.path().to_owned(),
+            record_dir: None,
+            json: false,
+            live: false,
+            limit: 0,
+            command: Some(Command::Verify),
+        };
+        let error = run(&args, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("cannot be read") && error.contains("--record-dir"), "{error}");
+        std::fs::create_dir(folder.path().join("record")).unwrap();
+        let error = run(&args, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("NOT whole"), "{error}");
     }
 }

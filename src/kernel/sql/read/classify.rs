@@ -1,5 +1,4 @@
-//! One statement by its node kind. Every statement kind of the grammar is named here; a kind that is not
-//! is [`Change::Other`], which policies close by default.
+//! One statement by its node kind: each of the grammar's. One that is not here is [`Change::Other`], closed by default.
 
 use pg_raw_parse::raw::{DiscardMode, GrantTargetType, ObjectType, TransactionStmtKind};
 use pg_raw_parse::{Node, nodes};
