@@ -5,6 +5,7 @@ mod index;
 mod kin;
 mod naming;
 mod settings;
+mod shape;
 mod touched;
 mod types;
 mod uses;
@@ -22,13 +23,14 @@ pub use index::{IndexFacts, IndexMarks};
 pub use kin::{Kin, KinHow};
 pub use naming::NameKind;
 pub use settings::{Switch, TableSettings};
+pub use shape::{COPY_TRIGGER, column_shape, shape};
 pub use touched::{TOUCHED_MAX, Touched, TouchedObject};
 pub use types::{TypeFacts, VolatileCasts};
 pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
 pub use wanted::{Wanted, WantedObject};
 pub use whole::{
-    COPY_TRIGGER, IncomingKey, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholePublication,
-    WholeSequence, WholeTrigger, WholeView, shape,
+    IncomingKey, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholePublication,
+    WholeSequence, WholeTrigger, WholeView,
 };
 
 mod partition;

@@ -91,7 +91,7 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
         let types = queries::array(types.iter().map(|oid| Some(oid.as_str())));
         let parameters =
             [Some(LOCK_TIMEOUT_MS), Some(table.as_str()), Some(asked.column.as_str()), Some(types.as_str())];
-        match aside(db, queries::USES, &parameters).await {
+        match aside(db, &queries::uses(), &parameters).await {
             Ok(rows) => answer::put_use(&mut facts, asked, &rows).map_err(unreadable)?,
             // Not known then: the rules count that as the worst.
             Err(error) if error.code() == Some(LOCK_NOT_AVAILABLE) && !db.in_pipeline() => {}

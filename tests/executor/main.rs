@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod altered;
+mod between;
 mod busy;
 mod cluster;
 mod compact;
@@ -40,6 +41,16 @@ fn on_real_servers() {
                 stalls::all(&cluster).await;
             }
         });
+    }
+}
+
+/// On every server there is.
+#[test]
+fn what_is_done_to_a_column_while_its_type_changes_is_not_lost() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for cluster in cluster::all() {
+        println!("PostgreSQL {}", cluster.major);
+        runtime.block_on(between::all(&cluster));
     }
 }
 

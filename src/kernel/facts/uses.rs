@@ -19,6 +19,9 @@ pub struct WantedUse {
 pub struct ColumnUse {
     /// `attnum`.
     pub position: i16,
+    /// What [`super::column_shape`] gives for it; empty where no server was asked.
+    #[serde(default)]
+    pub shape: String,
     /// Its type as declared, with all names qualified.
     #[serde(default)]
     pub type_sql: String,

@@ -1,6 +1,7 @@
 //! Several subcommands of one ALTER TABLE as one plan, in the order in which PostgreSQL works them off.
 
 use super::back::Back;
+use super::unchanged::opening;
 use super::{Action, Plan, Step, quote, shadow};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode};
@@ -142,7 +143,8 @@ impl<'a> Combined<'a> {
             aside.summary.push_str(" What else only changes the catalog is done in that transaction.");
         }
         if let Some(Step { action: Action::Together { statements }, .. }) = aside.steps.last_mut() {
-            statements.splice(..0, before);
+            let at = opening(statements);
+            statements.splice(at..at, before);
             statements.extend(later);
         }
         // New rows are kept in step by then, and a long walk has not begun.

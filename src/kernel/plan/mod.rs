@@ -43,6 +43,7 @@ pub mod swap_primary_key;
 pub mod tag;
 pub mod throttle;
 pub mod tree;
+mod unchanged;
 pub mod undo;
 pub mod verify;
 
@@ -56,6 +57,9 @@ use super::sql::write::{self, Miswritten};
 pub use fill::{Backfill, Differs, RowCopy, RowWrite, SortedBy};
 pub use limits::Limits;
 use names::helper;
+
+/// SQLSTATE of a plan that would lose what was done meanwhile to what it replaces.
+pub const CHANGED: &str = "LK010";
 
 /// Stands in a summary for how long something is kept, until that is known.
 const GRACE: &str = "{grace}";
@@ -282,7 +286,10 @@ impl Action {
     pub fn sql(&self) -> Cow<'_, str> {
         match self {
             Self::Sql { sql, .. } | Self::BuildIndex { sql, .. } | Self::Reindex { sql, .. } => sql.into(),
-            Self::Together { statements } => format!("BEGIN; {}; COMMIT", statements.join("; ")).into(),
+            Self::Together { statements } => {
+                let shown: Vec<_> = statements.iter().map(|sql| unchanged::shown(sql)).collect();
+                format!("BEGIN; {}; COMMIT", shown.join("; ")).into()
+            }
             Self::Backfill(fill) => fill.update_sql().into(),
             Self::Later { plan, .. } => {
                 let steps: Vec<_> = plan.steps.iter().map(|step| step.action.sql()).collect();

@@ -48,6 +48,16 @@ impl<'a> Retype<'a> {
         self.also(|kind| matches!(kind, AlterKind::DropNotNull { column } if column == self.column))
     }
 
+    /// What the same statement drops, as a column's shape names it: that may be done before the cut-over.
+    #[must_use]
+    pub fn dropped(&self) -> Vec<String> {
+        let names = self.alter.actions.iter().filter_map(|action| match &action.kind {
+            AlterKind::DropConstraint { name, .. } => Some(name),
+            _ => None,
+        });
+        names.flat_map(|name| [format!("constraint {name}"), format!("index {name}")]).collect()
+    }
+
     /// What hangs on the column when the type changes: whatever the same statement drops, it drops first.
     #[must_use]
     pub fn left(&self, hangs: &ColumnUse) -> ColumnUse {

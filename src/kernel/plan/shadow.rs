@@ -14,8 +14,9 @@ mod rename;
 mod text;
 
 use super::retype::{self, Retype};
+use super::unchanged::{self, Planned};
 use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null};
-use crate::kernel::facts::{CastFacts, ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind};
+use crate::kernel::facts::{CastFacts, ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind, column_shape};
 use crate::kernel::sql::statement::LockMode;
 use crate::kernel::sql::write::NAME_BYTES;
 pub use asked::{Asked, Look};
@@ -29,6 +30,9 @@ pub const RECIPE: &str = "change-type-aside";
 
 /// Triggers fire by name: after all of the application's.
 const TRIGGER: &str = "zzz_lockkeeper_sync";
+
+/// What is filled serves no more where the column has another name or type, and is kept otherwise.
+const CHANGED_CODE: &str = "CASE WHEN pg_catalog.concat(', ', changed) OPERATOR(pg_catalog.~) ', its (name|type)' THEN '55000' ELSE 'LK010' END";
 
 /// One column on its way.
 struct Shadow<'a> {
@@ -107,13 +111,19 @@ pub fn plan_with(table: &RelationFacts, change: &Retype<'_>, facts: &Facts, aske
         fill.extend(objects::steps(shadow)?);
         fill.extend(shadow.prove(&expression));
     }
+    let unchanged: Vec<String> = shadows.iter().filter_map(Shadow::unchanged).collect();
+    // Before the first step, and once more before all is proven: not only at the very end.
+    for step in expand.iter_mut().chain(&mut fill).filter(|step| ["expand", "guard"].contains(&step.name.as_str())) {
+        step.ahead.clone_from(&unchanged);
+    }
     let past: Vec<String> = shadows.iter().map(Shadow::past).collect();
     let past = match past.as_slice() {
         [only] => only.clone(),
         all => format!("SELECT ({})", all.join(") AND (")),
     };
     let steps = expand.into_iter().chain(fill).map(|step| Step { past: Some(past.clone()), ..step });
-    let cut = Step::together("cut over", cutover::statements(&shadows), LockMode::AccessExclusive).probed(past.clone());
+    let cut = cutover::statements(&shadows, &unchanged);
+    let cut = Step::together("cut over", cut, LockMode::AccessExclusive).probed(past.clone());
     let stands_for: Vec<(String, String)> = shadows.iter().flat_map(objects::stands_for).collect();
     let steps = steps.chain([cut]).map(|step| Step { stands_for: stands_for.clone(), ..step });
     Ok(Plan {
@@ -266,6 +276,25 @@ impl Shadow<'_> {
             None,
             &format!("a.attnum OPERATOR(pg_catalog.<>) {}::pg_catalog.int2", self.hangs.position),
         )
+    }
+
+    /// Whatever was done to the column since would be lost with it. Nothing where no server has told what it is.
+    fn unchanged(&self) -> Option<String> {
+        if self.hangs.shape.is_empty() {
+            return None;
+        }
+        let (oid, number) = (self.table.oid, self.hangs.position);
+        let now = column_shape(&format!("{oid}::pg_catalog.oid"), &format!("{number}::pg_catalog.int2"));
+        let words = format!(
+            "column \"{}\" of relation \"{}\" has changed since its change of type was planned: ",
+            self.change.column, self.table.name
+        );
+        Some(unchanged::check(&Planned {
+            table: self.table,
+            shape: (now, &self.hangs.shape),
+            but: &self.change.dropped(),
+            error: (CHANGED_CODE, words),
+        }))
     }
 
     fn expand(&self) -> Step {

@@ -23,6 +23,10 @@ pub mod sqlstate {
     pub const NO_RECORD: &str = "LK007";
     /// The statement cannot be read, or what it touches cannot be looked up.
     pub const UNREAD: &str = "LK008";
+    /// A job works on what the statement would change.
+    pub const BUSY: &str = "LK009";
+    /// What a job works on was changed by somebody else meanwhile; what it has filled is kept.
+    pub const CHANGED: &str = "LK010";
 
     pub const QUERY_CANCELED: &str = "57014";
     pub const ADMIN_SHUTDOWN: &str = "57P01";

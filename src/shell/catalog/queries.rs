@@ -4,13 +4,13 @@
 //! So there is no IN, CASE x WHEN, BETWEEN, LIKE, DISTINCT FROM, USING or `::text`, all of which look an
 //! operator or a type up by its bare name; and no backslash (`standard_conforming_strings` may be off).
 
-use crate::kernel::facts::{COPY_TRIGGER, shape};
+use crate::kernel::facts::{COPY_TRIGGER, column_shape, shape};
 use crate::kernel::sql::statement::{Callee, Named, RelationName};
 
 pub(super) const RELATIONS: &str = include_str!("relations.sql");
 pub(super) const CALLEES: &str = include_str!("callees.sql");
 pub(super) const TYPES: &str = include_str!("types.sql");
-pub(super) const USES: &str = include_str!("uses.sql");
+const USES: &str = include_str!("uses.sql");
 pub(super) const FACES: &str = include_str!("faces.sql");
 pub(super) const SETTINGS: &str = include_str!("settings.sql");
 pub(super) const OBJECTS: &str = include_str!("objects.sql");
@@ -21,6 +21,11 @@ pub(super) const DEFINITIONS: &str = include_str!("definitions.sql");
 /// All that a table is made of.
 pub(super) fn whole() -> String {
     WHOLE.replace("{shape}", &shape("$2::pg_catalog.oid")).replace("{copy_trigger}", COPY_TRIGGER)
+}
+
+/// What hangs on a column.
+pub(super) fn uses() -> String {
+    USES.replace("{shape}", &column_shape("$2::pg_catalog.oid", "col.attnum"))
 }
 
 /// What a change touches beside its relations.
@@ -91,7 +96,7 @@ mod tests {
 
     #[test]
     fn no_query_looks_an_operator_or_type_up_by_its_bare_name() {
-        for sql in [RELATIONS, CALLEES, TYPES, USES, FACES, SETTINGS, OBJECTS, &whole(), DEFINITIONS, &touched()] {
+        for sql in [RELATIONS, CALLEES, TYPES, &uses(), FACES, SETTINGS, OBJECTS, &whole(), DEFINITIONS, &touched()] {
             let code: String =
                 sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
             let mut bare = code.clone();

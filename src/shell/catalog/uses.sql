@@ -78,7 +78,7 @@ WITH RECURSIVE guard AS MATERIALIZED (
   JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid
 )
 SELECT pg_catalog.json_build_object(
-  'position', col.attnum, 'type_sql', pg_catalog.format_type(col.atttypid, col.atttypmod), 'base_sql', (SELECT pg_catalog.format_type(b.oid, b.modifier) FROM base b WHERE b.place OPERATOR(pg_catalog.=) 0::pg_catalog.int8),
+  'position', col.attnum, 'shape', {shape}, 'type_sql', pg_catalog.format_type(col.atttypid, col.atttypmod), 'base_sql', (SELECT pg_catalog.format_type(b.oid, b.modifier) FROM base b WHERE b.place OPERATOR(pg_catalog.=) 0::pg_catalog.int8),
   'casts', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('type_sql', k.type_sql, 'base_sql', k.base_sql,
       'is_array', k.is_array, 'same', k.same, 'method', CASE WHEN k.alike THEN 'b' ELSE k.method END,
       'context', CASE WHEN k.alike OR k.rows THEN 'i' ELSE k.context END,
@@ -144,7 +144,8 @@ SELECT pg_catalog.json_build_object(
       'schema', n.nspname, 'table', r.relname, 'plain', r.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char" AND NOT r.relispartition
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent OPERATOR(pg_catalog.=) r.oid),
       'referenced_schema', fn.nspname, 'referenced_table', f.relname,
-      'references_parts', COALESCE(f.relkind OPERATOR(pg_catalog.=) 'p'::pg_catalog."char", false), 'may_alter', pg_catalog.pg_has_role(r.relowner, 'USAGE'),
+      'references_parts', COALESCE(f.relkind OPERATOR(pg_catalog.=) 'p'::pg_catalog."char", false), 'may_alter', pg_catalog.pg_has_role(r.relowner, 'USAGE')
+        AND pg_catalog.has_table_privilege(r.oid, 'UPDATE, DELETE, TRUNCATE'),
       'columns', COALESCE((SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
         FROM pg_catalog.unnest(o.conkey) WITH ORDINALITY AS k(attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) o.conrelid AND a.attnum OPERATOR(pg_catalog.=) k.attnum), '[]'::pg_catalog.json),

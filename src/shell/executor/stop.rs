@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::ledger::Ahead;
 use super::steps::transaction;
 use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms, yes};
-use crate::kernel::plan::{Action, Step, subjects, undo};
+use crate::kernel::plan::{Action, CHANGED, Step, subjects, undo};
 use crate::shell::database::{Database, DatabaseError, TransactionStatus};
 
 const UNCHANGED: &str = "Nothing was changed.";
@@ -68,7 +68,9 @@ impl<D: Database> Runner<'_, D> {
         } else if !cancelled && (is_contention(&error) || self.verifying) {
             self.keep_done()
         } else {
-            let taken = match self.take_back(cancelled).await {
+            let kept = if error.code() == Some(CHANGED) { self.filled() } else { 0 };
+            let taken = match self.take_back(cancelled, kept).await {
+                Ok(words) if kept > 0 => Ok(words),
                 Ok(words) => self.with_ahead(words, cancelled).await,
                 Err(lost) => Err(lost),
             };
@@ -239,8 +241,16 @@ impl<D: Database> Runner<'_, D> {
         Ok(names)
     }
 
-    async fn take_back(&mut self, cancelled: bool) -> Result<(String, String), DatabaseError> {
-        let undos: Vec<(usize, Step)> = self.placed_undos().map(|(at, step)| (at, step.clone())).collect();
+    /// So many steps from the start are worth more than the plan: columns that were filled, and what keeps them in step.
+    fn filled(&self) -> usize {
+        let fills = |step: &Step| matches!(step.action, Action::Backfill(_));
+        self.plan.steps.iter().position(fills).filter(|at| *at < self.at).unwrap_or_default()
+    }
+
+    /// Takes back what was done, but for so many steps from the start.
+    async fn take_back(&mut self, cancelled: bool, kept: usize) -> Result<(String, String), DatabaseError> {
+        let undos = self.placed_undos().filter(|(at, _)| *at >= kept);
+        let undos: Vec<(usize, Step)> = undos.map(|(at, step)| (at, step.clone())).collect();
         let mut left = Vec::new();
         let mut undone = Vec::new();
         let mut astray = Vec::new();
@@ -255,7 +265,7 @@ impl<D: Database> Runner<'_, D> {
                 left.extend(step.undo);
             }
         }
-        let kept = self.still_there().await?;
+        let still = self.still_there().await?;
         let undone = if undone.is_empty() { "nothing".to_owned() } else { undone.join(", ") };
         Ok(if !astray.is_empty() {
             let names = astray.join(", ");
@@ -263,17 +273,32 @@ impl<D: Database> Runner<'_, D> {
                 "Taken back: {undone}. Left, because it has another name by now, or something else has its name: {names}."
             );
             (state, format!("To clean up, do by hand, under the names of now: {};", left.join("; ")))
-        } else if left.is_empty() && kept.is_empty() {
+        } else if left.is_empty() && kept > 0 {
+            self.keep_filled(kept, &undone)
+        } else if left.is_empty() && still.is_empty() {
             let state = format!("Everything this run had done was taken back ({undone}).");
             (state, if cancelled { self.begin_anew() } else { self.correct() })
         } else if left.is_empty() {
             let state =
-                format!("Taken back: {undone}. In effect, because it cannot be taken back: {}.", kept.join(", "));
+                format!("Taken back: {undone}. In effect, because it cannot be taken back: {}.", still.join(", "));
             (state, if cancelled { self.begin_anew() } else { self.correct() })
         } else {
             let state = format!("Taken back: {undone}. Left, because its lock was not to be had: {}.", left.join("; "));
             (state, format!("To clean up, run: {};", left.join("; ")))
         })
+    }
+
+    fn keep_filled(&self, kept: usize, undone: &str) -> (String, String) {
+        let steps = self.plan.steps.iter().take(kept);
+        let undo: Vec<&str> = steps.clone().rev().flat_map(|step| &step.undo).map(String::as_str).collect();
+        let names: Vec<&str> = steps.map(|step| step.name.as_str()).collect();
+        let state = format!("Taken back: {undone}. Kept, with the rows that are filled: {}.", names.join(", "));
+        let way_on = format!(
+            "Run the same statement again: it is planned anew with what has changed, and goes on with the rows that are \
+             filled. To undo instead: {};",
+            undo.join("; ")
+        );
+        (state, way_on)
     }
 
     /// The steps without an undo whose effect did not go with what was taken back.

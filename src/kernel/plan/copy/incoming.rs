@@ -3,6 +3,7 @@
 
 use super::{Anew, Copy, regclass};
 use crate::kernel::facts::{IncomingKey, KinHow, Persistence, Whole, WholeConstraint, WholeIndex};
+use crate::kernel::plan::unchanged::locked_together;
 use crate::kernel::plan::{Step, quote};
 use crate::kernel::sql::statement::RelationName;
 
@@ -121,19 +122,7 @@ impl Copy<'_> {
         let referring = self.referring().into_iter().map(|table| format!("ONLY {}", quote::relation(&table)));
         let tables = referring.chain([self.relation()]).map(|table| lock(&table));
         let locks: Vec<String> = self.views_locked().into_iter().chain(tables).collect();
-        if locks.len() == 1 && self.own_keys().next().is_none() {
-            return lock(&self.relation());
-        }
-        let rest = "PERFORM pg_catalog.set_config('lock_timeout', greatest(1, pg_catalog.floor(pg_catalog.date_part('epoch', \
-                    deadline OPERATOR(pg_catalog.-) pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) \
-                    1000::pg_catalog.float8)::pg_catalog.int4)::pg_catalog.text, true);";
-        let locks: Vec<String> = locks.into_iter().map(|lock| format!("{lock}; {rest}")).collect();
-        let body = format!(
-            "DECLARE deadline pg_catalog.timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) \
-             pg_catalog.current_setting('lock_timeout')::pg_catalog.interval; BEGIN {} END",
-            locks.join(" ")
-        );
-        format!("DO LANGUAGE plpgsql {}", quote::literal(&body))
+        locked_together(locks, self.own_keys().next().is_some())
     }
 
     /// The old table cannot be dropped while something refers to it.

@@ -3,8 +3,9 @@
 //! keys are taken out of the copy and copied again, all as of one moment: so what the copy holds is what the table held
 //! then, and no unique index of it can be hurt on the way.
 
-use super::{Copy, regclass};
-use crate::kernel::facts::{COPY_TRIGGER, Persistence};
+use super::Copy;
+use crate::kernel::facts::{COPY_TRIGGER, Persistence, shape};
+use crate::kernel::plan::unchanged::{self, Planned};
 use crate::kernel::plan::{Action, Backfill, Differs, RowCopy, RowWrite, SortedBy, Step, quote};
 use crate::kernel::sql::statement::LockMode;
 
@@ -210,19 +211,15 @@ impl Copy<'_> {
 
     /// The table is the one that this was planned for, and nothing but its rows has changed.
     pub(super) fn unchanged(&self) -> String {
-        let oid = format!("{}::pg_catalog.oid", self.table.oid);
-        let message = format!(
-            "relation \"{}\" has changed since its copy was planned: its definition, or what depends on it, is another",
+        let words = format!(
+            "relation \"{}\" has changed since its copy was planned: its definition, or what depends on it, is another: ",
             self.table.name
         );
-        let body = format!(
-            "BEGIN IF ({}::pg_catalog.oid OPERATOR(pg_catalog.=) {oid} AND {} OPERATOR(pg_catalog.=) {}) IS NOT TRUE \
-             THEN RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = {}; END IF; END",
-            regclass(&self.relation()),
-            crate::kernel::facts::shape(&oid),
-            quote::literal(&self.whole.shape),
-            quote::literal(&message)
-        );
-        format!("DO LANGUAGE plpgsql {}", quote::literal(&body))
+        unchanged::check(&Planned {
+            table: self.table,
+            shape: (shape(&format!("{}::pg_catalog.oid", self.table.oid)), &self.whole.shape),
+            but: &[],
+            error: ("'55000'", words),
+        })
     }
 }

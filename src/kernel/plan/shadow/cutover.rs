@@ -4,13 +4,28 @@
 use super::objects::{aside, constraint_aside, constraints, indexes};
 use super::{Shadow, hidden};
 use crate::kernel::facts::{ConstraintUse, Grant, SequenceUse};
+use crate::kernel::plan::unchanged::locked_together;
 use crate::kernel::plan::{helper, quote};
 
-/// All statements, in order.
-pub(super) fn statements(shadows: &[Shadow<'_>]) -> Vec<String> {
+/// All statements, in order: first that nothing was done meanwhile that would be lost.
+pub(super) fn statements(shadows: &[Shadow<'_>], unchanged: &[String]) -> Vec<String> {
+    let lock = (!unchanged.is_empty()).then(|| lock(shadows)).flatten();
     // One that references another of these columns would not let go of it.
-    let keys = shadows.iter().flat_map(foreign_keys);
+    let keys = lock.into_iter().chain(unchanged.iter().cloned()).chain(shadows.iter().flat_map(foreign_keys));
     keys.chain(shadows.iter().flat_map(replaced)).chain(shadows.iter().flat_map(hung_on)).collect()
+}
+
+/// The tables that refer to it before it: who writes to them needs it next.
+fn lock(shadows: &[Shadow<'_>]) -> Option<String> {
+    let own = shadows.first()?.relation();
+    let keys: Vec<_> = shadows.iter().flat_map(constraints).filter(|constraint| constraint.kind == 'f').collect();
+    let mut tables: Vec<String> = keys.iter().map(|key| quote::qualified(&key.schema, &key.table)).collect();
+    tables.sort();
+    tables.dedup();
+    tables.retain(|table| *table != own);
+    tables.push(own);
+    let locks = tables.iter().map(|table| format!("LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"));
+    Some(locked_together(locks.collect(), keys.iter().any(|key| key.local)))
 }
 
 fn foreign_keys(shadow: &Shadow<'_>) -> Vec<String> {
