@@ -22,7 +22,7 @@ analyze"#;
 
 const INDEXES: &str = "select indexrelid::regclass::text from pg_index where indrelid = 'orders'::regclass order by 1";
 /// What the tests do to what was deferred needs nobody's approval.
-const RESPONSES: &str = "rename = \"pass\", drop-object = \"pass\"";
+const RESPONSES: &str = "rename = \"pass\", drop-object = \"pass\", change-type = \"defer\"";
 const LONG: Duration = Duration::from_secs(60);
 
 /// On every server: the gateway that defers, and its database.
@@ -339,17 +339,17 @@ fn what_cannot_be_deferred_is_refused_with_the_reason() {
         refused("create index again on orders (amount)", "already ordered in this transaction");
         refused("create index on orders (note); select 1", "inside a transaction block");
         let mut client = twins.connect();
-        for (deferred, sql) in [
-            ("alter table orders alter note set not null", "alter table orders alter note drop not null"),
-            (
-                "alter table orders add token uuid default gen_random_uuid()",
-                "alter table orders alter token drop default",
-            ),
+        for pair in [
+            "alter note set not null; alter note drop not null",
+            "add token uuid default gen_random_uuid(); alter token drop default",
+            "alter note type varchar(99); alter note set default 'x', add check (note <> 'x')",
+            "add check (note <> 'x'); alter note type varchar(99)",
         ] {
+            let (deferred, sql) = pair.split_once("; ").unwrap();
             done(&mut client, "begin");
-            done(&mut client, deferred);
+            done(&mut client, &format!("alter table orders {deferred}"));
             done(&mut client, "alter table orders alter amount set default 1, alter id drop default");
-            let replies = client.query(sql);
+            let replies = client.query(&format!("alter table orders {sql}"));
             assert!(error_of(&replies).is_some_and(|m| m.render().contains("after this transaction")), "{replies:?}");
             done(&mut client, "rollback");
         }

@@ -65,6 +65,11 @@ fn until(gateway: &Gateway, job: &str, part: &str) -> String {
     panic!("job {job} does not come to {part:?}: {last}; {}", gateway.must(&["jobs", "show", job]));
 }
 
+fn busy(case: &Case<'_>, sql: &str) -> String {
+    let replies = case.connect().query(sql);
+    error_of(&replies).filter(|e| e.field('C').as_deref() == Some("LK009")).expect(sql).render()
+}
+
 fn filling(gateway: &Gateway, job: &str) {
     until(gateway, job, "rows/s");
 }
@@ -109,6 +114,7 @@ fn a_job_can_pause_go_on_and_be_found_again() {
     filling(&case.gateway, &job);
     client.vanish();
     until(&case.gateway, &job, "is paused by alice left");
+    assert!(busy(&case, "alter table orders alter token set default null").contains("is paused, at step 2 of"));
     let (ok, text) = case.gateway.cli(&["jobs", "pause", &job, "--as", "bob"]);
     assert!(!ok && text.contains("the job is paused"), "{text}");
     // The same statement again waits for the same job.
@@ -192,6 +198,7 @@ fn copies_of_tables_that_refer_to_each_other_take_turns() {
     let mut first = case.connect();
     let one = begun(&mut first, b"cluster orders using orders_pkey");
     filling(&case.gateway, &one);
+    assert!(busy(&case, "comment on table orders is 'x'").contains("table public.orders"));
     let mut second = case.connect();
     let two = begun(&mut second, b"cluster line using line_pkey");
     second.until(&format!("job {two} waits for job {one}, which works on public.line, public.orders"));

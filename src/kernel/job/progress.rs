@@ -16,6 +16,19 @@ pub struct Progress {
     pub why: Option<String>,
 }
 
+impl Progress {
+    /// In a few words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        if self.step == 0 {
+            return "before its first step".to_owned();
+        }
+        let percent = |rows: &Rows| rows.done.saturating_mul(100).checked_div(rows.estimate).unwrap_or(100).min(100);
+        let rows = self.rows.iter().map(|rows| format!(", {}% of its rows", percent(rows))).collect::<String>();
+        format!("at step {} of {}, {}{rows}", self.step, self.steps, self.name)
+    }
+}
+
 /// Rows of a backfill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rows {

@@ -8,6 +8,7 @@ pub mod as_is;
 pub mod attach_partition;
 pub mod back;
 pub mod batches;
+pub mod claims;
 pub mod combine;
 pub mod compact;
 pub mod concurrently;

@@ -18,11 +18,17 @@ use crate::shell::store::RunOutcome;
 
 impl Session {
     pub(super) async fn act(&mut self, taken: &Taken, reading: &Reading, assessment: Assessment) -> Result<(), Ended> {
-        if let Some(reply) = self.contradicts(reading, &assessment).await? {
+        if let Some(reply) = self.contradicts(taken, reading, &assessment).await? {
             return self.refuse(taken, reply, &[]).await;
         }
         self.touches(reading, &assessment);
-        match self.verdict(reading, &assessment, taken.values.is_some()) {
+        let verdict = self.verdict(reading, &assessment, taken.values.is_some());
+        if runs_at_once(&verdict)
+            && let Some(reply) = self.between(taken, reading, &assessment.facts).await?
+        {
+            return self.refuse(taken, reply, &[]).await;
+        }
+        match verdict {
             Verdict::Pass { clearance, warnings } => self.pass(taken, clearance, warnings).await,
             Verdict::Observed { clearance, would } => self.observe(taken, &assessment, clearance, &would).await,
             Verdict::Bounded { clearance, warnings } => {
@@ -50,6 +56,9 @@ impl Session {
                 }
                 if plan.later().is_some() {
                     return self.no_job_for_later(taken, decided).await;
+                }
+                if let Some(reply) = self.between(taken, reading, &assessment.facts).await? {
+                    return self.answer_held_with(taken, reply, decided).await;
                 }
                 let journal = self.keep_run(taken, (&plan, &assessment.facts, &decided), &sameness).await;
                 let judgement = if past == Past::default() { self.judgement(taken, reading, &plan) } else { None };
@@ -173,6 +182,15 @@ impl Session {
             "No change runs unrecorded; other statements do. Repair the record directory: the gateway goes on by itself.",
         );
         self.refuse(taken, reply, &[]).await
+    }
+}
+
+/// Whether something of it is done now. What becomes a job waits for its turn, and what is held for its approval.
+fn runs_at_once(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Pass { .. } | Verdict::Bounded { .. } => true,
+        Verdict::Defer { head, .. } => *head > 0,
+        Verdict::Rewrite { .. } | Verdict::Observed { .. } | Verdict::Hold(_) | Verdict::Refuse(_) => false,
     }
 }
 

@@ -7,13 +7,14 @@
 use super::outcome::ITS_NUMBER;
 use super::record::{Decided, Own};
 use super::taken::Taken;
-use super::{Ended, Session, words};
+use super::{Ended, Session, between, words};
 use crate::kernel::assess::Assessment;
 use crate::kernel::job::{After, JobId, Order};
 use crate::kernel::plan::Plan;
+use crate::kernel::plan::claims::{Claim, How, Touch};
 use crate::kernel::policy::Clearance;
 use crate::kernel::rules::Finding;
-use crate::kernel::sql::statement::{AlterKind, Change, Reading, Statement};
+use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::Decision;
 use crate::shell::backstage::{Backstage, End};
@@ -30,11 +31,21 @@ pub(super) struct Deferred {
     xid: String,
     /// What it is to do, on which table: that is not there yet, but spoken for.
     order: Order,
+    /// What all of its statement does.
+    touches: Vec<Touch>,
     /// While the session can ask, nobody else need.
     _held: Held,
 }
 
 impl Deferred {
+    pub(super) fn id(&self) -> JobId {
+        self.id
+    }
+
+    pub(super) fn order(&self) -> &Order {
+        &self.order
+    }
+
     fn head(&self) -> usize {
         self.order.after.as_ref().map_or(0, |after| after.head)
     }
@@ -63,6 +74,9 @@ impl Session {
                 return self.cannot_defer(taken, &plan, &findings, TWICE).await;
             }
         }
+        if self.finds_another(&order, assessment).await? {
+            return self.cannot_defer(taken, &plan, &findings, NOT_YET).await;
+        }
         if let Err(error) = self.intend(taken, &plan, None).await {
             return self.unrecorded(taken, &error).await;
         }
@@ -89,11 +103,12 @@ impl Session {
             }
         };
         let order = Order { after: Some(After { xid: xid.clone(), head }), ..order };
+        let touches = between::touches(taken, &taken.known.statements(), &assessment.facts);
         match self.shared.jobs.defer(order.clone()).await {
             Ok((id, held)) => {
                 let decided = Decided { job: Some(id), ..decided };
                 self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
-                self.deferred.push(Deferred { id, xid, order, _held: held });
+                self.deferred.push(Deferred { id, xid, order, touches, _held: held });
                 Reply::notice(format!("job {id} does the rest when this transaction is committed"))
                     .detail("Until it is done, nothing can rely on it. A rollback drops it.")
                     .hint(format!("Follow it with: lockkeeper jobs watch {id}"))
@@ -110,6 +125,23 @@ impl Session {
                 self.refuse(taken, reply, &findings).await
             }
         }
+    }
+
+    async fn finds_another(&mut self, order: &Order, assessment: &Assessment) -> Result<bool, Ended> {
+        if !self.hangs_on_replaced(order, assessment) {
+            return Ok(false);
+        }
+        self.drop_rolled_back().await?;
+        Ok(self.hangs_on_replaced(order, assessment))
+    }
+
+    /// Whether an earlier job of the transaction has yet to do something with a column whose place another one takes: that
+    /// one is made like the column as it is now.
+    fn hangs_on_replaced(&self, order: &Order, assessment: &Assessment) -> bool {
+        self.deferred.iter().any(|one| {
+            let claim = between::claim(order, &one.touches, &assessment.facts);
+            matches!(claim, Some(Claim::Replaced(_)))
+        })
     }
 
     async fn cannot_defer(&mut self, taken: &Taken, plan: &Plan, findings: &[Finding], why: &str) -> Result<(), Ended> {
@@ -141,7 +173,7 @@ impl Session {
     }
 
     /// ROLLBACK TO has dropped the jobs of what it took back: they stand in nobody's way any more.
-    async fn drop_rolled_back(&mut self) -> Result<(), Ended> {
+    pub(super) async fn drop_rolled_back(&mut self) -> Result<(), Ended> {
         for one in std::mem::take(&mut self.deferred) {
             let fate = self.try_backstage(End::Sync, async |stage| Fate::of(stage, &one.xid).await).await;
             match fate {
@@ -170,44 +202,24 @@ impl Session {
         }
     }
 
-    /// The deferred job that a change would contradict, if there is one: it would be reversed after COMMIT.
+    /// The deferred job that a change would contradict, if there is one: it would be reversed after COMMIT, or fail.
     pub(super) async fn contradicts(
         &mut self,
+        taken: &Taken,
         reading: &Reading,
         assessment: &Assessment,
     ) -> Result<Option<Reply>, Ended> {
-        if self.contradiction(reading, assessment).is_none() {
+        if self.deferred.is_empty() {
+            return Ok(None);
+        }
+        let mut touches = between::touches(taken, reading, &assessment.facts);
+        touches.retain(|touch| touch.how != How::Attaches);
+        if self.deferred_between(&touches, &assessment.facts).is_none() {
             return Ok(None);
         }
         self.drop_rolled_back().await?;
-        Ok(self.contradiction(reading, assessment))
-    }
-
-    fn contradiction(&self, reading: &Reading, assessment: &Assessment) -> Option<Reply> {
-        for parsed in &reading.statements {
-            let Statement::Change(Change::AlterTable(alter)) = &parsed.statement else { continue };
-            let Some(Some(table)) = assessment.facts.relation(&alter.relation) else { continue };
-            for action in &alter.actions {
-                let (AlterKind::DropNotNull { column }
-                | AlterKind::SetDefault { column }
-                | AlterKind::DropDefault { column }
-                | AlterKind::AlterType { column, .. }) = &action.kind
-                else {
-                    continue;
-                };
-                let on_it = |one: &&Deferred| one.order.tables.iter().any(|other| other.oid == table.oid);
-                let other = self.deferred.iter().filter(on_it).find(|one| one.order.plan.settles(one.head(), column));
-                if let Some(Deferred { id, .. }) = other {
-                    let message =
-                        format!("column \"{column}\" is to be filled or made NOT NULL after this transaction");
-                    let reply = Reply::error(sqlstate::REFUSED, message)
-                        .detail(format!("Job {id} would then undo what this statement does, or fail."))
-                        .hint("Put it into a later migration, and run that when the job is done.");
-                    return Some(reply);
-                }
-            }
-        }
-        None
+        let found = self.deferred_between(&touches, &assessment.facts);
+        Ok(found.map(|(one, claim)| between::before_its_end(one.id, &claim)))
     }
 
     /// Whether jobs or tickets wait for a transaction that has ended.
@@ -216,6 +228,8 @@ impl Session {
     }
 }
 
+const NOT_YET: &str = "an earlier change of it has something left to do with the same column after this transaction, and would \
+    find another column in its place; where both can be one ALTER TABLE, write them so";
 const TWICE: &str = "what it would make is already ordered in this transaction, under the same name";
 
 /// The number of the subtransaction that the statement stands in.

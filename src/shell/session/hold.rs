@@ -58,6 +58,10 @@ impl Session {
         let now = now();
         let may_run = at_once || ticket.runs_from(now).is_none_or(|from| from <= now);
         if may_run && matches!(ticket.state, State::Approved { .. }) {
+            let waits = asked.plan.later().is_some();
+            if let (false, Some(reply)) = (waits, self.between(taken, reading, &asked.request.facts).await?) {
+                return self.answer_held_with(taken, not_used(reply), decided).await;
+            }
             return self.run_approved(taken, ticket, asked, decided).await;
         }
         if at_once {
@@ -196,6 +200,10 @@ impl Session {
                 Ok(asked) => asked,
                 Err(reply) => return self.answer_held_with(taken, reply, decided).await,
             };
+            let waits = asked.plan.later().is_some();
+            if let (false, Some(reply)) = (waits, self.between(taken, reading, &asked.request.facts).await?) {
+                return self.answer_held_with(taken, not_used(reply), decided).await;
+            }
             if let Some(error) = self.log.audit().failure() {
                 return self.unrecorded(taken, &error).await;
             }
@@ -319,6 +327,12 @@ impl Session {
         };
         self.answer_held_with(taken, reply, decided).await
     }
+}
+
+/// An approval that has to wait for a job.
+fn not_used(reply: Reply) -> Reply {
+    let hint = reply.hint.clone().unwrap_or_default();
+    reply.hint(format!("{hint} The approval was not used."))
 }
 
 fn reason(ticket: &Ticket) -> String {

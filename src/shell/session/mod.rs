@@ -7,6 +7,7 @@ mod act;
 mod anew;
 mod answer;
 mod approved;
+mod between;
 mod bound;
 mod defer;
 mod definitions;

@@ -115,6 +115,14 @@ impl Store {
         self.run(|connection| Ok(live(connection)?.into_iter().map(|seen| seen.job).collect())).await
     }
 
+    /// The same, with how far they have come.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn jobs_seen_live(&self) -> Result<Vec<JobSeen>, StoreError> {
+        self.run(|connection| live(connection)).await
+    }
+
     /// The job of the same statement that is not over.
     ///
     /// # Errors

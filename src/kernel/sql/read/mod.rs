@@ -14,6 +14,7 @@ mod column;
 mod create;
 mod database;
 mod fragment;
+pub mod hung;
 mod index;
 mod literals;
 mod mass;

@@ -1,0 +1,162 @@
+//! On which columns of which relations a change says or hangs something, beside what ALTER TABLE and RENAME tell themselves:
+//! for telling whether that would be lost where the column is on its way to be replaced. Names only.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pg_raw_parse::raw::ObjectType;
+use pg_raw_parse::{Node, nodes};
+
+use super::super::bounds;
+use super::super::statement::RelationName;
+use super::{objects, parse, walk};
+
+/// Which column is of which relation is not known where several are named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hung {
+    pub relations: Vec<RelationName>,
+    pub columns: BTreeSet<String>,
+    /// A star.
+    pub all_columns: bool,
+}
+
+/// One for each such statement of a text; none where it cannot be read.
+#[must_use]
+pub fn hung(text: &str) -> Vec<Hung> {
+    let Ok(tree) = parse(text, bounds::TEXT_BYTES_MAX) else { return Vec::new() };
+    let read = catch_unwind(AssertUnwindSafe(|| tree.iter().filter_map(|raw| statement(raw.stmt())).collect()));
+    read.unwrap_or_default()
+}
+
+fn statement(node: Node<'_>) -> Option<Hung> {
+    let mut hung = Hung::default();
+    match node {
+        Node::CommentStmt(comment) => hung.comment(comment),
+        Node::GrantStmt(grant) if grant.objtype == ObjectType::OBJECT_TABLE => {
+            hung.relations.extend(grant.objects().iter().map(objects::relation));
+            let columns = grant.privileges().iter().flat_map(|privilege| privilege.cols().iter());
+            hung.columns.extend(columns.filter_map(nodes::String::sval).map(str::to_owned));
+        }
+        Node::CreateStatsStmt(statistics) => {
+            hung.relations.extend(statistics.relations().iter().map(objects::relation));
+            for element in statistics.exprs() {
+                let Node::StatsElem(element) = element else { continue };
+                hung.columns.extend(element.name().map(str::to_owned));
+                hung.expression(element.expr());
+            }
+        }
+        Node::IndexStmt(index) => {
+            hung.on(index.relation());
+            for element in index.index_params() {
+                hung.columns.extend(element.name().map(str::to_owned));
+                hung.expression(element.expr());
+            }
+            for element in index.index_including_params() {
+                let Node::IndexElem(element) = element else { continue };
+                hung.columns.extend(element.name().map(str::to_owned));
+            }
+            hung.expression(index.where_clause());
+        }
+        Node::CreateTrigStmt(trigger) => {
+            hung.on(trigger.relation());
+            hung.columns.extend(trigger.columns().iter().filter_map(Node::as_str).map(str::to_owned));
+            hung.expression(trigger.when_clause());
+        }
+        Node::CreatePolicyStmt(policy) => {
+            hung.on(policy.table());
+            hung.expression(policy.qual());
+            hung.expression(policy.with_check());
+        }
+        Node::AlterPolicyStmt(policy) => {
+            hung.on(policy.table());
+            hung.expression(policy.qual());
+            hung.expression(policy.with_check());
+        }
+        Node::RuleStmt(rule) => hung.on(rule.relation()),
+        Node::ViewStmt(view) => hung.expression(view.query()),
+        Node::CreateTableAsStmt(create) if create.objtype == ObjectType::OBJECT_MATVIEW => {
+            hung.expression(create.query())
+        }
+        _ => return None,
+    }
+    Some(hung)
+}
+
+impl Hung {
+    fn on(&mut self, relation: Option<&nodes::RangeVar>) {
+        self.relations.extend(relation.map(objects::relation));
+    }
+
+    fn comment(&mut self, comment: &nodes::CommentStmt) {
+        let Node::NodeList(object) = comment.object() else { return };
+        let parts: Vec<&str> = object.iter().filter_map(Node::as_str).collect();
+        match (comment.objtype, parts.as_slice()) {
+            (ObjectType::OBJECT_COLUMN, [table @ .., column]) if !table.is_empty() => {
+                self.relations.push(objects::relation_from(table));
+                self.columns.insert((*column).to_owned());
+            }
+            (ObjectType::OBJECT_TABLE, table) => self.relations.push(objects::relation_from(table)),
+            (
+                ObjectType::OBJECT_TABCONSTRAINT
+                | ObjectType::OBJECT_TRIGGER
+                | ObjectType::OBJECT_POLICY
+                | ObjectType::OBJECT_RULE,
+                [table @ .., _],
+            ) if !table.is_empty() => self.relations.push(objects::relation_from(table)),
+            _ => {}
+        }
+    }
+
+    fn expression(&mut self, node: Node<'_>) {
+        let walked = walk::each(node, |node| match node {
+            Node::RangeVar(range) => self.relations.push(objects::relation(range)),
+            Node::ColumnRef(reference) => match reference.fields().iter().next_back() {
+                Some(Node::A_Star(_)) => self.all_columns = true,
+                Some(last) => self.columns.extend(last.as_str().map(str::to_owned)),
+                None => {}
+            },
+            _ => {}
+        });
+        // What cannot be walked may name anything.
+        self.all_columns |= walked.is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        let one = |hung: &Hung| {
+            let relations: Vec<String> = hung.relations.iter().map(RelationName::written).collect();
+            let columns: Vec<&str> = hung.columns.iter().map(String::as_str).collect();
+            let all = if hung.all_columns { " *" } else { "" };
+            format!("{}: {}{all}", relations.join(" "), columns.join(" "))
+        };
+        hung(text).iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_is_hung_on_what() {
+        for (text, expected) in [
+            ("COMMENT ON COLUMN s.t.a IS 'x'", "s.t: a"),
+            ("COMMENT ON TABLE t IS 'x'", "t: "),
+            ("COMMENT ON CONSTRAINT c ON s.t IS 'x'", "s.t: "),
+            ("GRANT SELECT (a, b), UPDATE (c) ON t, s.u TO r", "t s.u: a b c"),
+            ("REVOKE SELECT ON t FROM r", "t: "),
+            ("GRANT USAGE ON SCHEMA t TO r", ""),
+            ("CREATE STATISTICS x ON a, (lower(b)) FROM t", "t: a b"),
+            ("CREATE INDEX ON t (a, lower(b)) INCLUDE (c) WHERE d > 0", "t: a b c d"),
+            ("CREATE TRIGGER g BEFORE UPDATE OF a ON t FOR EACH ROW WHEN (NEW.b > 0) EXECUTE FUNCTION f()", "t: a b"),
+            ("CREATE POLICY p ON t USING (a > 0) WITH CHECK (b > 0)", "t: a b"),
+            ("CREATE VIEW v AS SELECT t.a FROM s.t", "s.t: a"),
+            ("CREATE OR REPLACE VIEW v AS SELECT * FROM t", "t:  *"),
+            ("CREATE MATERIALIZED VIEW v AS SELECT a FROM t", "t: a"),
+            ("SELECT a FROM t", ""),
+            ("ALTER TABLE t ALTER a SET DEFAULT 1", ""),
+            ("not sql", ""),
+        ] {
+            assert_eq!(told(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A change that would run at once is refused while a job is on its way which would lose what it does, or fail by it: at
+//! the job's end nobody could be told any more. Changes that become jobs themselves wait for their turn.
+
+use super::defer::Deferred;
+use super::taken::Taken;
+use super::{Ended, Session};
+use crate::kernel::facts::Facts;
+use crate::kernel::job::{Job, JobId, Order, State};
+use crate::kernel::plan::claims::{self, Claim, Touch};
+use crate::kernel::sql::read::hung::hung;
+use crate::kernel::sql::statement::{Change, Reading, Statement};
+use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::store::JobSeen;
+
+/// All that a statement says of, or hangs on, tables and columns.
+pub(super) fn touches(taken: &Taken, reading: &Reading, facts: &Facts) -> Vec<Touch> {
+    let changes = || {
+        reading.statements.iter().filter_map(|parsed| match &parsed.statement {
+            Statement::Change(change) => Some(change),
+            _ => None,
+        })
+    };
+    let mut all: Vec<Touch> = changes().flat_map(|change| claims::touches(change, facts)).collect();
+    if changes().any(|change| !matches!(change, Change::AlterTable(_) | Change::Rename(_) | Change::MassWrite { .. })) {
+        all.extend(hung(&taken.known.text).iter().flat_map(claims::hung_on));
+    }
+    all
+}
+
+/// Which claim of a job one of these would come between.
+pub(super) fn claim(order: &Order, touches: &[Touch], facts: &Facts) -> Option<Claim> {
+    let name = order.plan.relation.as_ref()?.written();
+    let oid = order.tables.iter().find(|table| table.name == name).map(|table| table.oid);
+    let head = order.after.as_ref().map_or(0, |after| after.head);
+    order.plan.between((head, oid), touches, facts)
+}
+
+/// Whether its claims count for others: one that follows a transaction has them when that was committed.
+fn counts(job: &Job) -> bool {
+    job.state.name().is_live() && job.state != State::Deferred
+}
+
+impl Session {
+    /// Why a change that would run now may not: a job of this transaction, or one at work.
+    pub(super) async fn between(
+        &mut self,
+        taken: &Taken,
+        reading: &Reading,
+        facts: &Facts,
+    ) -> Result<Option<Reply>, Ended> {
+        let touches = touches(taken, reading, facts);
+        if touches.is_empty() {
+            return Ok(None);
+        }
+        if self.deferred_between(&touches, facts).is_some() {
+            self.drop_rolled_back().await?;
+            if let Some((one, claim)) = self.deferred_between(&touches, facts) {
+                return Ok(Some(before_its_end(one.id(), &claim)));
+            }
+        }
+        let live = match self.shared.jobs.store().jobs_seen_live().await {
+            Ok(live) => live,
+            Err(error) => {
+                tracing::error!(%error, "which jobs are on their way is not known");
+                return Ok(None);
+            }
+        };
+        Ok(self.job_between(&live, &touches, facts))
+    }
+
+    pub(super) fn deferred_between(&self, touches: &[Touch], facts: &Facts) -> Option<(&Deferred, Claim)> {
+        self.deferred.iter().find_map(|one| Some((one, claim(one.order(), touches, facts)?)))
+    }
+
+    fn job_between(&self, live: &[JobSeen], touches: &[Touch], facts: &Facts) -> Option<Reply> {
+        let here =
+            |order: &Order| order.target == self.identity.target.name && order.database == self.identity.database;
+        let others = live.iter().filter(|seen| counts(&seen.job) && here(&seen.job.order));
+        others.into_iter().find_map(|seen| {
+            let (id, order) = (seen.job.id, &seen.job.order);
+            let claim = claim(order, touches, facts)?;
+            let table = order.plan.relation.as_ref().map(|of| of.written()).unwrap_or_default();
+            let (what, so) = match claim {
+                Claim::Table => (format!("table {table}"), "would make the job fail, or be lost"),
+                Claim::Replaced(column) => (format!("column \"{column}\" of {table}"), "would be lost with the old column, or make the job fail"),
+                Claim::Settled(column) => (format!("column \"{column}\" of {table}"), "would be undone by the job, or make it fail"),
+            };
+            Some(
+                Reply::error(sqlstate::BUSY, format!("job {id} is at work on {what}: what this statement does {so}"))
+                    .detail(format!(
+                        "Job {id} is {}, {}: {}",
+                        seen.job.state.name().as_str(),
+                        seen.progress.words(),
+                        order.shown
+                    ))
+                    .hint(format!(
+                        "Wait for it (lockkeeper jobs watch {id}) or end it (lockkeeper jobs abort {id}), then send this \
+                         again. Nothing was changed."
+                    )),
+            )
+        })
+    }
+}
+
+/// What one of the transaction's own jobs has yet to do.
+pub(super) fn before_its_end(id: JobId, claim: &Claim) -> Reply {
+    let (message, hint) = match claim {
+        Claim::Replaced(column) => (
+            format!("column \"{column}\" is to be replaced by one of another type after this transaction"),
+            "Write both as one ALTER TABLE; or put what is only said of the column before the change of type; or put it into \
+             a later migration, and run that when the job is done.",
+        ),
+        Claim::Settled(column) => (
+            format!("column \"{column}\" is to be filled or made NOT NULL after this transaction"),
+            "Put it into a later migration, and run that when the job is done.",
+        ),
+        Claim::Table => (
+            "the table is to be filled after this transaction".to_owned(),
+            "Put it into a later migration, and run that when the job is done.",
+        ),
+    };
+    Reply::error(sqlstate::REFUSED, message)
+        .detail(format!("Job {id} would then undo what this statement does, or fail."))
+        .hint(hint)
+}
