@@ -1,9 +1,9 @@
 //! Who keeps a statement waiting with which the session itself is busy: a concurrent build, or a concurrent drop or
 //! detach. Seen from a second session, where one is to be had.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::holders::blocker;
@@ -46,10 +46,13 @@ impl<D: Database> Runner<'_, D> {
         let pid = rows.concat().into_iter().next().flatten().unwrap_or_default();
         let queue = LockQueue { waiting: Vec::new(), ..self.queue(step, Vec::new()) };
         let mut watch = Watch { limits: self.limits, tell: self.tell, unended: &mut self.unended, queue };
-        tokio::select! {
-            done = self.db.execute(sql) => done,
-            never = watch.follow(crew, &pid) => match never {},
-        }
+        let (running, mut over) = watch::channel(());
+        let statement = async {
+            let done = self.db.execute(sql).await;
+            drop(running);
+            done
+        };
+        tokio::join!(statement, watch.follow((crew, &pid), &mut over)).0
     }
 }
 
@@ -62,29 +65,45 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Does not end: it is dropped when the statement has ended. A short statement costs no session.
-    async fn follow(&mut self, crew: &dyn Crew, pid: &str) -> Infallible {
+    /// Until the statement is over. A short one costs no session.
+    async fn follow(&mut self, (crew, pid): (&dyn Crew, &str), over: &mut watch::Receiver<()>) {
         loop {
-            tokio::time::sleep(self.limits.long_holder).await;
-            let why = match crew.join().await {
-                Ok(mut hand) => match self.look(&mut *hand, pid).await {
-                    Ok(never) => match never {},
+            let joined = async {
+                tokio::time::sleep(self.limits.long_holder).await;
+                crew.join().await
+            };
+            let hand = tokio::select! {
+                biased;
+                _ = over.changed() => return,
+                hand = joined => hand,
+            };
+            let why = match hand {
+                Ok(mut hand) => match self.look((&mut *hand, pid), over).await {
+                    Ok(()) => return,
                     // Once more, in a new session.
                     Err(DatabaseError::Lost(_)) => continue,
                     Err(error @ DatabaseError::Server(_)) => error.to_string(),
                 },
                 Err(why) => why,
             };
-            (self.tell)(Progress::Note(format!("who keeps this waiting cannot be looked up: {why}")));
-            return std::future::pending().await;
+            return (self.tell)(Progress::Note(format!("who keeps this waiting cannot be looked up: {why}")));
         }
     }
 
-    async fn look(&mut self, hand: &mut dyn Hand, pid: &str) -> Result<Infallible, DatabaseError> {
+    async fn look(
+        &mut self,
+        (hand, pid): (&mut dyn Hand, &str),
+        over: &mut watch::Receiver<()>,
+    ) -> Result<(), DatabaseError> {
+        let values = [Some(pid)];
         let (mut before, mut told) = (Vec::new(), None::<(Vec<Blocker>, Instant)>);
         let mut since = Instant::now();
         loop {
-            let rows = hand.rows(IN_ITS_WAY, &[Some(pid)]).await?;
+            let rows = tokio::select! {
+                biased;
+                _ = over.changed() => return Ok(()),
+                rows = hand.rows(IN_ITS_WAY, &values) => rows?,
+            };
             let seen: Vec<Blocker> = rows.iter().map(blocker).collect();
             if seen.is_empty() {
                 since = Instant::now();
@@ -105,11 +124,16 @@ impl Watch<'_> {
                 (self.tell)(Progress::WaitingForSnapshots { queue });
                 told = Some((stay.clone(), Instant::now()));
             }
+            // To its end, though the statement may be over at once: who was ended is told.
             if let Some(idle) = self.limits.end_idle {
                 end_idle(hand, (&stay, idle), self.tell, self.unended).await?;
             }
             before = seen;
-            tokio::time::sleep(POLL).await;
+            tokio::select! {
+                biased;
+                _ = over.changed() => return Ok(()),
+                () = tokio::time::sleep(POLL) => {}
+            }
         }
     }
 }
