@@ -30,7 +30,13 @@ fn writer(mut db: Wire, stop: &Arc<AtomicBool>, (round, number): (u64, u64)) -> 
                 _ => format!("DELETE FROM $ WHERE id = {id}"),
             };
             let end = if count.is_multiple_of(11) { "ROLLBACK" } else { "COMMIT" };
-            let mut statements = vec![format!("BEGIN ISOLATION LEVEL {level}"), "SELECT count(*) FROM one".to_owned()];
+            let mut statements = vec![format!("BEGIN ISOLATION LEVEL {level}")];
+            // One that began before the cut-over and comes to the table after it would not see what was copied (decision
+            // 34); one that has the table holds the cut-over up.
+            if level == "REPEATABLE READ" {
+                statements.push("LOCK TABLE t IN ROW EXCLUSIVE MODE".to_owned());
+            }
+            statements.push("SELECT count(*) FROM one".to_owned());
             statements.extend([change.replace('$', "t"), change.replace('$', "twin"), end.to_owned()]);
             for sql in statements {
                 db.run(&sql).await;

@@ -180,6 +180,9 @@ async fn columns_of_children(cluster: &Cluster) {
         let words = offered(&mut db, &format!("ALTER TABLE elder ADD COLUMN {column}")).await.expect_err(column);
         assert!(words.contains("children.merged has such a column of its own already"), "{words}");
     }
+    let words =
+        offered(&mut db, "ALTER TABLE elder ADD COLUMN other int NOT NULL DEFAULT 3").await.expect_err("as it is");
+    assert_eq!(words.contains("reads all of children.merged"), cluster.major >= 18, "{words}");
     // The server's own error.
     for column in ["typed uuid DEFAULT gen_random_uuid()", "fresh uuid DEFAULT gen_random_uuid()"] {
         assert!(offered(&mut db, &format!("ALTER TABLE elder ADD COLUMN {column}")).await.is_ok(), "{column}");

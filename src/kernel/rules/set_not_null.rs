@@ -2,9 +2,9 @@
 
 use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule, validate_with_others};
-use crate::kernel::facts::{ConstraintFacts, RelationFacts};
+use crate::kernel::facts::{ColumnBelow, ConstraintFacts, RelationFacts};
 use crate::kernel::plan::{Plan, quote, set_not_null};
-use crate::kernel::sql::statement::{AlterKind, AlterTable, ConstraintKind, LockMode, NotNull};
+use crate::kernel::sql::statement::{AddColumn, AlterKind, AlterTable, ConstraintKind, LockMode, NotNull};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Rewrite,
     doc: Doc {
-        what: "SET NOT NULL, or ADD CONSTRAINT … NOT NULL, on a column that no valid CHECK proves to be filled; ALTER CONSTRAINT … INHERIT of a NOT NULL on a table with children (18).",
+        what: "SET NOT NULL, or ADD CONSTRAINT … NOT NULL, on a column that no valid CHECK proves to be filled; from 18 on ALTER CONSTRAINT … INHERIT of a NOT NULL on a table with children, and ADD COLUMN … NOT NULL where a child has the column already.",
         why: "Every row is read under ACCESS EXCLUSIVE.",
         instead: "ADD CONSTRAINT … CHECK (x IS NOT NULL) NOT VALID, VALIDATE CONSTRAINT, SET NOT NULL, DROP CONSTRAINT, each by itself. Before INHERIT: the same on each child.",
         versions: "12 and later take a validated CHECK as proof; from 18 the NOT NULL constraint itself can be NOT VALID.",
@@ -26,6 +26,9 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, kind)) = subject.alter() else { return Vec::new() };
     if let AlterKind::Inherit { name, inherits: true } = kind {
         return inherited(subject, alter, name);
+    }
+    if let AlterKind::AddColumn(column) = kind {
+        return merged(subject, column);
     }
     let (column, written) = match kind {
         AlterKind::SetNotNull { column } => (column, None),
@@ -60,6 +63,24 @@ fn inherited(subject: &Subject<'_>, alter: &AlterTable, name: &str) -> Vec<Hazar
     let message =
         format!("INHERIT of {name} reads all that inherits from {} while nobody may use it", target.described());
     let why = "SET NOT NULL on each child before it goes in steps";
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(Err(why))]
+}
+
+/// From 18 on a column that a child has already becomes NOT NULL there as well.
+fn merged(subject: &Subject<'_>, column: &AddColumn) -> Vec<Hazard> {
+    let not_null = column.not_null.is_some() || column.serial.is_some() || column.identity_sql.is_some();
+    if subject.facts.major() < 18 || !not_null {
+        return Vec::new();
+    }
+    let Some((_, target)) = subject.new_column() else { return Vec::new() };
+    let Some(type_facts) = subject.facts.type_facts(&column.type_name) else { return Vec::new() };
+    let is_it = |below: &&ColumnBelow| below.name == column.name && below.type_sql == type_facts.type_sql;
+    let Some(below) = target.facts.and_then(|table| table.columns_below.iter().find(is_it)) else { return Vec::new() };
+    let message = format!(
+        "ADD COLUMN {} NOT NULL reads all of {}, which has such a column already, while nobody may use it",
+        column.name, below.table
+    );
+    let why = "SET NOT NULL on the child's column before it goes in steps";
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(Err(why))]
 }
 

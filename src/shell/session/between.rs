@@ -10,7 +10,7 @@ use crate::kernel::plan::claims::{self, Claim, Touch};
 use crate::kernel::sql::read::hung::hung;
 use crate::kernel::sql::statement::{Change, Reading, Statement};
 use crate::kernel::wire::reply::{Reply, sqlstate};
-use crate::shell::store::JobSeen;
+use crate::shell::store::{JobSeen, StoreError};
 
 /// All that a statement says of, or hangs on, tables and columns.
 pub(super) fn touches(taken: &Taken, reading: &Reading, facts: &Facts) -> Vec<Touch> {
@@ -60,10 +60,7 @@ impl Session {
         }
         let live = match self.shared.jobs.store().jobs_seen_live().await {
             Ok(live) => live,
-            Err(error) => {
-                tracing::error!(%error, "which jobs are on their way is not known");
-                return Ok(None);
-            }
+            Err(error) => return Ok(Some(not_known(&error))),
         };
         Ok(self.job_between(&live, &touches, facts))
     }
@@ -100,6 +97,12 @@ impl Session {
             )
         })
     }
+}
+
+fn not_known(error: &StoreError) -> Reply {
+    Reply::error(sqlstate::NO_RECORD, format!("which jobs are at work cannot be looked up: {error}"))
+        .detail("One of them might lose what this statement does, so it was not run.")
+        .hint("Repair the gateway's data directory, then send it again.")
 }
 
 /// What one of the transaction's own jobs has yet to do.

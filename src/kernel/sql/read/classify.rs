@@ -1,11 +1,11 @@
 //! One statement by its node kind: each of the grammar's. One that is not here is [`Change::Other`], closed by default.
 
-use pg_raw_parse::raw::{DiscardMode, GrantTargetType, ObjectType, TransactionStmtKind};
+use pg_raw_parse::raw::{DiscardMode, ObjectType, TransactionStmtKind};
 use pg_raw_parse::{Node, nodes};
 
 use super::super::statement::{Change, Opaque, OpaqueKind, Privilege, Statement, TransactionControl};
 use super::objects::{self, relation};
-use super::{Unreadable, alter, calls, create, database, index, publication, settings, walk};
+use super::{Unreadable, alter, calls, create, database, index, publication, rights, settings, walk};
 
 /// What was found in one statement so far. Nothing found means ordinary.
 #[derive(Default)]
@@ -259,7 +259,7 @@ fn definition(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         Node::CreateFunctionStmt(function) => create::function(function, found)?,
         Node::AlterFunctionStmt(function) => create::alter_function(function, found),
         _ => {
-            if !rights(node, found) && !server(node, found) {
+            if !rights::rights(node, found) && !server(node, found) {
                 type_or_other(node, found)?;
             }
         }
@@ -273,65 +273,6 @@ pub(super) fn expression(node: Node<'_>, found: &mut Found) -> Result<(), Unread
         Node::None => Ok(()),
         node => walk::query(node, found),
     }
-}
-
-/// Rights, roles and ownership.
-fn rights(node: Node<'_>, found: &mut Found) -> bool {
-    let command = match node {
-        Node::GrantStmt(grant) => {
-            let command = if grant.is_grant { "GRANT" } else { "REVOKE" };
-            let of_tables = matches!(grant.objtype, ObjectType::OBJECT_TABLE | ObjectType::OBJECT_SEQUENCE)
-                && grant.targtype == GrantTargetType::ACL_TARGET_OBJECT;
-            let relations = if of_tables { grant.objects().iter().map(relation).collect() } else { Vec::new() };
-            found.add(Change::Privilege(Privilege { command, password_of: None, relations }));
-            return true;
-        }
-        Node::GrantRoleStmt(grant) if grant.is_grant => "GRANT",
-        Node::GrantRoleStmt(_) => "REVOKE",
-        Node::AlterDefaultPrivilegesStmt(_) => "ALTER DEFAULT PRIVILEGES",
-        Node::CreateRoleStmt(_) => "CREATE ROLE",
-        Node::AlterRoleStmt(role) => {
-            let password_of = settings::password_of(role);
-            found.add(Change::Privilege(Privilege { command: "ALTER ROLE", password_of, relations: Vec::new() }));
-            return true;
-        }
-        Node::AlterRoleSetStmt(set) => {
-            settings::stored("ALTER ROLE SET", set.setstmt(), found);
-            return true;
-        }
-        Node::AlterDatabaseSetStmt(set) => {
-            settings::stored("ALTER DATABASE SET", set.setstmt(), found);
-            return true;
-        }
-        Node::CreatePolicyStmt(policy) => return policy_of("CREATE POLICY", policy.table(), found),
-        Node::AlterPolicyStmt(policy) => return policy_of("ALTER POLICY", policy.table(), found),
-        Node::AlterSystemStmt(_) => "ALTER SYSTEM",
-        Node::AlterOwnerStmt(_) => "ALTER … OWNER",
-        Node::ReassignOwnedStmt(_) => "REASSIGN OWNED",
-        Node::SecLabelStmt(_) => "SECURITY LABEL",
-        Node::CreateEventTrigStmt(_) => "CREATE EVENT TRIGGER",
-        Node::AlterEventTrigStmt(_) => "ALTER EVENT TRIGGER",
-        Node::DropRoleStmt(drop) => {
-            objects::drop_named("ROLE", objects::role_names(drop.roles()), drop.missing_ok, found);
-            return true;
-        }
-        Node::DropOwnedStmt(drop) => {
-            objects::drop_named("OWNED", objects::role_names(drop.roles()), false, found);
-            return true;
-        }
-        _ => return false,
-    };
-    found.privilege(command);
-    true
-}
-
-fn policy_of(command: &'static str, table: Option<&nodes::RangeVar>, found: &mut Found) -> bool {
-    found.add(Change::Privilege(Privilege {
-        command,
-        password_of: None,
-        relations: table.map(relation).into_iter().collect(),
-    }));
-    true
 }
 
 /// What loads code or reaches other servers, databases and files.

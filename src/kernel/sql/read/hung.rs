@@ -9,7 +9,7 @@ use pg_raw_parse::{Node, nodes};
 
 use super::super::bounds;
 use super::super::statement::RelationName;
-use super::{objects, parse, walk};
+use super::{objects, parse, rights, walk};
 
 /// Which column is of which relation is not known where several are named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,13 +32,13 @@ fn statement(node: Node<'_>) -> Option<Hung> {
     let mut hung = Hung::default();
     match node {
         Node::CommentStmt(comment) => hung.comment(comment),
-        Node::GrantStmt(grant) if grant.objtype == ObjectType::OBJECT_TABLE => {
-            hung.relations.extend(grant.objects().iter().map(objects::relation));
+        Node::GrantStmt(grant) => {
+            hung.relations.extend(rights::granted(grant));
             let columns = grant.privileges().iter().flat_map(|privilege| privilege.cols().iter());
             hung.columns.extend(columns.filter_map(nodes::String::sval).map(str::to_owned));
         }
         Node::CreateStatsStmt(statistics) => {
-            hung.relations.extend(statistics.relations().iter().map(objects::relation));
+            hung.on(statistics.relations().first());
             for element in statistics.exprs() {
                 let Node::StatsElem(element) = element else { continue };
                 hung.columns.extend(element.name().map(str::to_owned));
@@ -144,7 +144,8 @@ mod tests {
             ("COMMENT ON CONSTRAINT c ON s.t IS 'x'", "s.t: "),
             ("GRANT SELECT (a, b), UPDATE (c) ON t, s.u TO r", "t s.u: a b c"),
             ("REVOKE SELECT ON t FROM r", "t: "),
-            ("GRANT USAGE ON SCHEMA t TO r", ""),
+            ("GRANT USAGE ON SCHEMA t TO r", ": "),
+            ("GRANT SELECT ON ALL TABLES IN SCHEMA t TO r", ": "),
             ("CREATE STATISTICS x ON a, (lower(b)) FROM t", "t: a b"),
             ("CREATE INDEX ON t (a, lower(b)) INCLUDE (c) WHERE d > 0", "t: a b c d"),
             ("CREATE TRIGGER g BEFORE UPDATE OF a ON t FOR EACH ROW WHEN (NEW.b > 0) EXECUTE FUNCTION f()", "t: a b"),

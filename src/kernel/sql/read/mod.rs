@@ -26,6 +26,7 @@ mod predicate;
 mod publication;
 mod redact;
 pub mod renamed;
+mod rights;
 mod settings;
 pub mod uses;
 mod using;

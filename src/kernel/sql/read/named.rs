@@ -7,7 +7,7 @@ use pg_raw_parse::{Node, list::NodeList, nodes};
 use super::super::bounds;
 use super::super::statement::{Change, Named, Reach, RelationName, Statement};
 use super::super::words::words;
-use super::{objects, parse, walk};
+use super::{objects, parse, rights, walk};
 
 /// What is looked up beside the relations that rules ask about; nothing for what is never more than brief, or whose
 /// relations say it all.
@@ -307,7 +307,7 @@ fn granted(grant: &nodes::GrantStmt, text: &str, names: &mut Vec<Named>) {
     }
     let contents = match (grant.targtype, grant.objtype) {
         (GrantTargetType::ACL_TARGET_OBJECT, ObjectType::OBJECT_TABLE | ObjectType::OBJECT_SEQUENCE) => {
-            let tables = grant.objects().iter().map(objects::relation);
+            let tables = rights::granted(grant).into_iter();
             names.extend(tables.map(|table| Named::new("RELATION", table, Reach::Itself)));
             return;
         }
