@@ -22,7 +22,8 @@ use crate::shell::store::StoreError;
 /// What the session is, apart from its login: its settings that are not the login's own come in rows after.
 /// What lives in its temporary schema another connection does not have.
 const STATE: &str = "\
-SELECT session_user::pg_catalog.text, NULLIF(pg_catalog.current_setting('role'), 'none'),
+SELECT session_user::pg_catalog.text,
+  CASE WHEN pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none' THEN pg_catalog.current_setting('role') END,
   EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())
   OR EXISTS (SELECT FROM pg_catalog.pg_type AS t WHERE t.typnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())
   OR EXISTS (SELECT FROM pg_catalog.pg_proc AS p WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())";
