@@ -296,6 +296,12 @@ impl RelationFacts {
         self.columns.iter().find(|c| c.name == name)
     }
 
+    /// The column of a child that a new one of this name and type would be merged with.
+    #[must_use]
+    pub fn column_below(&self, name: &str, type_sql: &str) -> Option<&ColumnBelow> {
+        self.columns_below.iter().find(|below| below.name == name && below.type_sql == type_sql)
+    }
+
     #[must_use]
     pub fn index(&self, name: &str) -> Option<&IndexFacts> {
         self.indexes.iter().find(|i| i.name == name)

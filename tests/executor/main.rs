@@ -27,72 +27,54 @@ use lockkeeper::shell::catalog;
 
 use wire::Wire;
 
-/// Every case on every server there is. One cluster each, one schema per case.
+/// On every server there is: one cluster each.
+fn on_each_server(run: impl AsyncFn(&cluster::Cluster)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for cluster in cluster::all() {
+        println!("PostgreSQL {}", cluster.major);
+        runtime.block_on(run(&cluster));
+    }
+}
+
+/// Every case, one schema per case.
 #[test]
 fn on_real_servers() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for cluster in cluster::all() {
-        println!("PostgreSQL {}", cluster.major);
-        runtime.block_on(async {
-            look_up::all(&cluster).await;
-            run::all(&cluster).await;
-            prepared::is_named(&cluster).await;
-            if std::env::var_os("LOCKKEEPER_STALLS").is_some() {
-                stalls::all(&cluster).await;
-            }
-        });
-    }
+    on_each_server(async |cluster| {
+        look_up::all(cluster).await;
+        run::all(cluster).await;
+        prepared::is_named(cluster).await;
+        if std::env::var_os("LOCKKEEPER_STALLS").is_some() {
+            stalls::all(cluster).await;
+        }
+    });
 }
 
-/// On every server there is.
 #[test]
 fn what_is_done_to_a_column_while_its_type_changes_is_not_lost() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for cluster in cluster::all() {
-        println!("PostgreSQL {}", cluster.major);
-        runtime.block_on(between::all(&cluster));
-    }
+    on_each_server(between::all);
 }
 
-/// On every server there is.
 #[test]
 fn every_prefix_of_a_plan_can_be_taken_back() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for cluster in cluster::all() {
-        println!("PostgreSQL {}", cluster.major);
-        runtime.block_on(undo::all(&cluster));
-    }
+    on_each_server(undo::all);
 }
 
-/// On every server there is.
 #[test]
 fn a_write_in_batches_ends_as_one_statement_would() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for cluster in cluster::all() {
-        println!("PostgreSQL {}", cluster.major);
-        runtime.block_on(writes::all(&cluster));
-    }
+    on_each_server(writes::all);
 }
 
-/// On every server there is.
 #[test]
 fn a_compaction_in_place_ends_as_vacuum_full_would() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for cluster in cluster::all() {
-        println!("PostgreSQL {}", cluster.major);
-        runtime.block_on(tablespaces::all(&cluster));
-        runtime.block_on(compact::all(&cluster));
-    }
+    on_each_server(async |cluster| {
+        tablespaces::all(cluster).await;
+        compact::all(cluster).await;
+    });
 }
 
-/// On every server there is.
 #[test]
 fn a_copied_table_ends_as_the_statement_would_leave_it() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for cluster in cluster::all() {
-        println!("PostgreSQL {}", cluster.major);
-        runtime.block_on(copy::all(&cluster));
-    }
+    on_each_server(copy::all);
 }
 
 /// A session in a fresh schema that is first in its search path.

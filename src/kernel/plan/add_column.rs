@@ -7,7 +7,7 @@ use super::{
     Action, Backfill, Plan, Step, add_constraint, add_index_constraint, identity, partitioned_key, quote, serial,
     set_not_null,
 };
-use crate::kernel::facts::{ColumnBelow, Facts, RelationFacts, RelationKind, TypeFacts, VolatileCasts};
+use crate::kernel::facts::{Facts, RelationFacts, RelationKind, TypeFacts, VolatileCasts};
 use crate::kernel::sql::statement::{
     AddColumn, ConstraintKind, DefaultExpression, Generated, LockMode, Operand, TableConstraint, TypeName,
 };
@@ -68,8 +68,7 @@ pub fn plan(table: &RelationFacts, column: &AddColumn, facts: &Facts, names: &mu
     if let Some(rule) = table.reacts.update_rules.first().filter(|_| is_volatile) {
         return Err(format!("rule {rule} would change what fills old rows"));
     }
-    let is_it = |below: &&ColumnBelow| below.name == column.name && below.type_sql == type_facts.type_sql;
-    if let Some(below) = table.columns_below.iter().find(is_it).filter(|_| is_volatile) {
+    if let Some(below) = table.column_below(&column.name, &type_facts.type_sql).filter(|_| is_volatile) {
         return Err(format!(
             "{} has such a column of its own already, whose default and values stay as they are",
             below.table

@@ -248,8 +248,7 @@ pub fn locks(change: &Change) -> Vec<(&RelationName, LockMode)> {
         Change::Publication(publication) => {
             publication.tables.iter().map(|one| (&one.relation, LockMode::ShareUpdateExclusive)).collect()
         }
-        // Rights are given under no lock of the table.
-        Change::Privilege(privilege) if matches!(privilege.command, "GRANT" | "REVOKE") => Vec::new(),
+        Change::Privilege(privilege) if privilege.is_grant() => Vec::new(),
         Change::Privilege(privilege) => {
             privilege.relations.iter().map(|name| (name, LockMode::AccessExclusive)).collect()
         }

@@ -24,7 +24,7 @@ pub const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     match (subject.change, subject.alter()) {
         (Change::Privilege(privilege), _) if !is_own(privilege.password_of.as_ref(), subject.facts) => {
-            if matches!(privilege.command, "GRANT" | "REVOKE") {
+            if privilege.is_grant() {
                 return rights(subject, privilege);
             }
             let message = format!("{} changes who may do what", privilege.command);

@@ -2,7 +2,7 @@
 
 use super::subject::{Hazard, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule, validate_with_others};
-use crate::kernel::facts::{ColumnBelow, ConstraintFacts, RelationFacts};
+use crate::kernel::facts::{ConstraintFacts, RelationFacts};
 use crate::kernel::plan::{Plan, quote, set_not_null};
 use crate::kernel::sql::statement::{AddColumn, AlterKind, AlterTable, ConstraintKind, LockMode, NotNull};
 
@@ -74,8 +74,8 @@ fn merged(subject: &Subject<'_>, column: &AddColumn) -> Vec<Hazard> {
     }
     let Some((_, target)) = subject.new_column() else { return Vec::new() };
     let Some(type_facts) = subject.facts.type_facts(&column.type_name) else { return Vec::new() };
-    let is_it = |below: &&ColumnBelow| below.name == column.name && below.type_sql == type_facts.type_sql;
-    let Some(below) = target.facts.and_then(|table| table.columns_below.iter().find(is_it)) else { return Vec::new() };
+    let below = target.facts.and_then(|table| table.column_below(&column.name, &type_facts.type_sql));
+    let Some(below) = below else { return Vec::new() };
     let message = format!(
         "ADD COLUMN {} NOT NULL reads all of {}, which has such a column already, while nobody may use it",
         column.name, below.table

@@ -15,9 +15,26 @@ use crate::shell::database::{Database, DatabaseError, Row};
 /// How often is looked again while waiting without queueing.
 const POLL: Duration = Duration::from_millis(100);
 
+/// What [`blocker`] reads behind the first column: of `o.pid`, null for a prepared transaction, with `a` of
+/// `pg_stat_activity` and `p` of `pg_prepared_xacts`.
+macro_rules! blocker_columns {
+    () => {
+        "\
+o.pid, COALESCE(a.usename, p.owner), a.application_name, a.state, a.backend_type,
+  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+    COALESCE(a.xact_start, p.prepared)) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+    a.state_change) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
+  CASE WHEN o.pid IS NULL THEN pg_catalog.quote_literal(p.gid)
+    ELSE pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100) END"
+    };
+}
+pub(super) use blocker_columns;
+
 /// $1 the relation, $2 the conflicting modes. Who holds one of these comes first, then who waits for any. A
 /// prepared transaction has no process; that of its locks which is on its number says which one it is.
-const HOLDERS: &str = "\
+const HOLDERS: &str = concat!(
+    "\
 WITH RECURSIVE tree (oid) AS (
   SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
   UNION
@@ -34,20 +51,17 @@ WITH RECURSIVE tree (oid) AS (
     AND (l.pid IS NULL OR l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())
   GROUP BY 1, 2
 )
-SELECT o.holds, o.pid, COALESCE(a.usename, p.owner), a.application_name, a.state, a.backend_type,
-  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
-    COALESCE(a.xact_start, p.prepared)) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
-  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
-    a.state_change) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
-  CASE WHEN o.pid IS NULL THEN pg_catalog.quote_literal(p.gid)
-    ELSE pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100) END
+SELECT o.holds, ",
+    blocker_columns!(),
+    "
 FROM others o
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) o.pid
 LEFT JOIN pg_catalog.pg_prepared_xacts p ON o.pid IS NULL AND EXISTS (
   SELECT FROM pg_catalog.pg_locks n WHERE n.pid IS NULL AND n.granted
     AND n.virtualtransaction OPERATOR(pg_catalog.=) o.prepared
     AND n.transactionid::pg_catalog.text OPERATOR(pg_catalog.=) p.transaction::pg_catalog.text)
-ORDER BY o.holds DESC, COALESCE(a.xact_start, p.prepared) LIMIT 20";
+ORDER BY o.holds DESC, COALESCE(a.xact_start, p.prepared) LIMIT 20"
+);
 
 /// $1 an age in milliseconds. Transactions that still see the past, which a concurrent build waits for.
 /// Of other roles an ordinary one may not see this.

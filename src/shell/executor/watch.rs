@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::holders::blocker;
+use super::holders::{blocker, blocker_columns};
 use super::idle::end_idle;
 use super::{Crew, Hand, Limits, Progress, Runner, ms};
 use crate::kernel::plan::queue::{Blocker, LockQueue};
@@ -19,23 +19,22 @@ const PID: &str = "SELECT pg_catalog.pg_backend_pid()";
 
 /// $1 the process that waits: for a lock, or for the end of transactions, which is a lock as well. A prepared
 /// transaction has no process; what is waited for is its number.
-const IN_ITS_WAY: &str = "\
-WITH them AS (
-  SELECT DISTINCT b.pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1::pg_catalog.int4)) AS b (pid)
+const IN_ITS_WAY: &str = concat!(
+    "\
+WITH others AS (
+  SELECT DISTINCT CASE WHEN b.pid OPERATOR(pg_catalog.<>) 0 THEN b.pid END AS pid
+  FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1::pg_catalog.int4)) AS b (pid)
 )
-SELECT 't', NULLIF(t.pid, 0), COALESCE(a.usename, p.owner), a.application_name, a.state, a.backend_type,
-  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
-    COALESCE(a.xact_start, p.prepared)) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
-  pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
-    a.state_change) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)::pg_catalog.int8,
-  CASE WHEN t.pid OPERATOR(pg_catalog.=) 0 THEN pg_catalog.quote_literal(p.gid)
-    ELSE pg_catalog.left(pg_catalog.regexp_replace(a.query, '[[:space:]]+', ' ', 'g'), 100) END
-FROM them t
-LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) t.pid
-LEFT JOIN pg_catalog.pg_prepared_xacts p ON t.pid OPERATOR(pg_catalog.=) 0 AND EXISTS (
+SELECT 't', ",
+    blocker_columns!(),
+    "
+FROM others o
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) o.pid
+LEFT JOIN pg_catalog.pg_prepared_xacts p ON o.pid IS NULL AND EXISTS (
   SELECT FROM pg_catalog.pg_locks l WHERE l.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 AND NOT l.granted
     AND l.transactionid::pg_catalog.text OPERATOR(pg_catalog.=) p.transaction::pg_catalog.text)
-ORDER BY COALESCE(a.xact_start, p.prepared) LIMIT 20";
+ORDER BY COALESCE(a.xact_start, p.prepared) LIMIT 20"
+);
 
 impl<D: Database> Runner<'_, D> {
     /// Runs a statement, and tells meanwhile who keeps it waiting.

@@ -263,7 +263,8 @@ impl Judge {
             _ => None,
         });
         let line = script.lines.line(message.span.start + group.span.start);
-        let end = outline(message.known.text.get(group.span.clone()).unwrap_or_default()).end;
+        let text = || message.known.text.get(group.span.clone()).unwrap_or_default();
+        let end = control.and_then(|_| outline(text()).end);
         match control {
             Some(TransactionControl::Begin) if self.open.is_none() => {
                 let begun = self.explicit(line);

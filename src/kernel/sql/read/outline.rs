@@ -170,7 +170,6 @@ fn query(root: Node<'_>, outline: &mut Outline) {
 const OWN: &[&str] = &[
     "avg",
     "clock_timestamp",
-    "coalesce",
     "count",
     "currval",
     "gen_random_uuid",

@@ -125,6 +125,14 @@ pub struct Privilege {
     pub relations: Vec<RelationName>,
 }
 
+impl Privilege {
+    /// Rights that are given or taken: under no lock of the tables.
+    #[must_use]
+    pub fn is_grant(&self) -> bool {
+        matches!(self.command, "GRANT" | "REVOKE")
+    }
+}
+
 /// Whose password an ALTER ROLE sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PasswordOf {
