@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use lockkeeper::kernel::facts::{Facts, RelationFacts, RelationKind, Wanted, WantedObject};
+use lockkeeper::kernel::forecast::functions;
 use lockkeeper::kernel::sql::statement::{Callee, Named, Reach, RelationName, TypeName};
 use lockkeeper::shell::catalog::look_up;
 use lockkeeper::shell::database::{Database, TransactionStatus};
@@ -18,6 +19,7 @@ pub(crate) async fn all(cluster: &Cluster) {
     columns_of_children(cluster).await;
     new_in_this_transaction(cluster).await;
     volatility_and_types(cluster).await;
+    functions_of_the_server(cluster).await;
     hostile_search_path(cluster).await;
     never_hangs(cluster).await;
 }
@@ -217,6 +219,31 @@ async fn new_in_this_transaction(cluster: &Cluster) {
     db.run("CREATE TABLE third (a int)").await;
     assert!(is_new(&mut db, "third").await);
     db.run("ROLLBACK").await;
+}
+
+/// What is judged without a server knows the server's own functions.
+async fn functions_of_the_server(cluster: &Cluster) {
+    let mut db = session(cluster, "own").await;
+    let found = db
+        .run(
+            "SELECT proname, bool_or(provolatile = 'v') FROM pg_proc p WHERE pronamespace = 'pg_catalog'::regnamespace \
+             AND NOT array[prorettype] || proargtypes::oid[] && ARRAY['internal'::regtype, 'cstring'::regtype, \
+             'trigger'::regtype, 'event_trigger'::regtype, 'index_am_handler'::regtype]::oid[] \
+             AND coalesce(obj_description(p.oid, 'pg_proc'), '') !~ \
+             '^(implementation of|aggregate transition|aggregate final|I/O|hash$|join selectivity|restriction sel)|\
+             less-equal-greater' \
+             AND proname !~ '^(pg_|binary_upgrade_)|(send|typmodin|_accum|_accum_inv|_combine|_transfn|_subdiff|\
+             _canonical|_validator|_call_handler|larger|smaller|_statefunc|equalimage)$' GROUP BY 1",
+        )
+        .await;
+    assert!(found.len() > 500);
+    for function in &found {
+        let name = function[0].as_deref().unwrap();
+        let volatile = functions::volatile(name);
+        // Of a function volatile in one version only the list says volatile for all.
+        let agrees = volatile == Some(true) || name == "timezone" || function[1].as_deref() == Some("f");
+        assert!(volatile.is_some() && agrees, "{name}: {volatile:?}");
+    }
 }
 
 async fn volatility_and_types(cluster: &Cluster) {

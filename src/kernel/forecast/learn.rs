@@ -70,7 +70,8 @@ impl Forecast {
             self.now.domains.insert(domain.name.name.clone(), domain.clone());
         }
         for function in &outline.functions {
-            self.now.functions.insert(function.name.name.clone(), function.volatile);
+            // Of several of one name, the one that may do most is meant.
+            *self.now.functions.entry(function.name.name.clone()).or_default() |= function.volatile;
         }
         let path = outline.search_path.as_ref().filter(|path| !matches!(path.as_str(), "" | "$user"));
         if let Some(path) = path {
@@ -96,7 +97,7 @@ impl Forecast {
             let own = parent.facts.rows.unwrap_or_default();
             sized(&mut parent.facts, own.saturating_add(rows));
         }
-        if outline.runs_code {
+        if outline.runs_code || outline.calls.iter().any(|function| self.may_fill(function)) {
             self.fill();
         }
         if outline.discards_temporary {

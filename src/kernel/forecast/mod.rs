@@ -6,6 +6,7 @@
 
 mod assume;
 mod change;
+pub mod functions;
 mod learn;
 mod referenced;
 
@@ -205,7 +206,7 @@ impl Forecast {
             facts.put_relation(name, found);
         }
         let asked = self.unknown(wanted);
-        for callee in asked.callees.into_iter().filter(|callee| !assume::is_steady(callee)) {
+        for callee in asked.callees.into_iter().filter(|callee| !functions::is_steady(callee)) {
             facts.put_volatile(callee);
         }
         for of in &asked.types {
@@ -251,6 +252,12 @@ impl Forecast {
             Callee::Function { name, .. } => self.now.functions.get(name).copied(),
             Callee::Operator { .. } => None,
         }
+    }
+
+    /// Whether a call may write into tables: one that is STABLE or IMMUTABLE cannot.
+    fn may_fill(&self, function: &RelationName) -> bool {
+        let made = self.now.functions.get(&function.name).copied();
+        made.unwrap_or_else(|| !functions::is_own(function))
     }
 
     fn type_of(&self, of: &TypeName) -> TypeFacts {

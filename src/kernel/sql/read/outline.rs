@@ -23,8 +23,10 @@ pub struct Outline {
     pub types: Vec<RelationName>,
     /// Tables that get rows from a query or from COPY: nobody knows how many.
     pub filled: Vec<RelationName>,
-    /// It runs code that may fill any table: DO, CALL, a function that is not one of PostgreSQL's own.
+    /// It runs code that may fill any table: DO, CALL, EXECUTE.
     pub runs_code: bool,
+    /// Functions that its queries call.
+    pub calls: Vec<RelationName>,
     /// Tables whose rows become another's too, and that other one: INHERIT.
     pub joined: Vec<(RelationName, RelationName)>,
     /// Temporary tables that end with the transaction.
@@ -161,41 +163,9 @@ fn query(root: Node<'_>, outline: &mut Outline) {
             outline.filled.extend(insert.relation().map(objects::relation));
         }
         Node::MergeStmt(merge) => outline.filled.extend(merge.relation().map(objects::relation)),
-        Node::FuncCall(call) => outline.runs_code |= !is_own(call),
+        Node::FuncCall(call) => outline.calls.push(objects::relation_of(call.funcname())),
         _ => {}
     });
-}
-
-/// Functions of PostgreSQL that migrations call by themselves, beside those of its catalog.
-const OWN: &[&str] = &[
-    "avg",
-    "clock_timestamp",
-    "count",
-    "currval",
-    "gen_random_uuid",
-    "generate_series",
-    "lastval",
-    "max",
-    "md5",
-    "min",
-    "nextval",
-    "now",
-    "random",
-    "row_number",
-    "set_config",
-    "setval",
-    "string_agg",
-    "sum",
-    "version",
-];
-
-/// Whether a function is known to fill no table.
-fn is_own(call: &nodes::FuncCall) -> bool {
-    let name = objects::relation_of(call.funcname());
-    match name.schema.as_deref() {
-        Some(schema) => schema == "pg_catalog",
-        None => name.name.starts_with("pg_") || OWN.contains(&name.name.as_str()),
-    }
 }
 
 /// A table and whom its rows belong to as well.
@@ -361,12 +331,13 @@ mod tests {
         for (text, expected) in [
             ("do 'begin end'", true),
             ("call p()", true),
-            ("select app.load()", true),
-            ("select count(*), now(), pg_catalog.setval('s', 1) from t", false),
-            ("insert into t values (gen_random_uuid())", false),
+            ("execute p", true),
+            ("select app.load()", false),
         ] {
             assert_eq!(outline(text).runs_code, expected, "{text}");
         }
+        let calls = outline("select app.load(), count(*) from t; update t set a = lower(b)").calls;
+        assert_eq!(calls, [name(Some("app"), "load"), name(None, "count"), name(None, "lower")]);
     }
 
     #[test]
