@@ -312,7 +312,7 @@ fn unix_sockets_on_both_sides() {
     }
     let database = SERVER.database("sockets", "fixture");
     let gateway = Gateway::with(&SERVER, &options);
-    let session = Session::at(proto_tests::client::Target::Unix(path)).user("alice").database(&database);
+    let session = Session::at(proto_tests::client::Target::Unix(path.clone())).user("alice").database(&database);
     let mut client = session.connect().unwrap_or_else(|e| panic!("{e:?}; {}", gateway.log()));
     assert_eq!(client.rows("select inet_server_addr() is null"), ["t"]);
     client.send(&wire::query(b"select pg_sleep(60)")).unwrap();
@@ -323,6 +323,9 @@ fn unix_sockets_on_both_sides() {
     client.cancel();
     assert_eq!(error_of(&client.until_ready()).unwrap().field('C').as_deref(), Some("57014"));
     gateway.assert_healthy();
+    drop(client);
+    gateway.stop();
+    assert!(!path.exists(), "the socket's file stays");
 }
 
 /// The session a statement is of, its SQLSTATE, and how the session ended, from the record.

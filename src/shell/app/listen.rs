@@ -71,6 +71,17 @@ pub(super) enum Socket {
     Unix(UnixListener),
 }
 
+/// A clean end leaves no socket file. It goes while it is still listened on, so that it cannot be a successor's.
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let Self::Unix(socket) = self else { return };
+        let address = socket.local_addr();
+        if let Some(path) = address.as_ref().ok().and_then(|address| address.as_pathname()) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
 /// A connection between the thread that accepted it and the one that will serve it.
 enum Arrival {
     Tcp(std::net::TcpStream),
