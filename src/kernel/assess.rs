@@ -13,7 +13,8 @@ use super::rules::Finding;
 use super::rules::locks::Locked;
 use super::rules::subject::Earlier;
 use super::sql::agree::{Agreement, agreement};
-use super::sql::statement::{AlterKind, AlterTable, Change, DropKind, Parsed, Reading, Statement, TransactionControl};
+use super::sql::read::unbound::{Unbinds, unbinds};
+use super::sql::statement::{AlterKind, AlterTable, Change, ConstraintKind, DropKind, Parsed, Reading, Statement, TransactionControl};
 
 mod judged;
 mod stale;
@@ -60,6 +61,8 @@ pub struct Assessed {
     pub locks: Vec<Locked>,
     /// All its work is brief: inside a transaction block a bounded lock timeout is all it needs.
     pub brief: bool,
+    /// What an earlier statement of the message does to that bound.
+    pub unbound: Option<Unbinds>,
 }
 
 impl Assessed {
@@ -83,6 +86,7 @@ pub fn assess(text: &str, reading: &Reading, mut facts: Facts) -> Assessment {
     let mut findings = Vec::new();
     let mut changes = Vec::new();
     let mut earlier = Earlier::default();
+    let mut unbound = None;
     // As they are behind the statements so far.
     let mut now = Cow::Borrowed(&facts);
     for (statement, parsed) in reading.statements.iter().enumerate() {
@@ -92,6 +96,7 @@ pub fn assess(text: &str, reading: &Reading, mut facts: Facts) -> Assessment {
                 continue;
             }
             stale::after(parsed, part(text, &parsed.span), &[], now.to_mut());
+            unbound = unbound.max(unbinds(part(text, &parsed.span)));
             continue;
         };
         let shares_text = reading.statements.iter().filter(|other| other.span == parsed.span).count() > 1;
@@ -102,6 +107,7 @@ pub fn assess(text: &str, reading: &Reading, mut facts: Facts) -> Assessment {
         let (found, mut assessed) = if idle { (Vec::new(), judged.idle()) } else { judged.assess(&names) };
         let disagrees = || matches!(agreement(part(text, &parsed.span), change), Agreement::Disagrees(_));
         let miswritten = |plan: &Plan| plan.reads_back().is_err();
+        assessed.unbound = unbound;
         assessed.aside = judged.aside();
         assessed.aside_asked = batches::says(text, rename::REQUEST);
         // These can only take a plan away, never add one.
@@ -131,6 +137,7 @@ pub fn assess(text: &str, reading: &Reading, mut facts: Facts) -> Assessment {
             remember(change, &facts, &mut earlier);
             earlier.changed = true;
             if !is_last(statement, reading) {
+                unbound = unbound.max(unbinds(part(text, &parsed.span)));
                 stale::after(parsed, part(text, &parsed.span), &locks, now.to_mut());
             }
         }
@@ -210,6 +217,20 @@ fn takes_in(alter: &AlterTable, earlier: &Earlier) -> bool {
     })
 }
 
+/// Foreign keys that it makes.
+fn refer(alter: &AlterTable, earlier: &mut Earlier) {
+    let made = alter.actions.iter().flat_map(|action| match &action.kind {
+        AlterKind::AddConstraint(constraint) => std::slice::from_ref(constraint),
+        AlterKind::AddColumn(column) => column.constraints.as_slice(),
+        _ => &[],
+    });
+    for constraint in made {
+        if let ConstraintKind::ForeignKey { references } = &constraint.kind {
+            earlier.refer(&alter.relation, references);
+        }
+    }
+}
+
 fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
     match change {
         // With IF NOT EXISTS it makes nothing where something stands already; a temporary table hides that.
@@ -225,8 +246,8 @@ fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
         // What it shows is others'.
         Change::Brief { command: "CREATE VIEW", relation: Some(view) } => earlier.drop(std::slice::from_ref(view)),
         Change::AlterTable(alter) if takes_in(alter, earlier) => earlier.mix(),
+        Change::AlterTable(alter) => refer(alter, earlier),
         Change::CreateIndex(_)
-        | Change::AlterTable(_)
         | Change::Truncate { .. }
         | Change::MassWrite { .. }
         | Change::Reindex(_)

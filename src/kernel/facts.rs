@@ -246,6 +246,9 @@ pub struct RelationFacts {
     pub total_bytes: u64,
     /// Created by the transaction that is open now.
     pub new_in_transaction: bool,
+    /// In a transaction that has changed something: a table that was there before it refers to this one.
+    #[serde(default)]
+    pub referenced_by_old: bool,
     pub is_partition: bool,
     /// Partitions or inheritance children.
     pub has_children: bool,
@@ -402,6 +405,9 @@ pub struct ColumnFacts {
     pub has_default: bool,
     pub generated: bool,
     pub identity: bool,
+    /// Of a composite type, or a domain over one.
+    #[serde(default)]
+    pub is_row: bool,
 }
 
 /// A column that a table does not have from this parent.

@@ -22,6 +22,7 @@ pub use super::review::pattern_matches;
 use super::assess::{Assessed, Assessment};
 use super::plan::{Mode, Plan, as_is, rename};
 use super::rules::{self, Finding, Response, RuleId, brief_lock};
+use super::sql::read::unbound::Unbinds;
 use super::sql::statement::{LockMode, Reading, Statement};
 
 /// An ordered list of entries; the last matches everything (checked when the configuration is read).
@@ -127,6 +128,11 @@ fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> 
         let kept = answers.iter().filter(|answer| answer.response >= least && !is_guard(answer.finding));
         kept.map(|answer| answer.finding.clone()).collect()
     };
+    if matches!(strictest, Response::Defer | Response::Rewrite | Response::Hold)
+        && let Some(refusal) = unbound(place, &answers)
+    {
+        return Verdict::Refuse(Box::new(refusal));
+    }
     match strictest {
         Response::Pass => Verdict::Pass { clearance: Clearance(()), warnings: Vec::new() },
         Response::Warn => Verdict::Pass { clearance: Clearance(()), warnings: told(Response::Warn) },
@@ -137,6 +143,15 @@ fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> 
             answers.iter().filter(|answer| answer.response == Response::Refuse).map(|answer| answer.finding),
         ))),
     }
+}
+
+/// A strong lock may be waited for no longer than the gateway says, whatever the message itself does to that.
+fn unbound(place: Place, answers: &[Answer<'_>]) -> Option<Refusal> {
+    let waits = |answer: &&Answer<'_>| answer.response >= Response::Defer && answer.change.guarded.is_some();
+    let counts = |by: &Unbinds| *by == Unbinds::Setting || place.in_transaction;
+    let mut waiting = answers.iter().filter(waits);
+    let (answer, by) = waiting.find_map(|answer| Some((answer, answer.change.unbound.filter(counts)?)))?;
+    Some(wayout::unbound(by, answer.finding))
 }
 
 /// The answers to the findings of one change. Small tables are not bothered with safe forms: their

@@ -24,7 +24,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use self::crew::Did;
-pub use self::crew::{Crew, Hand, Session};
+pub use self::crew::{Crew, Hand, Session, Wrote};
 use self::pace::Pace;
 use self::pages::{Left, Pages, Part, Place, Slice};
 use self::slicing::Slicing;
@@ -438,7 +438,8 @@ fn settings(lock_ms: u64, statement_ms: u64, durable: bool) -> String {
     )
 }
 
-fn number(rows: &[Row]) -> u64 {
-    let text = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
+/// What stands in a column of the first row.
+fn number(rows: &[Row], column: usize) -> u64 {
+    let text = rows.first().and_then(|row| row.get(column)).and_then(Option::as_deref);
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -37,7 +37,7 @@ pub use self::premise::Premise;
 pub use self::report::{Outcome, Progress, Report, StepReport, Stopped};
 use self::settings::Settings;
 pub(super) use self::steps::{at_one_moment, begin, end, query_within, transaction};
-pub use super::backfill::{Crew, Hand, Session};
+pub use super::backfill::{Crew, Hand, Session, Wrote};
 use super::database::{Database, DatabaseError, Row, ServerMessage, TransactionStatus};
 pub use crate::kernel::plan::Limits;
 use crate::kernel::plan::queue::Blocker;

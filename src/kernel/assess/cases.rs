@@ -107,6 +107,7 @@ fn column(name: &str, type_sql: &str, not_null: bool) -> ColumnFacts {
         has_default: false,
         generated: false,
         identity: false,
+        is_row: false,
     }
 }
 
@@ -155,6 +156,7 @@ fn table(name: &str, size: (u64, u64)) -> RelationFacts {
         toast_bytes: 0,
         total_bytes: size.1,
         new_in_transaction: false,
+        referenced_by_old: false,
         is_partition: false,
         has_children: false,
         has_default_partition: false,

@@ -99,6 +99,7 @@ impl<'a> Judged<'a> {
             as_is: self.as_is(guarded.as_ref(), &findings),
             locks: locks::taken(&Subject::new(self.change, None, self.facts, self.earlier, names)),
             guarded,
+            unbound: None,
         };
         (findings, assessed)
     }
@@ -119,6 +120,7 @@ impl<'a> Judged<'a> {
             as_is: self.as_is(None, &[]),
             locks: Vec::new(),
             guarded: None,
+            unbound: None,
         }
     }
 

@@ -115,6 +115,7 @@ fn altered(table: &mut RelationFacts, kind: &AlterKind) {
         has_default: true,
         generated: false,
         identity: false,
+        is_row: false,
     };
     match kind {
         AlterKind::AddColumn(column) if table.column(&column.name).is_none() => {

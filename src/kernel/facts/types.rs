@@ -15,6 +15,9 @@ pub struct TypeFacts {
     /// The domain has a default of its own.
     pub domain_default: bool,
     pub is_array: bool,
+    /// A composite type, or a domain over one.
+    #[serde(default)]
+    pub is_row: bool,
     #[serde(default)]
     pub volatile_casts: VolatileCasts,
 }

@@ -169,6 +169,9 @@ pub struct CastFacts {
     pub is_array: bool,
     /// From a type to itself, modifiers and domains aside.
     pub same: bool,
+    /// The type's own collation is the column's.
+    #[serde(default)]
+    pub collates_alike: bool,
     /// `pg_cast.castmethod`, for arrays of their elements; absent: none is registered.
     pub method: Option<char>,
     /// `pg_cast.castcontext`.
@@ -192,6 +195,7 @@ impl CastFacts {
             base_sql: to.to_owned(),
             is_array: to.ends_with("[]"),
             same: bare(from) == bare(to),
+            collates_alike: true,
             method: Some(if is_string(from) && is_string(to) { 'b' } else { 'f' }),
             // Without a cast the server would refuse it: whether there is one is not known.
             context: Some('a'),

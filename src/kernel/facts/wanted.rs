@@ -55,6 +55,15 @@ impl WantedObject {
         "LANGUAGE",
         "ROLE",
         "DATABASE",
+        "CONVERSION",
+        "ACCESS METHOD",
+        "TABLESPACE",
+        "OPERATOR CLASS",
+        "OPERATOR FAMILY",
+        "TEXT SEARCH CONFIGURATION",
+        "TEXT SEARCH DICTIONARY",
+        "TEXT SEARCH PARSER",
+        "TEXT SEARCH TEMPLATE",
     ];
 }
 

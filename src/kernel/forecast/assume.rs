@@ -112,6 +112,7 @@ pub(super) fn column(name: &str, type_sql: String) -> ColumnFacts {
         has_default: false,
         generated: false,
         identity: false,
+        is_row: false,
     }
 }
 

@@ -320,6 +320,7 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         toast_bytes: 0,
         total_bytes: 0,
         new_in_transaction: false,
+        referenced_by_old: false,
         is_partition: false,
         has_children: false,
         has_default_partition: false,

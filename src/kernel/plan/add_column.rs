@@ -258,7 +258,8 @@ fn filled(
     let primary = column.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. }));
     if column.not_null.is_some() || column.serial.is_some() || identity.is_some() || primary {
         let written = column.not_null.as_ref();
-        steps.extend(set_not_null::steps(table, &column.name, written, (facts.major(), names)));
+        set_not_null::can_prove(type_facts.is_row, facts.major())?;
+        steps.extend(set_not_null::steps(table, &column.name, written, (facts.major(), names))?);
     }
     if let Some(identity) = identity {
         steps.iter_mut().for_each(|step| step.past = Some(identity.past.clone()));

@@ -77,7 +77,7 @@ pub fn steps(
         for column in &constraint.columns {
             // A column that this statement adds is not in the catalog; its own recipe makes it NOT NULL.
             if table.column(column).is_some_and(|c| !c.not_null) {
-                steps.extend(set_not_null::steps(table, column, None, (facts.major(), names)));
+                steps.extend(set_not_null::steps(table, column, None, (facts.major(), names))?);
             }
         }
     }
@@ -132,12 +132,14 @@ pub struct Used<'a> {
 }
 
 /// The safe form of PRIMARY KEY USING INDEX: its columns are proven to hold no nulls first.
-#[must_use]
-pub fn using(table: &RelationFacts, of: &Used<'_>, by: (u32, &mut Names<'_>)) -> Plan {
+///
+/// # Errors
+/// A clause for people that says why there is none.
+pub fn using(table: &RelationFacts, of: &Used<'_>, by: (u32, &mut Names<'_>)) -> Result<Plan, &'static str> {
     let (major, names) = by;
     let mut steps = Vec::new();
     for column in of.open {
-        steps.extend(set_not_null::steps(table, column, None, (major, &mut *names)));
+        steps.extend(set_not_null::steps(table, column, None, (major, &mut *names))?);
     }
     let relation = quote::table(table);
     let attach = Step::brief("attach", format!("ALTER TABLE {relation} {}", of.action), LockMode::AccessExclusive)
@@ -145,7 +147,7 @@ pub fn using(table: &RelationFacts, of: &Used<'_>, by: (u32, &mut Names<'_>)) ->
         .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {}", quote::identifier(of.name)));
     // Its NOTICE tells that the index is renamed.
     steps.push(Step { heard: true, ..attach });
-    Plan {
+    Ok(Plan {
         recipe: "add-primary-key".to_owned(),
         tag: "ALTER TABLE".to_owned(),
         summary: format!(
@@ -160,7 +162,7 @@ pub fn using(table: &RelationFacts, of: &Used<'_>, by: (u32, &mut Names<'_>)) ->
         steps,
         undo_loses: Some(format!("index {}, which goes with the constraint", of.index)),
         verify: Vec::new(),
-    }
+    })
 }
 
 /// Makes an index into the constraint of its name.

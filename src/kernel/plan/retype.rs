@@ -196,7 +196,7 @@ fn kept(table: &RelationFacts, change: &Retype<'_>, hangs: &ColumnUse, facts: &F
 
 fn rebuilt(of: (&RelationFacts, &Retype<'_>), hangs: &ColumnUse, kept: Kept, facts: &Facts) -> Work {
     let (table, change) = of;
-    let collated = change.collation.is_some() || hangs.collation.is_some();
+    let collated = change.collation.is_some() || hangs.casts.last().is_none_or(|target| !target.collates_alike);
     let references = hangs.constraints.iter().any(|constraint| constraint.kind == 'f');
     if collated && (!hangs.indexes.is_empty() || hangs.children_indexed) {
         return Work::Rebuilds("its indexes are built anew for the collation");

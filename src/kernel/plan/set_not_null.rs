@@ -9,10 +9,21 @@ use crate::kernel::sql::statement::{LockMode, NotNull};
 /// The version from which NOT NULL is a constraint with a name and can be NOT VALID.
 pub const NAMED_FROM: u32 = 18;
 
-/// The safe form of SET NOT NULL on one column.
-#[must_use]
-pub fn plan(table: &RelationFacts, column: &str, major: u32, names: &mut Names<'_>) -> Plan {
-    Plan {
+/// What is NOT NULL of a composite value is another thing than what `IS NOT NULL` says of it: the server takes no CHECK
+/// for it.
+const NO_PROOF: &str = "before version 18 no CHECK proves to the server that a column of a composite type is NOT NULL";
+
+/// The safe form of SET NOT NULL on one column, which may be `written` as a constraint.
+///
+/// # Errors
+/// A clause for people that says why there is none.
+pub fn plan(
+    table: &RelationFacts,
+    column: &str,
+    written: Option<&NotNull>,
+    by: (u32, &mut Names<'_>),
+) -> Result<Plan, &'static str> {
+    Ok(Plan {
         recipe: "set-not-null".to_owned(),
         tag: "ALTER TABLE".to_owned(),
         summary: format!(
@@ -21,22 +32,38 @@ pub fn plan(table: &RelationFacts, column: &str, major: u32, names: &mut Names<'
             table.schema, table.name
         ),
         relation: Some(table.qualified()),
-        steps: steps(table, column, None, (major, names)),
+        steps: steps(table, column, written, by)?,
         undo_loses: None,
         verify: Vec::new(),
-    }
+    })
+}
+
+/// Whether anything proves a column of this kind to be filled.
+///
+/// # Errors
+/// A clause for people that says why not.
+pub fn can_prove(is_row: bool, major: u32) -> Result<(), &'static str> {
+    if is_row && major < NAMED_FROM { Err(NO_PROOF) } else { Ok(()) }
 }
 
 /// Guard, validate, seal, tidy; on 18 only guard and validate. What was `written` keeps its name.
-#[must_use]
-pub fn steps(table: &RelationFacts, column: &str, written: Option<&NotNull>, by: (u32, &mut Names<'_>)) -> Vec<Step> {
+///
+/// # Errors
+/// A clause for people that says why there are none.
+pub fn steps(
+    table: &RelationFacts,
+    column: &str,
+    written: Option<&NotNull>,
+    by: (u32, &mut Names<'_>),
+) -> Result<Vec<Step>, &'static str> {
     let (major, names) = by;
+    can_prove(table.column(column).is_some_and(|found| found.is_row), major)?;
     if major >= NAMED_FROM {
         let name = name_of(table, column, written, names);
-        return named(table, column, &name, tail(written));
+        return Ok(named(table, column, &name, tail(written)));
     }
     let name = names.constraint(table, column, "nn");
-    proven(table, column, &name)
+    Ok(proven(table, column, &name))
 }
 
 /// The helper is ours: what the client did wrong is to leave nulls in the column. `code` is what the server says.

@@ -104,10 +104,14 @@ pub fn plan_with(table: &RelationFacts, change: &Retype<'_>, facts: &Facts, aske
     for shadow in &shadows {
         let of = facts.type_facts(shadow.change.type_name).ok_or("its new type could not be looked up")?;
         shadow.possible(of.constrained_domain)?;
+        let not_null = shadow.not_null();
+        if !not_null.is_empty() {
+            set_not_null::can_prove(of.is_row, shadow.major)?;
+        }
         let expression = expression::expression(shadow, facts)?;
         expand.extend([shadow.expand(), shadow.sync(&expression, facts)]);
         fill.push(shadow.backfill(&expression));
-        fill.extend(shadow.not_null());
+        fill.extend(not_null);
         fill.extend(objects::steps(shadow)?);
         fill.extend(shadow.prove(&expression));
     }

@@ -71,7 +71,7 @@ pub fn plan(table: &RelationFacts, alter: &AlterTable, facts: &Facts) -> Result<
     let is_swapped = probe(table, &name, &constraint.columns);
     let mut steps = Vec::new();
     for column in constraint.columns.iter().filter(|column| table.column(column).is_some_and(|c| !c.not_null)) {
-        steps.extend(set_not_null::steps(table, column, None, (facts.major(), &mut *names)));
+        steps.extend(set_not_null::steps(table, column, None, (facts.major(), &mut *names))?);
     }
     steps.push(Step { past: Some(is_swapped.clone()), ..create_index::build(table, &built, true, index_sql) });
     let relation = quote::table(table);

@@ -85,6 +85,29 @@ fn in_company() {
 }
 
 #[test]
+fn a_message_does_not_lengthen_the_wait_for_its_own_locks() {
+    let standard = Policy::standard();
+    let add = "ALTER TABLE orders ADD COLUMN x int";
+    for (alone, in_transaction, before) in [
+        ("bounded", "bounded", "SET statement_timeout = 0"),
+        ("refuse", "refuse", "SET lock_timeout = 0"),
+        ("refuse", "refuse", "BEGIN; SET LOCAL lock_timeout = '5s'"),
+        ("refuse", "refuse", "RESET ALL"),
+        ("bounded", "refuse", "ROLLBACK"),
+        ("bounded", "refuse", "ROLLBACK TO a"),
+        ("bounded", "bounded", "COMMIT"),
+    ] {
+        check(&standard, ALONE, alone, &format!("{before}; {add}"));
+        check(&standard, IN_TRANSACTION, in_transaction, &format!("{before}; {add}"));
+        check(&standard, ALONE, "bounded", &format!("{add}; {before}"));
+    }
+    check(&standard, ALONE, "refuse", "SET lock_timeout = 0; DROP TABLE orders");
+    check(&standard, ALONE, "hold as-is", "SET lock_timeout = 0; UPDATE orders SET a = 1");
+    check(&standard, ALONE, "pass 0", "SET lock_timeout = 0; CREATE INDEX ON fresh (a)");
+    check(&Policy::observe(), ALONE, "observed refuse", &format!("SET lock_timeout = 0; {add}"));
+}
+
+#[test]
 fn a_name_that_may_have_changed_its_meaning_is_not_trusted() {
     let standard = Policy::standard();
     check(&standard, ALONE, "hold as-is", "ALTER TABLE small RENAME TO nowhere; DROP TABLE nowhere");

@@ -2,6 +2,7 @@
 
 use super::{Place, Refusal};
 use crate::kernel::rules::Finding;
+use crate::kernel::sql::read::unbound::Unbinds;
 
 /// How migration tools leave their transaction, one line each.
 const TOOLS: &[&str] = &[
@@ -35,6 +36,31 @@ pub(super) fn not_here<'a>(place: Place, findings: impl Iterator<Item = &'a Find
         detail: detail(&findings),
         hint: format!("{way}; it is then run in its safe form. {}.", TOOLS.join(". ")),
         findings,
+        elsewhere: true,
+    }
+}
+
+/// What keeps others from queueing behind it would not hold.
+pub(super) fn unbound(by: Unbinds, finding: &Finding) -> Refusal {
+    let (behind, why, way) = match by {
+        Unbinds::Setting => (
+            "a change of lock_timeout",
+            "The short lock_timeout under which it would run is set before the message, which then changes it itself",
+            "Leave the change of lock_timeout out: the gateway bounds every wait for such a lock. Or send",
+        ),
+        Unbinds::Rollback => (
+            "a rollback",
+            "The short lock_timeout under which it would run is set before the message, and would be taken back with \
+             the transaction",
+            "Send",
+        ),
+    };
+    let what = finding.plan.as_ref().map_or("this change", |plan| &plan.tag);
+    Refusal {
+        message: format!("{what} cannot run safely behind {behind} in the same message"),
+        detail: format!("{why}: everybody else would wait behind it for the table.\n{}", detail(std::slice::from_ref(finding))),
+        hint: format!("{way} each statement in a message of its own, as psql does with a script."),
+        findings: vec![finding.clone()],
         elsewhere: true,
     }
 }

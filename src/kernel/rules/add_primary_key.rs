@@ -83,7 +83,7 @@ fn with_nulls(subject: &Subject<'_>, alter: &AlterTable, named: (Option<&str>, &
         let action = subject.action.map(|action| action.sql.as_str()).unwrap_or_default();
         let (major, mut names) = (subject.facts.major(), subject.names.borrow_mut());
         let of = add_index_constraint::Used { name: name.unwrap_or(index), index, action, open: &open };
-        Ok(add_index_constraint::using(table, &of, (major, &mut names)))
+        add_index_constraint::using(table, &of, (major, &mut names)).map_err(str::to_owned)
     };
     vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(plan)]
 }

@@ -28,6 +28,13 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if let Some(hazard) = through_a_view(subject, relation, "DELETE without a condition deletes") {
         return vec![hazard];
     }
+    if let Some(target) = subject.referenced(relation) {
+        let message = format!(
+            "DELETE without a condition deletes every row of {}, and may delete or change those that refer to them",
+            target.described()
+        );
+        return vec![Hazard::loss(&target, LockMode::RowExclusive, message)];
+    }
     let Some(target) = subject.with_data(relation) else { return Vec::new() };
     let message = format!("DELETE without a condition deletes every row of {}", target.described());
     let hazard = Hazard::loss(&target, LockMode::RowExclusive, message);

@@ -1,6 +1,6 @@
 //! A change of rights, roles, ownership or row security.
 
-use super::subject::{Hazard, Subject};
+use super::subject::{Hazard, Subject, Target};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::Facts;
 use crate::kernel::sql::statement::{AlterKind, Change, LockMode, PasswordOf, Privilege};
@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Hold,
     doc: Doc {
-        what: "GRANT, REVOKE, CREATE/ALTER/DROP ROLE, OWNER TO, policies, row level security, default privileges, security labels. Not `ALTER ROLE … PASSWORD` for the session's own role and nothing else, as psql's `\\password` sends it: that passes, and its text is hidden.",
+        what: "GRANT, REVOKE, CREATE/ALTER/DROP ROLE, OWNER TO, policies, row level security, default privileges, security labels. Not `ALTER ROLE … PASSWORD` for the session's own role and nothing else, as psql's `\\password` sends it: that passes, and its text is hidden. Nor GRANT and REVOKE on a table that is new in the same transaction.",
         why: "It changes who may do what: too much is a breach, too little is an outage.",
         instead: "Have it approved by somebody who knows the roles.",
         versions: "All supported versions; WITH INHERIT and WITH SET of memberships from 16, MAINTAIN from 17.",
@@ -47,19 +47,14 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 
 /// GRANT and REVOKE: of each table by itself, so that a policy can tell tables apart.
 fn rights(subject: &Subject<'_>, privilege: &Privilege) -> Vec<Hazard> {
-    let plain = || Hazard::plain(format!("{} changes who may do what", privilege.command));
     if privilege.relations.is_empty() {
-        return vec![plain()];
+        return vec![Hazard::plain(format!("{} changes who may do what", privilege.command))];
     }
-    let of_one = |name| match subject.shared(name) {
-        Some(of) => {
-            let message = format!("{} changes who may do what with {}", privilege.command, of.name.written());
-            Hazard { lock: None, ..Hazard::loss(&of, LockMode::AccessExclusive, message) }
-        }
-        // Rights on what is new are rights as well.
-        None => plain(),
+    let of_one = |of: Target<'_>| {
+        let message = format!("{} changes who may do what with {}", privilege.command, of.name.written());
+        Hazard { lock: None, ..Hazard::loss(&of, LockMode::AccessExclusive, message) }
     };
-    privilege.relations.iter().map(of_one).collect()
+    privilege.relations.iter().filter_map(|name| subject.shared(name)).map(of_one).collect()
 }
 
 /// The role the session acts as, or logged in as.

@@ -88,7 +88,7 @@ fn merged(subject: &Subject<'_>, column: &AddColumn) -> Vec<Hazard> {
 pub(super) fn nothing_to_read(table: &RelationFacts, column: &str) -> bool {
     let Some(found) = table.column(column) else { return false };
     (found.not_null && unproven(table, column).is_none())
-        || table.constraints.iter().any(|c| c.validated && proves(&c.definition, column))
+        || !found.is_row && table.constraints.iter().any(|c| c.validated && proves(&c.definition, column))
 }
 
 /// A NOT NULL constraint that binds new rows only (18).
@@ -122,9 +122,5 @@ fn safe(
         return Err("before version 12 nothing proves it");
     }
     let mut names = subject.names.borrow_mut();
-    let mut plan = set_not_null::plan(table, column, subject.facts.major(), &mut names);
-    if written.is_some() {
-        plan.steps = set_not_null::steps(table, column, written, (subject.facts.major(), &mut names));
-    }
-    Ok(plan)
+    set_not_null::plan(table, column, written, (subject.facts.major(), &mut names))
 }

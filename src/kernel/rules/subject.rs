@@ -31,6 +31,8 @@ pub struct Subject<'a> {
 pub struct Earlier {
     /// Tables made by them.
     created: Vec<Made>,
+    /// Those of them that tables refer to which they did not make.
+    referenced: Vec<RelationName>,
     /// Relations dropped by them: a name may then mean another one, further down the search path.
     pub dropped: Vec<RelationName>,
     /// Something in them could make a name mean another object than was looked up.
@@ -77,6 +79,13 @@ impl Earlier {
         };
         if made {
             self.created.push(Made { name: name.clone(), temporary: table.temporary });
+        }
+    }
+
+    /// A table refers to another from now on.
+    pub fn refer(&mut self, from: &RelationName, to: &RelationName) {
+        if self.made(to) && !self.made(from) {
+            self.referenced.push(to.clone());
         }
     }
 
@@ -234,6 +243,19 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn with_data(&self, name: &RelationName) -> Option<Target<'a>> {
         self.shared(name).filter(|target| target.facts.is_none_or(|facts| facts.heap_bytes > 0))
+    }
+
+    /// A table of the transaction's own that one refers to which was there before: what becomes of its rows reaches that.
+    #[must_use]
+    pub fn referenced(&self, name: &RelationName) -> Option<Target<'a>> {
+        let made_here = self.earlier.made(name);
+        let found = self.facts.relation(name).flatten().filter(|_| !made_here);
+        let is_referenced = if made_here {
+            self.earlier.referenced.contains(name)
+        } else {
+            found.is_some_and(|found| found.new_in_transaction && found.referenced_by_old)
+        };
+        is_referenced.then(|| Target { facts: found, name: found.map_or_else(|| name.clone(), RelationFacts::qualified) })
     }
 
     /// What to add to a message about a statement that locks all partitions at once, where there are so many that

@@ -145,7 +145,7 @@ impl<D: Database> Filler<'_, D> {
 
     async fn number_of(&mut self, sql: &str) -> Result<u64, DatabaseError> {
         let name = quoted(&self.job.relation);
-        Ok(super::number(&self.db.query(sql, &[Some(&name)]).await?))
+        Ok(super::number(&self.db.query(sql, &[Some(&name)]).await?, 0))
     }
 
     /// From the last row backwards until there is no more room further ahead.

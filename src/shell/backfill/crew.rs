@@ -7,13 +7,12 @@ use tokio::time::Instant;
 use super::{BATCH_STATEMENT_MS, Bounds, Locked, PAUSE_MIN, number, settings};
 use crate::kernel::plan::Backfill;
 use crate::shell::database::{Database, DatabaseError, Row};
-use crate::shell::executor::{Control, cancelled, is_contention, query_within};
+use crate::shell::executor::{Control, cancelled, error, is_contention, query_within};
 
 /// A session that runs batches.
 pub trait Hand: Send {
-    /// Runs one batch in a transaction of its own, behind the query that makes its settings; how many rows it wrote. Not
-    /// cancel safe.
-    fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<u64, DatabaseError>>;
+    /// Runs one batch in a transaction of its own, behind the query that makes its settings. Not cancel safe.
+    fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<Wrote, DatabaseError>>;
 
     /// Runs one query by itself. Not cancel safe: a session dropped meanwhile is lost.
     fn rows<'a>(
@@ -21,6 +20,13 @@ pub trait Hand: Send {
         sql: &'a str,
         values: &'a [Option<&'a str>],
     ) -> BoxFuture<'a, Result<Vec<Row>, DatabaseError>>;
+}
+
+/// Rows that a batch wrote, and how many of them still have to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Wrote {
+    rows: u64,
+    left: u64,
 }
 
 /// Where more sessions come from.
@@ -33,8 +39,11 @@ pub trait Crew: Sync {
 pub struct Session<'a, D>(pub &'a mut D);
 
 impl<D: Database> Hand for Session<'_, D> {
-    fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<u64, DatabaseError>> {
-        Box::pin(async { Ok(number(&query_within(self.0, settings, batch).await?)) })
+    fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<Wrote, DatabaseError>> {
+        Box::pin(async {
+            let rows = query_within(self.0, settings, batch).await?;
+            Ok(Wrote { rows: number(&rows, 0), left: number(&rows, 1) })
+        })
     }
 
     fn rows<'a>(
@@ -68,7 +77,8 @@ pub(super) async fn done(
             return Err(cancelled());
         }
         match hand.run(&settings, &batch(locked)).await {
-            Ok(rows) => return Ok(Did { rows, skipped: locked == Locked::Skip }),
+            Ok(wrote) if wrote.left > 0 => return Err(still_null(&job.column)),
+            Ok(wrote) => return Ok(Did { rows: wrote.rows, skipped: locked == Locked::Skip }),
             Err(failure) if is_contention(&failure) && Instant::now() < until => {
                 // Not a row but the table is locked.
                 if locked == Locked::Skip && !control.sleep(PAUSE_MIN).await {
@@ -79,4 +89,13 @@ pub(super) async fn done(
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// A null that was meant cannot be told from one that is there because the row's turn has not come.
+fn still_null(column: &str) -> DatabaseError {
+    let text = format!(
+        "what column \"{column}\" is to be filled with is null for some rows, and those cannot be told from rows that are \
+         not filled yet: add the column without that default, SET DEFAULT in a statement of its own, and fill the rows with an UPDATE"
+    );
+    error("0A000", &text)
 }

@@ -180,7 +180,7 @@ pub(super) fn unlocked(name: &str, within: &str, locked: Locked) -> String {
     }
 }
 
-/// Fills one slice of one part and counts its rows.
+/// Fills one slice of one part; counts its rows, and those that are as they were.
 pub(super) fn batch(job: &Backfill, name: &str, slice: Slice, locked: Locked) -> String {
     let share = match slice.of {
         ..=1 => String::new(),
@@ -194,7 +194,12 @@ pub(super) fn batch(job: &Backfill, name: &str, slice: Slice, locked: Locked) ->
     let within = format!("{place}{share} AND ({})", job.pending_sql);
     let rows = unlocked(name, &within, locked);
     let write = job.statement(&format!("ONLY {name}"), &rows);
-    format!("WITH done AS ({write} RETURNING 1) SELECT pg_catalog.count(*) FROM done")
+    // What the write leaves undone would be looked for again and again.
+    let left = if job.write.is_none() { job.pending_sql.as_str() } else { "false" };
+    format!(
+        "WITH done AS ({write} RETURNING ({left}) AS left_so) \
+         SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE left_so) FROM done"
+    )
 }
 
 /// The pages on which rows are still pending, with their part and how many rows it is; of many the first ones found.

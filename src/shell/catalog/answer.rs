@@ -40,6 +40,7 @@ struct Relation {
     toast_bytes: u64,
     total_bytes: u64,
     new_in_transaction: bool,
+    referenced_by_old: bool,
     is_partition: bool,
     has_children: bool,
     has_default_partition: bool,
@@ -121,7 +122,7 @@ pub(super) fn put_callees(facts: &mut Facts, asked: &[Callee], rows: &[Row]) {
 /// Types that exist. The others stay without facts.
 pub(super) fn put_types(facts: &mut Facts, asked: &[TypeName], rows: &[Row]) {
     for row in rows {
-        let [Some(place), Some(oid), Some(base), domain, constrained, default, array, casts, unasked] = row.as_slice()
+        let [Some(place), Some(oid), Some(base), domain, constrained, default, array, is_row, casts, unasked] = row.as_slice()
         else {
             continue;
         };
@@ -135,6 +136,7 @@ pub(super) fn put_types(facts: &mut Facts, asked: &[TypeName], rows: &[Row]) {
             constrained_domain: is(constrained),
             domain_default: is(default),
             is_array: is(array),
+            is_row: is(is_row),
             volatile_casts: volatile_casts(casts.as_deref()),
         };
         facts.volatile_implicit_casts |= unasked.as_deref() != Some("f");
@@ -195,6 +197,7 @@ impl Relation {
             toast_bytes: self.toast_bytes,
             total_bytes: self.total_bytes,
             new_in_transaction: self.new_in_transaction,
+            referenced_by_old: self.referenced_by_old,
             is_partition: self.is_partition,
             has_children: self.has_children,
             has_default_partition: self.has_default_partition,

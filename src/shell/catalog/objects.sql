@@ -37,7 +37,25 @@ SELECT EXISTS (
   UNION ALL SELECT 1 FROM pg_catalog.pg_roles o
   WHERE w.kind OPERATOR(pg_catalog.=) 'ROLE' AND o.rolname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
   UNION ALL SELECT 1 FROM pg_catalog.pg_database o
-  WHERE w.kind OPERATOR(pg_catalog.=) 'DATABASE' AND o.datname OPERATOR(pg_catalog.=) w.name::pg_catalog.name)
+  WHERE w.kind OPERATOR(pg_catalog.=) 'DATABASE' AND o.datname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+  UNION ALL SELECT 1 FROM pg_catalog.pg_conversion o
+  WHERE w.kind OPERATOR(pg_catalog.=) 'CONVERSION' AND o.conname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+  UNION ALL SELECT 1 FROM pg_catalog.pg_am o
+  WHERE w.kind OPERATOR(pg_catalog.=) 'ACCESS METHOD' AND o.amname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+  UNION ALL SELECT 1 FROM pg_catalog.pg_tablespace o
+  WHERE w.kind OPERATOR(pg_catalog.=) 'TABLESPACE' AND o.spcname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+  UNION ALL SELECT 1 FROM pg_catalog.pg_opclass o
+  WHERE w.kind OPERATOR(pg_catalog.=) 'OPERATOR CLASS' AND o.opcname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+  UNION ALL SELECT 1 FROM pg_catalog.pg_opfamily o
+  WHERE w.kind OPERATOR(pg_catalog.=) 'OPERATOR FAMILY' AND o.opfname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+  UNION ALL SELECT 1 FROM pg_catalog.pg_ts_config o
+  WHERE w.kind OPERATOR(pg_catalog.=) 'TEXT SEARCH CONFIGURATION' AND o.cfgname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+  UNION ALL SELECT 1 FROM pg_catalog.pg_ts_dict o
+  WHERE w.kind OPERATOR(pg_catalog.=) 'TEXT SEARCH DICTIONARY' AND o.dictname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+  UNION ALL SELECT 1 FROM pg_catalog.pg_ts_parser o
+  WHERE w.kind OPERATOR(pg_catalog.=) 'TEXT SEARCH PARSER' AND o.prsname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
+  UNION ALL SELECT 1 FROM pg_catalog.pg_ts_template o
+  WHERE w.kind OPERATOR(pg_catalog.=) 'TEXT SEARCH TEMPLATE' AND o.tmplname OPERATOR(pg_catalog.=) w.name::pg_catalog.name)
 FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
   WITH ORDINALITY AS w(kind, name, place)
 ORDER BY w.place

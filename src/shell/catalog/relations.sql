@@ -56,11 +56,23 @@ WITH RECURSIVE guard AS MATERIALIZED (
 ), own AS MATERIALIZED (
   SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text::pg_catalog.int8 AS top,
     pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text::pg_catalog.int8 AS next
+), near (root, oid, own) AS (
+  SELECT t.root, t.oid, true FROM tree t
+  UNION
+  SELECT t.root, o.conrelid, false FROM own JOIN tree t ON own.top IS NOT NULL JOIN pg_catalog.pg_depend d
+    ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+    AND d.refobjid OPERATOR(pg_catalog.=) t.oid
+    AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid
+  JOIN pg_catalog.pg_constraint o ON o.oid OPERATOR(pg_catalog.=) d.objid
+    AND o.confrelid OPERATOR(pg_catalog.=) t.oid AND o.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog."char"
 ), made AS MATERIALIZED (
   -- Written when the relation is made and never again, whereas ALTER writes a new pg_class row. The
   -- row is visible, so if its writer is still in progress, the writer is us (or a savepoint of ours).
   -- With what was there before below it, it is not new.
-  SELECT t.root, pg_catalog.bool_and(EXISTS (
+  SELECT t.root, pg_catalog.bool_and(f.fresh) FILTER (WHERE t.own) AS now,
+    pg_catalog.bool_and(f.fresh) FILTER (WHERE NOT t.own) AS alone
+  FROM own JOIN near t ON own.top IS NOT NULL JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
+  CROSS JOIN LATERAL (SELECT EXISTS (
       SELECT FROM pg_catalog.pg_depend d
       WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid
         AND d.objid OPERATOR(pg_catalog.=) COALESCE(
@@ -80,8 +92,7 @@ WITH RECURSIVE guard AS MATERIALIZED (
                 FROM (SELECT own.top OPERATOR(pg_catalog.+) pg_catalog.int8and(
                     d.xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.-) own.top, 4294967295)
                   AS writer) w)
-          END)) AS now
-  FROM own JOIN tree t ON own.top IS NOT NULL JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid
+          END) AS fresh) f
   GROUP BY t.root
 )
 SELECT pg_catalog.json_build_object(
@@ -113,7 +124,7 @@ SELECT pg_catalog.json_build_object(
     'kind', c.relkind, 'persistence', c.relpersistence, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
     'rows', s.rows, 'heap_bytes', COALESCE(s.heap, 0), 'toast_bytes', COALESCE(s.toast, 0),
     'total_bytes', COALESCE(s.total, 0),
-    'new_in_transaction', COALESCE(made.now, false),
+    'new_in_transaction', COALESCE(made.now, false), 'referenced_by_old', NOT COALESCE(made.alone, true),
     'populated', c.relispopulated,
     'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s, pg_catalog.pg_database d
       WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
@@ -187,7 +198,16 @@ SELECT pg_catalog.json_build_object(
         'not_null', a.attnotnull,
         'has_default', a.atthasdef AND a.attgenerated OPERATOR(pg_catalog.=) ''::pg_catalog."char",
         'generated', a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog."char",
-        'identity', a.attidentity OPERATOR(pg_catalog.<>) ''::pg_catalog."char") ORDER BY a.attnum)
+        'identity', a.attidentity OPERATOR(pg_catalog.<>) ''::pg_catalog."char",
+        'is_row', EXISTS (
+          WITH RECURSIVE chain (oid) AS (
+            SELECT a.atttypid
+            UNION
+            SELECT t.typbasetype FROM chain d JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) d.oid
+            WHERE t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog."char"
+          )
+          SELECT FROM chain d JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) d.oid
+          WHERE t.typtype OPERATOR(pg_catalog.=) 'c'::pg_catalog."char")) ORDER BY a.attnum)
       FROM pg_catalog.pg_attribute a
       WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
         AND NOT a.attisdropped), '[]'::pg_catalog.json),

@@ -1,4 +1,4 @@
--- One row per type that exists: place, oid, format_type without a modifier, domain, constrained, default, array, and
+-- One row per type that exists: place, oid, format_type without a modifier, domain, constrained, default, array, composite (or a domain over one), and
 -- which casts to it may call something volatile: 0 none, 1 those written, 2 of what is assigned, 3 of a number, 4 all;
 -- then, the same in each row, whether some cast that happens unasked may.
 -- $1 types as written, to be found by the search path.
@@ -54,6 +54,8 @@ SELECT w.place, t.oid, pg_catalog.format_type(t.oid, NULL),
     WHERE c.place OPERATOR(pg_catalog.=) w.place AND d.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog."char"
       AND d.typdefault IS NOT NULL),
   t.typelem OPERATOR(pg_catalog.<>) 0::pg_catalog.oid AND t.typlen OPERATOR(pg_catalog.=) (-1)::pg_catalog.int2,
+  EXISTS (SELECT FROM chain c JOIN pg_catalog.pg_type d ON d.oid OPERATOR(pg_catalog.=) c.oid
+    WHERE c.place OPERATOR(pg_catalog.=) w.place AND d.typtype OPERATOR(pg_catalog.=) 'c'::pg_catalog."char"),
   COALESCE((SELECT pg_catalog.max(k.level) FROM parts r JOIN casts k ON k.target OPERATOR(pg_catalog.=) r.oid
     WHERE r.place OPERATOR(pg_catalog.=) w.place), 0),
   EXISTS (SELECT FROM casts k WHERE k.unasked)

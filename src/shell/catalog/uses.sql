@@ -41,6 +41,9 @@ WITH RECURSIVE guard AS MATERIALIZED (
     -- From an array to one of the same elements under another name, and from a table's row to that of its parent.
     f.is_array AND b.is_array AND f.element OPERATOR(pg_catalog.=) b.element AS alike,
     f.is_row AND b.is_row AND f.is_array OPERATOR(pg_catalog.=) b.is_array AS rows,
+    -- A domain may have a collation that the type behind it has not.
+    (SELECT n.typcollation OPERATOR(pg_catalog.=) col.attcollation FROM col, pg_catalog.pg_type n
+      WHERE n.oid OPERATOR(pg_catalog.=) c.oid) AS collates_alike,
     (SELECT k.castmethod FROM pg_catalog.pg_cast k
       WHERE k.castsource OPERATOR(pg_catalog.=) f.element AND k.casttarget OPERATOR(pg_catalog.=) b.element AND f.is_array OPERATOR(pg_catalog.=) b.is_array) AS method,
     (SELECT k.castcontext FROM pg_catalog.pg_cast k
@@ -80,7 +83,7 @@ WITH RECURSIVE guard AS MATERIALIZED (
 SELECT pg_catalog.json_build_object(
   'position', col.attnum, 'shape', {shape}, 'type_sql', pg_catalog.format_type(col.atttypid, col.atttypmod), 'base_sql', (SELECT pg_catalog.format_type(b.oid, b.modifier) FROM base b WHERE b.place OPERATOR(pg_catalog.=) 0::pg_catalog.int8),
   'casts', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('type_sql', k.type_sql, 'base_sql', k.base_sql,
-      'is_array', k.is_array, 'same', k.same, 'method', CASE WHEN k.alike THEN 'b' ELSE k.method END,
+      'is_array', k.is_array, 'same', k.same, 'collates_alike', k.collates_alike, 'method', CASE WHEN k.alike THEN 'b' ELSE k.method END,
       'context', CASE WHEN k.alike OR k.rows THEN 'i' ELSE k.context END,
       'immutable', COALESCE(k.immutable, false), 'plain_text', COALESCE(k.plain_text, false),
       'to_string', COALESCE(k.to_string, false)) ORDER BY k.place) FROM casts k), '[]'::pg_catalog.json),

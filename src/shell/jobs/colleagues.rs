@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::super::config::{Target, UpstreamLogin};
 use super::super::database::{DatabaseError, Row};
-use super::super::executor::{Crew, Hand, Session};
+use super::super::executor::{Crew, Hand, Session, Wrote};
 use super::connect::{self, Connection, NotConnected};
 use crate::kernel::job::Job;
 
@@ -32,7 +32,7 @@ impl Crew for Colleagues<'_> {
 }
 
 impl Hand for Connection {
-    fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<u64, DatabaseError>> {
+    fn run<'a>(&'a mut self, settings: &'a str, batch: &'a str) -> BoxFuture<'a, Result<Wrote, DatabaseError>> {
         Box::pin(async move { Session(&mut self.stage()).run(settings, batch).await })
     }
 

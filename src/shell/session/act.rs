@@ -139,7 +139,7 @@ impl Session {
             let permit = Permit { clearance, decided, journal: None, past: Past::default(), judgement };
             return self.rewrite(taken, plan, permit).await;
         }
-        self.bound_lock_timeout().await?;
+        self.bound_lock_timeout(reading).await?;
         self.pass(taken, clearance, warnings).await
     }
 

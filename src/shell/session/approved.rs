@@ -91,7 +91,7 @@ impl Session {
         // Who waits for a row makes nobody queue for the table.
         let rows_only = |step: &Step| matches!(step.lock, LockMode::RowShare | LockMode::RowExclusive);
         if !plan.steps.iter().all(rows_only) {
-            self.bound_lock_timeout().await?;
+            self.bound_lock_timeout(&taken.known.statements()).await?;
         }
         let name = plan.steps.first().map(|step| step.name.clone()).unwrap_or_default();
         if let Some(journal) = &journal {

@@ -96,7 +96,7 @@ pub struct Session {
     /// The server was told that the client says nothing more.
     hung_up: bool,
     /// The session's own `lock_timeout`, to be put back when the statement that ran under ours is done.
-    lock_timeout: Option<String>,
+    lock_timeout: Option<lock_timeout::Own>,
     /// What was decided about the statement that runs now.
     decided: Option<record::Decided>,
     /// Jobs that follow the session's transaction.

@@ -275,7 +275,7 @@ impl<'a> Look<'a> {
                 }
                 Some(_) => {
                     let by = (self.facts.major(), &mut *names);
-                    asked.before.extend(set_not_null::steps(self.table, column, None, by));
+                    asked.before.extend(set_not_null::steps(self.table, column, None, by).ok()?);
                 }
                 // Its own steps make it so.
                 None => {}

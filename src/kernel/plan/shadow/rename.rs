@@ -108,6 +108,7 @@ fn copy_of(hangs: &ColumnUse) -> CastFacts {
         base_sql: hangs.base_sql.clone(),
         is_array: false,
         same: true,
+        collates_alike: true,
         method: None,
         context: None,
         immutable: true,

@@ -40,6 +40,11 @@ const OPAQUE: &[&str] = &[
     "pg_stat_file",
     "pg_current_logfile",
     "pg_read_server_files",
+    // Under the table's strong lock, or past its visibility: amcheck, pg_visibility, pg_surgery.
+    "bt_index_parent_check",
+    "pg_truncate_visibility_map",
+    "heap_force_kill",
+    "heap_force_freeze",
     // Processes and the server itself.
     "pg_terminate_backend",
     "pg_cancel_backend",

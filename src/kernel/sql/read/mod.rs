@@ -28,6 +28,7 @@ mod redact;
 pub mod renamed;
 mod rights;
 mod settings;
+pub mod unbound;
 pub mod uses;
 mod using;
 mod walk;

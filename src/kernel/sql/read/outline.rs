@@ -337,7 +337,7 @@ mod tests {
             assert_eq!(outline(text).runs_code, expected, "{text}");
         }
         let calls = outline("select app.load(), count(*) from t; update t set a = lower(b)").calls;
-        assert_eq!(calls, [name(Some("app"), "load"), name(None, "count"), name(None, "lower")]);
+        assert_eq!(calls, [name(None, "count"), name(Some("app"), "load"), name(None, "lower")]);
     }
 
     #[test]
