@@ -363,3 +363,9 @@ alter table generated alter column twice set expression as (a * 3)
 -- setup: create table virt(a int, twice int generated always as (a * 2) virtual); insert into virt select g from generate_series(1, 1000) g
 -- alarm: whether the column is virtual is not in the facts
 alter table virt alter column twice set expression as (a * 3)
+
+-- setup: create table proven(a pair, constraint there check (a is not null)); insert into proven select row(g, g)::pair from generate_series(1, 1000) g
+alter table proven alter column a set not null
+
+-- setup: create domain paired as pair; create table unproven(a paired); insert into unproven select row(g, null)::pair from generate_series(1, 1000) g
+alter table unproven alter column a set not null

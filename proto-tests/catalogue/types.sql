@@ -450,3 +450,12 @@ alter type row_of drop attribute b cascade
 
 alter type pair rename attribute left_half to first_half cascade
 -- harm: breaks
+
+-- setup: create domain by_bytes as text collate "C"; create table coded(v text primary key); insert into coded select g from generate_series(1, 1000) g
+alter table coded alter v type by_bytes
+
+-- setup: create domain by_bytes as text collate "C"; create table coded(v by_bytes primary key); insert into coded select g from generate_series(1, 1000) g
+alter table coded alter v type text
+
+-- setup: create domain by_bytes as text collate "C"; create table coded(v text collate "C" primary key); insert into coded select g from generate_series(1, 1000) g
+alter table coded alter v type by_bytes

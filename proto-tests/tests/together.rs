@@ -128,3 +128,116 @@ fn what_stands_beside_a_table_makes_it_large() {
     drop(client);
     case.assert_well();
 }
+
+#[test]
+fn a_message_cannot_lengthen_the_wait_for_its_own_locks() {
+    let case = case("to_unbound");
+    let mut client = case.connect();
+    let add = "alter table small add longer int";
+    for before in [
+        "set lock_timeout = 0",
+        "set lock_timeout = '4s'",
+        "reset lock_timeout",
+        "reset all",
+        "select set_config('lock_timeout', '0', false)",
+        "begin; set local lock_timeout = 0",
+    ] {
+        assert_eq!(code(&mut client, &format!("{before}; {add}")).as_deref(), Some("LK002"), "{before}");
+        client.query("rollback");
+    }
+    for back in ["rollback", "rollback to a", "rollback and chain"] {
+        client.query("begin");
+        client.query("savepoint a");
+        assert_eq!(code(&mut client, &format!("{back}; {add}")).as_deref(), Some("LK002"), "{back}");
+        client.query("rollback");
+    }
+    assert_eq!(client.rows("select count(*) from pg_attribute where attname = 'longer'"), ["0"]);
+    drop(client);
+    case.assert_well();
+}
+
+#[test]
+fn the_sessions_own_lock_timeout_is_what_the_client_made_of_it() {
+    let case = case("to_put_back");
+    let mut client = case.connect();
+    let shown = |client: &mut Client| client.rows("show lock_timeout").concat();
+    client.query("set lock_timeout = '7s'");
+    for message in ["alter table small add a int; select 1", "begin; alter table small add b int; commit"] {
+        assert_eq!(code(&mut client, message), None, "{message}");
+        assert_eq!(shown(&mut client), "7s", "{message}");
+    }
+    assert_eq!(code(&mut client, "alter table small add c int; set lock_timeout = '6s'"), None);
+    assert_eq!(shown(&mut client), "6s");
+    client.query("begin");
+    client.query("set local lock_timeout = '5s'");
+    assert_eq!(code(&mut client, "alter table small add d int; select 1"), None);
+    assert_eq!(shown(&mut client), "5s");
+    client.query("commit");
+    assert_eq!(shown(&mut client), "6s");
+    client.query("begin");
+    assert_eq!(code(&mut client, "alter table small add e int; select 1 / 0").as_deref(), Some("22012"));
+    client.query("rollback");
+    assert_eq!(shown(&mut client), "6s");
+    drop(client);
+    case.assert_well();
+}
+
+#[test]
+fn a_new_table_takes_no_old_rows_along() {
+    let case = case("to_along");
+    let mut client = case.connect();
+    let make = "create table ref(id int primary key)";
+    let fill = "insert into ref select g from generate_series(1, 30000) g";
+    for (key, last) in [
+        ("alter table big add foreign key (other) references ref not valid", "truncate ref cascade"),
+        ("alter table big add foreign key (other) references ref on delete cascade not valid", "delete from ref"),
+    ] {
+        client.query("begin");
+        for sql in [make, fill, key] {
+            assert_eq!(code(&mut client, sql), None, "{sql}");
+        }
+        assert_eq!(code(&mut client, last).as_deref(), Some("LK001"), "{last}");
+        client.query("rollback");
+        let message = [make, fill, key, last].join("; ");
+        assert_eq!(code(&mut client, &message).as_deref(), Some("LK001"), "{message}");
+        assert_eq!(client.rows("select count(*) from big"), ["30000"]);
+        // One that only new tables refer to is nobody else's.
+        client.query("begin");
+        for sql in [make, fill, "create table new(a int references ref)", last] {
+            assert_eq!(code(&mut client, sql), None, "{sql}");
+        }
+        client.query("rollback");
+    }
+    drop(client);
+    case.assert_well();
+}
+
+#[test]
+fn a_default_that_may_be_null_is_not_drawn_again_and_again() {
+    let case = case("to_null");
+    let mut client = case.connect();
+    let sql = "alter table big add column x int default case when random() < 0.5 then 1 end";
+    let replies = client.query(sql);
+    let error = error_of(&replies).unwrap();
+    assert_eq!(error.field('C').as_deref(), Some("0A000"), "{error:?}");
+    assert!(error.field('M').unwrap().contains("is null for some rows"), "{error:?}");
+    assert_eq!(client.rows("select count(*) from pg_attribute where attname = 'x'"), ["0"]);
+    assert_eq!(code(&mut client, "alter table big add column x uuid default gen_random_uuid()"), None);
+    assert_eq!(client.rows("select count(*) from big where x is null"), ["0"]);
+    drop(client);
+    case.assert_well();
+}
+
+#[test]
+fn rights_on_what_is_new_are_nobodys_business() {
+    let case = case("to_rights");
+    let mut client = case.connect();
+    client.query("begin");
+    for sql in ["create table mine(id int)", "grant select on mine to public", "commit"] {
+        assert_eq!(code(&mut client, sql), None, "{sql}");
+    }
+    assert_eq!(code(&mut client, "grant select on mine, small to public").as_deref(), Some("LK001"));
+    assert_eq!(code(&mut client, "create table other(id int); grant select on other to public"), None);
+    drop(client);
+    case.assert_well();
+}

@@ -7,7 +7,7 @@ use crate::kernel::sql::read::unbound::Unbinds;
 /// How migration tools leave their transaction, one line each.
 const TOOLS: &[&str] = &[
     "psql: leave out -1 and BEGIN, and send the statement by itself",
-    "Alembic: with op.get_context().autocommit_block(): around it (or transaction_per_migration=True and a migration of its own)",
+    "Alembic: with op.get_context().autocommit_block(): around it",
     "Django: atomic = False in the Migration class",
     "Rails: disable_ddl_transaction! in the migration",
     "Flyway: executeInTransaction=false in the script's .conf file",
