@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::{Step, quote};
-use crate::kernel::facts::{Facts, RelationFacts};
+use crate::kernel::facts::{Facts, Persistence, RelationFacts};
 use crate::kernel::sql::statement::{AddColumn, LockMode, Serial};
 
 /// What a serial column needs besides the column.
@@ -34,7 +34,10 @@ pub fn sequence(
     let qualified = quote::qualified(&table.schema, &name);
     let drop = format!("DROP SEQUENCE IF EXISTS {qualified}");
     let oid = format!("pg_catalog.to_regclass({})", quote::literal(&qualified));
-    let mut statements = vec![format!("CREATE SEQUENCE {qualified} AS {of_type}")];
+    // As the server makes it, from 15 on.
+    let unlogged = table.persistence == Persistence::Unlogged && facts.major() >= 15;
+    let kind = if unlogged { "UNLOGGED SEQUENCE" } else { "SEQUENCE" };
+    let mut statements = vec![format!("CREATE {kind} {qualified} AS {of_type}")];
     if table.owner != facts.current_role {
         // Only the owner's sequences can be owned by a column of his.
         statements.push(format!("ALTER SEQUENCE {qualified} OWNER TO {}", quote::identifier(&table.owner)));

@@ -64,8 +64,8 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
             .ok_or_else(|| "of its kind".to_owned()),
         None => Err(UNKNOWN.to_owned()),
     };
-    let hazard = Hazard::lock(&target, LockMode::ShareRowExclusive, message).with(plan);
-    vec![hazard.and_size_of(referenced.as_ref())]
+    // However large the other one is: what is looked up there are keys.
+    vec![Hazard::lock(&target, LockMode::ShareRowExclusive, message).with(plan)]
 }
 
 /// A table of the same transaction: its rows are looked up in one that others want to write to.
