@@ -46,6 +46,17 @@ fn the_gateway_checks_passwords_and_logs_in_by_itself() {
         assert_eq!(refused(gateway.session("nobody", "postgres").password("pencil").connect()), "28P01");
         gateway.assert_healthy();
     }
+    // The login that the gateway holds is not the client's, nor its mistake.
+    std::fs::write(&secret, "pen\n").unwrap();
+    for account in ["scram_user", "nobody_at_all"] {
+        let gateway = Gateway::with(&SERVER, &GatewayOptions::scram(&users, account, &secret));
+        let Err(NotConnected::Refused(message)) = gateway.session("anna", "postgres").password("pencil").connect()
+        else {
+            panic!("{account}: a session came about, or not a word");
+        };
+        assert_eq!(message.field('C').as_deref(), Some("08001"), "{message:?}");
+        assert!(!message.render().contains(account), "{message:?}");
+    }
 }
 
 #[test]

@@ -148,8 +148,10 @@ pub fn table_aside(table: &RelationFacts) -> Option<Plan> {
 pub fn column_aside(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) -> Option<Plan> {
     let hangs = hangs.filter(|hangs| droppable(table, hangs) && kept_in_step(table, column).is_empty())?;
     let facts = table.column(column)?;
+    let is_key =
+        |constraint: &ConstraintUse| constraint.kind == 'p' && constraint.columns.iter().any(|name| name == column);
     let needed =
-        |constraint: &&ConstraintUse| constraint.kind == 'p' || constraint.definition.contains("NULLS NOT DISTINCT");
+        |constraint: &&ConstraintUse| is_key(constraint) || constraint.definition.contains("NULLS NOT DISTINCT");
     let distinct = |index: &&IndexUse| index.definition.contains("NULLS NOT DISTINCT");
     if hangs.constraints.iter().any(|one| needed(&one)) || hangs.indexes.iter().any(|one| distinct(&one)) {
         return None;

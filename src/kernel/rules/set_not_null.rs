@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Rewrite,
     doc: Doc {
-        what: "SET NOT NULL, or ADD CONSTRAINT … NOT NULL, on a column that no valid CHECK proves to be filled; from 18 on ALTER CONSTRAINT … INHERIT of a NOT NULL on a table with children, and ADD COLUMN … NOT NULL where a child has the column already.",
+        what: "SET NOT NULL, or from 18 on ADD CONSTRAINT … NOT NULL, on a column that no valid CHECK proves to be filled; from 18 on ALTER CONSTRAINT … INHERIT of a NOT NULL on a table with children, and ADD COLUMN … NOT NULL where a child has the column already.",
         why: "Every row is read under ACCESS EXCLUSIVE.",
         instead: "ADD CONSTRAINT … CHECK (x IS NOT NULL) NOT VALID, VALIDATE CONSTRAINT, SET NOT NULL, DROP CONSTRAINT, each by itself. Before INHERIT: the same on each child.",
         versions: "12 and later take a validated CHECK as proof; from 18 the NOT NULL constraint itself can be NOT VALID.",
@@ -33,6 +33,10 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let (column, written) = match kind {
         AlterKind::SetNotNull { column } => (column, None),
         AlterKind::AddConstraint(constraint) if constraint.kind == ConstraintKind::NotNull && !constraint.not_valid => {
+            // Not known before: the server's own error is the answer.
+            if subject.facts.major() < set_not_null::NAMED_FROM {
+                return Vec::new();
+            }
             let Some(column) = constraint.columns.first() else { return Vec::new() };
             (column, Some(constraint.not_null()))
         }

@@ -160,7 +160,11 @@ SELECT pg_catalog.json_build_object(
     LEFT JOIN pg_catalog.pg_namespace fn ON fn.oid OPERATOR(pg_catalog.=) f.relnamespace
     WHERE o.conparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND o.contype OPERATOR(pg_catalog.<>) 't'::pg_catalog."char"
       AND (o.conrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid AND col.attnum OPERATOR(pg_catalog.=) ANY (o.conkey)
-        OR o.confrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid AND col.attnum OPERATOR(pg_catalog.=) ANY (o.confkey))), '[]'::pg_catalog.json),
+        OR o.confrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid AND col.attnum OPERATOR(pg_catalog.=) ANY (o.confkey)
+        -- What has the column only in its index: in INCLUDE, an expression, the condition of EXCLUDE.
+        OR EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid OPERATOR(pg_catalog.=) o.conindid AND i.indrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid
+          AND (col.attnum OPERATOR(pg_catalog.=) ANY (i.indkey::pg_catalog.int2[]) OR EXISTS (SELECT FROM hangs h
+            WHERE h.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AND h.objid OPERATOR(pg_catalog.=) i.indexrelid))))), '[]'::pg_catalog.json),
   'statistics_objects', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'name', s.stxname,
       'definition', pg_catalog.pg_get_statisticsobjdef(s.oid), 'owner', pg_catalog.pg_get_userbyid(s.stxowner),
       'target', CASE WHEN s.stxstattarget::pg_catalog.int4 OPERATOR(pg_catalog.>=) 0 THEN s.stxstattarget::pg_catalog.int4 END,

@@ -83,7 +83,7 @@ fn bare(common: &Common<'_>) -> Target {
     let default = Target::default();
     let upstream = common.upstream.clone().unwrap_or_else(|| default.upstream.clone());
     Target {
-        upstream_tls: UpstreamTls { mode: default_mode(&upstream, None), roots: None },
+        upstream_tls: UpstreamTls { mode: default_mode(&upstream, false), roots: None },
         upstream,
         observe: common.observe.unwrap_or(default.observe),
         hold: common.hold,
@@ -182,11 +182,11 @@ fn startup_parameters(section: &Section<'_>) -> Vec<String> {
     names
 }
 
-fn default_mode(upstream: &UpstreamAddress, roots: Option<&Roots>) -> UpstreamMode {
-    match (upstream, roots) {
-        (UpstreamAddress::Unix(_), _) => UpstreamMode::Disable,
-        (UpstreamAddress::Tcp { .. }, Some(_)) => UpstreamMode::VerifyFull,
-        (UpstreamAddress::Tcp { .. }, None) => UpstreamMode::Prefer,
+fn default_mode(upstream: &UpstreamAddress, has_root: bool) -> UpstreamMode {
+    match upstream {
+        UpstreamAddress::Unix(_) => UpstreamMode::Disable,
+        UpstreamAddress::Tcp { .. } if has_root => UpstreamMode::VerifyFull,
+        UpstreamAddress::Tcp { .. } => UpstreamMode::Prefer,
     }
 }
 
@@ -195,10 +195,11 @@ fn upstream_tls(section: &Section<'_>, upstream: &UpstreamAddress) -> UpstreamTl
     let root_file = section.path("root_file");
     let roots =
         root_file.as_deref().and_then(|file| Roots::load(file).map_err(|error| tls_mistake(section, error)).ok());
-    let mode = written.unwrap_or_else(|| default_mode(upstream, roots.as_ref()));
+    let mode = written.unwrap_or_else(|| default_mode(upstream, root_file.is_some()));
     let is_unix = matches!(upstream, UpstreamAddress::Unix(_));
-    if is_unix && mode != UpstreamMode::Disable {
-        section.mistake("mode", "The server is at a Unix socket, which has no TLS.", "Leave upstream_tls out.");
+    if is_unix && (mode != UpstreamMode::Disable || root_file.is_some()) {
+        let key = if written.is_some() { "mode" } else { "root_file" };
+        section.mistake(key, "The server is at a Unix socket, which has no TLS.", "Leave upstream_tls out.");
     } else if mode.verifies() && root_file.is_none() {
         section.mistake(
             "mode",

@@ -133,6 +133,14 @@ fn single_mistakes() {
             "gw.toml:3: targets[0].upstream_tls.mode: The server is at a Unix socket",
         ),
         (
+            "[[targets]]\nupstream = \"/tmp\"\nupstream_tls = { root_file = \"nowhere\" }",
+            "gw.toml:3: targets[0].upstream_tls.root_file: The server is at a Unix socket",
+        ),
+        (
+            "[[targets]]\nupstream_tls = { mode = \"require\", root_file = \"nowhere\" }",
+            "gw.toml:2: targets[0].upstream_tls.root_file: The root certificate is not used",
+        ),
+        (
             "[[targets]]\n[targets.auth]\nupstream_user = \"x\"",
             "gw.toml:3: targets[0].auth.upstream_user: This has no meaning with pass-through",
         ),
@@ -168,6 +176,12 @@ fn single_mistakes() {
         let told = mistakes(text);
         assert!(told.contains(expected), "{text}\n  gives\n{told}\n  instead of\n{expected}");
     }
+}
+
+#[test]
+fn a_root_certificate_that_is_not_there_is_one_mistake() {
+    let told = mistakes("[[targets]]\nupstream_tls = { root_file = \"nowhere\" }");
+    assert!(told.contains("nowhere") && !told.contains("is not used"), "{told}");
 }
 
 #[test]

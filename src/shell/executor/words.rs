@@ -5,10 +5,22 @@ use crate::shell::database::{DatabaseError, ServerMessage};
 
 /// The error as the statement that the step stands for would have had it.
 pub(super) fn told(step: &Step, error: DatabaseError) -> DatabaseError {
-    match (&step.stands_in, error) {
+    match (&step.stands_in, advised(step, error)) {
         (Some(stands_in), DatabaseError::Server(message)) => DatabaseError::Server(of_the_table(stands_in, message)),
         (_, error) => told_as(step, error),
     }
+}
+
+/// Who has dropped nothing is not told to drop more: what takes the place of something else drops that by itself.
+fn advised(step: &Step, mut error: DatabaseError) -> DatabaseError {
+    if let DatabaseError::Server(message) = &mut error
+        && (step.stands_in.is_some() || !step.stands_for.is_empty())
+        && message.hint.as_ref().is_some_and(|hint| hint.contains("CASCADE"))
+    {
+        message.hint = None;
+        message.fields.retain(|(key, _)| *key != b'H');
+    }
+    error
 }
 
 /// A row that cannot be in the copy could not be in the table: what the server says when it writes one anew.
@@ -89,4 +101,25 @@ fn replaced(text: &str, old: &str, new: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::sql::statement::LockMode;
+
+    #[test]
+    fn nobody_is_told_to_drop_what_the_gateway_drops() {
+        let hint = "Use DROP ... CASCADE to drop the dependent objects too.".to_owned();
+        let error = || {
+            let fields = vec![(b'C', "2BP01".to_owned()), (b'H', hint.clone())];
+            let message = ServerMessage { hint: Some(hint.clone()), fields, ..ServerMessage::default() };
+            DatabaseError::Server(Box::new(message))
+        };
+        let own = Step::brief("drop", "DROP TABLE t".to_owned(), LockMode::AccessExclusive);
+        assert_eq!(told(&own, error()), error());
+        let ours = Step { stands_for: vec![("lockkeeper_new_a".to_owned(), "a".to_owned())], ..own };
+        let DatabaseError::Server(message) = told(&ours, error()) else { panic!() };
+        assert_eq!((message.hint, message.fields), (None, vec![(b'C', "2BP01".to_owned())]));
+    }
 }

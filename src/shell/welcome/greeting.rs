@@ -66,7 +66,7 @@ pub(super) async fn relay_login(
             server::AUTHENTICATION => match Reader::new(body).int32().unwrap_or(-1) {
                 0 => {
                     client.out.extend_from_slice(&frame);
-                    return greeting(client, server).await;
+                    return greeting(client, server, by_server).await;
                 }
                 code => {
                     let binds = relay_request(client, code, &frame);
@@ -123,8 +123,13 @@ pub(super) async fn read_answer(client: &mut Side, bytes_max: usize) -> Result<B
     Err(Turned::Away(reply))
 }
 
-/// After AuthenticationOk: parameters, key, ReadyForQuery; all of it goes to the client.
-pub(super) async fn greeting(client: &mut Side, server: &mut Side) -> Result<Greeting, Turned> {
+/// After AuthenticationOk: parameters, key, ReadyForQuery; all of it goes to the client. `refused`: what becomes of an
+/// error.
+pub(super) async fn greeting(
+    client: &mut Side,
+    server: &mut Side,
+    refused: fn(&mut Side, &Bytes) -> Turned,
+) -> Result<Greeting, Turned> {
     let mut greeting = Greeting::default();
     loop {
         let (tag, frame) = read_frame(&mut server.stream, GREETING_MAX).await?;
@@ -145,7 +150,7 @@ pub(super) async fn greeting(client: &mut Side, server: &mut Side) -> Result<Gre
                 greeting.process = reader.int32().unwrap_or_default();
                 greeting.key = reader.rest().to_vec();
             }
-            server::ERROR => return Err(by_server(client, &frame)),
+            server::ERROR => return Err(refused(client, &frame)),
             server::NOTICE | server::READY => {}
             tag => return Err(unexpected(tag)),
         }

@@ -1,7 +1,10 @@
 //! Where the gateway authenticates clients itself: SCRAM towards the client, a secret of its own towards
 //! the server (PostgreSQL docs, 55.2.1 and 55.3).
 
+use bytes::Bytes;
+
 use super::super::auth::{AuthError, Mock, Offer, UpstreamAuth, UpstreamReply, channel};
+use super::super::backstage;
 use super::super::config::{UpstreamLogin, Users};
 use super::super::tls::ServerSide;
 use super::greeting::{GREETING_MAX, Greeting, by_server, greeting, read_answer, read_frame, unexpected};
@@ -13,6 +16,9 @@ use crate::kernel::wire::reply::{Reply, sqlstate};
 const SASL: i32 = 10;
 const SASL_CONTINUE: i32 = 11;
 const SASL_FINAL: i32 = 12;
+
+/// Class 28, invalid authorization: wrong password, no line in pg_hba.conf, a role that may not log in.
+const LOGIN_REFUSED: &str = "28";
 
 impl From<AuthError> for Turned {
     fn from(error: AuthError) -> Self {
@@ -74,16 +80,31 @@ pub(super) async fn server(
                 UpstreamReply::Wait => {}
                 UpstreamReply::Done => {
                     client.out.extend_from_slice(&frame);
-                    return greeting(client, server).await;
+                    return greeting(client, server, refused).await;
                 }
             },
             // The client's version was settled with it already; a server that knows less only has shorter keys.
             tags::NEGOTIATE_VERSION => {
                 let _ = Reader::new(body).int32();
             }
-            tags::ERROR => return Err(by_server(client, &frame)),
+            tags::ERROR => return Err(refused(client, &frame)),
             tags::NOTICE => client.out.extend_from_slice(&frame),
             tag => return Err(unexpected(tag)),
         }
     }
+}
+
+/// The client has proven who it is: what the server has against the login that stands for it is not about the client, and
+/// names that login.
+fn refused(client: &mut Side, frame: &Bytes) -> Turned {
+    let error = backstage::server_message(frame.get(HEADER..).unwrap_or_default());
+    if !error.code.starts_with(LOGIN_REFUSED) {
+        return by_server(client, frame);
+    }
+    tracing::error!(code = error.code, message = error.message, "cannot log in to the server");
+    Turned::Away(
+        Reply::fatal(sqlstate::CANNOT_CONNECT, "the gateway cannot log in to the server")
+            .detail("What the server says of it is in the gateway's log.")
+            .hint("Check upstream_user and its password in the target's configuration."),
+    )
 }

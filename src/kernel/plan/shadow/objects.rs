@@ -119,6 +119,10 @@ fn foreign_key(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<St
     if shadow.asked.has(constraint) {
         return Ok(added(&table, constraint, &constraint.definition, (LockMode::ShareRowExclusive, oid)));
     }
+    let has = |names: &[String]| names.contains(&shadow.change.column.to_owned());
+    if !(constraint.local && has(&constraint.columns) || constraint.remote && has(&constraint.referenced)) {
+        return Err(format!("foreign key {} refers to an index that has it besides its key", constraint.name));
+    }
     if !constraint.plain {
         return Err(format!("foreign key {} belongs to a table with partitions or children", constraint.name));
     }

@@ -1,23 +1,25 @@
 //! How a text is shown and kept: secrets replaced by `***`, found by where the grammar has them.
 //! What cannot be read is not shown at all: nobody knows what is in it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use pg_raw_parse::{Node, StmtList, nodes};
 
-use super::literals::{Literal, Piece, literals, pieces};
+use super::literals::{Literal, Piece, pieces};
 use super::{bounds, located, parse};
 
 mod query;
 #[cfg(test)]
 mod tests;
+mod told;
 mod words;
 
 /// What replaces a secret.
 pub const HIDDEN: &str = "'***'";
-/// What replaces a comment beside a secret, which people like to repeat there.
+/// What replaces a comment that tells a secret, or stands beside one, which people like to repeat there.
 const HIDDEN_COMMENT: &str = "/* *** */";
 /// What stands for a text that is not shown at all. No length and no hash: a short secret is found by trying.
 const UNREADABLE: &str = "<unreadable statement>";
@@ -67,7 +69,7 @@ pub fn shown_behind(before: &str, part: &str) -> String {
 pub fn shown_with_values(text: &str) -> Shown {
     match parse(text, bounds::TEXT_BYTES_MAX) {
         Err(_) => Shown { text: unreadable(), values_are_secret: true },
-        Ok(tree) if may_hold_secrets(text) => hide(text, &tree),
+        Ok(tree) if may_hold_secrets(text) => hide(text, &tree, true),
         Ok(_) => Shown { text: text.to_owned(), values_are_secret: false },
     }
 }
@@ -75,14 +77,19 @@ pub fn shown_with_values(text: &str) -> Shown {
 /// Whether a text that can be read needs a closer look before it is shown.
 #[must_use]
 pub fn may_hold_secrets(text: &str) -> bool {
-    // A secret is a string literal.
+    // A secret is a string literal, or told in a comment.
     if memchr::memchr2(b'\'', b'$', text.as_bytes()).is_none() {
-        return false;
+        return has_comment(text.as_bytes()) && told::is_told(text);
     }
     static FINDERS: LazyLock<Vec<Finder<'static>>> =
         LazyLock::new(|| words_of_secrets().chain(OTHER_HINTS).map(Finder::new).collect());
     let lower = text.to_ascii_lowercase();
     FINDERS.iter().any(|hint| hint.find(lower.as_bytes()).is_some())
+}
+
+fn has_comment(text: &[u8]) -> bool {
+    static FINDERS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["--", "/*"].map(Finder::new));
+    FINDERS.iter().any(|mark| mark.find(text).is_some())
 }
 
 /// What is kept of a text that cannot be read.
@@ -91,9 +98,10 @@ pub fn unreadable() -> String {
     UNREADABLE.to_owned()
 }
 
-fn hide(text: &str, tree: &StmtList) -> Shown {
+/// `outermost`: what stands in its comments and literals may be statements with secrets in turn.
+fn hide(text: &str, tree: &StmtList, outermost: bool) -> Shown {
     let pieces = pieces(text);
-    let mut secrets = Secrets::of(text, &pieces);
+    let mut secrets = Secrets::of(text, &pieces, outermost);
     for raw in tree.iter() {
         secrets.within = located(text, raw.stmt_location, raw.stmt_len);
         secrets.statement(raw.stmt());
@@ -103,13 +111,14 @@ fn hide(text: &str, tree: &StmtList) -> Shown {
         Piece::Comment(_) => None,
     });
     let mut hidden: Vec<(Range<usize>, String)> = literals.collect();
-    if !hidden.is_empty() {
-        hidden.extend(pieces.iter().filter_map(|piece| match piece {
-            Piece::Comment(span) => Some((span.clone(), HIDDEN_COMMENT.to_owned())),
-            Piece::Literal(_) => None,
-        }));
-        hidden.sort_by_key(|(span, _)| span.start);
-    }
+    let is_beside = !hidden.is_empty();
+    hidden.extend(pieces.iter().filter_map(|piece| match piece {
+        Piece::Comment(span) if is_beside || secrets.are_in_comment(text, span) => {
+            Some((span.clone(), HIDDEN_COMMENT.to_owned()))
+        }
+        Piece::Comment(_) | Piece::Literal(_) => None,
+    }));
+    hidden.sort_by_key(|(span, _)| span.start);
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
     for (span, replacement) in hidden {
@@ -141,12 +150,13 @@ struct Secrets<'t> {
     values: bool,
     /// Statements of the text to which that applies.
     prepared: Vec<String>,
+    outermost: bool,
 }
 
 impl<'t> Secrets<'t> {
-    fn of(text: &'t str, pieces: &'t [Piece]) -> Self {
+    fn of(text: &'t str, pieces: &'t [Piece], outermost: bool) -> Self {
         let (spans, places, code, prepared) = Default::default();
-        Self { text, pieces, within: 0..0, spans, places, code, values: false, prepared }
+        Self { text, pieces, within: 0..0, spans, places, code, values: false, prepared, outermost }
     }
 
     fn all(&mut self) {
@@ -237,35 +247,61 @@ impl<'t> Secrets<'t> {
 
     /// What stands instead of this literal, if anything does.
     fn replacement(&self, text: &str, literal: &Literal) -> Option<String> {
-        let content = text.get(literal.span.clone()).unwrap_or_default();
-        if is_connection(content) {
+        let content = told::of_literal(text, literal);
+        if told::is_connection(content) {
             return Some(HIDDEN.to_owned());
         }
         if self.code.contains(&literal.span.start) {
             return speaks_of_secrets(content).then(|| match &literal.body {
-                Some(body) => without_literals(text, literal, body),
+                Some(body) => self.without_literals(text, literal, body),
                 None => HIDDEN.to_owned(),
             });
         }
         let placed = self.places.iter().any(|place| literal.span.contains(place));
         let spanned = self.spans.iter().any(|span| span.contains(&literal.span.start));
-        (placed || spanned).then(|| HIDDEN.to_owned())
+        let is_secret = placed || spanned || told::is_named(content) || self.are_in(&unquoted(literal, content));
+        is_secret.then(|| HIDDEN.to_owned())
+    }
+
+    fn are_in_comment(&self, text: &str, span: &Range<usize>) -> bool {
+        let content = told::of_comment(text.get(span.clone()).unwrap_or_default());
+        told::is_told(content) || self.are_in(content)
+    }
+
+    /// Whether it is a statement with secrets.
+    fn are_in(&self, content: &str) -> bool {
+        self.outermost
+            && may_hold_secrets(content)
+            && parse(content, bounds::TEXT_BYTES_MAX).is_ok_and(|tree| hide(content, &tree, false).text != content)
+    }
+
+    /// A dollar-quoted body with everything quoted in it hidden, and the comments that tell secrets.
+    fn without_literals(&self, text: &str, literal: &Literal, body: &Range<usize>) -> String {
+        let code = text.get(body.clone()).unwrap_or_default();
+        let mut out = text.get(literal.span.start..body.start).unwrap_or_default().to_owned();
+        let mut from = 0;
+        for piece in pieces(code) {
+            let (span, replacement) = match piece {
+                Piece::Literal(Literal { span, .. }) => (span, HIDDEN),
+                Piece::Comment(span) if self.are_in_comment(code, &span) => (span, HIDDEN_COMMENT),
+                Piece::Comment(_) => continue,
+            };
+            out.push_str(code.get(from..span.start).unwrap_or_default());
+            out.push_str(replacement);
+            from = span.end;
+        }
+        out.push_str(code.get(from..).unwrap_or_default());
+        out.push_str(text.get(body.end..literal.span.end).unwrap_or_default());
+        out
     }
 }
 
-/// A dollar-quoted body with everything quoted in it hidden.
-fn without_literals(text: &str, literal: &Literal, body: &Range<usize>) -> String {
-    let code = text.get(body.clone()).unwrap_or_default();
-    let mut out = text.get(literal.span.start..body.start).unwrap_or_default().to_owned();
-    let mut from = 0;
-    for inner in literals(code) {
-        out.push_str(code.get(from..inner.span.start).unwrap_or_default());
-        out.push_str(HIDDEN);
-        from = inner.span.end;
+/// What a literal says.
+fn unquoted<'t>(literal: &Literal, written: &'t str) -> Cow<'t, str> {
+    match &literal.body {
+        None => written.replace("''", "'").replace("\\'", "'").into(),
+        Some(_) => written.into(),
     }
-    out.push_str(code.get(from..).unwrap_or_default());
-    out.push_str(text.get(body.end..literal.span.end).unwrap_or_default());
-    out
 }
 
 fn has_password(option: &nodes::DefElem) -> bool {
@@ -294,18 +330,4 @@ fn words_of_secrets() -> impl Iterator<Item = &'static str> {
 fn speaks_of_secrets(content: &str) -> bool {
     let content = content.to_ascii_lowercase();
     words_of_secrets().any(|part| content.contains(part))
-}
-
-/// A connection string with a password: `password=…`, `postgres://user:pw@host`.
-fn is_connection(content: &str) -> bool {
-    let content = content.to_ascii_lowercase();
-    let key = content
-        .match_indices("password")
-        .any(|(at, word)| content.get(at + word.len()..).is_some_and(|rest| rest.trim_start().starts_with('=')));
-    let url = content.match_indices("://").any(|(at, mark)| {
-        let rest = content.get(at + mark.len()..).unwrap_or_default();
-        let authority = rest.split(['/', '?', ' ', '\'']).next().unwrap_or_default();
-        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-    });
-    key || url
 }

@@ -71,6 +71,77 @@ fn comments_beside_secrets() {
 }
 
 #[test]
+fn comments_that_tell_secrets() {
+    for (text, expected) in [
+        ("-- ALTER ROLE app PASSWORD 'X'\ndrop table small", "/* *** */\ndrop table small"),
+        ("/* password=X */ create role r3 login", "/* *** */ create role r3 login"),
+        ("/* postgresql://u:X@h/x */ select 1", "/* *** */ select 1"),
+        ("create role q1 /* password 'X' */", "create role q1 /* *** */"),
+        ("select 1 /* Password: X */", "select 1 /* *** */"),
+        ("-- insert into users (name, pwd) values ('a', 'X')\nselect 1", "/* *** */\nselect 1"),
+        ("select 1 /* a */ -- {\"api_key\": \"X\"}", "select 1 /* a */ /* *** */"),
+        ("-- alter role a password $$X$$", "/* *** */"),
+        ("do $$ begin -- password 'X'\n perform f('a'); end $$", "do $$ begin /* *** */\n perform f('***'); end $$"),
+    ] {
+        check(text, expected);
+        assert!(may_hold_secrets(text), "{text}");
+    }
+    for plain in [
+        "-- the user's password is reset\nselect 1",
+        "select 1 /*action='reset_password',controller='users'*/",
+        "select 1 -- passwords, tokens",
+        "alter table t drop column token -- https://example.com/a?b=c@d:e",
+        "update t set password = $1 -- the password's hash",
+        "select a -- where token = $1",
+    ] {
+        check(plain, plain);
+    }
+    assert!(!may_hold_secrets("select password from users -- the token"));
+}
+
+#[test]
+fn literals_that_tell_secrets() {
+    for (text, expected) in [
+        (
+            "select cron.schedule('n', '* * * * *', $$alter role x password 'X'$$)",
+            "select cron.schedule('n', '* * * * *', '***')",
+        ),
+        ("select $q$alter role x password 'X'$q$", "select '***'"),
+        ("select * from explain('alter role bob password ''X''', 'd')", "select * from explain('***', 'd')"),
+        ("select * from explain('insert into u (a, pwd) values (1, ''X'')')", "select * from explain('***')"),
+        ("insert into log values ('{\"user\": \"a\", \"password\": \"X\"}')", "insert into log values ('***')"),
+        ("insert into log values (E'{\\\"password\\\": \\\"X\\\"}')", "insert into log values ('***')"),
+        ("insert into log values ('{\"access_token\": \"X\"}', 'a')", "insert into log values ('***', 'a')"),
+        ("insert into log values ('login: a, password: X')", "insert into log values ('***')"),
+        ("select format('alter role %I password ''X''', 'a')", "select format('***', 'a')"),
+        ("comment on table t is 'PGPASSWD := X'", "comment on table t is '***'"),
+    ] {
+        check(text, expected);
+    }
+    for plain in [
+        "select 'password'",
+        "select 'Enter password: ' || a",
+        "select 'your password ' || a",
+        "comment on column t.a is 'the password''s hash'",
+        "select '{\"max_tokens\": 500, \"secret\": false}'",
+        "select a from t where kind = 'token: refresh' and note = 'x'",
+        "select 'password::text'",
+        "select 'select password from users where id = 1'",
+    ] {
+        check(plain, plain);
+    }
+}
+
+#[test]
+fn long_texts_are_looked_through_once() {
+    let began = std::time::Instant::now();
+    for long in ["pwd".repeat(300_000), "password ".repeat(100_000), "pwd $1 ".repeat(200_000), "://".repeat(300_000)] {
+        assert_eq!(shown(&format!("select 1 -- {long}")), format!("select 1 -- {long}"));
+    }
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
 fn values() {
     for (text, secret) in [
         ("select crypt($1, 'x')", true),
