@@ -17,6 +17,7 @@ mod sarif;
 mod scan;
 mod script;
 mod since;
+mod source;
 mod text;
 mod tool;
 
@@ -33,12 +34,14 @@ pub use args::{Args, EXIT_CODES};
 
 use self::args::Format;
 use self::input::{Input, Taken};
-use self::judge::{Judge, Source};
+use self::judge::Judge;
 use self::live::Login;
 use self::report::{FileReport, Origin, Report, Summary};
+use self::source::Source;
 use crate::kernel::facts::NameKind;
 use crate::kernel::forecast::{Assumed, Forecast};
 use crate::kernel::policy::{Policy, Who};
+use crate::kernel::sql::write::quote_ident;
 use crate::shell::config::{self, Overrides, Settings, Target};
 
 /// Why nothing can be judged.
@@ -53,6 +56,9 @@ impl LintError {
         Self { what }
     }
 }
+
+/// Where names without a schema are found, without a server to say so.
+const PUBLIC: &str = "public";
 
 /// Patterns for new names.
 type Naming = BTreeMap<NameKind, String>;
@@ -106,17 +112,17 @@ async fn judged(args: &Args, by: (&Target, &Policy, &Naming), inputs: Inputs) ->
     let login = login(args, target)?;
     let role = args.role.clone().or_else(|| login.as_ref().and_then(Login::user).map(str::to_owned));
     let role = role.unwrap_or_default();
-    let assumed = Assumed {
-        server_version: args.server_version.saturating_mul(10_000),
-        rows: args.assume_rows,
-        role: role.clone(),
-        schema: args.schema_name.clone(),
-    };
-    let live = login.is_some();
     let source = match login {
         Some(login) => Source::Server(Box::new(login.open().await?)),
         None => Source::Assumed,
     };
+    let live = source.is_server();
+    let (server_version, search_path) = match &source {
+        Source::Server(session) => (session.version, session.search_path.clone()),
+        Source::Assumed => (args.server_version.saturating_mul(10_000), PUBLIC.to_owned()),
+    };
+    let search_path = args.schema_name.as_deref().map_or(search_path, quote_ident);
+    let assumed = Assumed { server_version, rows: args.assume_rows, role: role.clone(), search_path };
     let observe = policy.observe || target.observe;
     let who = Who { target: target.name.clone(), role, application: args.application.clone() };
     let enforced = Policy { observe: false, ..policy.clone() };

@@ -2,9 +2,7 @@
 //! types as the server names them.
 
 use crate::kernel::facts::{ColumnFacts, ConstraintFacts, IndexFacts, RelationFacts};
-use crate::kernel::sql::statement::{
-    AlterKind, AlterTable, Change, Reading, RelationName, Statement, TypeName,
-};
+use crate::kernel::sql::statement::{AlterKind, AlterTable, Change, Reading, RelationName, Statement, TypeName};
 
 /// `format_type` of a type without its modifier. A type that is not built in is called as it was written.
 pub(super) fn type_sql(of: &TypeName) -> String {
@@ -35,10 +33,13 @@ pub(super) fn type_sql(of: &TypeName) -> String {
 /// would answer with an error, and there would be nothing to judge.
 pub(super) fn needed_by(reading: &Reading, name: &RelationName, facts: &mut RelationFacts) {
     for parsed in &reading.statements {
-        if let Statement::Change(Change::AlterTable(alter)) = &parsed.statement
-            && alter.relation == *name
-        {
-            needed_by_alter(alter, facts);
+        match &parsed.statement {
+            Statement::Change(Change::AlterTable(alter)) if alter.relation == *name => needed_by_alter(alter, facts),
+            Statement::Change(Change::MassWrite { relation, by_row: Some(write), .. }) if relation == name => {
+                let set = write.set.iter().map(|one| &one.column);
+                set.chain(&write.reads).for_each(|column| need_column(facts, column));
+            }
+            _ => {}
         }
     }
 }
@@ -52,9 +53,9 @@ fn needed_by_alter(alter: &AlterTable, facts: &mut RelationFacts) {
             | AlterKind::DropDefault { column }
             | AlterKind::DropColumn { column, .. }
             | AlterKind::RestartIdentity { column }
-            | AlterKind::AlterType { column, .. } => need_column(alter, facts, column),
+            | AlterKind::AlterType { column, .. } => need_old_column(alter, facts, column),
             AlterKind::AddConstraint(constraint) => {
-                constraint.columns.iter().for_each(|column| need_column(alter, facts, column));
+                constraint.columns.iter().for_each(|column| need_old_column(alter, facts, column));
             }
             AlterKind::ValidateConstraint { name } => need_constraint(facts, name, false),
             AlterKind::DropConstraint { name, .. }
@@ -80,10 +81,17 @@ fn needed_by_alter(alter: &AlterTable, facts: &mut RelationFacts) {
     }
 }
 
-/// Of a type that is not known, which is like no other.
-fn need_column(alter: &AlterTable, facts: &mut RelationFacts, name: &str) {
+/// One that the statement does not add itself.
+fn need_old_column(alter: &AlterTable, facts: &mut RelationFacts, name: &str) {
     let added = |kind: &AlterKind| matches!(kind, AlterKind::AddColumn(column) if column.name == name);
-    if facts.column(name).is_none() && !alter.actions.iter().any(|action| added(&action.kind)) {
+    if !alter.actions.iter().any(|action| added(&action.kind)) {
+        need_column(facts, name);
+    }
+}
+
+/// Of a type that is not known, which is like no other.
+fn need_column(facts: &mut RelationFacts, name: &str) {
+    if facts.column(name).is_none() {
         facts.columns.push(column(name, String::new()));
     }
 }

@@ -5,7 +5,7 @@ use crate::kernel::facts::{ConstraintFacts, Facts, IndexFacts, RelationFacts, Re
 use crate::kernel::plan::names::index_middle;
 use crate::kernel::plan::quote;
 use crate::kernel::sql::statement::{
-    AddColumn, AlterKind, AlterTable, ConstraintKind, RelationName, TableConstraint, TypeName,
+    AddColumn, AlterKind, AlterTable, ConstraintKind, PartitionBound, RelationName, TableConstraint, TypeName,
 };
 
 impl Forecast {
@@ -42,7 +42,11 @@ impl Forecast {
             AlterKind::AddConstraintUsingIndex { name, index, primary_key } => {
                 self.own_index(table, (name.as_deref().unwrap_or(index), index), *primary_key);
             }
-            AlterKind::AttachPartition { partition, .. } => self.attach(table, partition, facts),
+            AlterKind::AttachPartition { partition, bound } => {
+                self.attach(table, partition, facts);
+                let default = *bound == Some(PartitionBound::Default);
+                self.facts_of(table, |of| of.has_default_partition |= default);
+            }
             AlterKind::DetachPartition { partition, .. } => {
                 if let Some(standing) = self.touch(partition, facts) {
                     standing.facts.is_partition = false;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Forecast, Standing, TEMPORARY, bare, holds_rows, sized};
-use crate::kernel::facts::{Facts, IndexFacts, Persistence, RelationKind};
+use crate::kernel::facts::{Facts, IndexFacts, Persistence, RelationKind, Trigger};
 use crate::kernel::plan::names::{index_middle, object_name};
 use crate::kernel::plan::quote;
-use crate::kernel::sql::read::outline::{self, End, Outline};
+use crate::kernel::sql::read::outline::{self, End, Outline, TriggerOutline};
 use crate::kernel::sql::statement::{
     Change, CreateIndex, CreateTable, Drop, DropKind, RelationName, Rename, Statement, TransactionControl,
 };
@@ -34,6 +34,7 @@ impl Forecast {
         match statement {
             Statement::Transaction(control) => self.learn_control(*control, outline.end),
             Statement::Change(change) => {
+                self.remember(change, seen.text);
                 self.learn_outline(&outline, seen);
                 self.learn_change(change, seen.facts);
             }
@@ -73,9 +74,9 @@ impl Forecast {
             // Of several of one name, the one that may do most is meant.
             *self.now.functions.entry(function.name.name.clone()).or_default() |= function.volatile;
         }
-        let path = outline.search_path.as_ref().filter(|path| !matches!(path.as_str(), "" | "$user"));
-        if let Some(path) = path {
-            self.now.path.clone_from(path);
+        self.learn_settings(outline, seen.text);
+        for trigger in &outline.triggers {
+            self.create_trigger(trigger, seen.facts);
         }
         for name in &outline.filled {
             let assumed = self.assumed.rows;
@@ -101,7 +102,7 @@ impl Forecast {
             self.fill();
         }
         if outline.discards_temporary {
-            self.end_session();
+            self.end_temporary();
         }
     }
 
@@ -158,12 +159,12 @@ impl Forecast {
     fn stands(&self, key: &RelationName, name: &RelationName, facts: &Facts) -> bool {
         match self.now.relations.get(key) {
             Some(known) => known.is_some(),
-            None => matches!(facts.relation(name), Some(Some(_))),
+            None => facts.relation(name).flatten().is_some_and(|found| key.schema.as_ref() == Some(&found.schema)),
         }
     }
 
     fn create_plain(&mut self, name: &RelationName, kind: RelationKind, facts: &Facts) {
-        let key = self.key(name, facts);
+        let key = self.place(name);
         if !self.stands(&key, name, facts) {
             self.put(key, kind, false);
         }
@@ -180,7 +181,7 @@ impl Forecast {
     fn create_table(&mut self, create: &CreateTable, facts: &Facts) {
         let outline = &create.outline;
         let temporary = create.temporary.then(|| temporary(&create.relation));
-        let key = temporary.clone().unwrap_or_else(|| self.key(&create.relation, facts));
+        let key = temporary.clone().unwrap_or_else(|| self.place(&create.relation));
         // With IF NOT EXISTS nothing changes, and without it nothing does either.
         if temporary.is_none() && self.stands(&key, &create.relation, facts) {
             return;
@@ -274,8 +275,31 @@ impl Forecast {
                     }
                 }
             }
+            DropKind::Other("TRIGGER") => {
+                for (table, (_, name)) in drop.relations.iter().zip(drop.named()) {
+                    if let Some(standing) = self.touch(table, facts) {
+                        standing.facts.reacts.triggers.retain(|trigger| trigger.name != *name);
+                    }
+                }
+            }
             DropKind::Database | DropKind::Other(_) => {}
         }
+    }
+
+    fn create_trigger(&mut self, made: &TriggerOutline, facts: &Facts) {
+        let Some(standing) = self.touch(&made.table, facts) else { return };
+        let triggers = &mut standing.facts.reacts.triggers;
+        triggers.retain(|trigger| trigger.name != made.name);
+        let [on_insert, on_update, on_delete] = made.events;
+        triggers.push(Trigger {
+            name: made.name.clone(),
+            for_each_row: made.for_each_row,
+            transition_tables: made.transition_tables,
+            on_insert,
+            on_update,
+            on_delete,
+            columns: made.columns.clone(),
+        });
     }
 
     fn drop_relation(&mut self, name: &RelationName, facts: &Facts) {
@@ -303,6 +327,14 @@ impl Forecast {
                     renamed.for_each(|constraint| constraint.name.clone_from(&rename.to));
                 }
             }
+            ("trigger", Some(name)) => {
+                if let Some(standing) = self.touch(name, facts) {
+                    let triggers = &mut standing.facts.reacts.triggers;
+                    triggers.iter_mut().filter(|t| t.name == rename.from).for_each(|t| t.name.clone_from(&rename.to));
+                }
+            }
+            // A policy's or a rule's name says nothing here.
+            (_, Some(_)) if rename.is_within() => {}
             ("schema", None) => self.rename_schema(&rename.from, &rename.to),
             (_, Some(name)) => self.rename_relation(name, rename, facts),
             (_, None) => {}

@@ -8,18 +8,22 @@ mod assume;
 mod change;
 pub mod functions;
 mod learn;
+mod objects;
 mod referenced;
+mod session;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::facts::{ColumnUse, Facts, Persistence, RelationFacts, RelationKind, TypeFacts, Wanted};
 use super::sql::modifier;
 use super::sql::read::outline::DomainOutline;
 use super::sql::statement::{Callee, Reading, RelationName, TypeName};
 pub use learn::Seen;
+use session::Session;
 
 /// What is taken for granted about what nobody has looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +33,8 @@ pub struct Assumed {
     /// Rows of every table that no statement of the run made.
     pub rows: u64,
     pub role: String,
-    pub schema: String,
+    /// Where names without a schema are made and found, as long as the run does not say otherwise: schemas that are there.
+    pub search_path: String,
 }
 
 /// Bytes that an assumed row takes in its table.
@@ -55,8 +60,11 @@ struct Schema {
     domains: BTreeMap<String, DomainOutline>,
     /// Functions of the run, and whether they are volatile.
     functions: BTreeMap<String, bool>,
-    /// Where a name without a schema is made and found.
-    path: String,
+    session: Session,
+    /// In small letters, what has been said of things that are no relations, or may be none.
+    said: Vec<Arc<str>>,
+    /// Something ran that nobody has read.
+    unread: bool,
     /// Temporary tables made with ON COMMIT DROP.
     ends_with_transaction: BTreeSet<RelationName>,
 }
@@ -77,7 +85,9 @@ impl Forecast {
             relations: BTreeMap::new(),
             domains: BTreeMap::new(),
             functions: BTreeMap::new(),
-            path: assumed.schema.clone(),
+            session: Session::default(),
+            said: Vec::new(),
+            unread: false,
             ends_with_transaction: BTreeSet::new(),
         };
         Self { assumed, live, now, before: None }
@@ -98,18 +108,25 @@ impl Forecast {
     }
 
     fn end_transaction(&mut self) {
+        self.now.session.end_transaction();
         for name in std::mem::take(&mut self.now.ends_with_transaction) {
             self.now.relations.remove(&name);
         }
     }
 
-    /// The session ends, and its temporary relations with it.
+    /// The session ends, and its temporary relations with it. What comes next may be sent in one that is as this was.
     pub fn end_session(&mut self) {
+        self.end_temporary();
+        self.now.session.end();
+    }
+
+    fn end_temporary(&mut self) {
         self.now.relations.retain(|name, _| name.schema.as_deref() != Some(TEMPORARY));
     }
 
     /// Something ran that nobody has read: every table may have got rows.
     pub fn fill(&mut self) {
+        self.now.unread = true;
         let assumed = self.assumed.rows;
         self.each(|standing| {
             if holds_rows(standing.facts.kind) {
@@ -129,6 +146,7 @@ impl Forecast {
     /// The run so far was long ago: its tables are in use and as large as any other.
     pub fn age(&mut self) {
         self.before = None;
+        self.put_back();
         let rows = self.assumed.rows;
         self.each(|standing| {
             standing.facts.new_in_transaction = false;
@@ -147,8 +165,9 @@ impl Forecast {
     pub fn unknown(&self, wanted: &Wanted) -> Wanted {
         let mut asked = wanted.clone();
         asked.callees.retain(|callee| self.made_function(callee).is_none());
-        // Nor what the run makes and drops beside relations, of which no account is kept.
-        asked.objects.clear();
+        asked.objects.retain(|object| !self.may_have_changed(&object.name));
+        // Only an approval is bound to that.
+        asked.touched.clear();
         asked.types.retain(|of| !self.now.domains.contains_key(&of.name));
         asked
     }
@@ -187,7 +206,7 @@ impl Forecast {
         facts.server_version = self.assumed.server_version;
         facts.current_role.clone_from(&self.assumed.role);
         facts.session_role.clone_from(&self.assumed.role);
-        facts.search_path.clone_from(&self.now.path);
+        self.search_path().clone_into(&mut facts.search_path);
         let referenced = referenced::by(reading);
         for name in &wanted.relations {
             let key = self.key(name, &facts);
@@ -213,6 +232,7 @@ impl Forecast {
             facts.put_type(of, self.type_of(of));
         }
         self.put_functions_and_types(wanted, &mut facts);
+        self.put_objects(reading, wanted, &mut facts);
         for asked in &wanted.uses {
             if let Some(found) = ColumnUse::assumed(&facts, asked) {
                 facts.put_use(&asked.relation, &asked.column, found);
@@ -276,22 +296,6 @@ impl Forecast {
             name = &domain.base;
         }
         made
-    }
-
-    /// The qualified name of what a name stands for.
-    fn key(&self, name: &RelationName, facts: &Facts) -> RelationName {
-        if name.schema.is_some() {
-            return name.clone();
-        }
-        let within = |schema: &str| RelationName { schema: Some(schema.to_owned()), name: name.name.clone() };
-        let known = [TEMPORARY, self.now.path.as_str()].map(within);
-        if let Some(known) = known.into_iter().find(|key| matches!(self.now.relations.get(key), Some(Some(_)))) {
-            return known;
-        }
-        match facts.relation(name) {
-            Some(Some(found)) if self.live => found.qualified(),
-            _ => within(&self.now.path),
-        }
     }
 
     fn assumed_relation(&self, name: &RelationName, kind: RelationKind) -> RelationFacts {

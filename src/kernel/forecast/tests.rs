@@ -9,8 +9,12 @@ use crate::kernel::sql::read::read;
 use crate::kernel::sql::statement::RelationName;
 
 fn forecast() -> Forecast {
-    let assumed =
-        Assumed { server_version: 150_000, rows: 1_000_000, role: "owner".to_owned(), schema: "public".to_owned() };
+    let assumed = Assumed {
+        server_version: 150_000,
+        rows: 1_000_000,
+        role: "owner".to_owned(),
+        search_path: "public".to_owned(),
+    };
     Forecast::new(assumed, false)
 }
 
@@ -185,7 +189,7 @@ fn names_are_the_servers() {
     assert!(known(&forecast, "t_id_seq").is_some() && known(&forecast, "t_a_key").is_some());
     run(&mut forecast, &["alter table t drop column a", "alter table t rename to u", "alter table u set schema s"]);
     assert!(known(&forecast, "t").is_none() && known(&forecast, "t_a_key").is_none());
-    run(&mut forecast, &["set search_path to s"]);
+    run(&mut forecast, &["set search_path to r, s"]);
     assert_eq!(known(&forecast, "u").unwrap().indexes.len(), 1);
 }
 
@@ -209,4 +213,104 @@ fn partitions_of_the_run() {
     ];
     assert_eq!(last(&parts), Vec::<String>::new());
     assert_eq!(last(&["alter table p attach partition big for values in (2)"]), ["attach-partition"]);
+}
+
+#[test]
+fn names_are_found_by_the_path_that_the_run_has_set() {
+    let (made, change) = ("create table t (a int)", "alter table t alter a type text");
+    let none = Vec::<String>::new();
+    for set in [
+        "set search_path = app",
+        "select pg_catalog.set_config('search_path', 'app, public', false)",
+        "begin; set local search_path = app; rollback; set search_path to other, app",
+    ] {
+        assert_eq!(last(&["set search_path = app", made, set, change]), none, "{set}");
+        assert_eq!(last(&["create table public.t (a int)", set, change]).is_empty(), set.contains("public"), "{set}");
+    }
+    // Local ends with its transaction, whichever way, and RESET goes back.
+    for set in ["set local search_path = app", "set search_path = app"] {
+        let ended = if set.contains("local") { none.clone() } else { vec!["change-type".to_owned()] };
+        assert_eq!(last(&[made, "begin", set, "commit", change]), ended, "{set}");
+        assert_eq!(last(&[made, "begin", set, "rollback", change]), none, "{set}");
+        assert_eq!(last(&[made, set, "reset search_path", change]), none, "{set}");
+        assert_eq!(last(&[made, set, "discard all", change]), none, "{set}");
+    }
+    assert_eq!(last(&[made, "set local search_path = app", change]), none, "without a transaction it does nothing");
+    for dump in ["select pg_catalog.set_config('search_path', '', false)", "set search_path = \"$user\", public"] {
+        assert_eq!(last(&[dump, made, change]), none, "{dump}");
+    }
+}
+
+#[test]
+fn where_the_path_is_not_known_everything_is_others() {
+    let (made, change) = ("create table t (a int)", "alter table t alter a type text");
+    for unclear in [
+        "select set_config('search_path', current_user, false)",
+        "do $$ begin execute 'set search_path = ' || current_user; end $$",
+    ] {
+        assert_eq!(last(&[made, unclear, change]), ["change-type"], "{unclear}");
+        assert_eq!(last(&[unclear, made, change]), Vec::<String>::new(), "{unclear}: wherever it is, it was made");
+        assert_eq!(last(&[unclear, made, unclear, change]), ["change-type"], "{unclear}");
+    }
+    // Another file may be sent by the same session, or by another.
+    let mut forecast = forecast();
+    run(&mut forecast, &["set search_path = app", made]);
+    forecast.end_session();
+    assert!(forecast.is_lost());
+    assert_eq!(run(&mut forecast, &[change])[0], ["change-type"]);
+    run(&mut forecast, &["reset all", "select set_config('search_path', '', false)"]);
+    forecast.end_session();
+    assert!(!forecast.is_lost());
+}
+
+#[test]
+fn what_is_not_on_a_table_of_the_run() {
+    let made = "create table nt (a int)";
+    for what in ["trigger", "policy", "rule"] {
+        let drop = format!("drop {what} if exists x on nt");
+        assert_eq!(last(&[made, &drop]), Vec::<String>::new(), "{what}");
+        assert_eq!(last(&[&drop]), ["drop-object"], "{what}");
+    }
+    let drop = "drop trigger if exists x on nt";
+    let renamed = ["create policy y on nt", "alter policy y on nt rename to z", "alter table nt alter a type text"];
+    assert_eq!(last(&[&[made], renamed.as_slice()].concat()), Vec::<String>::new(), "the table keeps its name");
+    for makes in [
+        "create trigger x before insert on nt for each row execute function f()",
+        "create trigger y before insert on nt for each row execute function f(); alter trigger y on nt rename to x",
+        "do 'begin end'",
+    ] {
+        assert_eq!(last(&[made, makes, drop]), ["drop-object"], "{makes}");
+    }
+}
+
+#[test]
+fn triggers_and_default_partitions_of_a_schema() {
+    let mut schema = forecast();
+    run(
+        &mut schema,
+        &[
+            "create table public.t (a int primary key)",
+            "create trigger x before update on public.t for each row execute function f()",
+            "create table public.p (a int) partition by list (a)",
+            "create table public.p_def (a int)",
+            "alter table only public.p attach partition public.p_def default",
+        ],
+    );
+    schema.age();
+    let filled = "alter table t add column b uuid default gen_random_uuid()";
+    assert!(run(&mut schema, &[filled])[0].contains(&"fires-triggers".to_owned()));
+    let again = "alter table t add column c uuid default gen_random_uuid()";
+    assert_eq!(run(&mut schema, &["drop trigger x on t", again])[1], ["add-column-volatile"]);
+    assert_eq!(run(&mut schema, &["create table p9 partition of p for values in (9)"])[0], ["attach-partition"]);
+}
+
+#[test]
+fn columns_that_a_write_of_all_rows_needs() {
+    let mut forecast = forecast();
+    let text = "update orders set a = b + 1";
+    let reading = read(text).unwrap();
+    let facts = forecast.instead_of_a_server(&reading, &wanted(&reading));
+    let message = assess(text, &reading, facts).findings[0].message.clone();
+    assert!(message.contains("the type of column b is not known"), "{message}");
+    assert!(!run(&mut forecast, &["update orders set a = 1"])[0].is_empty());
 }

@@ -145,6 +145,11 @@ fn possible(kind: MassWriteKind, write: &ByRow, table: &RelationFacts, facts: &F
     if let Some(unknown) = write.reads.iter().find(|name| table.column(name).is_none()) {
         return Err(format!("{unknown} is not a column of the table"));
     }
+    let names = write.reads.iter().chain(write.set.iter().map(|one| &one.column));
+    let untold = |name: &&String| table.column(name).is_some_and(|column| column.type_sql.is_empty());
+    if let Some(name) = names.into_iter().find(untold) {
+        return Err(format!("the type of column {name} is not known"));
+    }
     let plain = write.reads.iter().all(|name| table.column(name).is_some_and(|column| is_plain(&column.type_sql)));
     let known = |callee: &Callee| {
         let operator = matches!(callee, Callee::Operator { schema: None, .. });

@@ -190,7 +190,7 @@ fn assume(question: &Question, reading: &Reading) -> Facts {
         server_version: ASSUMED_VERSION,
         rows: ASSUMED_ROWS,
         role: question.role.clone(),
-        schema: "public".to_owned(),
+        search_path: "public".to_owned(),
     };
     Forecast::new(assumed, false).instead_of_a_server(reading, &assess::wanted(reading))
 }

@@ -70,9 +70,9 @@ pub struct Args {
     /// Major version of the server
     #[arg(long, value_name = "MAJOR", default_value_t = 15, value_parser = clap::value_parser!(u32).range(12..=99), help_heading = "Facts without a server")]
     pub(super) server_version: u32,
-    /// Where names without a schema are made and found
-    #[arg(long, value_name = "SCHEMA", default_value = "public", help_heading = "Facts without a server")]
-    pub(super) schema_name: String,
+    /// Where names without a schema are made and found [default: public; with a server, where it finds them for the login]
+    #[arg(long, value_name = "SCHEMA", help_heading = "Facts")]
+    pub(super) schema_name: Option<String>,
 
     /// The database to ask for facts: postgres://USER@HOST/DATABASE?sslmode=verify-full&sslrootcert=FILE
     #[arg(long, value_name = "URL", conflicts_with_all = ["live", "schema", "assume_rows", "server_version"], help_heading = "Facts of a server")]

@@ -1,6 +1,5 @@
 //! Files and directories of the command line become scripts, in the order their tools run them.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,11 +7,14 @@ use std::path::{Path, PathBuf};
 use super::LintError;
 use super::elsewhere;
 use super::script::Script;
+use super::since::Changed;
 use super::tool::{self, Tool};
 use crate::kernel::sql::bounds;
 
 /// What is read from standard input.
 pub(super) const STANDARD_INPUT: &str = "-";
+/// What some editors leave at the beginning; psql skips it too.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Files of one directory tree at most.
 const FILES_MAX: usize = 100_000;
 /// How deep a directory tree is looked through.
@@ -37,7 +39,7 @@ pub(super) struct Taken<'a> {
     pub(super) tool: Option<Tool>,
     pub(super) run_tool: bool,
     /// Files that are judged; the others came before. Absent: all are.
-    pub(super) only: Option<&'a BTreeSet<PathBuf>>,
+    pub(super) only: Option<&'a Changed>,
 }
 
 /// Reads everything that was named.
@@ -51,7 +53,7 @@ pub(super) fn read_all(paths: &[PathBuf], taken: &Taken<'_>) -> Result<Vec<Input
         } else if path.is_dir() {
             inputs.extend(directory(path, taken)?);
         } else {
-            inputs.push(file(path, taken)?);
+            inputs.extend(file(path, taken)?);
         }
     }
     Ok(inputs)
@@ -82,8 +84,7 @@ fn text_of(name: &str, bytes: Vec<u8>) -> Result<String, LintError> {
         let most = bounds::TEXT_BYTES_MAX;
         return Err(LintError::new(format!("{name} has more than the {most} bytes that are read: split it")));
     }
-    // A byte-order mark is what some editors leave; psql skips it too.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).map(<[u8]>::to_vec).unwrap_or(bytes);
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let before = error.as_bytes().get(..at).unwrap_or_default();
@@ -93,13 +94,31 @@ fn text_of(name: &str, bytes: Vec<u8>) -> Result<String, LintError> {
     })
 }
 
-fn file(path: &Path, taken: &Taken<'_>) -> Result<Input, LintError> {
+fn file(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
     let text = text(path)?;
     let tool = match taken.tool {
         Some(tool) => tool,
         None => tool::of_file(&name_of(path), &text, in_rust_project(path)),
     };
-    Ok(Input { judged: is_judged(path, taken), script: script(path, text, tool) })
+    scripts(path, text, tool, taken)
+}
+
+/// A file, and before it what it was at the commit since when files are judged: what it made then is not new. One that
+/// says what it said then is not judged.
+fn scripts(path: &Path, text: String, tool: Tool, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
+    let now = script(path, text, tool);
+    let Some(only) = taken.only else { return Ok(vec![Input { script: now, judged: true }]) };
+    let old = match only.get(&absolute(path)) {
+        None => return Ok(vec![Input { script: now, judged: false }]),
+        Some(None) => return Ok(vec![Input { script: now, judged: true }]),
+        Some(Some(old)) => old.script(path, now.tool)?,
+    };
+    let judged = !old.says_the_same(&now);
+    Ok(vec![Input { script: old, judged: false }, Input { script: now, judged }])
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn script(path: &Path, text: String, tool: Tool) -> Script {
@@ -120,7 +139,7 @@ fn flyway_alone(path: &Path) -> bool {
 
 /// `flyway.conf` or `flyway.toml` of the project with `mixed=true`.
 fn flyway_mixed(path: &Path) -> bool {
-    let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let absolute = absolute(path);
     let mut above = absolute.ancestors().skip(1).take(FLYWAY_ABOVE_MAX);
     above.any(|above| {
         says(&above.join("flyway.conf"), "flyway.mixed=true")
@@ -135,8 +154,7 @@ fn says(path: &Path, setting: &str) -> bool {
 }
 
 fn is_judged(path: &Path, taken: &Taken<'_>) -> bool {
-    let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    taken.only.is_none_or(|only| only.contains(&absolute))
+    taken.only.is_none_or(|only| only.contains_key(&absolute(path)))
 }
 
 fn name_of(path: &Path) -> String {
@@ -145,8 +163,7 @@ fn name_of(path: &Path) -> String {
 
 /// Whether migrations here would be sqlx's: a Cargo.toml beside their directory or above it.
 fn in_rust_project(path: &Path) -> bool {
-    let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    absolute.ancestors().skip(1).take(4).any(|above| above.join("Cargo.toml").is_file())
+    absolute(path).ancestors().skip(1).take(4).any(|above| above.join("Cargo.toml").is_file())
 }
 
 fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
@@ -185,7 +202,7 @@ fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
         let Some(at) = texts.iter().position(|(found, _, _)| *found == name) else { continue };
         let (_, text, _) = texts.swap_remove(at);
         let path = path.join(&name);
-        inputs.push(Input { judged: is_judged(&path, taken), script: script(&path, text, tool) });
+        inputs.extend(scripts(&path, text, tool, taken)?);
     }
     files.retain(|name| deep || !name.contains('/'));
     inputs.extend(files.iter().filter_map(|name| left_out(&path.join(name), tool, taken)));

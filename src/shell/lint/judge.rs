@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use super::LintError;
 use super::directive::{self, Directives};
-use super::live::Session;
 use super::of::{Of, place};
 use super::report::{
     FileReport, Found, FoundKind, Ignored, Judged, Outcome, Problem, ShownPlan, Transaction, TransactionKind,
 };
 use super::script::{Message, Script};
+use super::source::Source;
 use super::tool::{Sends, Tool};
 use crate::kernel::assess::{self, Assessment};
 use crate::kernel::facts::{Facts, NameKind};
@@ -19,13 +19,10 @@ use crate::kernel::policy::{self, Clearance, Policy, Verdict, Who};
 use crate::kernel::rules::{self, Finding, Response};
 use crate::kernel::sql::read::outline::{End, outline};
 use crate::kernel::sql::statement::{Change, Opaque, OpaqueKind, Reading, Statement, TransactionControl};
-use crate::shell::catalog;
 
-/// Who answers for what the run did not make.
-pub(super) enum Source {
-    Assumed,
-    Server(Box<Session>),
-}
+/// What follows from that.
+const LOST: &str =
+    "what is named without a schema from here on counts as large and in use, if the file does not make it";
 
 /// The run through all files.
 pub(super) struct Judge {
@@ -79,13 +76,27 @@ impl Judge {
             self.open = Some(self.transaction(TransactionKind::Tool, words));
             self.forecast.begin();
         }
+        let mut notes = script.notes.clone();
+        let mut lost = self.forecast.is_lost();
+        if lost {
+            notes.push(format!("an earlier file sets search_path: {LOST}"));
+        }
         let mut statements = Vec::new();
         let mut gap = 0;
         for message in &script.messages {
             statements.extend(self.message(script, message, gap).await?);
             gap = message.span.end;
+            if self.forecast.is_lost() && !lost {
+                notes.push(format!(
+                    "line {}: what search_path is set to is not known: {LOST}",
+                    script.lines.line(message.span.start)
+                ));
+            }
+            lost = self.forecast.is_lost();
         }
-        let mut notes = script.notes.clone();
+        if script.runs_unread(gap..script.text.len()) {
+            self.forecast.fill();
+        }
         match self.open.take() {
             Some(open) if open.kind == TransactionKind::Explicit => {
                 notes.push(format!("{} is not ended in the file", open.words));
@@ -95,6 +106,9 @@ impl Judge {
         self.forecast.commit();
         // The next file may be run by another session.
         self.forecast.end_session();
+        if script.tool.puts_session_back() {
+            self.forecast.put_back();
+        }
         Ok(FileReport {
             path: script.path.clone(),
             tool: script.tool.name(),
@@ -149,7 +163,8 @@ impl Judge {
                 Facts::default(),
             ),
         };
-        let implicit = (several && self.open.is_none()).then(|| {
+        let joined = groups(&reading).len() > 1;
+        let implicit = (joined && self.open.is_none()).then(|| {
             let words = match script.sends {
                 Sends::Text => {
                     let tool = script.tool.name();
@@ -222,28 +237,11 @@ impl Judge {
         if Clearance::ordinary(reading).is_some() {
             return Ok(None);
         }
-        let wanted = assess::wanted(reading);
-        let facts = match &mut self.source {
-            Source::Assumed => self.forecast.instead_of_a_server(reading, &wanted),
-            Source::Server(session) => {
-                let fail = |error| {
-                    let line = script.lines.line(message.span.start);
-                    LintError::new(format!(
-                        "{}:{line}: what the statement touches cannot be looked up: {error}",
-                        script.path
-                    ))
-                };
-                let answer = catalog::look_up(&mut **session, &self.forecast.unknown(&wanted)).await.map_err(fail)?;
-                let mut facts = self.forecast.on_top_of(&wanted, answer);
-                let below = assess::wanted_below(reading, &facts);
-                if !below.is_empty() {
-                    let more = catalog::look_up(&mut **session, &self.forecast.unknown(&below)).await.map_err(fail)?;
-                    facts.absorb(self.forecast.on_top_of(&below, more));
-                }
-                facts
-            }
-        };
-        let mut facts = facts;
+        let looked_up = self.source.facts(&self.forecast, reading).await;
+        let mut facts = looked_up.map_err(|error| {
+            let line = script.lines.line(message.span.start);
+            LintError::new(format!("{}:{line}: what the statement touches cannot be looked up: {error}", script.path))
+        })?;
         facts.naming.clone_from(&self.naming);
         self.server_version = facts.server_version;
         Ok(Some(facts))

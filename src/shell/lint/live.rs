@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::LintError;
+use crate::kernel::sql::read::session::{Followed, SetTo};
 use crate::kernel::sql::write::quote_literal;
 use crate::shell::config::{Auth, Target, UpstreamAddress, UpstreamTls};
 use crate::shell::database::{Database, DatabaseError, Done, Row, ServerMessage, TransactionStatus};
@@ -17,6 +18,10 @@ use crate::shell::upstream::Upstream;
 /// A look-up that takes longer is given up.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 const APPLICATION: &str = "lockkeeper lint";
+/// Whether it is read-only, and what it is like.
+const BEGINNING: &str = "\
+SELECT current_setting('transaction_read_only'), current_setting('server_version_num'), array_to_string(\
+ARRAY(SELECT quote_ident(s.name) FROM unnest(current_schemas(false)) WITH ORDINALITY AS s(name, place) ORDER BY s.place), ', ')";
 const POSTGRES_PORT: u16 = 5432;
 
 /// An open session.
@@ -24,6 +29,12 @@ pub(super) struct Session {
     client: Client,
     /// Names of statements prepared so far, by their text.
     prepared: HashMap<String, String>,
+    /// `server_version_num`.
+    pub(super) version: u32,
+    /// The schemas that names are found in, as it began.
+    pub(super) search_path: String,
+    /// What was set since, by name.
+    set: HashMap<&'static str, String>,
 }
 
 /// Who logs in where.
@@ -104,7 +115,7 @@ impl Login {
         let timeout = STATEMENT_TIMEOUT.as_millis();
         self.config.application_name(APPLICATION).options(format!(
             "-c default_transaction_read_only=on -c statement_timeout={timeout} -c standard_conforming_strings=on \
-             -c client_encoding=UTF8 -c quote_all_identifiers=off"
+             -c client_encoding=UTF8 -c quote_all_identifiers=off -c jit=off"
         ));
         let (client, connection) =
             self.config.connect_raw(stream, NoTls).await.map_err(|error| cannot(said(&error)))?;
@@ -113,10 +124,15 @@ impl Login {
                 tracing::debug!(%error, "the connection ended");
             }
         });
-        let mut session = Session { client, prepared: HashMap::new() };
-        let answer = session.query("SHOW transaction_read_only", &[]).await;
+        let mut session =
+            Session { client, prepared: HashMap::new(), version: 0, search_path: String::new(), set: HashMap::new() };
+        let answer = session.query(BEGINNING, &[]).await;
         match answer.map_err(|error| cannot(error.to_string()))?.concat().as_slice() {
-            [Some(on)] if on == "on" => Ok(session),
+            [Some(on), Some(version), Some(path)] if on == "on" => {
+                session.version = version.parse().map_err(|_| cannot(format!("its version is {version}")))?;
+                session.search_path.clone_from(path);
+                Ok(session)
+            }
             _ => Err(cannot("it does not keep the session read-only".to_owned())),
         }
     }
@@ -184,6 +200,32 @@ fn failed(error: &tokio_postgres::Error) -> DatabaseError {
 }
 
 impl Session {
+    /// Sets what the run has set, so that look-ups see what the run would. False where that is not known, or nothing
+    /// that this server takes.
+    pub(super) async fn follow(&mut self, what: Followed, to: &SetTo) -> Result<bool, DatabaseError> {
+        let name = what.name();
+        let text = match to {
+            SetTo::Unclear => return Ok(false),
+            SetTo::Own if !self.set.contains_key(name) => return Ok(true),
+            SetTo::Own => {
+                self.simple(&format!("RESET {name}")).await?;
+                self.set.remove(name);
+                return Ok(true);
+            }
+            SetTo::Text(text) if self.set.get(name) == Some(text) => return Ok(true),
+            SetTo::Text(text) => text,
+        };
+        let (shown, value) = (quote_literal(name), quote_literal(text));
+        match self.simple(&format!("SELECT pg_catalog.set_config({shown}, {value}, false)")).await {
+            Ok(_) => {
+                self.set.insert(name, text.clone());
+                Ok(true)
+            }
+            Err(DatabaseError::Server(_)) => Ok(false),
+            Err(lost) => Err(lost),
+        }
+    }
+
     async fn simple(&self, sql: &str) -> Result<Vec<Row>, DatabaseError> {
         let answer = self.client.simple_query(sql).await.map_err(|error| failed(&error))?;
         let rows = answer.into_iter().filter_map(|message| match message {

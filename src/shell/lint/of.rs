@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::report::{Place, Problem, Transaction};
+use super::report::{Place, Problem, Transaction, TransactionKind};
 use super::script::{Message, Script};
 use crate::kernel::assess::Assessment;
 use crate::kernel::policy;
@@ -42,7 +42,7 @@ impl Of<'_> {
     }
 
     pub(super) fn refused_block(&self, text: &str) -> Option<Problem> {
-        if !self.place.in_transaction && !self.place.several {
+        if self.transaction.kind == TransactionKind::Own {
             return None;
         }
         let what = outline::refuses_block(text)?;

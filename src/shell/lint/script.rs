@@ -10,6 +10,10 @@ use crate::kernel::sql::read::outline;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::{Change, Statement};
 
+/// What sqlmigrate prints in the place of `RunPython`: newer versions, older ones.
+const DJANGO_PROGRAM: [&str; 2] =
+    ["THIS OPERATION CANNOT BE WRITTEN AS SQL", "MIGRATION NOW PERFORMS OPERATION THAT CANNOT BE WRITTEN AS SQL"];
+
 /// A file, or the part of it that would run.
 #[derive(Debug)]
 pub(super) struct Script {
@@ -23,6 +27,8 @@ pub(super) struct Script {
     pub(super) wrapped: bool,
     pub(super) messages: Vec<Message>,
     pub(super) scan: Scan,
+    /// Where a program of the tool's runs, which its output has no SQL for.
+    programs: Vec<Range<usize>>,
     /// What is not judged or not certain about the file as a whole.
     pub(super) notes: Vec<String>,
     pub(super) lines: Lines,
@@ -91,7 +97,15 @@ impl Script {
             }
         }
         scan.comments.retain(|comment| !blanked.get(comment.clone()).unwrap_or_default().trim().is_empty());
-        Self { path, text, tool, sends, wrapped, messages, scan, notes, lines }
+        let is_program = |comment: &&Range<usize>| {
+            let said = text.get((*comment).clone()).unwrap_or_default();
+            DJANGO_PROGRAM.iter().any(|words| said.contains(words))
+        };
+        let programs: Vec<Range<usize>> = scan.comments.iter().filter(is_program).cloned().collect();
+        notes.extend(programs.iter().map(|program| {
+            format!("line {}: not judged: an operation of Django's that is a program", lines.line(program.start))
+        }));
+        Self { path, text, tool, sends, wrapped, messages, scan, programs, notes, lines }
     }
 }
 
@@ -105,7 +119,24 @@ impl Script {
             matches!(name.as_str(), "\\i" | "\\ir" | "\\include" | "\\include_relative" | "\\gexec")
                 || (name == "\\copy" && written.contains(" from "))
         };
-        self.sends == Sends::Statements && self.scan.commands.iter().filter(within).any(named)
+        let mut commands = self.scan.commands.iter().filter(within);
+        let mut programs = self.programs.iter().filter(within);
+        self.sends == Sends::Statements && (commands.any(named) || programs.next().is_some())
+    }
+
+    /// Whether another one has the same statements, whatever stands around them.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let own = |script: &Self| (script.tool, script.sends, script.wrapped);
+        own(self) == own(other) && self.statements().eq(other.statements())
+    }
+
+    fn statements(&self) -> impl Iterator<Item = (Option<u64>, String)> {
+        self.messages.iter().flat_map(|message| {
+            let mut spans: Vec<Range<usize>> =
+                message.known.statements().statements.into_iter().map(|parsed| parsed.span).collect();
+            spans.dedup();
+            spans.into_iter().map(|span| (message.copied, message.known.text.get(span).unwrap_or_default().to_owned()))
+        })
     }
 
     /// What each message changes.

@@ -1,6 +1,8 @@
 //! Directories in, reports out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
+mod before;
+
 use std::fs;
 use std::path::Path;
 

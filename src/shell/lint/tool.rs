@@ -69,6 +69,11 @@ impl Tool {
         }
     }
 
+    /// Whether it sets the search path and the role behind each file to what they were before.
+    pub(super) fn puts_session_back(self) -> bool {
+        matches!(self, Self::Flyway | Self::FlywayAlone | Self::FlywayMixed)
+    }
+
     pub(super) fn sends(self) -> Sends {
         match self {
             Self::Plain | Self::Flyway | Self::FlywayAlone | Self::FlywayMixed | Self::Goose => Sends::Statements,

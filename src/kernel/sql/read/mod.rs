@@ -27,6 +27,7 @@ mod publication;
 mod redact;
 pub mod renamed;
 mod rights;
+pub mod session;
 mod settings;
 pub mod unbound;
 pub mod uses;

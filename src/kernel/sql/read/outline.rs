@@ -9,10 +9,13 @@ use pg_raw_parse::{Node, nodes};
 
 use super::super::bounds;
 use super::super::statement::{RelationName, TableOutline};
-use super::{Unreadable, column, objects, walk};
+use super::session::{self, Setting};
+use super::{Unreadable, calls, column, objects, walk};
 
 /// `CREATE_TABLE_LIKE_INDEXES`.
 const INCLUDING_INDEXES: u32 = 1 << 6;
+/// `TRIGGER_TYPE_INSERT`, `_UPDATE` and `_DELETE`.
+const TRIGGER_EVENTS: [i16; 3] = [1 << 2, 1 << 4, 1 << 3];
 
 /// What one text makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,8 +38,9 @@ pub struct Outline {
     pub discards_temporary: bool,
     /// What a transaction's end says besides.
     pub end: Option<End>,
-    /// The first schema of a `SET search_path`.
-    pub search_path: Option<String>,
+    /// What it sets of the session, in its order.
+    pub settings: Vec<Setting>,
+    pub triggers: Vec<TriggerOutline>,
 }
 
 /// How a transaction ends.
@@ -64,6 +68,20 @@ pub struct FunctionOutline {
     pub name: RelationName,
     /// Neither STABLE nor IMMUTABLE was written.
     pub volatile: bool,
+}
+
+/// `CREATE TRIGGER`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriggerOutline {
+    pub name: String,
+    pub table: RelationName,
+    pub for_each_row: bool,
+    /// It sees all rows of a statement together.
+    pub transition_tables: bool,
+    /// INSERT, UPDATE, DELETE.
+    pub events: [bool; 3],
+    /// `UPDATE OF`.
+    pub columns: Vec<String>,
 }
 
 /// The outline of a text. What cannot be read makes nothing.
@@ -122,6 +140,7 @@ fn see(statement: Node<'_>, outline: &mut Outline) {
         Node::CreateRangeStmt(of) => outline.types.push(named(of.type_name())),
         Node::CompositeTypeStmt(of) => outline.types.extend(of.typevar().map(objects::relation)),
         Node::CreateFunctionStmt(function) => outline.functions.push(function_of(function)),
+        Node::SelectStmt(select) if calls::is_restriction(select) => {}
         Node::InsertStmt(_) | Node::MergeStmt(_) | Node::SelectStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) => {
             query(statement, outline);
         }
@@ -141,6 +160,9 @@ fn see(statement: Node<'_>, outline: &mut Outline) {
         Node::AlterTableStmt(alter) => outline.joined.extend(joined(alter)),
         Node::DiscardStmt(discard) => {
             outline.discards_temporary = matches!(discard.target, DiscardMode::DISCARD_ALL | DiscardMode::DISCARD_TEMP);
+            if discard.target == DiscardMode::DISCARD_ALL {
+                outline.settings.extend(session::all_back());
+            }
         }
         Node::TransactionStmt(control) => {
             outline.end = match control.kind {
@@ -149,9 +171,8 @@ fn see(statement: Node<'_>, outline: &mut Outline) {
                 _ => None,
             };
         }
-        Node::VariableSetStmt(set) if set.name().is_some_and(|name| name.eq_ignore_ascii_case("search_path")) => {
-            outline.search_path = set.args().first().and_then(objects::literal);
-        }
+        Node::VariableSetStmt(set) => outline.settings.extend(session::set(set)),
+        Node::CreateTrigStmt(trigger) => outline.triggers.extend(trigger_of(trigger)),
         _ => {}
     }
 }
@@ -163,7 +184,10 @@ fn query(root: Node<'_>, outline: &mut Outline) {
             outline.filled.extend(insert.relation().map(objects::relation));
         }
         Node::MergeStmt(merge) => outline.filled.extend(merge.relation().map(objects::relation)),
-        Node::FuncCall(call) => outline.calls.push(objects::relation_of(call.funcname())),
+        Node::FuncCall(call) => {
+            outline.calls.push(objects::relation_of(call.funcname()));
+            outline.settings.extend(session::set_config(call));
+        }
         _ => {}
     });
 }
@@ -231,6 +255,17 @@ fn function_of(function: &nodes::CreateFunctionStmt) -> FunctionOutline {
     }
 }
 
+fn trigger_of(trigger: &nodes::CreateTrigStmt) -> Option<TriggerOutline> {
+    Some(TriggerOutline {
+        name: trigger.trigname()?.to_owned(),
+        table: trigger.relation().map(objects::relation)?,
+        for_each_row: trigger.row,
+        transition_tables: !trigger.transition_rels().is_empty(),
+        events: TRIGGER_EVENTS.map(|event| trigger.events & event != 0),
+        columns: trigger.columns().iter().filter_map(Node::as_str).map(str::to_owned).collect(),
+    })
+}
+
 fn named(parts: &CastNodeList<nodes::String>) -> RelationName {
     let parts: Vec<&str> = parts.iter().filter_map(nodes::String::sval).collect();
     objects::relation_from(&parts)
@@ -291,13 +326,16 @@ mod tests {
         let made = outline(
             "create domain d as int check (value > 0); create domain e as d default 3; create type f as enum ('a'); \
              create function g() returns int language sql stable as 'select 1'; \
-             create function h() returns int language sql as 'select 1'; set search_path = app, public",
+             create function h() returns int language sql as 'select 1'; \
+             create trigger i before insert or update of a, b on s.t for each row execute function g()",
         );
         let domains: Vec<_> = made.domains.iter().map(|d| (d.base.as_str(), d.constrained, d.has_default)).collect();
         assert_eq!(domains, [("int4", true, false), ("d", false, true)]);
         assert_eq!(made.types, [name(None, "f")]);
         assert_eq!(made.functions.iter().map(|f| f.volatile).collect::<Vec<_>>(), [false, true]);
-        assert_eq!(made.search_path.as_deref(), Some("app"));
+        let [trigger] = made.triggers.as_slice() else { panic!("{made:?}") };
+        assert_eq!((&trigger.name, &trigger.table), (&"i".to_owned(), &name(Some("s"), "t")));
+        assert_eq!((trigger.for_each_row, trigger.events, trigger.columns.len()), (true, [true, true, false], 2));
     }
 
     #[test]
@@ -328,12 +366,9 @@ mod tests {
         assert_eq!(outline("prepare transaction 'x'").end, Some(End::Prepare));
         assert_eq!(outline("commit").end, None);
         assert_eq!(outline("alter table a inherit b").joined, [(name(None, "a"), name(None, "b"))]);
-        for (text, expected) in [
-            ("do 'begin end'", true),
-            ("call p()", true),
-            ("execute p", true),
-            ("select app.load()", false),
-        ] {
+        for (text, expected) in
+            [("do 'begin end'", true), ("call p()", true), ("execute p", true), ("select app.load()", false)]
+        {
             assert_eq!(outline(text).runs_code, expected, "{text}");
         }
         let calls = outline("select app.load(), count(*) from t; update t set a = lower(b)").calls;
