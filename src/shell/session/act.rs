@@ -50,7 +50,7 @@ impl Session {
                     None => (*plan, Past::default()),
                 };
                 let decided = Decided::new(Decision::Rewrite, &findings).locking(&assessment);
-                self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
+                self.record_decision(taken, &decided, &findings, Some(&plan.recipe));
                 if let Some(order) = self.as_job(taken, &plan, &assessment.facts, &sameness).await? {
                     return self.run_as_job(taken, &plan, order, decided).await;
                 }
@@ -87,7 +87,7 @@ impl Session {
         let decision = if warnings.is_empty() { Decision::Pass } else { Decision::Warn };
         let decided = Decided::new(decision, &warnings);
         if !warnings.is_empty() {
-            self.record_decision(&taken.known, &decided, &warnings, None);
+            self.record_decision(taken, &decided, &warnings, None);
         }
         self.warn(warnings.iter());
         if let Err(error) = self.intend(taken, &passing("pass"), None).await {
@@ -106,7 +106,7 @@ impl Session {
     ) -> Result<(), Ended> {
         let findings = would.findings();
         let decided = Decided::new(Decision::Observe, findings).locking(assessment);
-        self.record_decision(&taken.known, &decided, findings, Some(would.name()));
+        self.record_decision(taken, &decided, findings, Some(would.name()));
         // Observing changes nothing, not even what happens when the record fails.
         if let Err(error) = self.intend(taken, &passing("observe"), None).await {
             tracing::error!(%error, "an observed change runs without its record");
@@ -133,7 +133,7 @@ impl Session {
             let decided = Decided::new(Decision::Rewrite, &warnings);
             self.warn(warnings.iter());
             if !warnings.is_empty() {
-                self.record_decision(&taken.known, &decided, &warnings, Some(&plan.recipe));
+                self.record_decision(taken, &decided, &warnings, Some(&plan.recipe));
             }
             let judgement = self.judgement(taken, reading, &plan);
             let permit = Permit { clearance, decided, journal: None, past: Past::default(), judgement };
@@ -165,7 +165,7 @@ impl Session {
     ) -> Result<(), RecordError> {
         let intent = Intent {
             n: self.log.next_n(),
-            text: self.shown(&taken.known).to_string(),
+            text: self.shown_whole(taken),
             text_hash: self.text_hash(taken),
             plan: plan.shown(),
             ticket: ticket.map(|t| t.id),

@@ -87,7 +87,7 @@ impl Session {
             let (outcome, status) = self.execute((&first, &Past::default()), None, None).await?;
             self.relay.status = status;
             if !matches!(outcome, Outcome::Done(_)) {
-                self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
+                self.record_decision(taken, &decided, &findings, Some(&plan.recipe));
                 let ran = self.conclude(taken, &first, outcome, decided).await?;
                 return self.go_on_after(ran);
             }
@@ -107,7 +107,7 @@ impl Session {
         match self.shared.jobs.defer(order.clone()).await {
             Ok((id, held)) => {
                 let decided = Decided { job: Some(id), ..decided };
-                self.record_decision(&taken.known, &decided, &findings, Some(&plan.recipe));
+                self.record_decision(taken, &decided, &findings, Some(&plan.recipe));
                 self.deferred.push(Deferred { id, xid, order, touches, _held: held });
                 Reply::notice(format!("job {id} does the rest when this transaction is committed"))
                     .detail("Until it is done, nothing can rely on it. A rollback drops it.")

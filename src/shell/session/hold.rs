@@ -53,7 +53,7 @@ impl Session {
             Err(error) => return self.answer_held_with(taken, no_ticket(&error), decided).await,
         };
         decided.ticket = Some(ticket.id);
-        self.record_decision(&taken.known, &decided, &findings, Some(&asked.plan.recipe));
+        self.record_decision(taken, &decided, &findings, Some(&asked.plan.recipe));
         let at_once = self.relay.in_transaction() || self.identity.target.hold == HoldMode::Answer;
         let now = now();
         let may_run = at_once || ticket.runs_from(now).is_none_or(|from| from <= now);
@@ -74,14 +74,14 @@ impl Session {
     fn ask(&self, taken: &Taken, assessment: &Assessment, draft: Draft) -> Asked {
         let facts = assessment.facts.clone();
         let Draft { mut findings, plan, conditions } = draft;
-        let shown = self.shown(&taken.known);
+        let shown = self.shown_whole(taken);
         let hides = *shown != *taken.known.shown;
         let plan_shown = |plan: &Plan| if hides { plan.shown_as(&shown) } else { plan.shown() };
         for finding in &mut findings {
             finding.plan = finding.plan.as_ref().map(plan_shown);
         }
         let request = Request {
-            shown: shown.to_string(),
+            shown: shown.clone(),
             text_hash: self.text_hash(taken),
             target: self.identity.target.name.clone(),
             database: self.identity.database.clone(),

@@ -1,13 +1,12 @@
 //! What is more than ordinary: resolved, looked up, judged, and handed to what the verdict says.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::record::{Decided, Own};
 use super::taken::Taken;
-use super::{Ended, Session};
+use super::{Ended, Session, prepared};
 use crate::kernel::assess::{self, Assessment};
 use crate::kernel::policy::{self, Clearance, Place, Verdict};
 use crate::kernel::relay::Status;
@@ -15,7 +14,7 @@ use crate::kernel::relay::ledger::{Path, Values};
 use crate::kernel::sql::bounds;
 use crate::kernel::sql::read::UnreadableKind;
 use crate::kernel::sql::remember::Known;
-use crate::kernel::sql::statement::{Change, Parsed, Reading, Statement};
+use crate::kernel::sql::statement::{Change, Reading, Statement};
 use crate::kernel::wire::frame::{HEADER, client};
 use crate::kernel::wire::message;
 use crate::kernel::wire::reply::{Reply, sqlstate};
@@ -31,9 +30,18 @@ impl Session {
         path: Path,
         values: Option<Values>,
     ) -> Result<(), Ended> {
-        let taken = Taken { message, known, path, values, started: self.now() };
+        self.portals_gone = false;
+        let mut taken = Taken { message, known, path, values, prepared: Vec::new(), started: self.now() };
         let n = self.log.next_n();
-        match self.assessed(&taken).await {
+        let assessed = match self.behind_names(&taken.known).await {
+            Ok(Ok(prepared)) => {
+                taken.prepared = prepared;
+                self.assessed(&taken).await
+            }
+            Ok(Err(error)) => self.cannot_look_up(&taken, &error).await.map(|()| None),
+            Err(ended) => Err(ended),
+        };
+        match assessed {
             Ok(None) => Ok(()),
             Ok(Some((reading, assessment))) => self.act(&taken, &reading, assessment).await,
             Err(ended) => {
@@ -47,7 +55,6 @@ impl Session {
 
     /// What a verdict needs. `None`: answered already.
     pub(super) async fn assessed(&mut self, taken: &Taken) -> Result<Option<(Reading, Assessment)>, Ended> {
-        self.portals_gone = false;
         if let Some(reply) = self.cannot_be_run(taken) {
             self.refuse(taken, reply, &[]).await?;
             return Ok(None);
@@ -55,7 +62,7 @@ impl Session {
         if self.has_altered() {
             self.tell_definitions().await?;
         }
-        let Some(reading) = self.resolve(taken).await? else { return Ok(None) };
+        let reading = prepared::resolve(&taken.known, &taken.prepared);
         if let Some(clearance) = Clearance::ordinary(&reading) {
             self.forward(taken, clearance).await?;
             return Ok(None);
@@ -74,54 +81,6 @@ impl Session {
                 Ok(None)
             }
         }
-    }
-
-    /// The reading with every EXECUTE replaced by what its name stands for. `None`: answered already.
-    async fn resolve(&mut self, taken: &Taken) -> Result<Option<Reading>, Ended> {
-        let mut reading = taken.known.statements();
-        let mut statements = Vec::with_capacity(reading.statements.len());
-        let mut names = NamesSoFar::default();
-        for parsed in reading.statements {
-            names.see(&parsed);
-            let Statement::Execute { name } = &parsed.statement else {
-                statements.push(parsed);
-                continue;
-            };
-            let stands_for = match (names.stands_for(name), self.relay.names.statement(name)) {
-                (Some(statements), _) => Reading { statements, exact_names: true },
-                (None, Some(known)) => known.statements(),
-                (None, None) => match self.look_up_name(name).await? {
-                    Ok(reading) => reading,
-                    Err(error) => {
-                        self.cannot_look_up(taken, &error).await?;
-                        return Ok(None);
-                    }
-                },
-            };
-            // What was prepared by a PREPARE below it cannot itself be an EXECUTE.
-            statements.extend(stands_for.statements.into_iter().map(|inner| Parsed {
-                span: parsed.span.clone(),
-                statement: bare(inner.statement),
-                named: inner.named,
-            }));
-        }
-        reading.statements = statements;
-        Ok(Some(reading))
-    }
-
-    /// A name the session has not seen prepared: the server knows what it stands for.
-    async fn look_up_name(&mut self, name: &str) -> Result<Result<Reading, DatabaseError>, Ended> {
-        let sql = "SELECT p.statement FROM pg_catalog.pg_prepared_statements AS p \
-                   WHERE p.name OPERATOR(pg_catalog.=) $1";
-        let end = self.exchange_end();
-        let rows = self.try_backstage(end, async |stage| stage.query(sql, &[Some(name)]).await).await?;
-        let encoding = self.relay.encoding;
-        Ok(rows.map(|rows| {
-            let text = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
-            text.map_or(Reading { statements: Vec::new(), exact_names: true }, |text| {
-                Known::read(text.as_bytes(), encoding).statements()
-            })
-        }))
     }
 
     /// How an exchange of ours ends here without ending what is the client's.
@@ -212,7 +171,7 @@ impl Session {
         findings: &[crate::kernel::rules::Finding],
     ) -> Result<(), Ended> {
         let decided = Decided::new(Decision::Refuse, findings);
-        self.record_decision(&taken.known, &decided, findings, None);
+        self.record_decision(taken, &decided, findings, None);
         let own = Own { code: Some(reply.code.to_owned()), ..Own::default() };
         // A client that has left does not keep its statement out of the record.
         let told = self.answer_error(reply, taken.path).await;
@@ -297,47 +256,6 @@ impl Session {
     }
 }
 
-/// What the PREPAREs and DEALLOCATEs of one message have made of names, up to some place in it.
-#[derive(Default)]
-struct NamesSoFar {
-    /// Nothing: the name stands for none any more.
-    names: HashMap<String, Option<Parsed>>,
-    all_dropped: bool,
-}
-
-impl NamesSoFar {
-    fn see(&mut self, parsed: &Parsed) {
-        match &parsed.statement {
-            Statement::Prepare { name, inner } => {
-                let inner = Parsed { statement: (**inner).clone(), ..parsed.clone() };
-                self.names.insert(name.clone(), Some(inner));
-            }
-            Statement::Deallocate { name: Some(name) } => {
-                self.names.insert(name.clone(), None);
-            }
-            Statement::Deallocate { name: None } => {
-                self.names.clear();
-                self.all_dropped = true;
-            }
-            _ => {}
-        }
-    }
-
-    /// None of them says: what it was before the message. An empty list: the server says that there is no such statement.
-    fn stands_for(&self, name: &str) -> Option<Vec<Parsed>> {
-        let told = self.names.get(name).map(|of| of.iter().cloned().collect());
-        told.or_else(|| self.all_dropped.then(Vec::new))
-    }
-}
-
 fn unreadable(reading: &Reading) -> bool {
     reading.statements.iter().any(|p| matches!(p.statement, Statement::Change(Change::Unreadable { .. })))
-}
-
-/// A name made by SQL's PREPARE is remembered as the statement it was made from.
-fn bare(statement: Statement) -> Statement {
-    match statement {
-        Statement::Prepare { inner, .. } => *inner,
-        other => other,
-    }
 }

@@ -17,6 +17,7 @@ mod job;
 mod journal;
 mod lock_timeout;
 mod outcome;
+mod prepared;
 mod pump;
 mod recall;
 mod record;

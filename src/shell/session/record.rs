@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::taken::Taken;
-use super::{Session, words};
+use super::{Session, prepared, words};
 use crate::kernel::assess::Assessment;
 use crate::kernel::job::JobId;
 use crate::kernel::plan::Plan;
@@ -23,6 +23,9 @@ use crate::shell::audit::{
     Transaction,
 };
 use crate::shell::executor::{Outcome, Progress};
+
+/// Instead of a statement that hands secrets to a prepared one.
+const SECRET_VALUES: &str = "<EXECUTE with secret values>";
 
 /// What was decided about a statement.
 #[derive(Clone, Debug)]
@@ -146,7 +149,7 @@ impl Session {
     /// Why the next statement is not simply passed.
     pub(super) fn record_decision(
         &mut self,
-        known: &Known,
+        taken: &Taken,
         decided: &Decided,
         findings: &[Finding],
         recipe: Option<&str>,
@@ -162,7 +165,7 @@ impl Session {
             session: None,
             n: self.log.next_n(),
             decision: decided.decision,
-            text: self.shown(known).to_string(),
+            text: self.shown_whole(taken),
             findings: findings.iter().map(finding).collect(),
             locks: decided.locks.iter().map(lock).collect(),
             ticket: decided.ticket,
@@ -202,13 +205,20 @@ impl Session {
         });
         match secret.count() {
             0 => Cow::Borrowed(&known.shown),
-            _ => Cow::Borrowed("<EXECUTE with secret values>"),
+            _ => Cow::Borrowed(SECRET_VALUES),
         }
+    }
+
+    /// The same of a statement that is judged, below what the names stand for that it executes.
+    pub(super) fn shown_whole(&self, taken: &Taken) -> String {
+        let hides = taken.prepared.iter().filter_map(|of| of.known.as_deref()).any(|known| known.values_are_secret);
+        let own = if hides { SECRET_VALUES.into() } else { self.shown(&taken.known) };
+        prepared::shown(&taken.prepared) + &own
     }
 
     /// What an approval of the statement is for.
     pub(super) fn text_hash(&self, taken: &Taken) -> String {
-        let whole = *self.shown(&taken.known) == *taken.known.text;
+        let whole = *self.shown_whole(taken) == *taken.known.text;
         taken.hash(&self.shared.text_key, whole)
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use ring::hmac;
 
+use super::prepared::Prepared;
 use crate::kernel::relay::ledger::{Path, Values};
 use crate::kernel::review::text_hash;
 use crate::kernel::sql::remember::Known;
@@ -20,6 +21,8 @@ pub(super) struct Taken {
     pub known: Arc<Known>,
     pub path: Path,
     pub values: Option<Values>,
+    /// What stands behind the names that it executes.
+    pub prepared: Vec<Prepared>,
     /// When it was taken, microseconds on the session's clock.
     pub started: u64,
 }
@@ -35,11 +38,11 @@ impl Taken {
         message::execute(self.message.get(HEADER..).unwrap_or_default()).unwrap_or_default()
     }
 
-    /// Hash (hex) of the exact text and of the values bound to it: what an approval is for. It is shown and kept, so
-    /// only of a text that is itself shown `whole` is it one that anybody can make.
+    /// Hash (hex) of the exact text, of the values bound to it and of the texts behind the names in it: what an approval
+    /// is for. It is shown and kept, so only of a text that is itself shown `whole` is it one that anybody can make.
     pub(super) fn hash(&self, key: &hmac::Key, whole: bool) -> String {
         let mut values = self.values.iter().flat_map(Values::list).peekable();
-        if whole && values.peek().is_none() {
+        if whole && values.peek().is_none() && self.prepared.is_empty() {
             return text_hash(&self.known.text);
         }
         let mut hash = hmac::Context::with_key(key);
@@ -49,6 +52,10 @@ impl Taken {
             hash.update(&format.to_be_bytes());
             hash.update(&value.map_or(-1, |v| i64::try_from(v.len()).unwrap_or(i64::MAX)).to_be_bytes());
             hash.update(value.unwrap_or_default());
+        }
+        for Prepared { name, known } in &self.prepared {
+            let text = known.as_ref().map_or("", |known| &known.text);
+            hash.update(format!("\0prepared\0{}\0{name}{}\0{text}", name.len(), text.len()).as_bytes());
         }
         HEXLOWER.encode(hash.sign().as_ref())
     }
