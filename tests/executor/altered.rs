@@ -26,6 +26,7 @@ const TYPES: &[&str] = &[
     "REVOKE ALL ON span FROM PUBLIC, copy_reader",
     "INSERT INTO span VALUES (1, '[1,2)', 1, 1), (2, '[1,2)', 0, 2)",
     "CREATE TABLE carried (id int PRIMARY KEY, a int, b int, CONSTRAINT with_b UNIQUE (a) INCLUDE (b))",
+    "INSERT INTO carried VALUES (1, 1, 1)",
 ];
 
 /// Statements, and the first major that knows them.
