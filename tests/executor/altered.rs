@@ -23,8 +23,10 @@ const TYPES: &[&str] = &[
     "INSERT INTO word VALUES (1, 1)",
     "CREATE TABLE span (id int PRIMARY KEY, r int4range, b int, c int, CONSTRAINT apart EXCLUDE USING gist (r WITH &&) WHERE (b > 0), \
      CONSTRAINT apart_by_one EXCLUDE USING gist (int4range(c, c + 1) WITH &&))",
+    "REVOKE ALL ON span FROM PUBLIC, copy_reader",
     "INSERT INTO span VALUES (1, '[1,2)', 1, 1), (2, '[1,2)', 0, 2)",
     "CREATE TABLE carried (id int PRIMARY KEY, a int, b int, CONSTRAINT with_b UNIQUE (a) INCLUDE (b))",
+    "INSERT INTO carried VALUES (1, 1, 1)",
 ];
 
 /// Statements, and the first major that knows them.

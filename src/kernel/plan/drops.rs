@@ -148,10 +148,7 @@ pub fn table_aside(table: &RelationFacts) -> Option<Plan> {
 pub fn column_aside(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) -> Option<Plan> {
     let hangs = hangs.filter(|hangs| droppable(table, hangs) && kept_in_step(table, column).is_empty())?;
     let facts = table.column(column)?;
-    let is_key =
-        |constraint: &ConstraintUse| constraint.kind == 'p' && constraint.columns.iter().any(|name| name == column);
-    let needed =
-        |constraint: &&ConstraintUse| is_key(constraint) || constraint.definition.contains("NULLS NOT DISTINCT");
+    let needed = |one: &&ConstraintUse| is_key(one, column) || one.definition.contains("NULLS NOT DISTINCT");
     let distinct = |index: &&IndexUse| index.definition.contains("NULLS NOT DISTINCT");
     if hangs.constraints.iter().any(|one| needed(&one)) || hangs.indexes.iter().any(|one| distinct(&one)) {
         return None;
@@ -217,6 +214,11 @@ pub fn column_aside(table: &RelationFacts, column: &str, hangs: Option<&ColumnUs
         undo_loses: None,
         verify: Vec::new(),
     })
+}
+
+/// A primary key with it in its key: not only in INCLUDE.
+fn is_key(constraint: &ConstraintUse, column: &str) -> bool {
+    constraint.kind == 'p' && constraint.columns.iter().any(|name| name == column)
 }
 
 fn later(plan: Plan) -> Step {
