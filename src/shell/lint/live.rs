@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::LintError;
-use crate::kernel::sql::read::session::{Followed, SetTo};
+use crate::kernel::sql::read::session::{Followed, SetTo, schemas};
 use crate::kernel::sql::write::quote_literal;
 use crate::shell::config::{Auth, Target, UpstreamAddress, UpstreamTls};
 use crate::shell::database::{Database, DatabaseError, Done, Row, ServerMessage, TransactionStatus};
@@ -218,11 +218,34 @@ impl Session {
         let (shown, value) = (quote_literal(name), quote_literal(text));
         match self.simple(&format!("SELECT pg_catalog.set_config({shown}, {value}, false)")).await {
             Ok(_) => {
+                if what == Followed::SearchPath {
+                    self.sees(text).await?;
+                }
                 self.set.insert(name, text.clone());
                 Ok(true)
             }
             Err(DatabaseError::Server(_)) => Ok(false),
             Err(lost) => Err(lost),
+        }
+    }
+
+    /// What it may not use it does not find, and would take for missing.
+    async fn sees(&self, path: &str) -> Result<(), DatabaseError> {
+        let names = schemas(path).unwrap_or_default();
+        let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
+        let hidden = self
+            .simple(&format!(
+                "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY (ARRAY[{}]::pg_catalog.text[]) \
+                 AND NOT pg_catalog.has_schema_privilege(oid, 'USAGE')",
+                names.join(", ")
+            ))
+            .await?;
+        match hidden.concat().into_iter().flatten().next() {
+            None => Ok(()),
+            Some(schema) => Err(DatabaseError::Lost(format!(
+                "the run's search_path names schema {schema}, which the login may not look into: log in as the role that \
+                 runs it, or grant USAGE on the schema"
+            ))),
         }
     }
 
