@@ -23,6 +23,7 @@ const BEGINNING: &str = "\
 SELECT current_setting('transaction_read_only'), current_setting('server_version_num'), array_to_string(\
 ARRAY(SELECT quote_ident(s.name) FROM unnest(current_schemas(false)) WITH ORDINALITY AS s(name, place) ORDER BY s.place), ', ')";
 const POSTGRES_PORT: u16 = 5432;
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// An open session.
 pub(super) struct Session {
@@ -242,10 +243,15 @@ impl Session {
             .await?;
         match hidden.concat().into_iter().flatten().next() {
             None => Ok(()),
-            Some(schema) => Err(DatabaseError::Lost(format!(
-                "the run's search_path names schema {schema}, which the login may not look into: log in as the role that \
-                 runs it, or grant USAGE on the schema"
-            ))),
+            Some(schema) => Err(DatabaseError::Server(Box::new(ServerMessage {
+                severity: "ERROR".to_owned(),
+                code: INSUFFICIENT_PRIVILEGE.to_owned(),
+                message: format!(
+                    "the run's search_path names schema {schema}, which the login may not look into: log in as the \
+                     role that runs it, or grant USAGE on the schema"
+                ),
+                ..ServerMessage::default()
+            }))),
         }
     }
 
