@@ -197,6 +197,39 @@ fn a_server_knows_what_is_large() {
     assert_eq!(SERVER.sql(&database, "select count(*), max(oid) from pg_class"), before, "nothing was executed");
 }
 
+/// What the run sets of its session holds for its look-ups, and what is nowhere may be dropped if it exists.
+#[test]
+fn the_run_says_where_names_are_found() {
+    let database = SERVER.database("lint_path", "fixture");
+    let made = "create schema hidden; create schema app; grant usage on schema app to alice; \
+                create table app.things as select g, now() as at from generate_series(1, 200000) g";
+    SERVER.sql(&database, made);
+    let verdicts = |text: &str, more: &[&str]| -> Vec<String> {
+        let more = [&["--tool", "plain"], more].concat();
+        statements(&live(&database, text, &more)).into_iter().map(said).collect()
+    };
+    let last = |text: &str| verdicts(text, &[]).pop().unwrap();
+    assert_eq!(last("drop table things;"), "pass");
+    for set in ["set search_path = app;", "select set_config('search_path', 'app', true);"] {
+        let set = format!("begin; {set}");
+        assert_eq!(last(&format!("{set} drop table things;")), "hold drop-table", "{set}");
+    }
+    assert_eq!(last("begin; set local search_path to app; end; drop table things;"), "pass");
+    assert_eq!(last("select set_config('search_path', current_user, false); drop table things;"), "hold drop-table");
+    assert_eq!(verdicts("drop table things;", &["--schema-name", "app"]), ["hold drop-table"]);
+    let change = "alter table app.things alter at type timestamp;";
+    assert_eq!(last(&format!("set timezone = 'UTC'; {change}")), "warn timestamp-without-zone");
+    assert_eq!(last(&format!("set timezone = 'Europe/Berlin'; {change}")), "hold change-type");
+    for nothing in ["type", "schema", "role", "extension"] {
+        assert_eq!(last(&format!("drop {nothing} if exists nope;")), "pass", "{nothing}");
+    }
+    assert_eq!(last("create type nope as enum ('a'); drop type if exists nope;"), "hold drop-object");
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("a.sql"), "set search_path = hidden; drop table t;").unwrap();
+    let linted = lint(place.path(), &["--database-url", &url(&database), "a.sql"], "");
+    assert!(linted.code == 2 && linted.err.contains("grant USAGE"), "{}", linted.err);
+}
+
 #[test]
 fn the_server_of_a_configured_target_is_asked() {
     let database = SERVER.database("lint_target", "fixture");

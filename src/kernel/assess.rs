@@ -14,7 +14,9 @@ use super::rules::locks::Locked;
 use super::rules::subject::Earlier;
 use super::sql::agree::{Agreement, agreement};
 use super::sql::read::unbound::{Unbinds, unbinds};
-use super::sql::statement::{AlterKind, AlterTable, Change, ConstraintKind, DropKind, Parsed, Reading, Statement, TransactionControl};
+use super::sql::statement::{
+    AlterKind, AlterTable, Change, ConstraintKind, DropKind, Parsed, Reading, Statement, TransactionControl,
+};
 
 mod judged;
 mod stale;

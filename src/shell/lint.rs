@@ -165,6 +165,7 @@ fn origin(args: &Args, live: bool, server_version: u32) -> Origin {
             "sizes, columns and constraints are those of the server, as far as no statement of the run changes them"
                 .to_owned(),
         );
+        words.push("search_path and TimeZone are those of the login, as long as the run does not set them".to_owned());
     } else {
         let rows = args.assume_rows;
         words.push(format!("PostgreSQL {} (--server-version)", args.server_version));

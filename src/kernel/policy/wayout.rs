@@ -58,7 +58,10 @@ pub(super) fn unbound(by: Unbinds, finding: &Finding) -> Refusal {
     let what = finding.plan.as_ref().map_or("this change", |plan| &plan.tag);
     Refusal {
         message: format!("{what} cannot run safely behind {behind} in the same message"),
-        detail: format!("{why}: everybody else would wait behind it for the table.\n{}", detail(std::slice::from_ref(finding))),
+        detail: format!(
+            "{why}: everybody else would wait behind it for the table.\n{}",
+            detail(std::slice::from_ref(finding))
+        ),
         hint: format!("{way} each statement in a message of its own, as psql does with a script."),
         findings: vec![finding.clone()],
         elsewhere: true,

@@ -255,7 +255,8 @@ impl<'a> Subject<'a> {
         } else {
             found.is_some_and(|found| found.new_in_transaction && found.referenced_by_old)
         };
-        is_referenced.then(|| Target { facts: found, name: found.map_or_else(|| name.clone(), RelationFacts::qualified) })
+        is_referenced
+            .then(|| Target { facts: found, name: found.map_or_else(|| name.clone(), RelationFacts::qualified) })
     }
 
     /// What to add to a message about a statement that locks all partitions at once, where there are so many that

@@ -122,7 +122,8 @@ pub(super) fn put_callees(facts: &mut Facts, asked: &[Callee], rows: &[Row]) {
 /// Types that exist. The others stay without facts.
 pub(super) fn put_types(facts: &mut Facts, asked: &[TypeName], rows: &[Row]) {
     for row in rows {
-        let [Some(place), Some(oid), Some(base), domain, constrained, default, array, is_row, casts, unasked] = row.as_slice()
+        let [Some(place), Some(oid), Some(base), domain, constrained, default, array, is_row, casts, unasked] =
+            row.as_slice()
         else {
             continue;
         };

@@ -196,15 +196,18 @@ fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
     // Only Flyway and Prisma look into directories below.
     let deep = matches!(tool, Tool::Flyway | Tool::Prisma);
     texts.retain(|(name, _, _)| deep || !name.contains('/'));
-    let order = tool::in_order(tool, texts.iter().map(|(name, _, _)| name.clone()).collect());
+    files.retain(|name| deep || !name.contains('/'));
+    let programs = files.iter().filter(|name| tool::is_program(tool, &name_of(Path::new(name)))).cloned();
+    let order = tool::in_order(tool, texts.iter().map(|(name, _, _)| name.clone()).chain(programs).collect());
     let mut inputs = Vec::with_capacity(order.len());
     for name in order {
-        let Some(at) = texts.iter().position(|(found, _, _)| *found == name) else { continue };
-        let (_, text, _) = texts.swap_remove(at);
         let path = path.join(&name);
-        inputs.extend(scripts(&path, text, tool, taken)?);
+        files.retain(|other| *other != name);
+        match texts.iter().position(|(found, _, _)| *found == name) {
+            Some(at) => inputs.extend(scripts(&path, texts.swap_remove(at).1, tool, taken)?),
+            None => inputs.extend(left_out(&path, tool, taken)),
+        }
     }
-    files.retain(|name| deep || !name.contains('/'));
     inputs.extend(files.iter().filter_map(|name| left_out(&path.join(name), tool, taken)));
     Ok(inputs)
 }
@@ -212,8 +215,7 @@ fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
 /// A file of which only can be said why it is not judged.
 fn left_out(path: &Path, tool: Tool, taken: &Taken<'_>) -> Option<Input> {
     let why = tool::left_out(tool, &name_of(path))?;
-    let mut script = Script::new(path.display().to_string(), String::new(), tool);
-    script.notes = vec![format!("not judged: {why}")];
+    let script = Script::left_out(path.display().to_string(), tool, why, tool::is_program(tool, &name_of(path)));
     Some(Input { judged: is_judged(path, taken), script })
 }
 

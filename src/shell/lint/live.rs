@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::LintError;
-use crate::kernel::sql::read::session::{Followed, SetTo};
+use crate::kernel::sql::read::session::{Followed, SetTo, schemas};
 use crate::kernel::sql::write::quote_literal;
 use crate::shell::config::{Auth, Target, UpstreamAddress, UpstreamTls};
 use crate::shell::database::{Database, DatabaseError, Done, Row, ServerMessage, TransactionStatus};
@@ -23,6 +23,7 @@ const BEGINNING: &str = "\
 SELECT current_setting('transaction_read_only'), current_setting('server_version_num'), array_to_string(\
 ARRAY(SELECT quote_ident(s.name) FROM unnest(current_schemas(false)) WITH ORDINALITY AS s(name, place) ORDER BY s.place), ', ')";
 const POSTGRES_PORT: u16 = 5432;
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// An open session.
 pub(super) struct Session {
@@ -218,11 +219,39 @@ impl Session {
         let (shown, value) = (quote_literal(name), quote_literal(text));
         match self.simple(&format!("SELECT pg_catalog.set_config({shown}, {value}, false)")).await {
             Ok(_) => {
+                if what == Followed::SearchPath {
+                    self.sees(text).await?;
+                }
                 self.set.insert(name, text.clone());
                 Ok(true)
             }
             Err(DatabaseError::Server(_)) => Ok(false),
             Err(lost) => Err(lost),
+        }
+    }
+
+    /// What it may not use it does not find, and would take for missing.
+    async fn sees(&self, path: &str) -> Result<(), DatabaseError> {
+        let names = schemas(path).unwrap_or_default();
+        let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
+        let hidden = self
+            .simple(&format!(
+                "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY (ARRAY[{}]::pg_catalog.text[]) \
+                 AND NOT pg_catalog.has_schema_privilege(oid, 'USAGE')",
+                names.join(", ")
+            ))
+            .await?;
+        match hidden.concat().into_iter().flatten().next() {
+            None => Ok(()),
+            Some(schema) => Err(DatabaseError::Server(Box::new(ServerMessage {
+                severity: "ERROR".to_owned(),
+                code: INSUFFICIENT_PRIVILEGE.to_owned(),
+                message: format!(
+                    "the run's search_path names schema {schema}, which the login may not look into: log in as the \
+                     role that runs it, or grant USAGE on the schema"
+                ),
+                ..ServerMessage::default()
+            }))),
         }
     }
 

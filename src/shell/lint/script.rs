@@ -110,7 +110,15 @@ impl Script {
 }
 
 impl Script {
-    /// Whether psql runs something between two messages that stands elsewhere, or copies rows from elsewhere.
+    /// A file of which only can be said why it is not judged, and whether it is run.
+    pub(super) fn left_out(path: String, tool: Tool, why: &str, runs: bool) -> Self {
+        let mut script = Self::new(path, String::new(), tool);
+        script.notes = vec![format!("not judged: {why}")];
+        script.programs = if runs { vec![Range::default()] } else { Vec::new() };
+        script
+    }
+
+    /// Whether something runs between two messages that is not read: psql's files and data, a tool's programs.
     pub(super) fn runs_unread(&self, between: Range<usize>) -> bool {
         let within = |command: &&Range<usize>| between.start <= command.start && command.end <= between.end;
         let named = |command: &Range<usize>| {

@@ -230,6 +230,11 @@ pub(super) fn left_out(tool: Tool, name: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether the tool runs a program, in its place among the files.
+pub(super) fn is_program(tool: Tool, name: &str) -> bool {
+    !name.ends_with(".sql") && left_out(tool, name).is_some()
+}
+
 /// 1.0 is 1.
 fn trimmed(mut numbers: Vec<u64>) -> Vec<u64> {
     while numbers.len() > 1 && numbers.last() == Some(&0) {
@@ -243,7 +248,7 @@ pub(super) fn in_order(tool: Tool, mut names: Vec<String>) -> Vec<String> {
     match tool {
         Tool::Flyway | Tool::FlywayAlone | Tool::FlywayMixed => {
             let mut files: Vec<(Flyway, String)> =
-                names.into_iter().filter_map(|name| Some((flyway(base(&name))?, name))).collect();
+                names.into_iter().filter_map(|name| Some((of_stem(base(&name).rsplit_once('.')?.0)?, name))).collect();
             files.retain(|(of, _)| !matches!(of, Flyway::Undo(_)));
             files.sort();
             files.into_iter().map(|(_, name)| name).collect()
@@ -320,6 +325,7 @@ mod tests {
                     "U2__b.sql",
                     "V1.10__c.sql",
                     "V1.9__d.sql",
+                    "V2.1__p.java",
                     "afterMigrate__x.sql",
                     "beforeMigrate.sql",
                 ]
@@ -329,6 +335,7 @@ mod tests {
                 "V1.9__d.sql",
                 "V1.10__c.sql",
                 "V2__b.sql",
+                "V2.1__p.java",
                 "V10__a.sql",
                 "R__v.sql",
                 "afterMigrate__x.sql",

@@ -69,6 +69,24 @@ fn what_django_cannot_write_as_sql_may_fill_tables() {
 }
 
 #[test]
+fn programs_fill_tables_in_their_place() {
+    let change = "alter table t alter a type text;";
+    let files =
+        |program: &'static str| [("V1__a.sql", "create table t (a int);"), (program, ""), ("V3__c.sql", change)];
+    let last = |program: &'static str| {
+        let project = Project::new(&files(program));
+        shown(&project, &project.lint("@").unwrap()).pop().unwrap()
+    };
+    assert_eq!(last("V2__B.java"), "V3__c.sql:1:1 refuse change-type t3");
+    assert_eq!(last("V4__B.java"), "V3__c.sql:1:1 bounded  t2");
+    assert_eq!(last("notes.sql"), "V3__c.sql:1:1 bounded  t2");
+    let goose = |text: &str| format!("-- +goose Up\n{text}");
+    let (made, change) = (goose("create table t (a int);"), goose(change));
+    let project = Project::new(&[("1_a.sql", &made), ("2_b.go", ""), ("3_c.sql", &change)]);
+    assert_eq!(shown(&project, &project.lint("@").unwrap())[1], "3_c.sql:2:1 refuse change-type t3");
+}
+
+#[test]
 fn the_path_that_a_file_sets_is_told_where_it_is_not_known() {
     let made = ("1.sql", "set search_path = app;\ncreate table t (a int);");
     let change = ("2.sql", "alter table t alter a type text;");
