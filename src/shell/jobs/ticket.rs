@@ -109,8 +109,7 @@ async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket:
     })
 }
 
-pub(super) const NOT_WHOLE: &str =
-    "it has bound values, secrets or prepared statements, which are not kept: send the statement again from a session instead";
+pub(super) const NOT_WHOLE: &str = "it has bound values, secrets or prepared statements, which are not kept: send the statement again from a session instead";
 
 /// Says on the ticket what became of it.
 pub(super) async fn report(jobs: &Jobs, job: &Job, outcome: Option<&Outcome>) {
