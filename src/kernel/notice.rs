@@ -288,6 +288,7 @@ pub fn ticket_event(what: &Happening) -> (&'static str, Option<&str>, Option<Str
         Happening::Finished { ms, tag } => ("ticket.finished", None, Some(format!("{tag} in {ms} ms"))),
         Happening::Failed { code, message } => ("ticket.failed", None, Some(format!("{message} (SQLSTATE {code})"))),
         Happening::OutcomeLost { why } => ("ticket.outcome_lost", None, Some(why.clone())),
+        Happening::GivenBack { why } => ("ticket.given_back", None, Some(why.clone())),
         Happening::Settled { by, found, .. } => ("ticket.settled", Some(by), Some(found.clone())),
         Happening::Undone { job } => ("ticket.undone", None, Some(format!("by job {job}"))),
         Happening::Returned { why, .. } => ("ticket.returned", None, Some(why.clone())),

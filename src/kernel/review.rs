@@ -33,7 +33,7 @@ pub use door::Door;
 pub use event::{Event, Happening, begin, evolve};
 pub use people::{Grant, Granted, Kind, People, Power, Profile, Role, Stranger, Voter, Vouched};
 pub use person::{check_name, is_invisible, pattern_matches, same_person};
-pub use state::{State, StateName, approvers};
+pub use state::{Approval, State, StateName, approvers};
 
 /// Longest note, reason or comment, in bytes.
 pub const NOTE_MAX: usize = 4_096;

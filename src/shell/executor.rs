@@ -169,10 +169,8 @@ impl<D: Database> Runner<'_, D> {
                 return Err(error("25P02", text));
             }
         }
-        if self.book.is_kept() || plan.steps.iter().any(|step| !as_is(step)) {
-            self.session = Settings::read(self.db).await?;
-            self.session.quote_all(self.db, false).await?;
-        }
+        self.session = Settings::read(self.db).await?;
+        self.session.quote_all(self.db, false).await?;
         self.find_own().await?;
         self.is_planned_for().await?;
         self.is_as_expected().await?;
@@ -321,8 +319,7 @@ impl<D: Database> Runner<'_, D> {
             Action::Together { statements } => self.brief(step, statements).await,
             Action::Sql { sql, mode: Mode::Scan } => self.scan(step, std::slice::from_ref(sql)).await,
             Action::Sql { sql, mode: Mode::NoTransaction } => self.outside_transaction(step, sql).await,
-            Action::Sql { sql, mode: Mode::AsIs } if self.book.is_kept() => self.as_is_kept(step, sql).await,
-            Action::Sql { sql, mode: Mode::AsIs } => self.as_is(sql).await,
+            Action::Sql { sql, mode: Mode::AsIs } => self.as_is(step, sql).await,
             Action::BuildIndex { sql, leftover, cleanup } => {
                 self.build_index(step, index::Build { sql, leftover, cleanup }).await
             }

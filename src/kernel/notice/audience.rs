@@ -15,7 +15,7 @@ pub struct Audience<'a> {
 const FOR_REVIEWERS: [&str; 5] =
     ["ticket.opened", "ticket.voted", "ticket.returned", "ticket.justified", "ticket.glass_broken"];
 /// Events that tell the requester what became of it. Of a job with a ticket, the ticket's event does.
-const FOR_REQUESTER: [&str; 13] = [
+const FOR_REQUESTER: [&str; 14] = [
     "ticket.approved",
     "ticket.glass_broken",
     "ticket.changes_requested",
@@ -26,6 +26,7 @@ const FOR_REQUESTER: [&str; 13] = [
     "ticket.finished",
     "ticket.failed",
     "ticket.outcome_lost",
+    "ticket.given_back",
     "ticket.returned",
     "ticket.settled",
     "ticket.undone",

@@ -1,7 +1,9 @@
 //! What an approval without a safe form permits: the statement as it was written.
 
 use super::{Mode, Plan, Step};
-use crate::kernel::sql::statement::{LockMode, RelationName};
+use crate::kernel::sql::statement::{
+    AlterKind, Change, DropKind, LockMode, Opaque, OpaqueKind, Parsed, RelationName, Statement,
+};
 
 /// The recipe's name.
 pub const RECIPE: &str = "as-is";
@@ -21,5 +23,88 @@ pub fn plan(text: &str, tag: String, relation: Option<RelationName>, run: (Mode,
         steps: vec![Step::sql("run", text.to_owned(), mode, lock)],
         undo_loses: None,
         verify: Vec::new(),
+    }
+}
+
+/// Words of what may end a transaction by itself, run text, or give rows back.
+const DOUBTFUL: [&str; 5] = ["commit", "rollback", "call", "execute", "explain"];
+
+/// Whether what a text does is one transaction, or none at all, and gives no rows back: when it does not get its lock it
+/// has changed nothing, and may be tried again in its client's place.
+#[must_use]
+pub fn may_be_tried_again(text: &str, statements: &[Parsed]) -> bool {
+    let [Parsed { statement: Statement::Change(change), .. }] = statements else { return false };
+    let plain = || {
+        let text = text.to_ascii_lowercase();
+        DOUBTFUL.iter().all(|word| !text.contains(word))
+    };
+    match change {
+        Change::AlterTable(alter) => !alter.actions.iter().any(|action| {
+            matches!(
+                action.kind,
+                AlterKind::DetachPartition { concurrently: true, .. }
+                    | AlterKind::DetachPartition { finalize: true, .. }
+            )
+        }),
+        Change::CreateIndex(index) => !index.concurrently,
+        Change::CreateTable(table) => !table.from_query,
+        Change::Drop(drop) => !drop.concurrently && drop.kind != DropKind::Database,
+        Change::RewriteTable { relation, .. } => relation.is_some(),
+        Change::Opaque(Opaque { what, kind: OpaqueKind::Code, .. }) => what == "DO" && plain(),
+        Change::RefreshMatview { .. } => plain(),
+        Change::Truncate { .. }
+        | Change::Rename(_)
+        | Change::Privilege(_)
+        | Change::CheckDomain { .. }
+        | Change::CreateRule { .. }
+        | Change::Publication(_)
+        | Change::RestartSequence { .. }
+        | Change::Brief { .. }
+        | Change::Other { .. } => true,
+        Change::MassWrite { .. }
+        | Change::Setting(_)
+        | Change::Opaque(_)
+        | Change::Reindex(_)
+        | Change::LockTable { .. }
+        | Change::AlterDatabase { .. }
+        | Change::Unreadable { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_tried_again;
+    use crate::kernel::sql::read::read;
+
+    #[test]
+    fn only_what_has_changed_nothing_is_tried_again() {
+        let is = |text: &str| may_be_tried_again(text, &read(text).expect("reads").statements);
+        for text in [
+            "CREATE POLICY p ON t USING (true)",
+            "ALTER TABLE t DETACH PARTITION p",
+            "ALTER TABLE t ADD EXCLUDE USING gist (a WITH =)",
+            "ALTER TABLE t ALTER a TYPE int USING a::int",
+            "ALTER TABLE t SET LOGGED",
+            "VACUUM FULL t",
+            "REFRESH MATERIALIZED VIEW m",
+            "DO $$ BEGIN ALTER TABLE t ADD a int; END $$",
+        ] {
+            assert!(is(text), "{text}");
+        }
+        for text in [
+            "DELETE FROM t RETURNING a",
+            "DO $$ BEGIN DELETE FROM t; COMMIT; ALTER TABLE t ADD a int; END $$",
+            "CALL p()",
+            "VACUUM FULL t, u",
+            "VACUUM FULL",
+            "REINDEX TABLE t",
+            "EXPLAIN ANALYZE REFRESH MATERIALIZED VIEW m",
+            "CREATE TABLE u AS SELECT 1",
+            "ALTER TABLE t SET LOGGED; CREATE POLICY p ON t USING (true)",
+            "ALTER TABLE t DETACH PARTITION p CONCURRENTLY",
+            "SELECT query_to_xml('select 1', true, true, '')",
+        ] {
+            assert!(!is(text), "{text}");
+        }
     }
 }

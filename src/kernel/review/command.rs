@@ -80,6 +80,11 @@ pub enum Command {
         claim: Option<String>,
         why: String,
     },
+    /// The run has done nothing: its approval may be used again.
+    GiveBack {
+        claim: String,
+        why: String,
+    },
     /// What an unknown outcome turned out to be, once the database was looked at.
     Settle {
         by: String,

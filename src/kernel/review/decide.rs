@@ -75,6 +75,7 @@ pub fn decide(ticket: &Ticket, command: Command, now: Instant, terms: Terms) -> 
             needs_claim(ticket, claim.as_deref(), Held::Running)?;
             Happening::OutcomeLost { why }
         }
+        Command::GiveBack { claim, why } => give_back(ticket, &claim, why)?,
         Command::Settle { by, applied, found } => {
             let by = check_name(&by).map_err(Rejection::BadName)?;
             needs(ticket, StateName::Unknown, "unknown")?;
@@ -218,6 +219,14 @@ fn claimed(
             expires: now.plus_ms(terms.pending_ms),
         }),
         Err(mismatch) => Err(Rejection::OtherChange(mismatch)),
+    }
+}
+
+fn give_back(ticket: &Ticket, claim: &str, why: String) -> Result<Happening, Rejection> {
+    needs_claim(ticket, Some(claim), Held::Either)?;
+    match ticket.state.approval() {
+        Some(_) => Ok(Happening::GivenBack { why }),
+        None => Err(wrong(ticket, "one whose approval is known")),
     }
 }
 

@@ -41,6 +41,7 @@ impl Door {
             | Command::Start { .. }
             | Command::Finish { .. }
             | Command::Fail { .. }
+            | Command::GiveBack { .. }
             | Command::LoseOutcome { claim: Some(_), .. }
             | Command::ReturnToReview { .. } => Self::Session,
         }

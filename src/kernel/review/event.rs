@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::state::approvers;
+use super::state::{Approval, approvers};
 use super::{Debt, Door, Instant, Request, Reviewed, RunMode, State, StateName, Ticket, TicketId, Vote};
 
 /// What happened to a ticket, when, and through which door.
@@ -100,6 +100,10 @@ pub enum Happening {
     OutcomeLost {
         why: String,
     },
+    /// The run has done nothing: the approval may be used again.
+    GivenBack {
+        why: String,
+    },
     Settled {
         by: String,
         applied: bool,
@@ -138,6 +142,7 @@ impl Happening {
             Self::Finished { .. } => "finished",
             Self::Failed { .. } => "failed",
             Self::OutcomeLost { .. } => "outcome lost",
+            Self::GivenBack { .. } => "approval given back",
             Self::Settled { .. } => "settled",
             Self::Undone { .. } => "undone",
             Self::Returned { .. } => "returned to review",
@@ -215,6 +220,7 @@ pub fn evolve(mut ticket: Ticket, event: &Event) -> Ticket {
         | Happening::Finished { .. }
         | Happening::Failed { .. }
         | Happening::OutcomeLost { .. }
+        | Happening::GivenBack { .. }
         | Happening::Settled { .. }
         | Happening::Undone { .. } => ticket.state = moved(&ticket.state, event),
     }
@@ -251,7 +257,15 @@ fn moved(state: &State, event: &Event) -> State {
         Happening::Approved { by, note, expires, from, .. } => {
             let mut names = approved_by;
             names.push(by.clone());
-            State::Approved { by: names, at, note: note.clone(), expires: *expires, from: *from, glass: false }
+            State::Approved {
+                by: names,
+                at,
+                note: note.clone(),
+                expires: *expires,
+                from: *from,
+                glass: false,
+                given_back: None,
+            }
         }
         Happening::GlassBroken { by, reason, expires } => State::Approved {
             by: vec![by.clone()],
@@ -260,6 +274,7 @@ fn moved(state: &State, event: &Event) -> State {
             expires: *expires,
             from: None,
             glass: true,
+            given_back: None,
         },
         Happening::ChangesRequested { by, what, expires } => {
             State::ChangesRequested { by: by.clone(), at, what: what.clone(), expires: *expires }
@@ -268,11 +283,13 @@ fn moved(state: &State, event: &Event) -> State {
         Happening::Cancelled { by, reason } => State::Cancelled { by: by.clone(), at, reason: reason.clone() },
         Happening::Expired => State::Expired { at, was_approved: state.name() == StateName::Approved },
         Happening::Claimed { claim, session } => {
-            State::Claimed { claim: claim.clone(), since: at, by_session: session.clone(), approved_by }
+            let (claim, by_session, approval) = (claim.clone(), session.clone(), state.approval());
+            State::Claimed { claim, since: at, by_session, approved_by, approval }
         }
         Happening::Started => match state {
-            State::Claimed { claim, by_session, .. } => {
-                State::Running { claim: claim.clone(), since: at, by_session: by_session.clone(), approved_by }
+            State::Claimed { claim, by_session, approval, .. } => {
+                let (claim, by_session, approval) = (claim.clone(), by_session.clone(), approval.clone());
+                State::Running { claim, since: at, by_session, approved_by, approval }
             }
             _ => state.clone(),
         },
@@ -281,6 +298,12 @@ fn moved(state: &State, event: &Event) -> State {
             State::Failed { at, code: code.clone(), message: message.clone(), approved_by }
         }
         Happening::OutcomeLost { why } => State::Unknown { at, why: why.clone(), approved_by },
+        Happening::GivenBack { why } => match state.approval() {
+            Some(Approval { at, note, expires, from, glass }) => {
+                State::Approved { by: approved_by, at, note, expires, from, glass, given_back: Some(why.clone()) }
+            }
+            None => state.clone(),
+        },
         Happening::Settled { applied: true, found, .. } => {
             State::Done { at, ms: 0, tag: format!("found in place: {found}"), approved_by }
         }

@@ -38,6 +38,9 @@ pub enum State {
         /// Let through without a quorum.
         #[serde(default)]
         glass: bool,
+        /// Why the run that it was used for last did nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given_back: Option<String>,
     },
     /// The approval is spent; nothing was sent yet.
     Claimed {
@@ -45,6 +48,8 @@ pub enum State {
         since: Instant,
         by_session: String,
         approved_by: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Approval>,
     },
     /// The database may have seen it.
     Running {
@@ -53,6 +58,8 @@ pub enum State {
         by_session: String,
         #[serde(deserialize_with = "one_or_many")]
         approved_by: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Approval>,
     },
     Done {
         at: Instant,
@@ -97,7 +104,37 @@ pub enum State {
     },
 }
 
+/// An approval that is being used, as it was: it is given back where nothing was done with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Approval {
+    pub at: Instant,
+    pub note: Option<String>,
+    pub expires: Instant,
+    pub from: Option<Instant>,
+    pub glass: bool,
+}
+
 impl State {
+    /// The approval, if it is one, or is being used.
+    #[must_use]
+    pub fn approval(&self) -> Option<Approval> {
+        match self {
+            Self::Approved { by: _, at, note, expires, from, glass, given_back: _ } => {
+                Some(Approval { at: *at, note: note.clone(), expires: *expires, from: *from, glass: *glass })
+            }
+            Self::Claimed { approval, .. } | Self::Running { approval, .. } => approval.clone(),
+            Self::Pending { .. }
+            | Self::ChangesRequested { .. }
+            | Self::Done { .. }
+            | Self::Failed { .. }
+            | Self::Undone { .. }
+            | Self::Unknown { .. }
+            | Self::Rejected { .. }
+            | Self::Cancelled { .. }
+            | Self::Expired { .. } => None,
+        }
+    }
+
     /// The word used in lists, filters and messages.
     #[must_use]
     pub fn name(&self) -> StateName {

@@ -145,6 +145,19 @@ fn claim_of(request: Request) -> Command {
     Command::Claim { claim: "c1".into(), session: "s1".into(), request: Box::new(request) }
 }
 
+#[test]
+fn an_approval_that_did_nothing_is_there_again_for_as_long_as_it_was_given() {
+    let approved = after(opened(), approve_as("bob"));
+    let running = after(after(approved.clone(), claim_of(request_for_test())), start());
+    let back = after(running, Command::GiveBack { claim: "c1".into(), why: "no lock".into() });
+    assert_eq!(
+        (back.state.approval(), approvers(&back.state)),
+        (approved.state.approval(), approvers(&approved.state))
+    );
+    assert_eq!(back.state.expires(), approved.state.expires());
+    assert_eq!(after(back, claim_of(request_for_test())).state.name(), StateName::Claimed);
+}
+
 fn in_state(name: StateName) -> Ticket {
     let approved = || after(opened(), approve_as("bob"));
     let claimed = || after(approved(), claim_of(request_for_test()));
@@ -177,7 +190,7 @@ fn in_state(name: StateName) -> Ticket {
 #[test]
 fn commands_by_state() {
     type Make = fn() -> Command;
-    let table: [(&str, &str, Make); 17] = [
+    let table: [(&str, &str, Make); 18] = [
         ("approve", "y...........", || approve_as("bob")),
         ("break the glass", "yy..........", || Command::BreakGlass { by: oncall("bob"), reason: "down".into() }),
         ("request changes", "yy..........", ask_for_changes),
@@ -190,6 +203,7 @@ fn commands_by_state() {
         ("finish", "....y.......", || Command::Finish { claim: "c1".into(), ms: 1, tag: "x".into() }),
         ("fail", "...yy.......", || Command::Fail { claim: "c1".into(), code: "x".into(), message: "y".into() }),
         ("lose", "....y.......", || Command::LoseOutcome { claim: None, why: "x".into() }),
+        ("give back", "...yy.......", || Command::GiveBack { claim: "c1".into(), why: "its lock".into() }),
         ("undo", ".....yy.....", || Command::Undo { job: 7 }),
         ("settle", "........y...", || Command::Settle { by: "bob".into(), applied: true, found: "gone".into() }),
         ("return", "yyy.........", || Command::ReturnToReview {

@@ -23,6 +23,7 @@ enum Try {
     Claim { changed: bool },
     Finish(bool),
     Fail(bool),
+    GiveBack(bool),
     Lose,
     Return,
     Wait(u64),
@@ -51,6 +52,7 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
         4 => prop::bool::weighted(0.2).prop_map(|changed| Try::Claim { changed }),
         2 => any::<bool>().prop_map(Try::Finish),
         1 => any::<bool>().prop_map(Try::Fail),
+        1 => any::<bool>().prop_map(Try::GiveBack),
         1 => Just(Try::Lose),
         1 => Just(Try::Return),
         1 => (0_u64..90_000_000).prop_map(Try::Wait),
@@ -102,6 +104,7 @@ fn command(attempt: &Try, n: usize) -> Option<Command> {
         Try::Claim { changed } => Command::Claim { claim: "c".into(), session: "s".into(), request: request(*changed) },
         Try::Finish(right) => Command::Finish { claim: claim(*right), ms: 1, tag: "X".into() },
         Try::Fail(right) => Command::Fail { claim: claim(*right), code: "X".into(), message: "x".into() },
+        Try::GiveBack(right) => Command::GiveBack { claim: claim(*right), why: "its lock".into() },
         Try::Lose => Command::LoseOutcome { claim: None, why: "x".into() },
         Try::Return => Command::ReturnToReview { why: "x".into(), request: request(true) },
         Try::Wait(_) => return None,
@@ -116,6 +119,8 @@ struct Witness {
     /// Until when it may be claimed; forgotten by whatever ends an approval.
     approval: Option<Instant>,
     owed: Option<String>,
+    /// Until when the one might have been that is being used.
+    used: Option<Instant>,
     claims: usize,
     ended: bool,
 }
@@ -142,6 +147,14 @@ impl Witness {
                 let expires = self.approval.take().expect("an approval not spent yet");
                 assert!(event.at < expires, "claimed after the approval ran out");
                 self.claims += 1;
+                self.used = Some(expires);
+            }
+            Happening::GivenBack { .. } => {
+                assert!(!self.ended);
+                self.approval = self.used.take();
+                self.claims -= 1;
+                let given = ticket.state.approval().map(|approval| approval.expires);
+                assert_eq!(given, self.approval, "longer than it was given for");
             }
             Happening::Returned { .. } => {
                 assert!(!self.ended);

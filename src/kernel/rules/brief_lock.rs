@@ -36,11 +36,12 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     vec![Hazard::lock(&target, lock, message)]
 }
 
-/// What the server does not run in a transaction block cannot be given a lock timeout of its own there.
+/// What the server does not run in a transaction block cannot be given a lock timeout of its own there. VACUUM FULL of
+/// tables, which is brief where they are small, is given one for the session.
 fn refuses_transaction(change: &Change) -> bool {
     let detaches = |kind: &AlterKind| matches!(kind, AlterKind::DetachPartition { concurrently: true, .. });
-    if let Change::RewriteTable { command, relation, .. } = change {
-        return command.starts_with("VACUUM") || relation.is_none();
+    if let Change::RewriteTable { relation, .. } = change {
+        return relation.is_none();
     }
     if let Change::AlterTable(alter) = change {
         return alter.actions.iter().any(|action| detaches(&action.kind));

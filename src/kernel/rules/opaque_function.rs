@@ -11,8 +11,8 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Hold,
     doc: Doc {
-        what: "Calls such as query_to_xml(), dblink_exec(), pg_read_file() with a text.",
-        why: "What the text does is not read here.",
+        what: "Calls such as query_to_xml(), dblink_exec(), pg_read_file() with a text; pg_cancel_backend() and pg_terminate_backend().",
+        why: "What the text does is not read here; the session that is stopped or ended may be anybody's.",
         instead: "Send the statement itself.",
         versions: "All supported versions.",
         undo: "ROLLBACK takes back what was done in this database; what was done on another server (dblink) or to files stays.",
@@ -25,5 +25,10 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if opaque.kind != OpaqueKind::Function {
         return Vec::new();
     }
-    vec![Hazard::plain(format!("{} runs text, or reaches where it cannot be seen", opaque.what))]
+    let does = match opaque.what.as_str() {
+        "pg_cancel_backend()" => "stops the statement that another session runs",
+        "pg_terminate_backend()" => "ends another session: what it has not committed is lost",
+        _ => "runs text, or reaches where it cannot be seen",
+    };
+    vec![Hazard::plain(format!("{} {does}", opaque.what))]
 }

@@ -148,6 +148,7 @@ const TO_PEOPLE: &[&str] = &[
     "ticket.finished",
     "ticket.failed",
     "ticket.outcome_lost",
+    "ticket.given_back",
     "ticket.settled",
     "ticket.undone",
     "job.interrupted",

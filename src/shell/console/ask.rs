@@ -264,6 +264,15 @@ impl Claim {
         self.report(command).await
     }
 
+    /// The run has done nothing: what was approved may be sent again.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn give_back(mut self, why: &str) -> Result<Ticket, StoreError> {
+        let command = Command::GiveBack { claim: self.claim.clone(), why: why.to_owned() };
+        self.report(command).await
+    }
+
     async fn report(&mut self, command: Command) -> Result<Ticket, StoreError> {
         let (store, id, terms) = (&self.tickets.store, self.ticket.id, self.tickets.settings().terms);
         let ticket = store.act(id, command, now(), terms).await?;

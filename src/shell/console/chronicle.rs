@@ -150,6 +150,7 @@ fn told(what: &Happening) -> (&str, Option<String>) {
         Happening::Labelled { by, add, remove } => (by, Some(labels(add, remove))),
         Happening::RunChosen { by, run, .. } => (by, Some(how(*run))),
         Happening::Started => (SESSION, None),
+        Happening::GivenBack { why } => (SESSION, Some(why.clone())),
         Happening::Settled { by, applied, found } => {
             (by, Some(format!("{}: {found}", if *applied { "applied" } else { "not applied" })))
         }

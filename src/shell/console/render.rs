@@ -68,10 +68,12 @@ pub(super) fn headline(ticket: &Ticket, now: Instant) -> String {
         State::ChangesRequested { by, what, expires, .. } => {
             format!("waits for changes that {} asks for: {}{}", line(by), line(what), left(*expires, now))
         }
-        State::Approved { by, note, expires, .. } => {
+        State::Approved { by, note, expires, given_back, .. } => {
             let from = ticket.runs_from(now).filter(|from| *from > now);
             let from = from.map(|from| format!(", to run from {}", from.utc())).unwrap_or_default();
-            format!("is approved by {}{}{from}{}", names(by), quoted(note.as_deref()), left(*expires, now))
+            let unused =
+                given_back.as_ref().map(|why| format!(", not used by its last run: {why}")).unwrap_or_default();
+            format!("is approved by {}{}{from}{}{unused}", names(by), quoted(note.as_deref()), left(*expires, now))
         }
         State::Claimed { by_session, .. } => format!("is about to run in session {}", line(by_session)),
         State::Running { since, by_session, .. } => {
@@ -327,7 +329,9 @@ pub(super) fn happening(event: &Event) -> String {
         Happening::Claimed { session, .. } => format!("{name} by session {}", line(session)),
         Happening::Finished { ms, tag } => format!("{name}: {} in {}", line(tag), span(*ms)),
         Happening::Failed { code, message } => format!("{name}: {} (SQLSTATE {})", line(message), line(code)),
-        Happening::OutcomeLost { why } | Happening::Returned { why, .. } => format!("{name}: {}", line(why)),
+        Happening::OutcomeLost { why } | Happening::GivenBack { why } | Happening::Returned { why, .. } => {
+            format!("{name}: {}", line(why))
+        }
     }
 }
 

@@ -51,9 +51,27 @@ impl Settings {
 
     /// Local settings of one transaction, as a query. `transaction_timeout` is lifted if it is set.
     pub(crate) fn local(&self, lock_ms: u64, statement_ms: u64) -> String {
-        let mut calls = vec![call("lock_timeout", lock_ms, true), call("statement_timeout", statement_ms, true)];
+        self.timeouts([lock_ms, statement_ms, 0], true)
+    }
+
+    /// The same for the session, around what refuses a transaction block.
+    pub(crate) async fn bound<D: Database>(
+        &self,
+        db: &mut D,
+        (lock_ms, statement_ms): (u64, u64),
+    ) -> Result<(), DatabaseError> {
+        insist(db, &self.timeouts([lock_ms, statement_ms, 0], false)).await
+    }
+
+    /// Puts back what [`Settings::bound`] changed.
+    pub(crate) async fn unbound<D: Database>(&self, db: &mut D) -> Result<(), DatabaseError> {
+        insist(db, &self.timeouts(LIFTED.map(|name| self.get(name)), false)).await
+    }
+
+    fn timeouts(&self, [lock, statement, transaction]: [u64; 3], local: bool) -> String {
+        let mut calls = vec![call("lock_timeout", lock, local), call("statement_timeout", statement, local)];
         if self.get("transaction_timeout") > 0 {
-            calls.push(call("transaction_timeout", 0, true));
+            calls.push(call("transaction_timeout", transaction, local));
         }
         format!("SELECT {}", calls.join(", "))
     }

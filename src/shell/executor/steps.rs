@@ -26,35 +26,62 @@ impl<D: Database> Runner<'_, D> {
     pub(super) async fn brief(&mut self, step: &Step, sql: &[String]) -> Result<u32, DatabaseError> {
         let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
         let statement_ms = self.session.statement_ms(self.limits.tripwire);
-        let settings = self.session.local(lock_ms, statement_ms);
-        self.retried(step, sql, &settings).await
+        self.retried(step, sql, (lock_ms, statement_ms)).await
     }
 
     /// A weak lock, but a long scan.
     pub(super) async fn scan(&mut self, step: &Step, sql: &[String]) -> Result<u32, DatabaseError> {
-        let settings = self.session.local(ms(self.limits.scan_lock_timeout), 0);
-        self.retried(step, sql, &settings).await
+        self.retried(step, sql, (ms(self.limits.scan_lock_timeout), 0)).await
     }
 
-    async fn retried(&mut self, step: &Step, sql: &[String], settings: &str) -> Result<u32, DatabaseError> {
+    /// Under these timeouts, for a lock and for each statement.
+    async fn retried(&mut self, step: &Step, sql: &[String], timeouts: (u64, u64)) -> Result<u32, DatabaseError> {
         let mut retry = Retry::new(self.limits, self.limits.budget);
+        let settings = self.session.local(timeouts.0, timeouts.1);
+        let mut outside = None;
         loop {
             self.wait_for_long_holders(step, &retry).await?;
             self.look_again().await?;
-            let attempt = match self.catch_up(step).await {
-                Ok(()) => self.transact(step, settings, sql).await,
-                Err(error) => Err(error),
+            let began = Instant::now();
+            let attempt = match (self.catch_up(step).await, outside) {
+                (Ok(()), Some(sql)) => self.bounded(sql, timeouts).await,
+                (Ok(()), None) => self.transact(step, &settings, sql).await,
+                (Err(error), _) => Err(error),
             };
             match attempt {
                 Ok(done) => {
                     self.keep(done);
                     return Ok(retry.attempt);
                 }
-                Err(error) if is_contention(&error) => self.again(step, &mut retry, error).await?,
+                Err(error) if error.code() == Some(NOT_IN_TRANSACTION) && outside.is_none() && sql.len() == 1 => {
+                    self.book.write(self.at, Entry::Untold).await?;
+                    outside = sql.first().map(String::as_str);
+                }
+                Err(error) if is_contention(&error) && (outside.is_none() || self.has_done_nothing(began)) => {
+                    self.again(step, &mut retry, error).await?;
+                }
                 Err(error) if self.is_stray(&error) => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether a statement outside a transaction that did not get its lock may be sent again: VACUUM FULL and CLUSTER of
+    /// several tables, or of one with partitions, are several transactions. What took long has written some of them anew.
+    fn has_done_nothing(&self, began: Instant) -> bool {
+        matches!(self.plan.tag.as_str(), "VACUUM" | "CLUSTER") && began.elapsed() < self.limits.tripwire
+    }
+
+    /// What refuses a transaction block, under timeouts of the session, which are put back whatever happens.
+    async fn bounded(&mut self, sql: &str, timeouts: (u64, u64)) -> Result<Done, DatabaseError> {
+        self.session.bound(self.db, timeouts).await?;
+        let result = self.db.execute(sql).await;
+        if matches!(result, Err(DatabaseError::Lost(_))) {
+            return result;
+        }
+        let back = self.session.unbound(self.db).await;
+        let done = result?;
+        back.map(|()| done)
     }
 
     /// A cancel request that was on its way when nobody was heard any more: there is one at most.
@@ -161,26 +188,14 @@ impl<D: Database> Runner<'_, D> {
         back.map(|()| done)
     }
 
-    pub(super) async fn as_is(&mut self, sql: &str) -> Result<u32, DatabaseError> {
-        let done = self.db.execute(sql).await?;
-        self.keep(done);
-        Ok(1)
-    }
-
-    /// A statement as it is, without its client: in a transaction with a number, so that it runs once whatever
-    /// happens, unless it is one that refuses to be in one. It does not wait long for a table.
-    pub(super) async fn as_is_kept(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
+    /// A statement as it is: in a transaction, where it is written down with a number, so that it runs once whatever
+    /// happens; unless it is one that refuses to be in one. It does not wait long for a table.
+    pub(super) async fn as_is(&mut self, step: &Step, sql: &str) -> Result<u32, DatabaseError> {
         // Who waits for a row makes nobody queue for the table.
         let rows_only = matches!(step.lock, LockMode::RowShare | LockMode::RowExclusive);
         let lock = if rows_only { self.limits.scan_lock_timeout } else { self.limits.lock_timeout };
-        let settings = self.session.local(self.session.lock_ms(lock), self.session.get("statement_timeout"));
-        match self.retried(step, &[sql.to_owned()], &settings).await {
-            Err(error) if error.code() == Some(NOT_IN_TRANSACTION) => {
-                self.book.write(self.at, Entry::Untold).await?;
-                self.as_is(sql).await
-            }
-            other => other,
-        }
+        let timeouts = (self.session.lock_ms(lock), self.session.get("statement_timeout"));
+        self.retried(step, &[sql.to_owned()], timeouts).await
     }
 
     /// A probe that may read a whole table.

@@ -1,5 +1,7 @@
 //! The executor on a server that is a script: what real servers do rarely, and what takes minutes.
 
+mod outside;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -261,15 +263,6 @@ async fn a_step_without_a_probe_is_written_down_with_its_transaction_before_it_r
         db.log.iter().map(|(_, sql)| sql.as_str()).filter(|sql| !sql.contains("set_config")).collect();
     let first = order.iter().position(|sql| sql.contains("pg_current_xact_id")).expect("asked");
     assert!(order[first - 1].starts_with("BEGIN") && order[first + 1].starts_with("UPDATE"), "{order:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_refuses_a_transaction_says_that_its_outcome_cannot_be_told() {
-    let mut db = Script::default().on("pg_settings", &[Ok(SETTINGS)]).on("VACUUM", &[Err("25001"), Ok("VACUUM")]);
-    let plan = plan(vec![step("as it is", "VACUUM FULL t", Mode::AsIs)]);
-    let (outcome, paper) = kept(&mut db, &plan, &Past::default(), &Control::default()).await;
-    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
-    assert_eq!(paper, ["0 Begins", "0 Transaction(\"\")", "0 Untold", "0 Done"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,6 +47,7 @@ pub(super) fn what(notice: &Notice) -> String {
         TEST => "says that this route works",
         "ticket.opened" => "waits for approval",
         "ticket.returned" => "waits for approval again",
+        "ticket.given_back" => "did not get its lock and is still approved",
         "ticket.outcome_lost" => "has an unknown outcome",
         "ticket.finished" | "job.finished" => "is done",
         "ticket.failed" | "job.failed" => "has failed",

@@ -5,19 +5,24 @@ use std::time::Instant;
 
 use super::hold::Asked;
 use super::journal::Journal;
-use super::outcome::log_unreported;
+use super::outcome::{LOCK_NOT_AVAILABLE, log_unreported};
 use super::record::Decided;
 use super::run::{Permit, Ran, ms};
 use super::taken::Taken;
 use super::{Ended, Session};
-use crate::kernel::plan::{Plan, Step};
+use crate::kernel::plan::{Plan, Step, as_is};
 use crate::kernel::policy::Clearance;
-use crate::kernel::review::Ticket;
+use crate::kernel::review::{Ticket, TicketId};
 use crate::kernel::sql::statement::LockMode;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::console::ask::{Claim, Claimed};
 use crate::shell::executor::{Past, Progress};
 use crate::shell::store::RunOutcome;
+
+/// What a client is told whose change did not get its lock.
+pub(super) fn still_approved(id: TicketId) -> String {
+    format!("Ticket {id} stays approved.")
+}
 
 impl Session {
     pub(super) async fn run_approved(
@@ -70,13 +75,30 @@ impl Session {
         let journal = self.journal(&claim, &plan).await;
         let permit =
             Permit { clearance: Clearance::of_plan(&plan), decided, journal, past: Past::default(), judgement: None };
-        let ran = if plan.forwards_message() {
+        let id = claim.ticket().id;
+        let forwarded = plan.forwards_message() && !self.may_be_tried_again(taken);
+        let ran = if forwarded {
             self.run_as_it_is(taken, &plan, permit).await?
         } else {
             self.run_plan(taken, &plan, permit).await?
         };
         self.report(taken, claim, &ran).await;
+        if forwarded && matches!(&ran, Ran::Failed { code, .. } if code == LOCK_NOT_AVAILABLE) {
+            // Beside the server's own error.
+            let hint = "When those who hold the lock are done, send the same statement again.";
+            Reply::notice(still_approved(id)).hint(hint).put(&mut self.client.out);
+        }
+        let ready = std::mem::take(&mut self.ready);
+        self.client.out.extend_from_slice(&ready);
+        self.client.drain().await.map_err(|_| Ended::Client)?;
         self.go_on_after(ran)
+    }
+
+    /// Whether it may run here in the place of its message, as often as it takes to get its lock.
+    fn may_be_tried_again(&self, taken: &Taken) -> bool {
+        let reading = taken.known.statements();
+        let alone = !self.relay.in_transaction() && taken.values.is_none();
+        alone && reading.exact_names && as_is::may_be_tried_again(&taken.known.text, &reading.statements)
     }
 
     /// The ticket itself says already that the change is running: without its steps it runs all the same.
@@ -100,8 +122,10 @@ impl Session {
         let started = Instant::now();
         self.decided = Some(decided);
         self.last_error = None;
+        self.holds_ready = true;
         self.forward(taken, clearance).await?;
         let seen = self.see_through().await;
+        self.holds_ready = false;
         let ms = ms(started.elapsed());
         let ran = match (seen, self.last_error.take()) {
             (Err(Ended::Server), _) => Ran::lost(

@@ -110,6 +110,8 @@ pub struct Session {
     altered: Option<Box<definitions::Altered>>,
     /// The ReadyForQuery that ends such a transaction, kept until the client is told what becomes of them.
     ready: Vec<u8>,
+    /// It is kept in any case: there may be something to say before it.
+    holds_ready: bool,
     /// SQLSTATE and tag of the change that was finished last.
     last_error: Option<String>,
     /// A Sync of ours has destroyed the portals of the statement that is judged.
@@ -164,6 +166,7 @@ impl Session {
             touching: None,
             altered: None,
             ready: Vec::new(),
+            holds_ready: false,
             last_error: None,
             portals_gone: false,
             last_tag: compact_str::CompactString::default(),

@@ -14,6 +14,9 @@ use crate::shell::store::StoreError;
 
 /// SQLSTATE of a transaction that was rolled back.
 const ROLLED_BACK: &str = "40000";
+/// SQLSTATE of a lock that was not to be had in time.
+pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
+const NO_LOCK: &str = "its lock was not to be had";
 const WHY: &str = "its transaction was rolled back, so nothing of it is there";
 const NOT_KNOWN: &str = "nobody could ask what became of its transaction";
 
@@ -54,6 +57,7 @@ impl Session {
                 _ => claim.lose("its message ended several transactions, the last one with a ROLLBACK").await,
             },
             Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
+            Ran::Failed { code, .. } if code == LOCK_NOT_AVAILABLE => claim.give_back(NO_LOCK).await,
             Ran::Failed { code, .. } if taken.known.hides() => claim.fail(code, words::SECRET).await,
             Ran::Failed { code, message } => claim.fail(code, message).await,
             Ran::Overtaken => claim.fail("55000", "what it was judged by has changed").await,

@@ -247,7 +247,7 @@ impl Session {
         }
         let over = rest.is_empty() && self.is_transaction_over();
         let (forward, ready) = match forward.split_last_chunk() {
-            Some((before, end)) if over && *end == READY_IDLE => (before, end.as_slice()),
+            Some((before, end)) if (over || self.holds_ready) && *end == READY_IDLE => (before, end.as_slice()),
             Some(_) | None => (forward, [].as_slice()),
         };
         self.ready.extend_from_slice(ready);

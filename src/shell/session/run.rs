@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 
 use super::anew::Judgement;
 use super::answer::server_lost;
+use super::approved::still_approved;
 use super::journal::Journal;
+use super::outcome::LOCK_NOT_AVAILABLE;
 use super::record::{Decided, Own};
 use super::taken::Taken;
 use super::{Ended, Session, record, words};
@@ -73,7 +75,12 @@ impl Session {
         if plan.rewrites() {
             Reply::notice(plan.summary.clone()).detail(words::steps(plan)).put(&mut self.client.out);
         }
-        let (outcome, status) = self.execute((plan, &past), journal.as_ref(), judgement.as_ref()).await?;
+        let (mut outcome, status) = self.execute((plan, &past), journal.as_ref(), judgement.as_ref()).await?;
+        if let (Some(id), Outcome::Failed(_, stopped)) = (decided.ticket, &mut outcome)
+            && stopped.error.code() == Some(LOCK_NOT_AVAILABLE)
+        {
+            stopped.state = format!("{} {}", stopped.state, still_approved(id));
+        }
         if let Some(journal) = journal {
             let (how, mut stopped) = ended(&outcome);
             if let (Some((_, why)), true) = (&mut stopped, taken.known.hides()) {

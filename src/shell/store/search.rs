@@ -205,6 +205,7 @@ fn has_words(what: &Happening) -> bool {
         | Happening::Finished { .. }
         | Happening::Failed { .. }
         | Happening::OutcomeLost { .. }
+        | Happening::GivenBack { .. }
         | Happening::Settled { .. }
         | Happening::Undone { .. } => false,
     }

@@ -195,7 +195,7 @@ fn claim(state: &State) -> Option<&str> {
 /// Of which run a command tells.
 fn told_of(command: &Command) -> Option<&str> {
     match command {
-        Command::Finish { claim, .. } | Command::Fail { claim, .. } => Some(claim),
+        Command::Finish { claim, .. } | Command::Fail { claim, .. } | Command::GiveBack { claim, .. } => Some(claim),
         Command::LoseOutcome { claim, .. } => claim.as_deref(),
         _ => None,
     }

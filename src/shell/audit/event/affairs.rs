@@ -38,7 +38,7 @@ pub struct TicketEvent {
     /// When it happened; the line's own time is when it was written down.
     pub happened: String,
     /// `opened`, `approved`, `rejected`, `cancelled`, `commented`, `expired`, `claimed`, `finished`, `failed`,
-    /// `outcome lost`, `returned to review`.
+    /// `outcome lost`, `approval given back`, `returned to review`.
     pub what: String,
     /// A person, a session, or `gateway`.
     pub by: String,

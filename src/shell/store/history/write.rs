@@ -14,7 +14,7 @@ const TEXT_MAX: usize = 4_000;
 
 /// Brings the entry of a ticket up to date, once it runs or is over.
 pub(in super::super) fn of_ticket(tx: &Transaction<'_>, ticket: &Ticket, now: Instant) -> Result<(), StoreError> {
-    let Some((outcome, ended, ms, detail)) = stands(&ticket.state) else { return Ok(()) };
+    let Some((outcome, ended, ms, detail)) = stands(&ticket.state, now) else { return Ok(()) };
     let request = &ticket.request;
     let mut rules: Vec<String> = request.findings.iter().map(|finding| finding.rule.0.clone()).collect();
     rules.sort_unstable();
@@ -56,9 +56,10 @@ pub(in super::super) fn of_ticket(tx: &Transaction<'_>, ticket: &Ticket, now: In
 
 type Stands = (ChangeOutcome, Option<Instant>, Option<u64>, Option<String>);
 
-fn stands(state: &State) -> Option<Stands> {
+fn stands(state: &State, now: Instant) -> Option<Stands> {
     use ChangeOutcome as O;
     Some(match state {
+        State::Approved { given_back: Some(why), .. } => (O::Failed, Some(now), None, Some(why.clone())),
         State::Pending { .. } | State::ChangesRequested { .. } | State::Approved { .. } | State::Claimed { .. } => {
             return None;
         }
@@ -279,7 +280,7 @@ pub(in super::super) fn index_all(tx: &Transaction<'_>) -> Result<(), StoreError
     for row in tickets.query_map([], entry)? {
         let (id, body) = row?;
         let ticket: Ticket = serde_json::from_str(&body)?;
-        found.extend(stands(&ticket.state).map(|(_, at, ..)| (at.unwrap_or(ticket.opened), true, id)));
+        found.extend(stands(&ticket.state, ticket.opened).map(|(_, at, ..)| (at.unwrap_or(ticket.opened), true, id)));
     }
     let mut jobs = tx.prepare("SELECT id, body FROM jobs")?;
     for row in jobs.query_map([], entry)? {
