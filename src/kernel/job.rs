@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
 use super::plan::throttle::Signal;
+use super::plan::{Action, Plan};
 use super::review::{Door, Instant, TicketId};
 
 pub use progress::{Progress, Rows};
@@ -299,7 +299,7 @@ pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<E
         Command::Abort { by, reason } => match name {
             StateName::Deferred | StateName::Queued | StateName::Running | StateName::Paused | StateName::Waiting => {
                 if job.started.is_none() {
-                    Happening::Aborted { by, left: "It had not begun: nothing was changed.".to_owned() }
+                    Happening::Aborted { by, left: job.left_unbegun() }
                 } else {
                     Happening::Stopping { by, reason }
                 }
@@ -341,6 +341,30 @@ pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<E
         Command::Fail { .. } => return wrong("live"),
     };
     Ok(Event { at: now, door, what })
+}
+
+impl Job {
+    /// What is left when it has not begun: what the transaction has done that it follows is not its own.
+    fn left_unbegun(&self) -> String {
+        let Order { plan, after, .. } = &self.order;
+        let (head, rest) = plan.steps.split_at(after.as_ref().map_or(0, |after| after.head.min(plan.steps.len())));
+        if head.is_empty() {
+            return "It had not begun: nothing was changed.".to_owned();
+        }
+        let done: Vec<_> = head.iter().map(|step| step.action.sql()).collect();
+        let undo: Vec<_> = head.iter().rev().flat_map(|step| &step.undo).map(String::as_str).collect();
+        let (stays, then) = if self.released { ("stays", "") } else { ("stays, if that is committed", " then") };
+        let mut left =
+            format!("It had not begun. What its transaction has done before it {stays}: {}.", done.join("; "));
+        if !undo.is_empty() {
+            left.push_str(&format!(" To take that away{then}, run: {};", undo.join("; ")));
+        }
+        if rest.iter().all(|step| matches!(step.action, Action::Sql { .. })) {
+            let rest: Vec<_> = rest.iter().map(|step| step.action.sql()).collect();
+            left.push_str(&format!(" To finish it{then} instead, run: {};", rest.join("; ")));
+        }
+        left
+    }
 }
 
 /// The job after an event. Total: an event that was recorded counts.

@@ -36,6 +36,7 @@ pub(crate) fn sql(step: &str, sql: &str, mode: Mode) -> Step {
         estimate: None,
         on: None,
         also: Vec::new(),
+        loses: Vec::new(),
     }
 }
 
@@ -87,6 +88,7 @@ pub(crate) fn fill(table: &str, expression: &str, rows: u64) -> Step {
         estimate: None,
         on: None,
         also: Vec::new(),
+        loses: Vec::new(),
     }
 }
 
@@ -189,6 +191,7 @@ pub(crate) fn index(table: &str, kind: &str, on: &str) -> Plan {
             estimate: None,
             on: None,
             also: Vec::new(),
+            loses: Vec::new(),
         }],
     )
 }

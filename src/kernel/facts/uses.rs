@@ -337,6 +337,18 @@ pub struct ConstraintUse {
 }
 
 impl ConstraintUse {
+    /// The table that a foreign key references.
+    #[must_use]
+    pub fn refers_to(&self) -> Option<RelationName> {
+        Some(RelationName { schema: self.referenced_schema.clone(), name: self.referenced_table.clone()? })
+    }
+
+    /// The table it belongs to.
+    #[must_use]
+    pub fn belongs_to(&self) -> RelationName {
+        RelationName { schema: Some(self.schema.clone()), name: self.table.clone() }
+    }
+
     /// A valid one of a table of its own (schema and name), which no other table has a part in.
     #[must_use]
     pub fn own((schema, table): (&str, &str), name: &str, kind: char) -> Self {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::kernel::plan::Mode;
 use crate::kernel::plan::as_is;
 use crate::kernel::plan::throttle::Signal;
+use crate::kernel::plan::{Mode, Step};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 
 fn ordered(id: i64, oids: &[u32]) -> Job {
@@ -140,6 +140,32 @@ fn what_had_not_begun_is_aborted_at_once_and_what_had_is_taken_back_first() {
     let stopped = Command::Stopped { left: "Nothing.".to_owned() };
     let job = after(ordered(1, &[]), &[Command::Start, abort, stopped]).unwrap();
     assert!(matches!(job.state, State::Aborted { by, .. } if by == "bob"));
+}
+
+#[test]
+fn what_its_transaction_has_made_is_told_when_it_is_aborted_before_it_began() {
+    let abort = Command::Abort { by: by(), reason: None };
+    let step = |name: &str, sql: &str| Step::brief(name, sql.to_owned(), LockMode::AccessExclusive);
+    let mut job = following(1, &[1]);
+    job.order.plan.steps = vec![
+        step("expand", "ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID")
+            .undone_by("ALTER TABLE t DROP CONSTRAINT IF EXISTS c".to_owned()),
+        step("validate", "ALTER TABLE t VALIDATE CONSTRAINT c"),
+    ];
+    let left = |job: Job, way: &[Command]| match after(job, way).unwrap().state {
+        State::Aborted { left, .. } => left,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        left(job.clone(), std::slice::from_ref(&abort)),
+        "It had not begun. What its transaction has done before it stays, if that is committed: \
+         ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID. To take that away then, run: \
+         ALTER TABLE t DROP CONSTRAINT IF EXISTS c; To finish it then instead, run: ALTER TABLE t VALIDATE CONSTRAINT c;"
+    );
+    let released = left(job.clone(), &[Command::Release, abort.clone()]);
+    assert!(released.contains(" stays: ALTER TABLE ") && released.contains("take that away, run: "), "{released}");
+    job.order.after = Some(After { xid: "747".to_owned(), head: 0 });
+    assert_eq!(left(job, &[Command::Release, abort]), "It had not begun: nothing was changed.");
 }
 
 #[test]

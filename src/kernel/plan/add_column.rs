@@ -292,6 +292,7 @@ fn backfill(table: &RelationFacts, column: &str, expression_sql: String) -> Step
         stands_in: None,
         expects: Vec::new(),
         also: Vec::new(),
+        loses: Vec::new(),
         estimate: None,
         on: None,
     }

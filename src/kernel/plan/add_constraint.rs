@@ -3,7 +3,7 @@
 use super::names::{Names, joined};
 use super::{Plan, Step, quote};
 use crate::kernel::facts::RelationFacts;
-use crate::kernel::sql::statement::{ConstraintKind, LockMode, TableConstraint};
+use crate::kernel::sql::statement::{ConstraintKind, LockMode, RelationName, TableConstraint};
 
 /// The safe form of adding a CHECK or a FOREIGN KEY; nothing for other kinds.
 #[must_use]
@@ -58,11 +58,20 @@ pub fn steps(
             lock,
         )
         .probed(quote::constraint_probe(table, &name, kind, ""))
-        .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {quoted}")),
+        .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {quoted}"))
+        .locking(other_table(table, constraint)),
         Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {quoted}"))
             .probed(quote::constraint_probe(table, &name, kind, "c.convalidated")),
     ];
     Some((name, steps))
+}
+
+/// What a foreign key references, which is locked with its table.
+pub(super) fn other_table(table: &RelationFacts, constraint: &TableConstraint) -> Option<RelationName> {
+    let ConstraintKind::ForeignKey { references } = &constraint.kind else { return None };
+    let own = table.qualified();
+    let is_own = references.name == own.name && (references.schema.is_none() || references.schema == own.schema);
+    (!is_own).then(|| references.clone())
 }
 
 /// The name as written, or as PostgreSQL would choose it.

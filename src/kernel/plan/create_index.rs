@@ -102,6 +102,7 @@ pub fn build(table: &RelationFacts, name: &str, unique: bool, body_sql: &str) ->
         stands_in: None,
         expects: Vec::new(),
         also: Vec::new(),
+        loses: Vec::new(),
         estimate: None,
         on: None,
     }

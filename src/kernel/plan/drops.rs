@@ -38,8 +38,10 @@ pub fn tables(tables: &[&RelationFacts], facts: &Facts, names: &mut Names<'_>) -
         "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) ANY ('{{{}}}'::pg_catalog.oid[]))",
         tables.iter().map(|table| table.oid.to_string()).collect::<Vec<_>>().join(",")
     );
-    steps.insert(0, Step { past: Some(all_gone.clone()), ..rehearsal(&drop) });
-    steps.push(Step::brief("drop", drop, LockMode::AccessExclusive).probed(all_gone));
+    let others: Vec<RelationName> = tables.iter().skip(1).map(|table| table.qualified()).collect();
+    let tied = tables.iter().flat_map(|table| locked_with(table)).chain(others.clone());
+    steps.insert(0, Step { past: Some(all_gone.clone()), ..rehearsal(&drop).locking(tied) });
+    steps.push(Step::brief("drop", drop, LockMode::AccessExclusive).probed(all_gone).locking(others));
     Some(Plan {
         recipe: TABLE.to_owned(),
         tag: "DROP TABLE".to_owned(),
@@ -72,7 +74,7 @@ pub fn column(table: &RelationFacts, column: &str, hangs: Option<&ColumnUse>) ->
     }
     let relation = quote::table(table);
     let drop = format!("ALTER TABLE {relation} DROP COLUMN {}", quote::identifier(column));
-    steps.insert(0, Step { past: Some(is_gone.clone()), ..rehearsal(&drop) });
+    steps.insert(0, Step { past: Some(is_gone.clone()), ..rehearsal(&drop).locking(tied(table, hangs)) });
     steps.push(Step::brief("drop", drop, LockMode::AccessExclusive).probed(is_gone));
     Some(Plan {
         recipe: COLUMN.to_owned(),
@@ -109,7 +111,7 @@ pub fn table_aside(table: &RelationFacts) -> Option<Plan> {
     };
     let past = format!("SELECT NOT {}", is_in(&table.schema));
     let drop = format!("DROP TABLE {relation}");
-    let mut steps = vec![Step { past: Some(past.clone()), ..rehearsal(&drop) }];
+    let mut steps = vec![Step { past: Some(past.clone()), ..rehearsal(&drop).locking(locked_with(table)) }];
     steps.extend(keys(table).map(|key| unlink(table, &key, &past)));
     let move_away = vec![format!("CREATE SCHEMA {room}"), format!("ALTER TABLE {relation} SET SCHEMA {room}")];
     steps.push(
@@ -166,7 +168,7 @@ pub fn column_aside(table: &RelationFacts, column: &str, hangs: Option<&ColumnUs
     let named = |name: &str| is(&format!("a.attname OPERATOR(pg_catalog.=) {}", quote::literal(name)));
     let past = format!("SELECT NOT {}", named(column));
     let drop = format!("ALTER TABLE {relation} DROP COLUMN {name}");
-    let mut steps = vec![Step { past: Some(past.clone()), ..rehearsal(&drop) }];
+    let mut steps = vec![Step { past: Some(past.clone()), ..rehearsal(&drop).locking(tied(table, hangs)) }];
     for key in hangs.constraints.iter().filter(|constraint| ties(table, constraint)) {
         let named = Named { name: &key.name, definition: &key.definition, comment: key.comment.as_deref() };
         steps.push(unlink(table, &named, &past));
@@ -251,6 +253,13 @@ fn keys(table: &RelationFacts) -> impl Iterator<Item = Named<'_>> {
     others.map(|key| Named { name: &key.name, definition: &key.definition, comment: key.comment.as_deref() })
 }
 
+/// What a drop of the table locks besides: what its foreign keys refer to, and what it is a partition of.
+fn locked_with(table: &RelationFacts) -> impl Iterator<Item = RelationName> {
+    let own = table.qualified();
+    let kin = table.kin_by(KinHow::References).map(|kin| kin.relation.clone()).filter(move |other| *other != own);
+    kin.chain(table.partition_of.iter().map(|place| place.parent.clone()))
+}
+
 /// A plain table, and nothing that the drop would be refused for.
 fn droppable(table: &RelationFacts, hangs: &ColumnUse) -> bool {
     let plain = table.kind == RelationKind::Table && !table.is_partition && !table.has_children;
@@ -285,7 +294,10 @@ pub(super) fn unlink(table: &RelationFacts, key: &Named<'_>, past: &str) -> Step
     if !unproven {
         step = step.undone_by(format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {name}"));
     }
-    Step { past: Some(past.to_owned()), ..step }
+    let own = table.qualified();
+    let kin = table.kin_by(KinHow::References).filter(|kin| kin.constraint.as_deref() == Some(key.name));
+    let other = kin.map(|kin| kin.relation.clone()).filter(|other| *other != own);
+    Step { past: Some(past.to_owned()), ..step.locking(other) }
 }
 
 /// A foreign key to another table.
@@ -293,6 +305,12 @@ fn ties(table: &RelationFacts, constraint: &ConstraintUse) -> bool {
     let itself = constraint.referenced_schema.as_ref() == Some(&table.schema)
         && constraint.referenced_table.as_ref() == Some(&table.name);
     constraint.kind == 'f' && constraint.local && !itself
+}
+
+/// Other tables that a foreign key of the column refers to.
+fn tied(table: &RelationFacts, hangs: &ColumnUse) -> Vec<RelationName> {
+    let keys = hangs.constraints.iter().filter(|constraint| ties(table, constraint));
+    keys.filter_map(ConstraintUse::refers_to).collect()
 }
 
 /// No constraint is made of it, and nothing would be missing if it is built again.

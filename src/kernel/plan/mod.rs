@@ -217,6 +217,9 @@ pub struct Step {
     /// What must hold before anything of the plan has run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expects: Vec<verify::Check>,
+    /// What was there before it and goes with what takes it back: that is somebody's to decide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loses: Vec<String>,
 }
 
 /// What an error says of one table is said of the other.
@@ -374,6 +377,7 @@ impl Step {
             stands_for: Vec::new(),
             stands_in: None,
             expects: Vec::new(),
+            loses: Vec::new(),
         }
     }
 
@@ -387,6 +391,15 @@ impl Step {
     #[must_use]
     pub fn probed(self, probe: String) -> Self {
         Self { probe: Some(probe), ..self }
+    }
+
+    /// With other tables that it locks in the same way.
+    #[must_use]
+    pub fn locking(mut self, tables: impl IntoIterator<Item = RelationName>) -> Self {
+        self.also.extend(tables);
+        self.also.sort();
+        self.also.dedup();
+        self
     }
 
     /// With what takes it back; said again, with one more statement after it.

@@ -33,7 +33,7 @@ pub struct Constraint<'a> {
     pub tail_sql: &'a str,
 }
 
-/// The steps, and the indexes which partitions have already and which will belong to the parent's.
+/// The steps, and the indexes which partitions have already and which will belong, or belong already, to the parent's.
 #[derive(Debug)]
 pub struct Made {
     pub steps: Vec<Step>,
@@ -82,8 +82,8 @@ pub fn steps(tree: &Tree<'_>, asked: &Asked<'_>, names: &mut Names<'_>) -> Resul
     if foreign && (asked.unique || begun.is_some()) {
         return Err("a partition is a foreign table".to_owned());
     }
-    let ready = pieces.iter().filter(|piece| piece.state == State::Ready);
-    let taken_in = ready.map(|piece| piece.name.clone()).collect();
+    let there = pieces.iter().filter(|piece| matches!(piece.state, State::Ready | State::Attached));
+    let taken_in = there.map(|piece| piece.name.clone()).collect();
     let mut steps = Vec::new();
     if !foreign {
         steps.push(parent(tree.root, asked.name, asked));
@@ -99,7 +99,8 @@ pub fn steps(tree: &Tree<'_>, asked: &Asked<'_>, names: &mut Names<'_>) -> Resul
         }
     }
     if foreign {
-        steps.push(whole(tree.root, asked));
+        let loses = pieces.iter().filter(|piece| piece.state == State::Ready).map(|piece| piece.own(asked)).collect();
+        steps.push(Step { loses, ..whole(tree.root, asked) });
     } else {
         steps.extend(attached(tree.root, asked, &pieces));
     }
@@ -148,6 +149,15 @@ fn pieces<'a>(
 impl Piece<'_> {
     fn is_parent(&self) -> bool {
         self.table.kind == RelationKind::PartitionedTable
+    }
+
+    /// What the partition has of its own, for people.
+    fn own(&self, asked: &Asked<'_>) -> String {
+        let Self { table, name, .. } = self;
+        match asked.constraint {
+            Some(_) => format!("constraint {name} of {}.{}", table.schema, table.name),
+            None => format!("index {}.{name}", table.schema),
+        }
     }
 }
 
@@ -280,11 +290,13 @@ fn sealed(piece: &Piece<'_>, constraint: &Constraint<'_>) -> Step {
     super::add_index_constraint::attach(piece.table, &piece.name, constraint.primary, constraint.tail_sql)
 }
 
-/// One after the other to its parent, the lowest first.
+/// One after the other to its parent, the lowest first. What was there before comes last, for with the parent's it would be
+/// dropped: nothing of it is attached while anything else may fail.
 fn attached(root: &RelationFacts, asked: &Asked<'_>, pieces: &[Piece<'_>]) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let waiting = pieces.iter().filter(|piece| matches!(piece.state, State::Missing | State::Ready));
-    for piece in waiting.rev() {
+    let of = |state| pieces.iter().rev().filter(move |piece| piece.state == state);
+    let before: Vec<String> = of(State::Attached).map(|piece| piece.own(asked)).collect();
+    for piece in of(State::Missing).chain(of(State::Ready)) {
         let (table, name) = match piece.parent.and_then(|place| pieces.get(place)) {
             Some(parent) => (parent.table, parent.name.as_str()),
             None => (root, asked.name),
@@ -304,6 +316,8 @@ fn attached(root: &RelationFacts, asked: &Asked<'_>, pieces: &[Piece<'_>]) -> Ve
         if table.oid != root.oid {
             step = step.undone_by(drop(table, name, asked));
         }
+        step.loses.clone_from(&before);
+        step.loses.extend((piece.state == State::Ready).then(|| piece.own(asked)));
         steps.push(step);
     }
     // With the last one attached, a parent that is not valid lacks a partition's that came in meanwhile.

@@ -75,7 +75,7 @@ pub fn steps(
             return Err(format!("partition {} has foreign key {} of these columns", table.name, other.name));
         }
         if table.kind == RelationKind::Table {
-            steps.extend(leaf(table, &own, &constraint.definition_sql));
+            steps.extend(leaf(table, &own, constraint));
         }
     }
     let (relation, quoted) = (quote::table(tree.root), quote::identifier(name));
@@ -86,13 +86,15 @@ pub fn steps(
             LockMode::ShareRowExclusive,
         )
         .probed(quote::constraint_probe(tree.root, name, 'f', ""))
-        .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {quoted}")),
+        .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {quoted}"))
+        .locking(add_constraint::other_table(tree.root, constraint)),
     );
     Ok(steps)
 }
 
-fn leaf(table: &RelationFacts, name: &str, definition: &str) -> [Step; 2] {
+fn leaf(table: &RelationFacts, name: &str, constraint: &TableConstraint) -> [Step; 2] {
     let (relation, quoted) = (quote::table(table), quote::identifier(name));
+    let definition = &constraint.definition_sql;
     [
         Step::brief(
             "expand",
@@ -100,7 +102,8 @@ fn leaf(table: &RelationFacts, name: &str, definition: &str) -> [Step; 2] {
             LockMode::ShareRowExclusive,
         )
         .probed(quote::constraint_probe(table, name, 'f', ""))
-        .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {quoted}")),
+        .undone_by(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {quoted}"))
+        .locking(add_constraint::other_table(table, constraint)),
         Step::scan("validate", format!("ALTER TABLE {relation} VALIDATE CONSTRAINT {quoted}"))
             .probed(quote::constraint_probe(table, name, 'f', "c.convalidated")),
     ]

@@ -6,7 +6,7 @@ mod modifiers;
 use super::{Plan, Step, quote};
 use crate::kernel::facts::{ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{AlterKind, AlterTable, LockMode, TypeName, Using, UsingForm};
-pub use modifiers::between_zones;
+pub use modifiers::{between_zones, takes_all};
 
 /// The subcommand.
 #[derive(Clone, Copy, Debug)]

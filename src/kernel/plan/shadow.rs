@@ -128,12 +128,13 @@ pub fn plan_with(table: &RelationFacts, change: &Retype<'_>, facts: &Facts, aske
     let steps = expand.into_iter().chain(fill).map(|step| Step { past: Some(past.clone()), ..step });
     let cut = cutover::statements(&shadows, &unchanged);
     let cut = Step::together("cut over", cut, LockMode::AccessExclusive).probed(past.clone());
+    let cut = cut.locking(cutover::locked_too(&shadows));
     let stands_for: Vec<(String, String)> = shadows.iter().flat_map(objects::stands_for).collect();
     let steps = steps.chain([cut]).map(|step| Step { stands_for: stands_for.clone(), ..step });
     Ok(Plan {
         recipe: RECIPE.to_owned(),
         tag: "ALTER TABLE".to_owned(),
-        summary: summary(&shadows) + &proven_with(asked),
+        summary: summary(&shadows) + &expression::refuses(&shadows) + &proven_with(asked),
         relation: Some(table.qualified()),
         steps: steps.collect(),
         undo_loses: Some("nothing before the cut-over; after it the way back is another change of type".to_owned()),
@@ -374,7 +375,6 @@ impl Shadow<'_> {
     fn backfill(&self, expression: &Expression) -> Step {
         let pending_sql = format!("{} IS NULL AND ({}) IS NOT NULL", quote::identifier(&self.name), expression.row_sql);
         Step {
-            name: "backfill".to_owned(),
             probe: Some(format!("SELECT NOT EXISTS (SELECT FROM {} WHERE {pending_sql})", self.relation())),
             action: Action::Backfill(Backfill {
                 relation: self.table.qualified(),
@@ -384,19 +384,8 @@ impl Shadow<'_> {
                 rows_estimate: self.table.rows_at_most(),
                 write: None,
             }),
-            lock: LockMode::RowExclusive,
             scans: true,
-            past: None,
-            undo: Vec::new(),
-            reworded: None,
-            heard: false,
-            estimate: None,
-            on: None,
-            ahead: Vec::new(),
-            stands_for: Vec::new(),
-            stands_in: None,
-            expects: Vec::new(),
-            also: Vec::new(),
+            ..Step::brief("backfill", String::new(), LockMode::RowExclusive)
         }
     }
 

@@ -186,6 +186,7 @@ fn back(step: &Step) -> Vec<Step> {
         reworded: None,
         estimate: None,
         expects: found(step).into_iter().collect(),
+        loses: Vec::new(),
         ..step.clone()
     };
     let back = concurrent.and_then(|sql| again(sql, &back)).unwrap_or(back);

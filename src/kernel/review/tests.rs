@@ -28,6 +28,7 @@ fn plan_for_test() -> Plan {
         stands_in: None,
         expects: Vec::new(),
         also: Vec::new(),
+        loses: Vec::new(),
         estimate: None,
         on: None,
     };

@@ -20,7 +20,10 @@ pub const RULE: Rule = Rule {
         instead: "A new column of the new type, kept in step by a trigger, filled in batches, and then put in the \
                   old one's place. Where that cannot be (a domain with a constraint, a trigger that would fire, a generated \
                   column), the whole table is copied, with the comment /* lockkeeper: copy */ or where the policy answers \
-                  rewrite: the copy has the new type from the start.",
+                  rewrite: the copy has the new type from the start. From its first step on, also while it is paused, the \
+                  trigger computes the new value of all that is written: an INSERT or UPDATE of what the new type does not take \
+                  (100000 as smallint) fails then, even if the change itself never comes to its end. The NOTICE and the ticket \
+                  say so where a cast can fail. Writes to a table that is copied do not fail by it: the copy does.",
         versions: "All supported versions. Widening varchar, varbit and numeric, more digits behind the seconds and \
                    more fields of an interval cost nothing, except where a partitioned table has an index on the column: \
                    those of its partitions are built anew. Between timestamp and timestamptz no row is written where the \

@@ -138,7 +138,7 @@ impl<D: Database> Runner<'_, D> {
 
     /// A `DROP INDEX CONCURRENTLY` that was stopped half way leaves the index INVALID: it is named.
     pub(super) async fn name_half_dropped(&mut self, sql: &str, why: &DatabaseError) -> Result<(), DatabaseError> {
-        let Some(name) = sql.strip_prefix("DROP INDEX CONCURRENTLY ").filter(|_| !is_lost(why)) else { return Ok(()) };
+        let Some(name) = dropped_concurrently(sql).filter(|_| !is_lost(why)) else { return Ok(()) };
         let rows = match self.db.query(INVALID, &[Some(name)]).await {
             Err(error) if error.code() == Some(CANCELED) => self.db.query(INVALID, &[Some(name)]).await?,
             other => other?,
@@ -195,4 +195,10 @@ impl<D: Database> Runner<'_, D> {
             }
         }
     }
+}
+
+/// The index that a statement of ours drops without keeping anybody out.
+pub(super) fn dropped_concurrently(sql: &str) -> Option<&str> {
+    let name = sql.strip_prefix("DROP INDEX CONCURRENTLY ")?;
+    Some(name.strip_prefix("IF EXISTS ").unwrap_or(name))
 }

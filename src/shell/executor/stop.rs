@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use tokio::time::Instant;
 
+use super::index::dropped_concurrently;
 use super::ledger::Ahead;
 use super::steps::transaction;
 use super::{CANCELED, Outcome, Runner, Stopped, is_contention, is_lost, ms, yes};
@@ -65,7 +66,7 @@ impl<D: Database> Runner<'_, D> {
             }
         } else if self.stays() {
             self.leave_rest(&error, cancelled)
-        } else if !cancelled && (is_contention(&error) || self.verifying) {
+        } else if !self.would_lose().is_empty() || (!cancelled && (is_contention(&error) || self.verifying)) {
             self.keep_done()
         } else {
             let kept = if error.code() == Some(CHANGED) { self.filled() } else { 0 };
@@ -79,25 +80,40 @@ impl<D: Database> Runner<'_, D> {
                 Err(lost) => return self.unknown(lost),
             }
         };
-        let (state, way_on) = match &self.leftover {
-            Some(cleanup) => {
-                let kept = state.strip_prefix(UNCHANGED).map_or_else(|| format!(" {state}"), str::to_owned);
-                let (why, who) = self.why_left();
-                let again = match (self.forbidden, &self.book.past.ahead) {
-                    (true, _) => String::new(),
-                    (false, Some(_)) => format!("; {} does that too", self.anew()),
-                    (false, None) => "; the same statement sent again does that too".to_owned(),
-                };
-                let state = format!("An INVALID index is left, because {why}.{kept}");
-                (state, format!("To drop it, run{who}: {cleanup}{again}."))
-            }
-            None => (state, way_on),
-        };
+        let (state, way_on) = self.with_leftover((state, way_on));
         if !in_block {
             self.put_quotes_back().await;
         }
         let stopped = self.stopped(error, state, way_on);
         if cancelled { Outcome::Cancelled(self.report, stopped) } else { Outcome::Failed(self.report, stopped) }
+    }
+
+    /// The INVALID index that is left is named too, and what to do about it.
+    fn with_leftover(&self, (state, way_on): (String, String)) -> (String, String) {
+        let Some(cleanup) = &self.leftover else { return (state, way_on) };
+        let kept = state.strip_prefix(UNCHANGED).map_or_else(|| format!(" {state}"), str::to_owned);
+        let (why, who) = self.why_left();
+        let again = match (self.forbidden, &self.book.past.ahead) {
+            (true, _) => String::new(),
+            (false, Some(_)) => format!("; {} does that too", self.anew()),
+            (false, None) => "; the same statement sent again does that too".to_owned(),
+        };
+        if let Some(index) = self.half_dropped(cleanup) {
+            let state = format!(
+                "Index {index} was half dropped when this stopped: it is INVALID, no query uses it, and writes may still have \
+                 to keep it up.{kept}"
+            );
+            let back = format!("To have it back as it was, run: REINDEX INDEX CONCURRENTLY {index};");
+            return (state, format!("{back} to drop it after all, run: {cleanup}{again}."));
+        }
+        let state = format!("An INVALID index is left, because {why}.{kept}");
+        (state, format!("To drop it, run{who}: {cleanup}{again}."))
+    }
+
+    /// The index that the step at work was about to drop, if that is what is left of it.
+    fn half_dropped<'a>(&self, cleanup: &'a str) -> Option<&'a str> {
+        let step = self.plan.steps.get(self.at)?;
+        dropped_concurrently(cleanup).filter(|_| step.action.sql() == cleanup)
     }
 
     /// Why an INVALID index could not be dropped, and who can.
@@ -184,16 +200,34 @@ impl<D: Database> Runner<'_, D> {
         Ok((state, if cancelled { format!("To take that away, run: {};", undo.join("; ")) } else { way_on }))
     }
 
-    /// A lock was not to be had: what is done is sound, and throwing it away would waste it.
+    /// A lock was not to be had, or somebody else's would go with it: what is done is sound, and throwing it away would
+    /// waste it.
     fn keep_done(&self) -> (String, String) {
-        let undo: Vec<&str> = self.undos().flat_map(|step| &step.undo).map(String::as_str).collect();
-        let state = format!("Finished and in effect: {}. The rest is not done.", self.names());
+        let undo = once(self.undos().flat_map(|step| &step.undo));
+        let mut state = format!("Finished and in effect: {}. The rest is not done.", self.names());
         let mut way_on = format!("To finish, {}: it goes on where it stopped.", self.anew());
+        let lost = self.would_lose().join(", ");
+        let but = if lost.is_empty() {
+            String::new()
+        } else {
+            let undo: Vec<String> = undo.iter().map(|sql| (*sql).to_owned()).collect();
+            let made: Vec<String> = subjects::of(&undo).iter().map(subjects::Subject::what).collect();
+            state.push_str(&format!(
+                " Nothing is taken back, for what was there before would go with it: {lost}. INVALID until the rest is done: {}.",
+                made.join(", ")
+            ));
+            format!(", which drops {lost} too")
+        };
         // Behind a cut-over they would not take back all of that.
         if !undo.is_empty() && self.split().0.is_empty() {
-            way_on.push_str(&format!(" To undo instead: {};", undo.join("; ")));
+            way_on.push_str(&format!(" To undo instead{but}: {};", undo.join("; ")));
         }
         (state, way_on)
+    }
+
+    /// What was there before, and would go with what this run has done.
+    fn would_lose(&self) -> Vec<&str> {
+        once(self.undos().flat_map(|step| &step.loses))
     }
 
     /// Behind a cut-over the same statement would begin anew: what is left of it can be run as it stands.
@@ -365,4 +399,15 @@ impl<D: Database> Runner<'_, D> {
             }
         }
     }
+}
+
+/// Each of them, at its first place.
+fn once<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+    let mut all: Vec<&str> = Vec::new();
+    for text in texts {
+        if !all.contains(&text.as_str()) {
+            all.push(text);
+        }
+    }
+    all
 }

@@ -1,5 +1,6 @@
 //! The executor on a server that is a script: what real servers do rarely, and what takes minutes.
 
+mod left;
 mod outside;
 
 use std::collections::VecDeque;
@@ -81,6 +82,7 @@ fn step(name: &str, sql: &str, mode: Mode) -> Step {
         stands_in: None,
         expects: Vec::new(),
         also: Vec::new(),
+        loses: Vec::new(),
         estimate: None,
         on: None,
     }
@@ -159,6 +161,7 @@ async fn a_failure_takes_back_what_this_run_did_and_nothing_else() {
         stands_in: None,
         expects: Vec::new(),
         also: Vec::new(),
+        loses: Vec::new(),
         estimate: None,
         on: None,
         ..step(name, &format!("ALTER do {name}"), Mode::Brief)

@@ -9,7 +9,7 @@ use super::record::{Decided, Own};
 use super::taken::Taken;
 use super::{Ended, Session, between, words};
 use crate::kernel::assess::Assessment;
-use crate::kernel::job::{After, JobId, Order};
+use crate::kernel::job::{After, JobId, Order, State};
 use crate::kernel::plan::Plan;
 use crate::kernel::plan::claims::{Claim, How, Touch};
 use crate::kernel::policy::Clearance;
@@ -196,9 +196,24 @@ impl Session {
             Ok(true) => {
                 Reply::notice(format!("rolled back: job {id} is dropped")).put(&mut self.client.out);
             }
+            Ok(false) if fate == Fate::Committed => self.tell_aborted(id).await,
             // Somebody has aborted it, or nobody knows yet.
             Ok(false) => {}
             Err(error) => tracing::error!(job = id.0, %error, "that its transaction has ended is not written"),
+        }
+    }
+
+    /// The transaction counts, and what was to follow it does not come.
+    async fn tell_aborted(&mut self, id: JobId) {
+        match self.shared.jobs.store().job(id).await {
+            Ok(seen) => {
+                if let State::Aborted { by, left, .. } = seen.job.state {
+                    Reply::notice(format!("committed, but job {id} was aborted by {by}: the rest is not done"))
+                        .detail(left)
+                        .put(&mut self.client.out);
+                }
+            }
+            Err(error) => tracing::error!(job = id.0, %error, "what became of a job cannot be read"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{column, constraint, index, name, table};
 use crate::kernel::facts::{Kin, KinHow, Reactions, RelationFacts, Trigger};
+use crate::kernel::sql::statement::RelationName;
 
 /// With a foreign key to `customers`, and an index over two columns.
 pub(super) fn tied(size: (u64, u64)) -> RelationFacts {
@@ -35,4 +36,35 @@ pub(super) fn renamed(size: (u64, u64)) -> RelationFacts {
         columns: Vec::new(),
     };
     RelationFacts { reacts: Reactions { triggers: vec![trigger], ..Reactions::default() }, ..renamed }
+}
+
+/// The tables that the steps of a statement's plan lock beside its own, by the steps' names.
+fn beside(sql: &str) -> Vec<(String, Vec<String>)> {
+    let assessment = super::assessed(sql);
+    let plan = assessment.changes.iter().find_map(|change| change.safe.as_ref()).expect("a plan");
+    let steps = plan.steps.iter().filter(|step| !step.also.is_empty());
+    steps.map(|step| (step.name.clone(), step.also.iter().map(RelationName::written).collect())).collect()
+}
+
+/// Whoever is in the way there is looked for, too.
+#[test]
+fn a_foreign_key_locks_both_of_its_tables() {
+    let customers = || vec!["public.customers".to_owned()];
+    let written = vec![("expand".to_owned(), vec!["customers".to_owned()])];
+    assert_eq!(beside("ALTER TABLE orders ADD FOREIGN KEY (a) REFERENCES customers"), written);
+    assert!(beside("ALTER TABLE orders ADD FOREIGN KEY (a) REFERENCES orders").is_empty());
+    let rehearsed = ["rehearse", "unlink"].map(|name| (name.to_owned(), customers()));
+    assert_eq!(beside("DROP TABLE tied"), rehearsed);
+    assert_eq!(beside("ALTER TABLE tied DROP CONSTRAINT tied_a_fkey"), [("drop".to_owned(), customers())]);
+}
+
+#[test]
+fn a_change_of_type_says_that_writes_may_fail_where_they_may() {
+    for (sql, fails) in [("smallint", true), ("numeric", false)] {
+        let assessment = super::assessed(&format!("ALTER TABLE orders ALTER a TYPE {sql}"));
+        let plan = assessment.changes.iter().find_map(|change| change.safe.as_ref()).expect("a plan");
+        let said =
+            "an INSERT or UPDATE of the application's own fails where what it writes cannot be had with a as smallint.";
+        assert_eq!(plan.summary.contains(said), fails, "{}", plan.summary);
+    }
 }

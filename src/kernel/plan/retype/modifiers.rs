@@ -65,6 +65,27 @@ pub(super) fn keeps_all(from: &str, to: &str) -> bool {
     }
 }
 
+/// Whether each value of the one type becomes one of the other: rounded maybe, never refused.
+#[must_use]
+pub fn takes_all(from: &str, to: &str) -> bool {
+    const NUMBERS: [&str; 4] = ["smallint", "integer", "bigint", "numeric"];
+    const TIMES: [&str; 3] = ["date", "timestamp without time zone", "timestamp with time zone"];
+    let ((old, _), (new, bounds)) = (parts(from), parts(to));
+    let grows = |all: &[&str]| {
+        let place = |name: &str| all.iter().position(|one| *one == name);
+        place(&old).zip(place(&new)).is_some_and(|(old, new)| old <= new)
+    };
+    let whole = NUMBERS.iter().take(3).any(|name| *name == old);
+    keeps_all(from, to)
+        || bounds.is_empty() && ["text", "character varying"].contains(&new.as_str())
+        || bounds.is_empty() && grows(&NUMBERS)
+        || (whole || old == "real") && ["real", "double precision"].contains(&new.as_str())
+        || grows(&TIMES)
+        || between_zones(from, to)
+        || new.starts_with("time") && old == new
+        || interval(from).is_some() && interval(to).is_some()
+}
+
 fn widened(old: &[i64], new: &[i64]) -> bool {
     match (old, new) {
         (_, []) => true,
@@ -116,6 +137,34 @@ fn parts(type_sql: &str) -> (String, Vec<i64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_refused_is_known() {
+        for (from, to) in [
+            ("integer", "bigint"),
+            ("smallint", "numeric"),
+            ("bigint", "double precision"),
+            ("jsonb", "text"),
+            ("date", "timestamp with time zone"),
+            ("timestamp with time zone", "timestamp(3) with time zone"),
+            ("interval", "interval day to second(2)"),
+            ("character varying(5)", "character varying(9)"),
+        ] {
+            assert!(takes_all(from, to), "{from} to {to}");
+        }
+        for (from, to) in [
+            ("integer", "smallint"),
+            ("numeric", "bigint"),
+            ("numeric", "double precision"),
+            ("bigint", "numeric(5,2)"),
+            ("text", "date"),
+            ("text", "character varying(9)"),
+            ("timestamp with time zone", "date"),
+            ("integer[]", "smallint[]"),
+        ] {
+            assert!(!takes_all(from, to), "{from} to {to}");
+        }
+    }
 
     #[test]
     fn widening_keeps_rows() {

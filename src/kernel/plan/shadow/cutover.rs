@@ -1,11 +1,12 @@
 //! The one short transaction in which the new column takes the old one's place, with everything under the names
 //! and with the properties that the change as written would have left.
 
-use super::objects::{aside, constraint_aside, constraints, indexes};
+use super::objects::{self, aside, constraint_aside, constraints, indexes};
 use super::{Shadow, hidden};
 use crate::kernel::facts::{ConstraintUse, Grant, SequenceUse};
 use crate::kernel::plan::unchanged::locked_together;
 use crate::kernel::plan::{helper, quote};
+use crate::kernel::sql::statement::RelationName;
 
 /// All statements, in order: first that nothing was done meanwhile that would be lost.
 pub(super) fn statements(shadows: &[Shadow<'_>], unchanged: &[String]) -> Vec<String> {
@@ -26,6 +27,14 @@ fn lock(shadows: &[Shadow<'_>]) -> Option<String> {
     tables.push(own);
     let locks = tables.iter().map(|table| format!("LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"));
     Some(locked_together(locks.collect(), keys.iter().any(|key| key.local)))
+}
+
+/// What it locks besides: where a foreign key is dropped, both of its tables are locked.
+pub(super) fn locked_too(shadows: &[Shadow<'_>]) -> Vec<RelationName> {
+    let keys = shadows.iter().flat_map(constraints).filter(|constraint| constraint.kind == 'f');
+    let mut tables: Vec<RelationName> = keys.flat_map(objects::tables_of).collect();
+    tables.retain(|table| shadows.first().is_none_or(|first| *table != first.table.qualified()));
+    tables
 }
 
 fn foreign_keys(shadow: &Shadow<'_>) -> Vec<String> {

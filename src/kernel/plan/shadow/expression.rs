@@ -4,7 +4,7 @@
 use super::Shadow;
 use crate::kernel::facts::Facts;
 use crate::kernel::plan::quote;
-use crate::kernel::plan::retype::between_zones;
+use crate::kernel::plan::retype::{self, between_zones};
 use crate::kernel::sql::statement::{Callee, UsingForm};
 
 /// The new value, over a row's bare columns and in the trigger.
@@ -59,6 +59,35 @@ pub(super) fn expression(shadow: &Shadow<'_>, facts: &Facts) -> Result<Expressio
             })
         }
         Some(UsingForm::Unclear) => Err("whether its expression gives the same in every session is not known"),
+    }
+}
+
+/// The trigger computes the new value of whatever the application writes, and what cannot be computed is not written.
+pub(super) fn refuses(shadows: &[Shadow<'_>]) -> String {
+    let refused = shadows.iter().filter(|shadow| !takes_all(shadow));
+    let names: Vec<String> =
+        refused.map(|shadow| format!("{} as {}", shadow.change.column, shadow.target.type_sql)).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        " From its first step on, also while it is paused, an INSERT or UPDATE of the application's own fails where what it \
+         writes cannot be had with {}.",
+        names.join(" and ")
+    )
+}
+
+fn takes_all(shadow: &Shadow<'_>) -> bool {
+    let hangs = shadow.hangs;
+    match shadow.change.using.map(|using| &using.form) {
+        None | Some(UsingForm::Casts(_)) => {
+            let types: Vec<&str> = std::iter::once(&hangs.base_sql)
+                .chain(hangs.casts.iter().map(|cast| &cast.base_sql))
+                .map(String::as_str)
+                .collect();
+            types.windows(2).all(|pair| matches!(pair, [from, to] if retype::takes_all(from, to)))
+        }
+        Some(UsingForm::Computed(_) | UsingForm::Unclear) => false,
     }
 }
 

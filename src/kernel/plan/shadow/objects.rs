@@ -4,7 +4,7 @@ use super::Shadow;
 use super::text::{foreign_key_tail, index_body};
 use crate::kernel::facts::{ColumnUse, ConstraintUse, IndexUse};
 use crate::kernel::plan::{Step, create_index, helper, quote, set_not_null};
-use crate::kernel::sql::statement::LockMode;
+use crate::kernel::sql::statement::{LockMode, RelationName};
 
 /// Helpers of a plan like this are no part of what must be there in the end.
 pub(super) fn is_helper(name: &str) -> bool {
@@ -36,6 +36,11 @@ pub(super) fn indexes<'a>(shadow: &'a Shadow<'_>) -> impl Iterator<Item = &'a In
 /// The constraints that hang on the column.
 pub(super) fn constraints<'a>(shadow: &'a Shadow<'_>) -> impl Iterator<Item = &'a ConstraintUse> {
     shadow.hangs.constraints.iter().filter(|constraint| !is_helper(&constraint.name))
+}
+
+/// Both tables of a foreign key.
+pub(super) fn tables_of(key: &ConstraintUse) -> impl Iterator<Item = RelationName> {
+    std::iter::once(key.belongs_to()).chain(key.refers_to())
 }
 
 /// Name of an index until the cut-over.
@@ -155,5 +160,10 @@ fn foreign_key(shadow: &Shadow<'_>, constraint: &ConstraintUse) -> Result<Vec<St
         swapped(&constraint.columns, constraint.local),
         swapped(&constraint.referenced, constraint.remote)
     );
-    Ok(added(&table, constraint, definition.trim_end(), (LockMode::ShareRowExclusive, oid)))
+    let mut steps = added(&table, constraint, definition.trim_end(), (LockMode::ShareRowExclusive, oid));
+    if let Some(first) = steps.first_mut() {
+        let own = shadow.table.qualified();
+        first.also = tables_of(constraint).filter(|table| *table != own).collect();
+    }
+    Ok(steps)
 }

@@ -51,6 +51,7 @@ fn hostile_request() -> Request {
         stands_in: None,
         expects: Vec::new(),
         also: Vec::new(),
+        loses: Vec::new(),
         estimate: None,
         on: None,
     };
