@@ -295,7 +295,6 @@ vacuum (full, analyze) keyless
 /* lockkeeper: compact */ vacuum full keyless
 
 -- outside
--- fine: there is nothing to write, and it runs in no transaction in which it could be given a lock timeout
 vacuum full empty
 
 -- outside

@@ -4,6 +4,7 @@
 mod broken;
 mod case;
 mod hangs;
+mod made;
 mod pages;
 mod parts;
 mod tied;
@@ -16,16 +17,13 @@ use super::{Assessment, assess, wanted, wanted_below};
 
 use case::{Case, cases, folder};
 use hangs::hangs_on;
+use made::{column, constraint, index, index_of, keyless, name, number, put, table};
 
-use crate::kernel::facts::{
-    ColumnFacts, ConstraintFacts, Face, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts,
-};
+use crate::kernel::facts::{Face, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, TypeFacts};
 use crate::kernel::plan::{Action, Backfill, Plan};
 use crate::kernel::rules::{self, Finding, RULES, Rule, definition, find, is_definition};
 use crate::kernel::sql::read::read;
-use crate::kernel::sql::statement::{
-    AlterKind, Callee, Change, ConstraintKind, LockMode, Parsed, Reading, RelationName, Statement,
-};
+use crate::kernel::sql::statement::{AlterKind, Callee, Change, ConstraintKind, LockMode, Parsed, Reading, Statement};
 
 /// What the cases know: `orders` and `customers` are large, `small`, `empty`, `temporary` and `fresh` (new in
 /// this transaction) are what they are called, `parts` is partitioned with `part_1` and a default
@@ -63,138 +61,6 @@ pub(crate) fn catalog(version: u32) -> Facts {
         table(owner, large).indexes.into_iter().for_each(|index| put(&mut facts, index_of(owner, index)));
     }
     facts
-}
-
-fn keyless(size: (u64, u64)) -> RelationFacts {
-    let indexes = vec![index("keyless", "keyless_a_idx", &["a"], false)];
-    RelationFacts { indexes, ..table("keyless", size) }
-}
-
-/// An oid.
-fn number(name: &str) -> u32 {
-    name.bytes().fold(1, |number, byte| number * 31 % 1_000_003 + u32::from(byte))
-}
-
-fn index_of(owner: &str, index: IndexFacts) -> RelationFacts {
-    RelationFacts {
-        kind: RelationKind::Index,
-        index_of: Some(name(owner)),
-        name: index.name.clone(),
-        indexes: vec![index],
-        constraints: Vec::new(),
-        columns: Vec::new(),
-        ..table(owner, (5_000_000, 1 << 30))
-    }
-}
-
-fn name(name: &str) -> RelationName {
-    RelationName { schema: Some("public".to_owned()), name: name.to_owned() }
-}
-
-fn put(facts: &mut Facts, relation: RelationFacts) {
-    let bare = RelationName { schema: None, name: relation.name.clone() };
-    facts.put_relation(&bare, Some(relation.clone()));
-    facts.put_relation(&name(&relation.name), Some(relation));
-}
-
-fn column(name: &str, type_sql: &str, not_null: bool) -> ColumnFacts {
-    ColumnFacts {
-        name: name.to_owned(),
-        type_sql: type_sql.to_owned(),
-        type_oid: 0,
-        type_modifier: -1,
-        not_null,
-        has_default: false,
-        generated: false,
-        identity: false,
-        is_row: false,
-    }
-}
-
-fn index(table: &str, name: &str, columns: &[&str], constraint: bool) -> IndexFacts {
-    IndexFacts {
-        marks: crate::kernel::facts::IndexMarks::default(),
-        oid: number(name),
-        name: name.to_owned(),
-        valid: true,
-        ready: true,
-        unique: constraint,
-        primary: name.ends_with("_pkey"),
-        columns: columns.iter().map(|&c| c.to_owned()).collect(),
-        definition: format!("CREATE INDEX {name} ON public.{table} USING btree ({})", columns.join(", ")),
-        expression_or_partial: false,
-        constraint: constraint.then(|| name.to_owned()),
-        bytes: 1 << 20,
-        parts: columns.iter().map(|&c| c.to_owned()).collect(),
-        parent: None,
-    }
-}
-
-fn constraint(name: &str, kind: char, columns: &[&str], definition: &str) -> ConstraintFacts {
-    ConstraintFacts {
-        comment: None,
-        name: name.to_owned(),
-        kind,
-        validated: true,
-        columns: columns.iter().map(|&c| c.to_owned()).collect(),
-        definition: definition.to_owned(),
-        inherited: false,
-    }
-}
-
-/// Columns id (key), a, b (not null), c (proven not null), d (in a CHECK), v, n, at.
-fn table(name: &str, size: (u64, u64)) -> RelationFacts {
-    RelationFacts {
-        oid: number(name),
-        schema: "public".to_owned(),
-        name: name.to_owned(),
-        kind: RelationKind::Table,
-        persistence: Persistence::Permanent,
-        owner: "owner".to_owned(),
-        rows: Some(size.0),
-        heap_bytes: size.1,
-        toast_bytes: 0,
-        total_bytes: size.1,
-        new_in_transaction: false,
-        referenced_by_old: false,
-        is_partition: false,
-        has_children: false,
-        has_default_partition: false,
-        columns: vec![
-            column("id", "bigint", true),
-            column("a", "integer", false),
-            column("b", "integer", true),
-            column("c", "text", false),
-            column("d", "character varying(20)", false),
-            column("v", "character varying(20)", false),
-            column("n", "numeric(10,2)", false),
-            column("at", "timestamp without time zone", false),
-            column("seen", "integer", false),
-        ],
-        indexes: vec![
-            index(name, &format!("{name}_pkey"), &["id"], true),
-            index(name, &format!("{name}_a_idx"), &["a"], false),
-        ],
-        constraint_names: Vec::new(),
-        columns_below: Vec::new(),
-        constraints: vec![
-            constraint(&format!("{name}_pkey"), 'p', &["id"], "PRIMARY KEY (id)"),
-            constraint("c_filled", 'c', &["c"], "CHECK ((c IS NOT NULL))"),
-            constraint("b_filled", 'c', &["b"], "CHECK ((b IS NOT NULL))"),
-            constraint("d_long", 'c', &["d"], "CHECK ((length((d)::text) > 3))"),
-        ],
-        dependents: Vec::new(),
-        index_of: None,
-        published: false,
-        kin: Vec::new(),
-        partitioned: None,
-        members: Vec::new(),
-        partition_of: None,
-        reacts: crate::kernel::facts::Reactions::default(),
-        populated: true,
-        tablespace: Some("pg_default".to_owned()),
-        access_method: Some("heap".to_owned()),
-    }
 }
 
 /// What the look-up would answer: names nobody knows do not exist, functions are as in a fresh database.
