@@ -12,8 +12,10 @@ use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::plan::{Plan, Step, as_is};
 use crate::kernel::policy::Clearance;
+use crate::kernel::relay::ledger::Path;
 use crate::kernel::review::{Ticket, TicketId};
 use crate::kernel::sql::statement::LockMode;
+use crate::kernel::wire::frame::client;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::console::ask::{Claim, Claimed};
 use crate::shell::executor::{Past, Progress};
@@ -94,10 +96,12 @@ impl Session {
         self.go_on_after(ran)
     }
 
-    /// Whether it may run here in the place of its message, as often as it takes to get its lock.
+    /// Whether it may run here in the place of its message, as often as it takes to get its lock. What else is in a
+    /// pipeline shares its transaction: up to the next Sync.
     fn may_be_tried_again(&self, taken: &Taken) -> bool {
         let reading = taken.known.statements();
-        let alone = !self.relay.in_transaction() && taken.values.is_none();
+        let is_last = taken.path == Path::Simple || self.client.held.first() == Some(&client::SYNC);
+        let alone = is_last && !self.relay.in_transaction() && taken.values.is_none();
         alone && reading.exact_names && as_is::may_be_tried_again(&taken.known.text, &reading.statements)
     }
 
