@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::client::{Client, Session};
@@ -72,10 +73,20 @@ fn reachable(bin: PathBuf, directory: &Path) -> PathBuf {
     copy.join("bin")
 }
 
-/// A port that is free now.
+/// A port that is free, and that nobody but its asker is given: below those the system takes for connections, where
+/// one of another test could stand before the server does, and a different one at each call.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Programs that run at the same time begin far from each other.
+    let start = std::process::id().wrapping_mul(7_919);
+    (0..COUNT)
+        .map(|_| FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 const HBA: &str = "\
@@ -234,6 +245,8 @@ impl Server {
         let watchdog = Watchdog::over(child.id(), &self.directory.to_string_lossy());
         *self.process.lock().unwrap() = Some((child, watchdog));
         wait_until("the server accepts connections", Duration::from_secs(30), || {
+            let ended = self.process.lock().unwrap().as_mut().and_then(|(child, _)| child.try_wait().unwrap());
+            assert!(ended.is_none(), "the server ended at once with {ended:?}: {}", self.log());
             Session::to(self.address).user("postgres").database("postgres").connect().ok()
         });
     }

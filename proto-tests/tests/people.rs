@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use proto_tests::browser::{Page, parameter};
+use proto_tests::server::free_port;
 use proto_tests::{Browser, Client, Gateway, GatewayOptions, Server, majors, wire};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
@@ -59,10 +59,6 @@ fn program(script: &str, arguments: &[&str]) -> Program {
     std::thread::spawn(move || lines.for_each(drop));
     assert!(ready, "{script} does not start; run proto-tests/drivers/install");
     program
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 const PEOPLE: &str = r#"

@@ -4,6 +4,7 @@
 use super::{Action, Plan, back, combine, copy, helper, shadow};
 use crate::kernel::facts::{Facts, RelationFacts};
 use crate::kernel::sql::read::hung::Hung;
+use crate::kernel::sql::read::session::schemas;
 use crate::kernel::sql::statement::{
     AddColumn, AlterAction, AlterKind, AlterTable, Change, ConstraintKind, RelationName, TableConstraint,
 };
@@ -203,7 +204,7 @@ impl Plan {
             return oid.map_or_else(|| found.qualified() == *own, |oid| found.oid == oid);
         }
         let schema = |of: &str| own.schema.as_deref() == Some(of);
-        let is_found = || facts.search_path.split(',').any(|one| schema(one.trim().trim_matches('"')));
+        let is_found = || schemas(&facts.search_path).is_none_or(|names| names.iter().any(|name| schema(name)));
         own.name == name.name && name.schema.as_deref().map_or_else(is_found, schema)
     }
 

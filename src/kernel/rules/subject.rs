@@ -6,6 +6,7 @@ use super::definition::{At, Need};
 use crate::kernel::facts::{Facts, Persistence, RelationFacts, RelationKind};
 use crate::kernel::plan::names::Names;
 use crate::kernel::plan::{Plan, add_column};
+use crate::kernel::sql::read::session::schemas;
 use crate::kernel::sql::statement::{
     AddColumn, AlterAction, AlterKind, AlterTable, Change, CreateTable, LockMode, RelationName,
 };
@@ -126,12 +127,8 @@ impl Earlier {
 
 /// Whether temporary tables are found before all others, as they are where the search path does not name `pg_temp`.
 fn temporary_first(search_path: &str) -> bool {
-    schemas(search_path).position(|schema| schema == "pg_temp").is_none_or(|place| place == 0)
-}
-
-/// The schemas that a search path names, as they are written in it but for the quotes.
-pub fn schemas(search_path: &str) -> impl Iterator<Item = &str> {
-    search_path.split(',').map(|schema| schema.trim().trim_matches('"'))
+    let place = |names: Vec<String>| names.iter().position(|schema| schema == "pg_temp");
+    schemas(search_path).is_some_and(|names| place(names).is_none_or(|place| place == 0))
 }
 
 /// What a name stands for.

@@ -199,15 +199,18 @@ SELECT pg_catalog.json_build_object(
         'has_default', a.atthasdef AND a.attgenerated OPERATOR(pg_catalog.=) ''::pg_catalog."char",
         'generated', a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog."char",
         'identity', a.attidentity OPERATOR(pg_catalog.<>) ''::pg_catalog."char",
-        'is_row', EXISTS (
-          WITH RECURSIVE chain (oid) AS (
-            SELECT a.atttypid
-            UNION
-            SELECT t.typbasetype FROM chain d JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) d.oid
-            WHERE t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog."char"
-          )
-          SELECT FROM chain d JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) d.oid
-          WHERE t.typtype OPERATOR(pg_catalog.=) 'c'::pg_catalog."char")) ORDER BY a.attnum)
+        -- Only a domain has to be looked behind.
+        'is_row', (SELECT CASE WHEN y.typtype OPERATOR(pg_catalog.<>) 'd'::pg_catalog."char"
+            THEN y.typtype OPERATOR(pg_catalog.=) 'c'::pg_catalog."char" ELSE EXISTS (
+              WITH RECURSIVE chain (oid) AS (
+                SELECT y.typbasetype
+                UNION
+                SELECT t.typbasetype FROM chain d JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) d.oid
+                WHERE t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog."char"
+              )
+              SELECT FROM chain d JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) d.oid
+              WHERE t.typtype OPERATOR(pg_catalog.=) 'c'::pg_catalog."char") END
+          FROM pg_catalog.pg_type y WHERE y.oid OPERATOR(pg_catalog.=) a.atttypid)) ORDER BY a.attnum)
       FROM pg_catalog.pg_attribute a
       WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
         AND NOT a.attisdropped), '[]'::pg_catalog.json),

@@ -5,6 +5,7 @@ use super::Shadow;
 use crate::kernel::facts::Facts;
 use crate::kernel::plan::quote;
 use crate::kernel::plan::retype::{self, between_zones};
+use crate::kernel::sql::read::session::schemas;
 use crate::kernel::sql::statement::{Callee, UsingForm};
 
 /// The new value, over a row's bare columns and in the trigger.
@@ -114,32 +115,8 @@ fn is_zone_shift(callee: &Callee, of: &str) -> bool {
 
 /// A search path as a list of literals, `$user` in it being this role.
 pub(super) fn search_path(facts: &Facts) -> String {
-    let mut names: Vec<String> = Vec::new();
-    let mut name = String::new();
-    let (mut quoted, mut any) = (false, false);
-    let mut characters = facts.search_path.chars().peekable();
-    let push = |name: &mut String, names: &mut Vec<String>| {
-        let found = std::mem::take(name);
-        let found = if found == "$user" { facts.current_role.clone() } else { found };
-        names.push(quote::literal(&found));
-    };
-    while let Some(character) = characters.next() {
-        match character {
-            '"' if quoted && characters.peek() == Some(&'"') => {
-                characters.next();
-                name.push('"');
-            }
-            '"' => (quoted, any) = (!quoted, true),
-            ',' if !quoted => push(&mut name, &mut names),
-            ' ' if !quoted => {}
-            other => {
-                any = true;
-                name.push(if quoted { other } else { other.to_ascii_lowercase() });
-            }
-        }
-    }
-    if any {
-        push(&mut name, &mut names);
-    }
-    if names.is_empty() { "''".to_owned() } else { names.join(", ") }
+    let names = schemas(&facts.search_path).unwrap_or_default().into_iter();
+    let found = names.map(|name| if name == "$user" { facts.current_role.clone() } else { name });
+    let literals: Vec<String> = found.map(|name| quote::literal(&name)).collect();
+    if literals.is_empty() { "''".to_owned() } else { literals.join(", ") }
 }

@@ -22,8 +22,9 @@ mod need;
 mod shape;
 
 use super::Rule;
-use super::subject::{Hazard, Known, Subject, schemas};
+use super::subject::{Hazard, Known, Subject};
 use crate::kernel::facts::{Persistence, RelationFacts};
+use crate::kernel::sql::read::session::schemas;
 use crate::kernel::sql::statement::{
     AddColumn, AlterKind, AlterObject, AlterTable, Change, CreateTable, RelationName, Serial, TableConstraint, TypeName,
 };
@@ -110,8 +111,8 @@ fn standing<'a>(subject: &Subject<'a>, name: &RelationName) -> Option<Option<&'a
 
 /// Where a name without a schema will stand, as far as the search path says.
 fn placed(subject: &Subject<'_>, name: &RelationName) -> RelationName {
-    let named = |schema: &&str| !schema.is_empty() && *schema != "$user";
-    let first = schemas(&subject.facts.search_path).find(named).map(str::to_owned);
+    let named = |schema: &String| !schema.is_empty() && *schema != "$user";
+    let first = schemas(&subject.facts.search_path).unwrap_or_default().into_iter().find(named);
     RelationName { schema: name.schema.clone().or(first), name: name.name.clone() }
 }
 

@@ -123,7 +123,7 @@ pub fn schemas(path: &str) -> Option<Vec<String>> {
             None => {
                 let end = rest.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(rest.len());
                 let (name, after) = rest.split_at(end);
-                (name.to_lowercase(), after)
+                (name.to_ascii_lowercase(), after)
             }
         };
         names.push(name);
