@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Refuse,
     doc: Doc {
-        what: "Text beyond the bounds, or that PostgreSQL’s own grammar does not accept.",
+        what: "Text beyond the bounds, or that PostgreSQL’s own grammar does not accept. Where the server does not accept it either, its own syntax error is the answer.",
         why: "What is not understood might do anything.",
         instead: "Send smaller statements, in UTF8, with the grammar of PostgreSQL.",
         versions: "All supported versions.",

@@ -172,7 +172,7 @@ fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
     }
     let mut files = Vec::new();
     collect(path, "", &mut files)?;
-    let names: Vec<String> = files.iter().filter(|name| name.ends_with(".sql")).cloned().collect();
+    let names: Vec<String> = files.iter().filter(|name| tool::is_sql(name)).cloned().collect();
     if names.is_empty() || !names.iter().any(|name| !name.contains('/') || name.ends_with("/migration.sql")) {
         if let Some(usual) = USUAL.iter().map(|usual| path.join(usual)).find(|usual| usual.is_dir()) {
             return directory(&usual, taken);
@@ -193,11 +193,10 @@ fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
         Some(tool) => tool,
         None => of_all(texts.iter().map(|(_, _, tool)| *tool)),
     };
-    // Only Flyway and Prisma look into directories below.
-    let deep = matches!(tool, Tool::Flyway | Tool::Prisma);
-    texts.retain(|(name, _, _)| deep || !name.contains('/'));
-    files.retain(|name| deep || !name.contains('/'));
-    let programs = files.iter().filter(|name| tool::is_program(tool, &name_of(Path::new(name)))).cloned();
+    texts.retain(|(name, _, _)| tool::outside(tool, name).is_none());
+    let within = |name: &&String| tool::outside(tool, name).is_none();
+    let programs =
+        files.iter().filter(within).filter(|name| tool::is_program(tool, &name_of(Path::new(name)))).cloned();
     let order = tool::in_order(tool, texts.iter().map(|(name, _, _)| name.clone()).chain(programs).collect());
     let mut inputs = Vec::with_capacity(order.len());
     for name in order {
@@ -208,15 +207,28 @@ fn directory(path: &Path, taken: &Taken<'_>) -> Result<Vec<Input>, LintError> {
             None => inputs.extend(left_out(&path, tool, taken)),
         }
     }
-    inputs.extend(files.iter().filter_map(|name| left_out(&path.join(name), tool, taken)));
+    for name in &files {
+        let path = path.join(name);
+        match tool::outside(tool, name) {
+            Some(why) if tool::is_sql(name) => inputs.push(unjudged(&path, tool, (why, false), taken)),
+            Some(_) => {}
+            None => inputs.extend(left_out(&path, tool, taken)),
+        }
+    }
     Ok(inputs)
 }
 
-/// A file of which only can be said why it is not judged.
+/// A file that its tool's rules leave out, or a program.
 fn left_out(path: &Path, tool: Tool, taken: &Taken<'_>) -> Option<Input> {
-    let why = tool::left_out(tool, &name_of(path))?;
-    let script = Script::left_out(path.display().to_string(), tool, why, tool::is_program(tool, &name_of(path)));
-    Some(Input { judged: is_judged(path, taken), script })
+    let name = name_of(path);
+    let why = tool::left_out(tool, &name)?;
+    Some(unjudged(path, tool, (why, tool::is_program(tool, &name)), taken))
+}
+
+/// A file of which only can be said why it is not judged, and whether it is run.
+fn unjudged(path: &Path, tool: Tool, (why, runs): (&str, bool), taken: &Taken<'_>) -> Input {
+    let script = Script::left_out(path.display().to_string(), tool, why, runs);
+    Input { judged: is_judged(path, taken), script }
 }
 
 /// The tool that says most about its files; plain ones may lie among them.

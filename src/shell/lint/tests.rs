@@ -222,6 +222,19 @@ fn what_a_tool_runs_besides_is_told() {
 }
 
 #[test]
+fn plain_scripts_may_lie_deep() {
+    let files =
+        [("2024/1.sql", "drop table a;"), ("2025/2.SQL", "drop table b;"), ("2025/down/2.sql", "drop table c;")];
+    check(&files, "@", &["2024/1.sql:1:1 hold drop-table t1", "2025/2.SQL:1:1 hold drop-table t2"]);
+    let goose = ("1_a.sql", "--+goose Up\ndrop table a;\n--+goose Down\ndrop table b;");
+    let project = Project::new(&[goose, ("old/2_b.sql", "drop table c;")]);
+    let report = project.lint("@").unwrap();
+    assert_eq!(shown(&project, &report), ["1_a.sql:2:1 hold drop-table t1"]);
+    let notes: Vec<&String> = report.files.iter().flat_map(|file| &file.notes).collect();
+    assert!(matches!(notes.as_slice(), [note] if note.contains("a directory below")), "{notes:?}");
+}
+
+#[test]
 fn a_dump_is_read() {
     let dump = "\\restrict abc\nSET statement_timeout = 0;\nSELECT pg_catalog.set_config('search_path', '', false);\n\
                 CREATE TABLE public.t (\n    id integer\n);\nCOPY public.t (id) FROM stdin;\n1\n2;'\n\\.\n\n\

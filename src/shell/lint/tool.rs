@@ -88,8 +88,8 @@ impl Tool {
             Self::Plain | Self::Prisma | Self::GolangMigrate | Self::FlywayAlone => all(false),
             Self::Flyway | Self::FlywayMixed => all(true),
             Self::Sqlx => all(!text.starts_with("-- no-transaction")),
-            Self::Goose => marked(text, "-- +goose", ("Up", "Down"), "NO TRANSACTION"),
-            Self::Dbmate => marked(text, "-- migrate:", ("up", "down"), "transaction:false"),
+            Self::Goose => marked(text, "+goose ", ("Up", "Down"), "NO TRANSACTION"),
+            Self::Dbmate => marked(text, "migrate:", ("up", "down"), "transaction:false"),
         }
     }
 }
@@ -102,7 +102,7 @@ fn marked(text: &str, marker: &str, kinds: (&str, &str), alone: &str) -> Part {
     for line in text.split_inclusive('\n') {
         let here = at..at + line.len();
         at = here.end;
-        if let Some(said) = line.trim_start().strip_prefix(marker) {
+        if let Some(said) = comment(line).and_then(|said| said.strip_prefix(marker)) {
             let said = said.trim();
             let first = said.split_whitespace().next().unwrap_or_default();
             if first.eq_ignore_ascii_case(kinds.0) {
@@ -118,26 +118,27 @@ fn marked(text: &str, marker: &str, kinds: (&str, &str), alone: &str) -> Part {
     }
     let mut notes = Vec::new();
     if !seen {
-        notes.push(format!("there is no `{marker}{}{}`: nothing of it runs", space(marker), kinds.0));
+        notes.push(format!("there is no `-- {marker}{}`: nothing of it runs", kinds.0));
     }
     blanks.into_iter().for_each(|range| blank_range(&mut bytes, range));
     Part { text: String::from_utf8_lossy(&bytes).into_owned(), wrapped, notes }
 }
 
-fn space(marker: &str) -> &'static str {
-    if marker.ends_with(':') { "" } else { " " }
+/// What a line says that is a comment.
+fn comment(line: &str) -> Option<&str> {
+    line.trim_start().strip_prefix("--").map(str::trim_start)
 }
 
 /// Whose a file is, by its name and its text; `rust` when a Rust project is around it.
 pub(super) fn of_file(name: &str, text: &str, rust: bool) -> Tool {
-    let has_line = |marker: &str| text.lines().any(|line| line.trim_start().starts_with(marker));
+    let has_line = |marker: &str| text.lines().filter_map(comment).any(|said| said.starts_with(marker));
     if flyway(name).is_some() {
         return Tool::Flyway;
     }
-    if has_line("-- +goose Up") {
+    if has_line("+goose Up") {
         return Tool::Goose;
     }
-    if has_line("-- migrate:up") {
+    if has_line("migrate:up") {
         return Tool::Dbmate;
     }
     if name == "migration.sql" {
@@ -209,6 +210,9 @@ fn of_stem(stem: &str) -> Option<Flyway> {
 /// Why a file of a tool's directory is not judged, if its tool runs it or somebody may think so.
 pub(super) fn left_out(tool: Tool, name: &str) -> Option<&'static str> {
     let (stem, ending) = name.rsplit_once('.')?;
+    if ending != "sql" && ending.eq_ignore_ascii_case("sql") && tool != Tool::Plain {
+        return Some("its ending is not written .sql, which is what the tool looks for");
+    }
     match tool {
         Tool::Flyway | Tool::FlywayAlone | Tool::FlywayMixed => match (ending, of_stem(stem)) {
             ("sql", Some(_)) | ("conf", _) => None,
@@ -230,9 +234,32 @@ pub(super) fn left_out(tool: Tool, name: &str) -> Option<&'static str> {
     }
 }
 
+/// Directories of what is not applied when a project's plain scripts are.
+const ASIDE: [&str; 6] = ["down", "revert", "rollback", "rollbacks", "undo", "verify"];
+
+/// Why a file, named from the directory that was given, is not looked at for where it lies.
+pub(super) fn outside(tool: Tool, name: &str) -> Option<&'static str> {
+    let (folders, _) = name.rsplit_once('/')?;
+    match tool {
+        Tool::Flyway | Tool::FlywayAlone | Tool::FlywayMixed | Tool::Prisma => None,
+        Tool::Plain => folders
+            .split('/')
+            .any(|folder| ASIDE.contains(&folder.to_ascii_lowercase().as_str()))
+            .then_some("its directory is one of scripts that take back or verify"),
+        Tool::Sqlx | Tool::Goose | Tool::GolangMigrate | Tool::Dbmate => {
+            Some("it lies in a directory below, where the tool does not look")
+        }
+    }
+}
+
+/// Whether a file's name says that it is SQL.
+pub(super) fn is_sql(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("sql"))
+}
+
 /// Whether the tool runs a program, in its place among the files.
 pub(super) fn is_program(tool: Tool, name: &str) -> bool {
-    !name.ends_with(".sql") && left_out(tool, name).is_some()
+    !is_sql(name) && left_out(tool, name).is_some()
 }
 
 /// 1.0 is 1.
@@ -281,7 +308,9 @@ mod tests {
             ("V1.2_3__a.sql", "", false, Tool::Flyway),
             ("R__views.sql", "", false, Tool::Flyway),
             ("00001_a.sql", "-- +goose Up\nselect 1;", false, Tool::Goose),
+            ("00001_a.sql", "--+goose Up\nselect 1;", false, Tool::Goose),
             ("20240101_a.sql", "-- migrate:up\nselect 1;", false, Tool::Dbmate),
+            ("20240101_a.sql", "--migrate:up\nselect 1;", false, Tool::Dbmate),
             ("migration.sql", "", false, Tool::Prisma),
             ("000001_a.up.sql", "", false, Tool::GolangMigrate),
             ("20240101_a.up.sql", "", true, Tool::Sqlx),
@@ -306,6 +335,8 @@ mod tests {
             (Tool::Goose, "main.go", false),
             (Tool::GolangMigrate, "1_a.down.sql", false),
             (Tool::GolangMigrate, "1_a.sql", true),
+            (Tool::Prisma, "migration.SQL", true),
+            (Tool::Plain, "a.SQL", false),
             (Tool::Plain, "x.java", false),
         ] {
             assert_eq!(left_out(tool, name).is_some(), told, "{name}");

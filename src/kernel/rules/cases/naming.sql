@@ -22,3 +22,12 @@ CREATE INDEX ix_orders_b ON orders (b);
 CREATE TABLE invoices (id bigint PRIMARY KEY);
 -- good
 CREATE INDEX by_b ON orders (b);
+-- good
+-- naming: index ix_{table}_{columns}
+ALTER INDEX orders_a_idx RENAME TO ix_orders_a;
+-- good
+-- naming: unique uq_{table}_{columns}
+ALTER TABLE orders ADD CONSTRAINT uq_orders_a UNIQUE USING INDEX orders_a_idx;
+-- bad
+-- naming: index ix_{table}_{columns}
+ALTER INDEX orders_a_idx RENAME TO ix_b;

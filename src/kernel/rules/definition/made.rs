@@ -27,7 +27,8 @@ pub(super) struct Made<'a> {
     pub(super) name: String,
     /// The table it is of, or it itself.
     pub(super) table: RelationName,
-    pub(super) columns: Vec<&'a str>,
+    /// The columns it is of, where they are known.
+    pub(super) columns: Option<Vec<&'a str>>,
     pub(super) at: At,
     /// Written in the statement; else the server makes it up.
     pub(super) written: bool,
@@ -76,9 +77,11 @@ pub(super) fn names<'a>(subject: &Subject<'a>) -> Vec<Made<'a>> {
             let Some((table, alter)) = altered(subject) else { return all };
             all.extend(super::columns(subject).into_iter().map(|(_, of)| column(&table.name, of)));
             for action in &alter.actions {
-                if let AlterKind::AddConstraintUsingIndex { name: Some(name), primary_key, .. } = &action.kind {
+                if let AlterKind::AddConstraintUsingIndex { name: Some(name), primary_key, index, .. } = &action.kind {
                     let kind = if *primary_key { NameKind::PrimaryKey } else { NameKind::Unique };
-                    all.push(written(kind, name, &table.name, At::First(name.clone())));
+                    let of = table.facts.and_then(|facts| facts.index(index)).map(|index| strings(&index.parts));
+                    let at = At::First(name.clone());
+                    all.push(Made { columns: of, ..written(kind, name, &table.name, at) });
                 }
             }
         }
@@ -96,8 +99,12 @@ pub(super) fn names<'a>(subject: &Subject<'a>) -> Vec<Made<'a>> {
     all
 }
 
+fn strings(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
 fn written<'a>(kind: NameKind, name: &str, table: &RelationName, at: At) -> Made<'a> {
-    Made { kind, name: name.to_owned(), table: table.clone(), columns: Vec::new(), at, written: true }
+    Made { kind, name: name.to_owned(), table: table.clone(), columns: None, at, written: true }
 }
 
 /// A relation that is not a table's part.
@@ -107,7 +114,7 @@ fn plain<'a>(subject: &Subject<'_>, kind: NameKind, name: &RelationName) -> Opti
 }
 
 fn column<'a>(table: &RelationName, of: &'a AddColumn) -> Made<'a> {
-    Made { columns: vec![&of.name], ..written(NameKind::Column, &of.name, table, At::Byte(of.at)) }
+    Made { columns: Some(vec![&of.name]), ..written(NameKind::Column, &of.name, table, At::Byte(of.at)) }
 }
 
 fn index<'a>(subject: &Subject<'_>, create: &'a CreateIndex) -> Option<Made<'a>> {
@@ -117,7 +124,7 @@ fn index<'a>(subject: &Subject<'_>, create: &'a CreateIndex) -> Option<Made<'a>>
     let name = create.name.clone().unwrap_or_else(|| object_name(&table.name, &middle(), "idx"));
     Some(Made {
         kind: NameKind::Index,
-        columns: create.elements.iter().map(|element| element.name_part.as_str()).collect(),
+        columns: Some(create.elements.iter().map(|element| element.name_part.as_str()).collect()),
         at: At::First(if create.name.is_some() { name.clone() } else { create.relation.name.clone() }),
         written: create.name.is_some(),
         name,
@@ -143,7 +150,7 @@ fn constraint<'a>(table: &RelationName, of: &'a TableConstraint) -> Option<Made<
     Some(Made {
         kind,
         table: table.clone(),
-        columns: of.columns.iter().map(String::as_str).collect(),
+        columns: Some(strings(&of.columns)),
         // CONSTRAINT stands first where a name does.
         at: if of.name.is_some() { At::First(name.clone()) } else { At::Byte(of.at) },
         written: of.name.is_some(),
@@ -154,26 +161,36 @@ fn constraint<'a>(table: &RelationName, of: &'a TableConstraint) -> Option<Made<
 fn renamed<'a>(subject: &Subject<'a>, rename: &Rename) -> Option<Made<'a>> {
     let name = rename.relation.as_ref()?;
     let facts = standing(subject, name)?;
+    // SET SCHEMA is read as a rename too.
+    if rename.moves {
+        return None;
+    }
+    let mut columns = None;
     let kind = match rename.what {
         "table" => NameKind::Table,
         "column" => NameKind::Column,
         "index" => NameKind::Index,
         "view" | "materialized view" => NameKind::View,
         "sequence" => NameKind::Sequence,
-        "constraint" => match facts?.constraint(&rename.from)?.kind {
-            'p' => NameKind::PrimaryKey,
-            'u' => NameKind::Unique,
-            'f' => NameKind::ForeignKey,
-            'c' => NameKind::Check,
-            'x' => NameKind::Exclusion,
-            _ => return None,
-        },
+        "constraint" => {
+            let constraint = facts?.constraint(&rename.from)?;
+            columns = Some(strings(&constraint.columns));
+            match constraint.kind {
+                'p' => NameKind::PrimaryKey,
+                'u' => NameKind::Unique,
+                'f' => NameKind::ForeignKey,
+                'c' => NameKind::Check,
+                'x' => NameKind::Exclusion,
+                _ => return None,
+            }
+        }
         _ => return None,
     };
-    // SET SCHEMA is read as a rename too.
-    if rename.moves {
-        return None;
-    }
-    let table = facts.map_or_else(|| placed(subject, name), |facts| facts.qualified());
-    Some(written(kind, &rename.to, &table, At::Last(rename.to.clone())))
+    let table = if kind == NameKind::Index {
+        columns = facts?.index(&rename.from).map(|index| strings(&index.parts)).filter(|parts| !parts.is_empty());
+        facts?.index_of.clone()?
+    } else {
+        facts.map_or_else(|| placed(subject, name), |facts| facts.qualified())
+    };
+    Some(Made { columns, ..written(kind, &rename.to, &table, At::Last(rename.to.clone())) })
 }

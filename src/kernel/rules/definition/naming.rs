@@ -40,8 +40,12 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
 
 fn misnamed(subject: &Subject<'_>, made: Made<'_>) -> Option<Hazard> {
     let wanted = subject.facts.naming.get(&made.kind)?;
+    if made.columns.is_none() && wanted.contains("{columns}") {
+        return None;
+    }
     // A pattern that cannot be read was refused when the configuration was.
-    let fits = pattern(wanted, &made.table.name, &made.columns.join("_")).ok()?.is_match(&made.name);
+    let columns = made.columns.as_deref().unwrap_or_default().join("_");
+    let fits = pattern(wanted, &made.table.name, &columns).ok()?.is_match(&made.name);
     if fits {
         return None;
     }
