@@ -105,11 +105,14 @@ impl Session {
         else {
             return Ok(Ok(()));
         };
-        let run = async |stage: &mut Backstage<'_>| {
-            stage.execute(FORGET_PLANS).await?;
-            stage.bind_again(&name, &statement, values.raw()).await
-        };
-        self.try_backstage(End::Flush, run).await
+        // What must not run in a transaction block must not run behind another statement of a pipeline either.
+        let end = self.exchange_end();
+        if let Err(error) = self.try_backstage(end, async |stage| stage.execute(FORGET_PLANS).await).await? {
+            return Ok(Err(error));
+        }
+        self.bind_again().await?;
+        let bind = async |stage: &mut Backstage<'_>| stage.bind_again(&name, &statement, values.raw()).await;
+        self.try_backstage(End::Flush, bind).await
     }
 
     /// The portal that an Execute names.
