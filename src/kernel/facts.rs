@@ -294,6 +294,14 @@ pub struct RelationFacts {
 }
 
 impl RelationFacts {
+    /// A CHECK or NOT NULL that old rows may break: whoever updates such a row fails, whatever column is set.
+    #[must_use]
+    pub fn unproven(&self) -> Option<&ConstraintFacts> {
+        let is_checked =
+            |one: &ConstraintFacts| matches!(one.kind, 'c' | 'n') && !one.definition.ends_with("NOT ENFORCED");
+        self.constraints.iter().find(|one| !one.validated && is_checked(one))
+    }
+
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ColumnFacts> {
         self.columns.iter().find(|c| c.name == name)

@@ -59,6 +59,9 @@ pub struct Whole {
     /// It belongs to an extension, or goes with one.
     pub of_extension: bool,
     pub labelled: bool,
+    /// Its row type has privileges or a comment of its own.
+    #[serde(default)]
+    pub type_marked: bool,
     /// The role may make tables and functions in its schema.
     pub may_create: bool,
     /// The role has the rights of its owner.

@@ -1,8 +1,8 @@
 //! VACUUM FULL in place: the rows of the last pages are moved forward by UPDATEs that change nothing, in batches, and
 //! VACUUM gives the emptied end back. The table stays the one it is, so nothing that refers to it notices.
 
-use super::{Action, Backfill, Plan, RowWrite, Step, quote, reindex};
-use crate::kernel::facts::{ColumnFacts, ConstraintFacts, Facts, MEMBERS_MAX, RelationFacts, RelationKind};
+use super::{Action, Backfill, Plan, RowWrite, Step, add_column, quote, reindex};
+use crate::kernel::facts::{ColumnFacts, Facts, MEMBERS_MAX, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{LockMode, Reindex, ReindexOf, Shrinks};
 
 /// The recipe's name.
@@ -73,6 +73,9 @@ fn parts<'a>(table: &'a RelationFacts, facts: &'a Facts) -> Result<Vec<&'a Relat
 
 /// The steps for one table with rows of its own.
 fn one(table: &RelationFacts, facts: &Facts) -> Result<Vec<Step>, String> {
+    if table.reacts.hides_rows {
+        return Err(format!("row security hides rows of {} from this role, which would not be moved", table.name));
+    }
     let column = quiet_column(table)?;
     let toast = toast_bytes(table);
     if toast > table.heap_bytes {
@@ -114,10 +117,8 @@ fn quiet_column(table: &RelationFacts) -> Result<&ColumnFacts, String> {
     if table.columns.iter().any(|column| column.generated) {
         return Err("an UPDATE would compute its generated columns anew".to_owned());
     }
-    // The server would check what it has let stand.
-    let unproven = |one: &&ConstraintFacts| !one.validated && !one.definition.ends_with("NOT ENFORCED");
-    if let Some(constraint) = table.constraints.iter().find(unproven) {
-        return Err(format!("{} is NOT VALID, and an UPDATE checks the rows that it has not checked", constraint.name));
+    if let Some(constraint) = table.unproven() {
+        return Err(add_column::unproven(constraint));
     }
     let settable = || table.columns.iter().filter(|column| !column.identity);
     let fired = |column: &ColumnFacts| {

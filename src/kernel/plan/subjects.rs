@@ -58,6 +58,16 @@ pub fn of(undo: &[String]) -> Vec<Subject> {
     all
 }
 
+/// Whether a constraint that the statements drop or change has this name, with its table's schema before it.
+#[must_use]
+pub fn has_constraint(undo: &[String], name: &str) -> bool {
+    let is_it = |subject: &Subject| {
+        let schema = subject.of.as_ref().and_then(|table| table.schema.as_deref()).unwrap_or_default();
+        subject.kind == Kind::Constraint && name.strip_prefix(schema) == Some(&format!(".{}", subject.name))
+    };
+    of(undo).iter().any(is_it)
+}
+
 /// A query that is true when all that the statements drop is gone. None, where they do anything else.
 #[must_use]
 pub fn gone(undo: &[String]) -> Option<String> {

@@ -126,17 +126,21 @@ impl Directory {
         Ok(made)
     }
 
-    /// Only called when the newest file has lines on disk: a full disk must not eat the record file by file.
+    /// Only called when the newest file has lines on disk: a full disk must not eat the record file by file. Files
+    /// count by what is in them, for a start or a full disk begins a new one, however little the last one has.
     /// Failing to delete is no reason not to record: it is tried again with the next file.
     pub(super) fn delete_old(&self) {
-        if self.keep_files == 0 {
-            return;
-        }
-        let files = list(&self.path).unwrap_or_default();
-        for path in files.iter().take(files.len().saturating_sub(self.keep_files)) {
-            if let Err(error) = fs::remove_file(path) {
+        let Some(full) = self.keep_files.checked_sub(1) else { return };
+        let enough = self.rotate_bytes.saturating_mul(u64::try_from(full.max(1)).unwrap_or(u64::MAX));
+        let mut newer: u64 = 0;
+        for path in list(&self.path).unwrap_or_default().iter().rev().skip(1) {
+            let bytes = fs::metadata(path).map_or(0, |file| file.len());
+            if newer >= enough
+                && let Err(error) = fs::remove_file(path)
+            {
                 tracing::warn!(path = %path.display(), %error, "an old file of the record cannot be deleted");
             }
+            newer = newer.saturating_add(bytes.min(self.rotate_bytes));
         }
     }
 }

@@ -65,7 +65,7 @@ pub struct Settings {
     pub directory: PathBuf,
     /// A file that has grown beyond this is followed by a new one.
     pub rotate_bytes: u64,
-    /// Files kept; older ones are deleted. 0 keeps all.
+    /// Full files kept, by their bytes; older ones are deleted. 0 keeps all.
     pub keep_files: usize,
     /// Copies every line to standard output; the copy may lose lines, the record does not.
     pub stdout: bool,

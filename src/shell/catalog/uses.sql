@@ -127,7 +127,11 @@ SELECT pg_catalog.json_build_object(
         WHERE o.conindid OPERATOR(pg_catalog.=) x.oid AND o.conrelid OPERATOR(pg_catalog.=) i.indrelid
           AND o.contype OPERATOR(pg_catalog.=) ANY ('{p,u,x}'::pg_catalog."char"[]) LIMIT 1),
       'replica_identity', i.indisreplident, 'clustered', i.indisclustered,
-      'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s WHERE s.oid OPERATOR(pg_catalog.=) x.reltablespace),
+      -- Its database's own is named only where a new index would come elsewhere.
+      'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s, pg_catalog.pg_database d
+        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND s.oid OPERATOR(pg_catalog.=) CASE
+          WHEN x.reltablespace OPERATOR(pg_catalog.<>) 0::pg_catalog.oid THEN x.reltablespace
+          WHEN pg_catalog.current_setting('default_tablespace') OPERATOR(pg_catalog.<>) '' THEN d.dattablespace END),
       'comment', pg_catalog.obj_description(x.oid, 'pg_class'),
       'parts', COALESCE((SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
         WHERE a.attrelid OPERATOR(pg_catalog.=) x.oid), '[]'::pg_catalog.json),

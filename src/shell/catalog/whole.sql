@@ -207,6 +207,8 @@ SELECT pg_catalog.json_build_object(
   'of_extension', EXISTS (SELECT FROM pg_catalog.pg_depend d
     WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AND d.objid OPERATOR(pg_catalog.=) tab.oid
       AND d.deptype OPERATOR(pg_catalog.=) ANY ('{e,x}'::pg_catalog."char"[])),
+  'type_marked', EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid OPERATOR(pg_catalog.=) tab.reltype AND t.typacl IS NOT NULL)
+    OR pg_catalog.obj_description(tab.reltype, 'pg_type') IS NOT NULL,
   'labelled', EXISTS (SELECT FROM pg_catalog.pg_seclabel l WHERE l.objoid OPERATOR(pg_catalog.=) tab.oid
     AND l.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid),
   'may_create', pg_catalog.has_schema_privilege(tab.relnamespace, 'CREATE'),

@@ -383,7 +383,7 @@ fn person(profile: &Profile) -> String {
 fn record(settings: &Settings, lines: &mut Vec<String>) {
     let record = &settings.record;
     let kept =
-        if record.files_max == 0 { "all kept".to_owned() } else { format!("the last {} kept", record.files_max) };
+        if record.files_max == 0 { "all kept".to_owned() } else { format!("what fits into {} kept", record.files_max) };
     let parameters = match record.parameters {
         Parameters::None => "without parameters",
         Parameters::Hash => "with parameters as hashes",

@@ -59,7 +59,7 @@ impl<D: Database> Runner<'_, D> {
         self.session = Settings::read(self.db).await?;
         let lock_ms = self.session.lock_ms(self.limits.lock_timeout);
         let statement_ms = self.session.statement_ms(self.limits.tripwire);
-        let settings = self.session.local(lock_ms, statement_ms);
+        let settings = self.session.in_block(lock_ms, statement_ms);
         // As long as this is tried, those whom it keeps out already wait.
         let budget = if yes(self.db, KEEPS_OTHERS_OUT).await? {
             self.limits.transaction_lock_timeout

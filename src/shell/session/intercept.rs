@@ -33,7 +33,10 @@ impl Session {
         self.portals_gone = false;
         let mut taken = Taken { message, known, path, values, prepared: Vec::new(), started: self.now() };
         let n = self.log.next_n();
-        let assessed = match self.behind_names(&taken.known).await {
+        // In a failed transaction nothing can be looked up, and the server runs nothing.
+        let failed = self.relay.status == Status::Failed;
+        let behind = if failed { Ok(Ok(Vec::new())) } else { self.behind_names(&taken.known).await };
+        let assessed = match behind {
             Ok(Ok(prepared)) => {
                 taken.prepared = prepared;
                 self.assessed(&taken).await

@@ -80,6 +80,8 @@ fn definition(whole: &Whole) -> Option<String> {
             .to_owned()
     } else if whole.labelled {
         "it has a security label".to_owned()
+    } else if whole.type_marked {
+        "its row type has privileges or a comment of its own, which the copy's would not have".to_owned()
     } else {
         return None;
     })

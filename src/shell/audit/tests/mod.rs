@@ -197,6 +197,17 @@ fn files_rotate_and_the_chain_goes_on_over_files_and_restarts() {
     assert_eq!((report.files, report.first_seq, report.last_seq), (3, 11, 25));
 }
 
+#[test]
+fn starts_eat_no_record_that_has_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings { rotate_bytes: 100_000, keep_files: 2, ..settings(directory.path()) };
+    for _ in 0..6 {
+        Audit::open(&settings).unwrap().close("test").unwrap();
+    }
+    let report = verify(&settings.directory).unwrap();
+    assert_eq!((report.files, report.first_seq), (6, 1));
+}
+
 /// What a crash leaves: the last batch without its end.
 #[test]
 fn lines_without_a_seal_are_told_and_a_seal_cannot_be_taken_away() {

@@ -29,3 +29,21 @@ async fn vacuum_full_waits_for_its_lock_as_briefly_as_others_do_and_again() {
         assert!(log[last + 1].contains("set_config('lock_timeout', '7000', false)"), "{log:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn commits_wait_for_the_disk_where_the_sessions_do_not() {
+    const ASYNCHRONOUS: &str =
+        "lock_timeout|7000\nstatement_timeout|90000\ndeadlock_timeout|1000\nsynchronous_commit|off";
+    let said = |db: &Script, value: &str, local: bool| {
+        db.count(&format!("set_config('synchronous_commit', '{value}', {local})"))
+    };
+    for (settings, often) in [(ASYNCHRONOUS, 1), (SETTINGS, 0)] {
+        let mut db = Script::default().on("pg_settings", &[Ok(settings)]);
+        assert!(matches!(go(&mut db, vec![step("run", "ALTER 1", Mode::Brief)]).await, Outcome::Done(_)));
+        assert_eq!(said(&db, "local", true), often, "{:?}", db.log);
+        let mut db = Script::default().on("pg_settings", &[Ok(settings)]);
+        let drop = step("run", "DROP INDEX CONCURRENTLY i", Mode::NoTransaction);
+        assert!(matches!(go(&mut db, vec![drop]).await, Outcome::Done(_)));
+        assert_eq!((said(&db, "local", false), said(&db, "off", false)), (often, often), "{:?}", db.log);
+    }
+}
