@@ -118,6 +118,42 @@ impl<'a> Backstage<'a> {
         Ok(refusal)
     }
 
+    /// After a COPY that failed: the ReadyForQuery messages that are the client's. Whether there are any depends on which
+    /// of its Syncs the server read as part of the copy. `begun` is the type of a message whose start was sent.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn after_copy(&mut self, begun: Option<u8>) -> Result<Vec<Bytes>, DatabaseError> {
+        match begun {
+            // An empty query, which is no error.
+            Some(frame::client::QUERY) => self.side.out.extend_from_slice(&[0, 0, 0, 5, 0]),
+            Some(_) => self.side.out.extend_from_slice(&[0, 0, 0, 4]),
+            None => {}
+        }
+        // The first Sync ends any skipping, so that the Close is answered.
+        message::put_sync(&mut self.side.out);
+        message::put_close_portal(&mut self.side.out, NAME);
+        message::put_sync(&mut self.side.out);
+        self.side.drain().await.map_err(lost)?;
+        let (mut readies, mut theirs) = (Vec::new(), None);
+        loop {
+            let (tag, frame) = self.frame().await?;
+            match tag {
+                server::READY => readies.push(frame),
+                // What was begun was not skipped, and all that is the client's came before its answer.
+                server::ERROR | server::EMPTY_QUERY => theirs = theirs.or(Some(readies.len())),
+                server::NOTIFICATION | server::PARAMETER_STATUS | server::NOTICE => {
+                    let _ = self.aside.send(Aside::Frame(frame));
+                }
+                server::CLOSE_COMPLETE => break,
+                _ => {}
+            }
+        }
+        self.hear(0).await?;
+        readies.truncate(theirs.unwrap_or(readies.len().saturating_sub(1)));
+        Ok(readies)
+    }
+
     /// Closes portals of the client's. Ends with Flush: a Sync would destroy others too.
     ///
     /// # Errors

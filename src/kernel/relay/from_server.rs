@@ -119,13 +119,15 @@ impl Relay {
                 self.finish(running, now);
             }
             Some(Owed::FunctionCall(running)) => self.finish(running, now),
-            Some(_) | None => {}
+            Some(_) => {}
+            None => self.unexpected_ready(),
         }
         Ok(())
     }
 
     fn complete(&mut self, tag: u8, body: &[u8], now: u64) {
         let text = body.strip_suffix(&[0]).unwrap_or(body);
+        self.copy_done();
         match self.ledger.front() {
             Some(Owed::Query(_)) => note(&mut self.progress, text),
             Some(Owed::Execute(..)) => {
@@ -149,7 +151,7 @@ impl Relay {
 
     fn error(&mut self, body: &[u8], now: u64) {
         let code = sqlstate(body);
-        self.ledger.copy_failed();
+        self.copy_failed();
         match self.ledger.front() {
             Some(Owed::Query(_) | Owed::FunctionCall(_)) => self.progress.error = code,
             None | Some(Owed::Sync) => {}

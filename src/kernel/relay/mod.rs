@@ -3,6 +3,7 @@
 //! It walks headers, keeps the ledger of what the server owes and the names of what was prepared, and
 //! stops at what is not ordinary. It moves no bytes itself and never looks into rows.
 
+mod copy;
 pub mod from_client;
 pub mod from_server;
 pub mod ledger;
@@ -113,6 +114,8 @@ pub struct Relay {
     server_skipping: bool,
     /// Something was executed since the last Sync: what follows shares its transaction.
     dirty: bool,
+    /// A statement was prepared in this session that may copy.
+    copies: bool,
     /// The lexer's settings were looked up for the message that is offered next.
     fenced: bool,
     progress: Progress,
@@ -165,6 +168,7 @@ impl Relay {
             dropping: false,
             server_skipping: false,
             dirty: false,
+            copies: false,
             fenced: false,
             progress: Progress::default(),
             finished: Vec::new(),
@@ -229,6 +233,6 @@ impl Relay {
     /// Nothing is owed: everything the client sent was answered.
     #[must_use]
     pub fn quiet(&self) -> bool {
-        self.ledger.is_empty()
+        self.ledger.is_empty() && !self.ledger.unclear()
     }
 }

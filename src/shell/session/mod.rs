@@ -9,6 +9,7 @@ mod answer;
 mod approved;
 mod between;
 mod bound;
+mod copy;
 mod defer;
 mod definitions;
 mod hold;
@@ -92,6 +93,8 @@ pub struct Session {
     began: crate::kernel::review::Instant,
     /// Bytes of the client's held message that must be there before it is told again.
     need: usize,
+    /// The held bytes wait for what becomes of a COPY.
+    parked: bool,
     /// The held bytes are to be told before anything is read.
     offer_held: bool,
     /// The server was told that the client says nothing more.
@@ -157,6 +160,7 @@ impl Session {
             started,
             began: super::clock::now(),
             need: 0,
+            parked: false,
             offer_held: true,
             hung_up: false,
             lock_timeout: None,
@@ -276,6 +280,7 @@ impl Session {
         match question {
             Question::Settle => self.settle().await,
             Question::Fence => self.fence().await,
+            Question::OutOfPlace { tag } => self.out_of_place(tag).await,
             Question::Withdraw { spared } => self.withdraw(&spared).await,
             Question::Read => self.read_elsewhere(bytes).await,
             Question::Judge { known, path, values } => {
@@ -293,9 +298,15 @@ impl Session {
 
     /// Waits until the server has answered everything; whatever it says goes to the client.
     async fn settle(&mut self) -> Result<(), Ended> {
-        if !self.relay.quiet() {
+        if !self.relay.ledger.is_empty() {
             crate::kernel::wire::message::put_flush(&mut self.server.out);
         }
+        self.answered().await?;
+        if self.relay.ledger.unclear() { self.clear_copy(None).await } else { Ok(()) }
+    }
+
+    /// Takes what the server answers, until nothing is owed or it wants copy data.
+    async fn answered(&mut self) -> Result<(), Ended> {
         self.forget_wakers();
         match poll_fn(|cx| self.poll_settle(cx)).await {
             Stop::Quiet => Ok(()),
@@ -307,41 +318,6 @@ impl Session {
             Stop::ServerGone | Stop::Ask { .. } | Stop::Fatal(_) | Stop::LostPin | Stop::NoRoom | Stop::Altered => {
                 Err(Ended::Server)
             }
-        }
-    }
-
-    /// Lets what was forwarded come to its end, copy data included, and even when the client has left: what
-    /// became of it must be known.
-    async fn see_through(&mut self) -> Result<(), Ended> {
-        while !self.relay.quiet() {
-            let copying = self.relay.ledger.copying();
-            let done = if copying { self.copy().await } else { self.settle().await };
-            match done {
-                // Without a client there is no end of the data: the server gives the copy up.
-                Err(Ended::Client) if !copying => self.client.gone = true,
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    /// The plain path until the copy data has ended.
-    async fn copy(&mut self) -> Result<(), Ended> {
-        self.forget_wakers();
-        let stop = poll_fn(|cx| match self.poll_pump(cx) {
-            Poll::Ready(stop) => Poll::Ready(Some(stop)),
-            Poll::Pending if !self.relay.ledger.copying() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        })
-        .await;
-        match stop {
-            // What was altered is told when the plain path comes to it again.
-            None | Some(Stop::Quiet | Stop::Altered) => Ok(()),
-            Some(Stop::Ask { .. }) => {
-                self.offer_held = true;
-                Ok(())
-            }
-            Some(stop) => self.after(Some(stop)).await,
         }
     }
 
