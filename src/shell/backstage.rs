@@ -134,12 +134,18 @@ impl<'a> Backstage<'a> {
         message::put_sync(&mut self.side.out);
         message::put_close_portal(&mut self.side.out, NAME);
         message::put_sync(&mut self.side.out);
-        self.side.drain().await.map_err(lost)?;
+        // A server that ends the session has said why, though it takes no more.
+        let _ = self.side.drain().await;
         let (mut readies, mut theirs) = (Vec::new(), None);
         loop {
             let (tag, frame) = self.frame().await?;
             match tag {
                 server::READY => readies.push(frame),
+                server::ERROR if is_fatal(&frame) => {
+                    let why = server_message(frame.get(HEADER..).unwrap_or_default()).message;
+                    let _ = self.aside.send(Aside::Frame(frame));
+                    return Err(DatabaseError::Lost(why));
+                }
                 // What was begun was not skipped, and all that is the client's came before its answer.
                 server::ERROR | server::EMPTY_QUERY => theirs = theirs.or(Some(readies.len())),
                 server::NOTIFICATION | server::PARAMETER_STATUS | server::NOTICE => {
@@ -240,7 +246,7 @@ impl<'a> Backstage<'a> {
                 server::NOTICE => heard.notices.push(server_message(body)),
                 server::ERROR => {
                     let error = server_message(body);
-                    if matches!(error.severity.as_str(), "FATAL" | "PANIC") {
+                    if is_fatal(&frame) {
                         return Err(DatabaseError::Lost(error.message));
                     }
                     heard.error = Some(error);
@@ -283,6 +289,12 @@ impl<'a> Backstage<'a> {
             }
         }
     }
+}
+
+/// Whether an ErrorResponse ends the session.
+fn is_fatal(frame: &[u8]) -> bool {
+    let error = server_message(frame.get(HEADER..).unwrap_or_default());
+    matches!(error.severity.as_str(), "FATAL" | "PANIC")
 }
 
 /// A message of this body.

@@ -151,6 +151,7 @@ impl Relay {
 
     fn error(&mut self, body: &[u8], now: u64) {
         let code = sqlstate(body);
+        self.heard_error(body);
         self.copy_failed();
         match self.ledger.front() {
             Some(Owed::Query(_) | Owed::FunctionCall(_)) => self.progress.error = code,
@@ -160,6 +161,14 @@ impl Relay {
                 self.skipping = self.ledger.skip_to_sync();
             }
         }
+    }
+
+    /// An ErrorResponse, also one that came while a query of our own ran.
+    pub fn heard_error(&mut self, body: &[u8]) {
+        let fields = message::fields(body).unwrap_or_default();
+        // `V` is never translated; servers before 9.6 have only the other.
+        let severity = [b'V', b'S'].iter().find_map(|want| fields.iter().find(|(code, _)| code == want));
+        self.server_leaves |= severity.is_some_and(|(_, word)| word == "FATAL" || word == "PANIC");
     }
 
     /// The statement that failed in the extended protocol goes to the record.

@@ -122,6 +122,8 @@ pub struct Relay {
     pub finished: Vec<Finished>,
     /// The client has said goodbye.
     pub terminated: bool,
+    /// The server has said that it ends the session, and why.
+    pub server_leaves: bool,
     pub lost_pin: Option<LostPin>,
     function_calls: FunctionCalls,
     values_max: usize,
@@ -173,6 +175,7 @@ impl Relay {
             progress: Progress::default(),
             finished: Vec::new(),
             terminated: false,
+            server_leaves: false,
             lost_pin: None,
             function_calls: limits.function_calls,
             values_max: limits.values_max,
@@ -228,6 +231,12 @@ impl Relay {
     /// The next message offered need not be fenced again.
     pub fn fence_passed(&mut self) {
         self.fenced = true;
+    }
+
+    /// The client has the start of a reply, and nothing but the rest of it may follow.
+    #[must_use]
+    pub fn in_reply(&self) -> bool {
+        self.server_skip > 0
     }
 
     /// Nothing is owed: everything the client sent was answered.

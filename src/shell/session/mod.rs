@@ -63,6 +63,8 @@ pub struct Shared {
     pub text_key: Arc<hmac::Key>,
     /// Turns true when the process drains.
     pub draining: watch::Receiver<bool>,
+    /// Turns true when the time for that is over.
+    pub out_of_time: watch::Receiver<bool>,
 }
 
 /// Who the client is and where it talks to.
@@ -130,6 +132,8 @@ pub struct Session {
 pub enum Ended {
     Client,
     Server,
+    /// The process drains, and its time for that is over.
+    OutOfTime,
     /// The client is told.
     Told(Reply, EndReason),
 }
@@ -180,13 +184,35 @@ impl Session {
 
     /// Serves the client until one of the two is gone or the process drains.
     pub async fn run(mut self) {
-        let ended = loop {
-            let stop = self.pump().await;
-            if let Err(ended) = self.after(stop).await {
-                break ended;
-            }
+        let ended = {
+            let over = self.shared.out_of_time.clone();
+            let mut waiting = over.clone();
+            let mut serving = std::pin::pin!(self.serve());
+            let mut out_of_time = std::pin::pin!(waiting.wait_for(|on| *on));
+            let mut asked = false;
+            poll_fn(|cx| {
+                if let Poll::Ready(ended) = serving.as_mut().poll(cx) {
+                    return Poll::Ready(ended);
+                }
+                // As with draining: until the watch changes, asking once is enough.
+                if asked && !over.has_changed().unwrap_or(true) {
+                    return Poll::Pending;
+                }
+                asked = true;
+                if out_of_time.as_mut().poll(cx).is_ready() { Poll::Ready(Ended::OutOfTime) } else { Poll::Pending }
+            })
+            .await
         };
         self.end(ended).await;
+    }
+
+    async fn serve(&mut self) -> Ended {
+        loop {
+            let stop = self.pump().await;
+            if let Err(ended) = self.after(stop).await {
+                return ended;
+            }
+        }
     }
 
     /// The plain path, until it stops, the session is ended, or the process drains while nothing is owed.
@@ -351,27 +377,30 @@ impl Session {
     }
 
     async fn end(mut self, ended: Ended) {
+        // Then nothing more can be asked of the server.
+        let cut_off = matches!(ended, Ended::Server | Ended::OutOfTime);
         if !self.unsettled.is_empty() {
-            Box::pin(self.leave_tickets(matches!(ended, Ended::Server))).await;
+            Box::pin(self.leave_tickets(cut_off)).await;
         }
         if self.altered.is_some() {
-            Box::pin(self.leave_definitions(matches!(ended, Ended::Server))).await;
+            Box::pin(self.leave_definitions(cut_off)).await;
         }
+        let last = self.last_word(&ended);
         self.relay.abandon(self.now());
         self.record_finished();
         let goodbye = self.record_unjudged() || self.relay.terminated;
         let or_terminated = |gone| if goodbye { EndReason::Terminated } else { gone };
         match ended {
             Ended::Client => self.log.set_end(or_terminated(EndReason::ClientGone)),
-            Ended::Server => {
-                self.log.set_end(or_terminated(EndReason::ServerGone));
-                farewell(&mut self.client).await;
-            }
-            Ended::Told(reply, reason) => {
-                self.log.set_end(reason);
+            Ended::Server => self.log.set_end(or_terminated(EndReason::ServerGone)),
+            Ended::OutOfTime => self.log.set_end(EndReason::GatewayStopping),
+            Ended::Told(_, reason) => self.log.set_end(reason),
+        }
+        if let Some(last) = last {
+            if let Some(reply) = last {
                 reply.put(&mut self.client.out);
-                farewell(&mut self.client).await;
             }
+            farewell(&mut self.client).await;
         }
         self.log.add_bytes(self.bytes_in, self.client.sent.saturating_sub(self.sent_before));
         // Terminate lets the server end its side without a message in its log.
@@ -380,5 +409,19 @@ impl Session {
             self.server.stream.shutdown().await
         };
         let _ = tokio::time::timeout(LINGER, terminate).await;
+    }
+
+    /// What the client that listens is told at the end: nothing more in the middle of a reply, or where it has heard
+    /// from the server why.
+    fn last_word(&self, ended: &Ended) -> Option<Option<Reply>> {
+        let reply = match ended {
+            Ended::Client => return None,
+            Ended::Server if self.relay.terminated => None,
+            Ended::Server | Ended::Told(_, EndReason::ServerGone) if self.relay.server_leaves => None,
+            Ended::Server => Some(answer::server_silent(&self.relay)),
+            Ended::OutOfTime => Some(answer::out_of_time(&self.relay)),
+            Ended::Told(reply, _) => Some(reply.clone()),
+        };
+        Some(reply.filter(|_| !self.relay.in_reply()))
     }
 }
