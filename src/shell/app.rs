@@ -122,14 +122,8 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     voice.say_listening(&format!("admin on {address}"))?;
     voice.say_listening(&format!("for reviewers at http://{address}/"))?;
     wait_for_stop((&publish, &tickets), &load, (&audit, &settings)).await?;
-    tracing::info!("draining");
-    drain.send_replace(true);
     let limit = publish.borrow().limits.drain_timeout;
-    if !open.drained(limit).await {
-        tracing::warn!("sessions were still busy when the time to drain was over");
-        give_up.send_replace(true);
-        open.drained(LAST_WORDS).await;
-    }
+    see_out(&open, limit, (&drain, &give_up)).await;
     // Sessions that are still there are cut off with the process; their handles write their ends.
     workers.stop();
     end.send_replace(true);
@@ -141,6 +135,17 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
         tracing::error!(%error, "the record could not be closed");
     }
     Ok(())
+}
+
+/// Waits for the sessions to end; those that do not are told that they are given up.
+async fn see_out(open: &Open, limit: Duration, (drain, give_up): (&watch::Sender<bool>, &watch::Sender<bool>)) {
+    tracing::info!("draining");
+    drain.send_replace(true);
+    if !open.drained(limit).await {
+        tracing::warn!("sessions were still busy when the time to drain was over");
+        give_up.send_replace(true);
+        open.drained(LAST_WORDS).await;
+    }
 }
 
 /// Threads with one runtime each. A session stays on the thread it was dealt to, so that its buffers

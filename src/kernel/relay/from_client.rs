@@ -244,7 +244,8 @@ impl Relay {
                 return Err(Then::Ask { bytes, question: Question::Fence });
             }
         }
-        Ok(known)
+        // Only a session that is observed comes here without the setting.
+        Ok(if self.reads_unsure() && !known.invariant { Arc::new(Known::unsure(text)) } else { known })
     }
 
     fn ask(&self, header: Header, known: Arc<Known>, path: Path, values: Option<Values>) -> Next {

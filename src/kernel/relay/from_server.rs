@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::ledger::{Owed, Path, Progress, Running};
-use super::{Finished, LostPin, Relay, Status};
+use super::{CONFORMING, Finished, LostPin, Relay, Status};
 use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::Statement;
@@ -214,8 +214,9 @@ impl Relay {
                 None => self.lost_pin = Some(LostPin { name: "client_encoding", value: value.into_owned() }),
             },
             b"standard_conforming_strings" if !startup::is_on(&value) => {
-                self.lost_pin = Some(LostPin { name: "standard_conforming_strings", value: value.into_owned() });
+                self.lost_pin = Some(LostPin { name: CONFORMING, value: value.into_owned() });
             }
+            b"standard_conforming_strings" if self.reads_unsure() => self.lost_pin = None,
             _ => {}
         }
     }

@@ -81,6 +81,9 @@ pub struct LostPin {
     pub value: String,
 }
 
+/// The setting that says whether a backslash in a plain string is a character.
+pub(super) const CONFORMING: &str = "standard_conforming_strings";
+
 /// What the configuration says about a session's messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -196,6 +199,13 @@ impl Relay {
     #[must_use]
     pub fn at_rest(&self) -> bool {
         self.quiet() && !self.in_transaction()
+    }
+
+    /// Strings may end elsewhere than they are read here: with `standard_conforming_strings = off` a text without
+    /// backslashes is read as ever, and any other is not.
+    #[must_use]
+    pub fn reads_unsure(&self) -> bool {
+        self.lost_pin.as_ref().is_some_and(|pin| pin.name == CONFORMING)
     }
 
     /// Whether something was executed since the last Sync.

@@ -53,6 +53,21 @@ impl Known {
         Self { invariant, copies_in, text, reading, ordinary, shown, values_are_secret }
     }
 
+    /// A text that the server reads differently: `standard_conforming_strings` is off, and it has backslashes.
+    #[must_use]
+    pub fn unsure(bytes: &[u8]) -> Self {
+        let why = "standard_conforming_strings is off, so its strings may end elsewhere".to_owned();
+        Self {
+            text: String::from_utf8_lossy(bytes).into(),
+            reading: Err(Unreadable { why, kind: UnreadableKind::Encoding }),
+            ordinary: false,
+            invariant: false,
+            copies_in: may_copy_in(bytes),
+            shown: read::unreadable().into(),
+            values_are_secret: true,
+        }
+    }
+
     /// Roughly what keeping it costs.
     fn bytes(&self) -> usize {
         self.text.len() + 256

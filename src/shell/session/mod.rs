@@ -292,6 +292,13 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a setting was lost that statements have to be read by. Who only observes reads on: what is not certain
+    /// counts as unreadable, and passes.
+    fn has_lost_pin(&self) -> bool {
+        let may_go_on = || self.relay.reads_unsure() && self.settings().judging(&self.identity.target).observe;
+        self.relay.lost_pin.is_some() && !may_go_on()
+    }
+
     fn lost_pin(&mut self) -> Ended {
         let pin = self.relay.lost_pin.take();
         let (name, value) = pin.map_or(("a setting", String::new()), |pin| (pin.name, pin.value));

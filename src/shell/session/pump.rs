@@ -113,7 +113,7 @@ impl Session {
 
     #[cold]
     fn check_closely(&self) -> Option<Stop> {
-        if self.relay.lost_pin.is_some() {
+        if self.has_lost_pin() {
             return Some(Stop::LostPin);
         }
         if !self.log.has_room() {
