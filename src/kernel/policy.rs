@@ -21,7 +21,7 @@ pub use super::review::pattern_matches;
 
 use super::assess::{Assessed, Assessment};
 use super::plan::{Mode, Plan, as_is, rename};
-use super::rules::{self, Finding, Response, RuleId, brief_lock};
+use super::rules::{self, Finding, Response, RuleId, brief_lock, lock_table};
 use super::sql::read::unbound::Unbinds;
 use super::sql::statement::{LockMode, Reading, Statement};
 
@@ -119,8 +119,8 @@ struct Answer<'a> {
 }
 
 fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> Verdict {
-    let answers: Vec<Answer<'_>> =
-        assessment.changes.iter().flat_map(|change| answers(policy, who, assessment, change)).collect();
+    let judged = assessment.changes.iter().filter(|change| !is_refused_there(place, assessment, change));
+    let answers: Vec<Answer<'_>> = judged.flat_map(|change| answers(policy, who, assessment, change)).collect();
     let Some(strictest) = answers.iter().map(|answer| answer.response).max() else {
         return Verdict::Pass { clearance: Clearance(()), warnings: Vec::new() };
     };
@@ -143,6 +143,12 @@ fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> 
             answers.iter().filter(|answer| answer.response == Response::Refuse).map(|answer| answer.finding),
         ))),
     }
+}
+
+/// LOCK TABLE that is a transaction of its own would end with it: the server refuses that (25P01).
+fn is_refused_there(place: Place, assessment: &Assessment, change: &Assessed) -> bool {
+    let is_lock = |finding: &Finding| finding.statement == change.statement && finding.rule.0 == lock_table::RULE.id;
+    !place.in_transaction && !place.several && assessment.findings.iter().any(is_lock)
 }
 
 /// A strong lock may be waited for no longer than the gateway says, whatever the message itself does to that.

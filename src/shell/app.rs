@@ -51,6 +51,9 @@ pub enum AppError {
 /// How long the last events of tickets may take into the record; what is late is told at the next start.
 const CHRONICLE_END: Duration = Duration::from_secs(5);
 
+/// How long sessions that are given up may take to say so: as long as a client may take to hear it, and a little.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 /// Reads the configuration again.
 pub type Load = Box<dyn Fn() -> Result<Settings, Vec<Mistake>> + Send>;
 
@@ -79,9 +82,11 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     let tickets = Tickets::new(store, ask_settings(&settings));
     let (publish, published) = watch::channel(Arc::new(settings));
     let (drain, draining) = watch::channel(false);
+    let (give_up, out_of_time) = watch::channel(false);
     let jobs = Jobs::new(tickets.clone(), audit.clone(), published.clone());
     let text_key = Arc::new(door::text_key(&directory)?);
-    let shared = Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), text_key, draining };
+    let shared =
+        Shared { settings: published, tickets: tickets.clone(), jobs: jobs.clone(), text_key, draining, out_of_time };
     tokio::spawn(tickets.clone().expire_forever());
     let traffic = tokio::spawn(jobs.traffic().clone().follow(ended.clone()));
     let cancels = Arc::new(Cancels::default());
@@ -117,9 +122,8 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
     voice.say_listening(&format!("admin on {address}"))?;
     voice.say_listening(&format!("for reviewers at http://{address}/"))?;
     wait_for_stop((&publish, &tickets), &load, (&audit, &settings)).await?;
-    tracing::info!("draining");
-    drain.send_replace(true);
-    open.drained(publish.borrow().limits.drain_timeout).await;
+    let limit = publish.borrow().limits.drain_timeout;
+    see_out(&open, limit, (&drain, &give_up)).await;
     // Sessions that are still there are cut off with the process; their handles write their ends.
     workers.stop();
     end.send_replace(true);
@@ -131,6 +135,17 @@ async fn serve(settings: Settings, load: Load, workers: &Workers) -> Result<(), 
         tracing::error!(%error, "the record could not be closed");
     }
     Ok(())
+}
+
+/// Waits for the sessions to end; those that do not are told that they are given up.
+async fn see_out(open: &Open, limit: Duration, (drain, give_up): (&watch::Sender<bool>, &watch::Sender<bool>)) {
+    tracing::info!("draining");
+    drain.send_replace(true);
+    if !open.drained(limit).await {
+        tracing::warn!("sessions were still busy when the time to drain was over");
+        give_up.send_replace(true);
+        open.drained(LAST_WORDS).await;
+    }
 }
 
 /// Threads with one runtime each. A session stays on the thread it was dealt to, so that its buffers

@@ -118,6 +118,48 @@ impl<'a> Backstage<'a> {
         Ok(refusal)
     }
 
+    /// After a COPY that failed: the ReadyForQuery messages that are the client's. Whether there are any depends on which
+    /// of its Syncs the server read as part of the copy. `begun` is the type of a message whose start was sent.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn after_copy(&mut self, begun: Option<u8>) -> Result<Vec<Bytes>, DatabaseError> {
+        match begun {
+            // An empty query, which is no error.
+            Some(frame::client::QUERY) => self.side.out.extend_from_slice(&[0, 0, 0, 5, 0]),
+            Some(_) => self.side.out.extend_from_slice(&[0, 0, 0, 4]),
+            None => {}
+        }
+        // The first Sync ends any skipping, so that the Close is answered.
+        message::put_sync(&mut self.side.out);
+        message::put_close_portal(&mut self.side.out, NAME);
+        message::put_sync(&mut self.side.out);
+        // A server that ends the session has said why, though it takes no more.
+        let _ = self.side.drain().await;
+        let (mut readies, mut theirs) = (Vec::new(), None);
+        loop {
+            let (tag, frame) = self.frame().await?;
+            match tag {
+                server::READY => readies.push(frame),
+                server::ERROR if is_fatal(&frame) => {
+                    let why = server_message(frame.get(HEADER..).unwrap_or_default()).message;
+                    let _ = self.aside.send(Aside::Frame(frame));
+                    return Err(DatabaseError::Lost(why));
+                }
+                // What was begun was not skipped, and all that is the client's came before its answer.
+                server::ERROR | server::EMPTY_QUERY => theirs = theirs.or(Some(readies.len())),
+                server::NOTIFICATION | server::PARAMETER_STATUS | server::NOTICE => {
+                    let _ = self.aside.send(Aside::Frame(frame));
+                }
+                server::CLOSE_COMPLETE => break,
+                _ => {}
+            }
+        }
+        self.hear(0).await?;
+        readies.truncate(theirs.unwrap_or(readies.len().saturating_sub(1)));
+        Ok(readies)
+    }
+
     /// Closes portals of the client's. Ends with Flush: a Sync would destroy others too.
     ///
     /// # Errors
@@ -204,7 +246,7 @@ impl<'a> Backstage<'a> {
                 server::NOTICE => heard.notices.push(server_message(body)),
                 server::ERROR => {
                     let error = server_message(body);
-                    if matches!(error.severity.as_str(), "FATAL" | "PANIC") {
+                    if is_fatal(&frame) {
                         return Err(DatabaseError::Lost(error.message));
                     }
                     heard.error = Some(error);
@@ -247,6 +289,12 @@ impl<'a> Backstage<'a> {
             }
         }
     }
+}
+
+/// Whether an ErrorResponse ends the session.
+fn is_fatal(frame: &[u8]) -> bool {
+    let error = server_message(frame.get(HEADER..).unwrap_or_default());
+    matches!(error.severity.as_str(), "FATAL" | "PANIC")
 }
 
 /// A message of this body.

@@ -153,7 +153,19 @@ macro_rules! delegate {
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        delegate!(self, stream => Pin::new(stream).poll_read(cx, buf))
+        match self.get_mut() {
+            Self::Plain(raw) => Pin::new(raw).poll_read(cx, buf),
+            Self::Server(stream) => Pin::new(stream).poll_read(cx, buf).map_err(cut_off),
+            Self::Client(stream) => Pin::new(stream).poll_read(cx, buf).map_err(cut_off),
+        }
+    }
+}
+
+/// The TLS library's own words on a connection that ends without its goodbye speak to programmers.
+fn cut_off(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the connection was closed without a word"),
+        _ => error,
     }
 }
 

@@ -235,7 +235,7 @@ impl Gate {
                 login::server(&mut server, client, account, user).await?
             }
         };
-        check_pins(&greeting)?;
+        check_pins(&greeting, settings.judging(&target).observe)?;
         let identity = Identity {
             user: startup.user.clone(),
             database: startup.database.clone(),
@@ -273,7 +273,9 @@ impl Gate {
         let about = Connected { id: log.id(), info, since: now() };
         let key = (greeting.process, greeting.key);
         let cancel = self.cancels.register(Some(identity.upstream.clone()), key, about);
-        Session::new((client, server), Relay::new(encoding, limits), (log, cancel), identity, self.shared.clone())
+        let mut relay = Relay::new(encoding, limits);
+        relay.parameter(&[b"standard_conforming_strings\0", greeting.conforming.as_bytes(), b"\0"].concat());
+        Session::new((client, server), relay, (log, cancel), identity, self.shared.clone())
     }
 }
 

@@ -33,6 +33,17 @@ fn check(policy: &Policy, place: Place, expected: &str, text: &str) {
 }
 
 #[test]
+fn lock_table_outside_a_block_is_the_servers_to_refuse() {
+    let standard = Policy::standard();
+    let lock = "LOCK TABLE orders";
+    for (place, expected) in
+        [(ALONE, "pass 0"), (SEVERAL, "hold as-is"), (IN_TRANSACTION, "hold as-is"), (IN_PIPELINE, "hold as-is")]
+    {
+        check(&standard, place, expected, lock);
+    }
+}
+
+#[test]
 fn by_itself() {
     let standard = Policy::standard();
     for (expected, text) in [

@@ -31,6 +31,8 @@ pub enum Then {
     More,
     /// The start of a message that must be complete (to `need` bytes) before it can be told.
     Partial { need: usize },
+    /// Nothing more before the server has asked for copy data or answered ([`super::ledger::Ledger::awaits_copy`]).
+    Wait,
     /// Bytes that do not go to the server.
     Drop { bytes: usize },
     /// A whole message that must be decided first. If it may go, it is offered to [`Relay::admit`].
@@ -50,6 +52,9 @@ pub enum Question {
     /// As Settle; in addition the portals of changes, but for the `spared` one, must be taken from the server: what is
     /// executed next could fetch from them. Then offer it again.
     Withdraw { spared: CompactString },
+    /// The server reads copy data, as far as is known, and this message has no place there. Its first byte makes the
+    /// server say what became of the copy; then offer it again.
+    OutOfPlace { tag: u8 },
     /// Too long to be read here: read it elsewhere, then offer it again.
     Read,
     /// More than ordinary, about to be executed.
@@ -67,7 +72,7 @@ pub trait Recall {
 }
 
 /// What one message leads to.
-enum Next {
+pub(super) enum Next {
     /// Goes to the server, whole.
     Pass,
     /// Goes to the server; bytes that are not there yet follow without being looked at.
@@ -113,11 +118,11 @@ impl Relay {
     }
 
     fn message(&mut self, header: Header, rest: &[u8], recall: &mut impl Recall, now: u64) -> Next {
+        if let Some(next) = self.beside_copy(header, rest) {
+            return next;
+        }
         if self.dropping || self.skipping {
             return self.while_skipping(header, rest);
-        }
-        if self.ledger.copying() && !in_copy(header.tag) {
-            return out_of_place(header.tag);
         }
         match header.tag {
             client::COPY_DATA | client::PASSWORD => Next::Stream,
@@ -140,7 +145,7 @@ impl Relay {
                         self.push(Owed::Sync)
                     }
                     client::COPY_DONE | client::COPY_FAIL => {
-                        self.ledger.copy_end();
+                        self.ledger.copy.end();
                         Next::Pass
                     }
                     client::FUNCTION_CALL => self.function_call(header, body, now),
@@ -173,11 +178,7 @@ impl Relay {
                 Next::Stream
             }
             client::COPY_DATA if !self.dropping => Next::Stream,
-            _ => {
-                let bytes = header.total().min(rest.len());
-                self.client_drop = header.total() - bytes;
-                Next::Stop(Then::Drop { bytes })
-            }
+            _ => self.drop_message(header, rest),
         }
     }
 
@@ -213,6 +214,7 @@ impl Relay {
         self.fenced = false;
         // Its end is the end of the pipeline's transaction too.
         self.dirty = false;
+        self.ledger.copy_sent(known.copies_in);
         self.push(Owed::Query(running(Some(known), None, now, Path::Simple)))
     }
 
@@ -224,6 +226,7 @@ impl Relay {
             Err(then) => return Next::Stop(then),
         };
         self.fenced = false;
+        self.copies |= known.copies_in;
         self.push(Owed::Parse { name, known, started: now })
     }
 
@@ -241,7 +244,8 @@ impl Relay {
                 return Err(Then::Ask { bytes, question: Question::Fence });
             }
         }
-        Ok(known)
+        // Only a session that is observed comes here without the setting.
+        Ok(if self.reads_unsure() && !known.invariant { Arc::new(Known::unsure(text)) } else { known })
     }
 
     fn ask(&self, header: Header, known: Arc<Known>, path: Path, values: Option<Values>) -> Next {
@@ -286,6 +290,7 @@ impl Relay {
             return self.ask(header, known, Path::Execute, values);
         }
         self.dirty = true;
+        self.ledger.copy_sent(self.copies_in(&portal));
         self.push(Owed::Execute(running(None, None, now, Path::Execute), portal, rows_max(limit)))
     }
 
@@ -334,6 +339,7 @@ impl Relay {
     /// A judged message goes to the server after all; of an Execute with what it names, and its limit.
     pub fn admit(&mut self, known: Arc<Known>, path: Path, (portal, limit): (&[u8], i32), now: u64) {
         self.fenced = false;
+        self.ledger.copy_sent(known.copies_in);
         match path {
             Path::Simple => {
                 self.dirty = false;
@@ -371,19 +377,6 @@ fn bad_name() -> Next {
         .detail("It is not ASCII, and longer than 63 bytes or not in UTF8.")
         .hint("Name prepared statements and portals in ASCII.");
     Next::Stop(Then::Fatal(reply))
-}
-
-/// What a server that reads copy data takes; at anything else it gives the session up.
-fn in_copy(tag: u8) -> bool {
-    matches!(
-        tag,
-        client::COPY_DATA | client::COPY_DONE | client::COPY_FAIL | client::FLUSH | client::SYNC | client::TERMINATE
-    )
-}
-
-fn out_of_place(tag: u8) -> Next {
-    let message = format!("unexpected message type 0x{tag:02X} during COPY from stdin");
-    Next::Stop(Then::Fatal(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, message)))
 }
 
 fn malformed() -> Next {

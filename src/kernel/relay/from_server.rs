@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::ledger::{Owed, Path, Progress, Running};
-use super::{Finished, LostPin, Relay, Status};
+use super::{CONFORMING, Finished, LostPin, Relay, Status};
 use crate::kernel::sql::encoding::TextEncoding;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::sql::statement::Statement;
@@ -119,13 +119,15 @@ impl Relay {
                 self.finish(running, now);
             }
             Some(Owed::FunctionCall(running)) => self.finish(running, now),
-            Some(_) | None => {}
+            Some(_) => {}
+            None => self.unexpected_ready(),
         }
         Ok(())
     }
 
     fn complete(&mut self, tag: u8, body: &[u8], now: u64) {
         let text = body.strip_suffix(&[0]).unwrap_or(body);
+        self.copy_done();
         match self.ledger.front() {
             Some(Owed::Query(_)) => note(&mut self.progress, text),
             Some(Owed::Execute(..)) => {
@@ -149,7 +151,8 @@ impl Relay {
 
     fn error(&mut self, body: &[u8], now: u64) {
         let code = sqlstate(body);
-        self.ledger.copy_failed();
+        self.heard_error(body);
+        self.copy_failed();
         match self.ledger.front() {
             Some(Owed::Query(_) | Owed::FunctionCall(_)) => self.progress.error = code,
             None | Some(Owed::Sync) => {}
@@ -158,6 +161,14 @@ impl Relay {
                 self.skipping = self.ledger.skip_to_sync();
             }
         }
+    }
+
+    /// An ErrorResponse, also one that came while a query of our own ran.
+    pub fn heard_error(&mut self, body: &[u8]) {
+        let fields = message::fields(body).unwrap_or_default();
+        // `V` is never translated; servers before 9.6 have only the other.
+        let severity = [b'V', b'S'].iter().find_map(|want| fields.iter().find(|(code, _)| code == want));
+        self.server_leaves |= severity.is_some_and(|(_, word)| word == "FATAL" || word == "PANIC");
     }
 
     /// The statement that failed in the extended protocol goes to the record.
@@ -203,8 +214,9 @@ impl Relay {
                 None => self.lost_pin = Some(LostPin { name: "client_encoding", value: value.into_owned() }),
             },
             b"standard_conforming_strings" if !startup::is_on(&value) => {
-                self.lost_pin = Some(LostPin { name: "standard_conforming_strings", value: value.into_owned() });
+                self.lost_pin = Some(LostPin { name: CONFORMING, value: value.into_owned() });
             }
+            b"standard_conforming_strings" if self.reads_unsure() => self.lost_pin = None,
             _ => {}
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use super::copy::CopyIn;
 use crate::kernel::sql::remember::Known;
 use crate::kernel::wire::message::{self, BoundValue};
 
@@ -104,8 +105,6 @@ pub enum Owed {
     Execute(Running, CompactString, u32),
     CloseStatement(CompactString),
     ClosePortal(CompactString),
-    /// CopyDone or CopyFail was sent: no answer of its own, ends what a COPY swallows.
-    CopyEnd,
 }
 
 impl Owed {
@@ -119,8 +118,7 @@ impl Owed {
             | Self::Bind { .. }
             | Self::Describe
             | Self::CloseStatement(_)
-            | Self::ClosePortal(_)
-            | Self::CopyEnd => false,
+            | Self::ClosePortal(_) => false,
         }
     }
 }
@@ -131,8 +129,7 @@ pub struct Ledger {
     owed: VecDeque<Owed>,
     /// How many of them may give a name to a change: a Parse, or a text with an SQL PREPARE.
     naming: usize,
-    /// The server is reading copy data; nothing it is sent before CopyDone is answered.
-    copying: bool,
+    pub(super) copy: CopyIn,
 }
 
 impl Ledger {
@@ -148,12 +145,6 @@ impl Ledger {
         self.owed.len()
     }
 
-    /// Whether the server is reading copy data.
-    #[must_use]
-    pub fn copying(&self) -> bool {
-        self.copying
-    }
-
     /// Whether something in flight may give a name to a change.
     #[must_use]
     pub fn naming(&self) -> bool {
@@ -163,39 +154,31 @@ impl Ledger {
     /// A message that will be answered goes to the server.
     #[inline]
     pub fn push(&mut self, owed: Owed) {
-        // During COPY IN the server skips Flush and Sync, for clients that send them early.
-        if !self.copying {
-            self.naming += usize::from(owed.names());
-            self.owed.push_back(owed);
-        }
+        self.naming += usize::from(owed.names());
+        self.owed.push_back(owed);
     }
 
-    /// CopyDone or CopyFail goes to the server.
-    pub fn copy_end(&mut self) {
-        if self.copying {
-            self.copying = false;
-        } else if !self.owed.is_empty() {
-            self.owed.push_back(Owed::CopyEnd);
-        }
-    }
-
-    /// An error ends a COPY: what the client sends is answered again.
-    pub fn copy_failed(&mut self) {
-        self.copying = false;
-    }
-
-    /// The server asks for copy data: what was sent behind the statement is swallowed up to the end
-    /// of the data, if that was sent already.
-    pub fn copy_in(&mut self) {
-        let end = self.owed.iter().position(|o| matches!(o, Owed::CopyEnd));
-        match end {
-            Some(end) => drop(self.owed.drain(1..=end)),
-            None => {
-                self.owed.truncate(1);
-                self.copying = true;
-            }
-        }
+    /// The server asks for copy data. Nothing was sent behind a statement that is known to do so.
+    pub(super) fn copy_in(&mut self) {
+        self.owed.truncate(1);
         self.naming = self.owed.iter().filter(|owed| owed.names()).count();
+        self.copy.begin();
+    }
+
+    /// Which statement a Bind in flight makes this portal from.
+    pub(super) fn binding(&self, of: &str) -> Option<&str> {
+        self.owed.iter().rev().find_map(|owed| match owed {
+            Owed::Bind { portal, statement, .. } if portal == of => Some(statement.as_str()),
+            _ => None,
+        })
+    }
+
+    /// What a Parse in flight gives this name to.
+    pub(super) fn parsing(&self, of: &str) -> Option<&Arc<Known>> {
+        self.owed.iter().rev().find_map(|owed| match owed {
+            Owed::Parse { name, known, .. } if name == of => Some(known),
+            _ => None,
+        })
     }
 
     /// Since when the ordinary statement is under way that is answered next. None where the client keeps it waiting
@@ -203,7 +186,7 @@ impl Ledger {
     #[inline]
     #[must_use]
     pub fn since(&self) -> Option<u64> {
-        if self.copying {
+        if self.copying() {
             return None;
         }
         let is_change = |known: &Known| !known.ordinary;
@@ -214,12 +197,7 @@ impl Ledger {
                 }
                 Owed::Parse { known, started, .. } => return (!is_change(known)).then_some(*started),
                 // What they wait for is told by what follows them.
-                Owed::Bind { .. }
-                | Owed::Describe
-                | Owed::Sync
-                | Owed::CloseStatement(_)
-                | Owed::ClosePortal(_)
-                | Owed::CopyEnd => {}
+                Owed::Bind { .. } | Owed::Describe | Owed::Sync | Owed::CloseStatement(_) | Owed::ClosePortal(_) => {}
             }
         }
         None
@@ -228,7 +206,6 @@ impl Ledger {
     /// What is answered next.
     #[inline]
     pub fn front(&self) -> Option<&Owed> {
-        // Never a CopyEnd: none is put into an empty ledger, and `pop` leaves none in front.
         self.owed.front()
     }
 
@@ -237,8 +214,8 @@ impl Ledger {
     pub fn pop(&mut self) -> Option<Owed> {
         let popped = self.owed.pop_front()?;
         self.naming -= usize::from(popped.names());
-        while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
-            self.owed.pop_front();
+        if self.owed.is_empty() {
+            self.copy.over();
         }
         Some(popped)
     }
@@ -246,7 +223,6 @@ impl Ledger {
     /// An error in the extended protocol: everything up to the next Sync stays unanswered.
     /// True when no Sync was sent yet, so that the server goes on skipping.
     pub fn skip_to_sync(&mut self) -> bool {
-        self.copying = false;
         while let Some(owed) = self.owed.front() {
             if matches!(owed, Owed::Sync) {
                 return false;

@@ -3,6 +3,7 @@
 //! It walks headers, keeps the ledger of what the server owes and the names of what was prepared, and
 //! stops at what is not ordinary. It moves no bytes itself and never looks into rows.
 
+mod copy;
 pub mod from_client;
 pub mod from_server;
 pub mod ledger;
@@ -80,6 +81,9 @@ pub struct LostPin {
     pub value: String,
 }
 
+/// The setting that says whether a backslash in a plain string is a character.
+pub(super) const CONFORMING: &str = "standard_conforming_strings";
+
 /// What the configuration says about a session's messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -113,12 +117,16 @@ pub struct Relay {
     server_skipping: bool,
     /// Something was executed since the last Sync: what follows shares its transaction.
     dirty: bool,
+    /// A statement was prepared in this session that may copy.
+    copies: bool,
     /// The lexer's settings were looked up for the message that is offered next.
     fenced: bool,
     progress: Progress,
     pub finished: Vec<Finished>,
     /// The client has said goodbye.
     pub terminated: bool,
+    /// The server has said that it ends the session, and why.
+    pub server_leaves: bool,
     pub lost_pin: Option<LostPin>,
     function_calls: FunctionCalls,
     values_max: usize,
@@ -165,10 +173,12 @@ impl Relay {
             dropping: false,
             server_skipping: false,
             dirty: false,
+            copies: false,
             fenced: false,
             progress: Progress::default(),
             finished: Vec::new(),
             terminated: false,
+            server_leaves: false,
             lost_pin: None,
             function_calls: limits.function_calls,
             values_max: limits.values_max,
@@ -189,6 +199,13 @@ impl Relay {
     #[must_use]
     pub fn at_rest(&self) -> bool {
         self.quiet() && !self.in_transaction()
+    }
+
+    /// Strings may end elsewhere than they are read here: with `standard_conforming_strings = off` a text without
+    /// backslashes is read as ever, and any other is not.
+    #[must_use]
+    pub fn reads_unsure(&self) -> bool {
+        self.lost_pin.as_ref().is_some_and(|pin| pin.name == CONFORMING)
     }
 
     /// Whether something was executed since the last Sync.
@@ -226,9 +243,15 @@ impl Relay {
         self.fenced = true;
     }
 
+    /// The client has the start of a reply, and nothing but the rest of it may follow.
+    #[must_use]
+    pub fn in_reply(&self) -> bool {
+        self.server_skip > 0
+    }
+
     /// Nothing is owed: everything the client sent was answered.
     #[must_use]
     pub fn quiet(&self) -> bool {
-        self.ledger.is_empty()
+        self.ledger.is_empty() && !self.ledger.unclear()
     }
 }

@@ -65,7 +65,7 @@ fn offer(relay: &mut Relay, reads: &mut Reads, pieces: &[&[u8]]) -> (Vec<u8>, Op
             forwarded.extend(held.drain(..step.forward));
             match step.then {
                 Then::Drop { bytes } => drop(held.drain(..bytes)),
-                Then::More | Then::Partial { .. } => break,
+                Then::More | Then::Partial { .. } | Then::Wait => break,
                 other @ (Then::Ask { .. } | Then::Fatal(_)) => return (forwarded, Some(other)),
             }
         }
@@ -228,4 +228,56 @@ fn rows_of_a_portal_that_is_read_in_parts() {
     let replies = [frame(b'1', b""), frame(b'2', b""), frame(b's', b""), frame(b'C', b"SELECT 3\0"), ready()].concat();
     answered(&mut relay, &replies);
     assert_eq!(relay.finished.iter().map(|one| one.rows).collect::<Vec<_>>(), [7, 3]);
+}
+
+fn asked(then: Option<Then>) -> Option<Question> {
+    match then {
+        Some(Then::Ask { question, .. }) => Some(question),
+        _ => None,
+    }
+}
+
+#[test]
+fn nothing_goes_on_behind_a_copy_before_the_server_has_spoken() {
+    let copies = [query("copy t from stdin"), [parse("", "COPY t FROM STDIN"), bind("", ""), execute("")].concat()];
+    for copy in copies {
+        let (mut relay, mut reads) = relay();
+        let behind = [sync(), query("drop table t")].concat();
+        assert_eq!(offer(&mut relay, &mut reads, &[&copy, &behind]).0, copy);
+        assert!(relay.ledger.awaits_copy());
+    }
+}
+
+#[test]
+fn what_has_no_place_in_a_copy_makes_the_server_speak_and_is_judged_then() {
+    let (mut relay, mut reads) = relay();
+    offer(&mut relay, &mut reads, &[&query("copy t from stdin")]);
+    answered(&mut relay, &frame(b'G', b"\0\0\0"));
+    let change = query("drop table t");
+    let (forwarded, then) = offer(&mut relay, &mut reads, &[&frame(b'd', b"no"), &change]);
+    assert_eq!(forwarded, frame(b'd', b"no"));
+    assert!(matches!(asked(then), Some(Question::OutOfPlace { tag: b'Q' })));
+    relay.provoked();
+    answered(&mut relay, &[frame(b'E', b"SERROR\0C22P02\0Mno\0\0"), ready()].concat());
+    let (_, then) = offer(&mut relay, &mut reads, &[&change]);
+    assert!(matches!(asked(then), Some(Question::Judge { .. })));
+}
+
+#[test]
+fn a_sync_in_a_copy_that_failed_is_cleared_up_first() {
+    for synced in [true, false] {
+        let (mut relay, mut reads) = relay();
+        offer(&mut relay, &mut reads, &[&[parse("", "copy t from stdin"), bind("", ""), execute("")].concat()]);
+        answered(&mut relay, &[frame(b'1', b""), frame(b'2', b""), frame(b'G', b"\0\0\0")].concat());
+        assert_eq!(offer(&mut relay, &mut reads, &[&sync()]).0, sync());
+        answered(&mut relay, &frame(b'E', b"SERROR\0C22P02\0Mno\0\0"));
+        assert!(!relay.quiet());
+        let (forwarded, then) = offer(&mut relay, &mut reads, &[&frame(b'c', b""), &query("select 1")]);
+        assert!(forwarded.is_empty());
+        assert!(matches!(asked(then), Some(Question::Settle)));
+        relay.copy_cleared(synced);
+        let (forwarded, then) = offer(&mut relay, &mut reads, &[&query("select 1")]);
+        assert!(then.is_none());
+        assert_eq!(!forwarded.is_empty(), synced, "without a Sync the server skips it");
+    }
 }

@@ -49,6 +49,7 @@ impl Known {
             text: self.text.clone(),
             ordinary: matches!(**inner, Statement::Ordinary | Statement::MovesNames),
             invariant: self.invariant,
+            copies_in: false,
             shown: self.shown.clone(),
             values_are_secret: self.values_are_secret,
             reading: Ok(Reading {
@@ -94,6 +95,7 @@ impl Known {
             reading: Ok(reading),
             ordinary: false,
             invariant: true,
+            copies_in: true,
             values_are_secret: true,
         }
     }

@@ -25,6 +25,8 @@ pub struct Known {
     pub ordinary: bool,
     /// Read the same whatever the settings in flight are (see [`bounds::lexically_invariant`]).
     pub invariant: bool,
+    /// The server may ask the client for data while it runs (COPY FROM STDIN).
+    pub copies_in: bool,
     /// For people and records: secrets replaced. The same allocation as `text` when there are none.
     pub shown: Arc<str>,
     /// The values bound to it are not recorded.
@@ -47,7 +49,23 @@ impl Known {
         };
         let shown = if *shown == *text { Arc::clone(&text) } else { shown.into() };
         let ordinary = reading.as_ref().is_ok_and(|reading| reading.statements.iter().all(|s| is_plain(&s.statement)));
-        Self { invariant: bounds::lexically_invariant(bytes), text, reading, ordinary, shown, values_are_secret }
+        let (invariant, copies_in) = (bounds::lexically_invariant(bytes), may_copy_in(bytes));
+        Self { invariant, copies_in, text, reading, ordinary, shown, values_are_secret }
+    }
+
+    /// A text that the server reads differently: `standard_conforming_strings` is off, and it has backslashes.
+    #[must_use]
+    pub fn unsure(bytes: &[u8]) -> Self {
+        let why = "standard_conforming_strings is off, so its strings may end elsewhere".to_owned();
+        Self {
+            text: String::from_utf8_lossy(bytes).into(),
+            reading: Err(Unreadable { why, kind: UnreadableKind::Encoding }),
+            ordinary: false,
+            invariant: false,
+            copies_in: may_copy_in(bytes),
+            shown: read::unreadable().into(),
+            values_are_secret: true,
+        }
     }
 
     /// Roughly what keeping it costs.
@@ -65,6 +83,13 @@ impl Known {
     fn may_be_kept(&self) -> bool {
         self.text.len() <= TEXT_BYTES_REMEMBERED && self.reading.is_ok() && Arc::ptr_eq(&self.text, &self.shown)
     }
+}
+
+/// Both keywords name the client (`copy_file_name` of PostgreSQL's grammar), and no other spelling of them does. Read off
+/// the bytes, so that it holds for texts that are not read too.
+fn may_copy_in(text: &[u8]) -> bool {
+    let has = |word: &[u8]| text.windows(word.len()).any(|at| at.eq_ignore_ascii_case(word));
+    has(b"copy") && (has(b"stdin") || has(b"stdout"))
 }
 
 /// A name that was not decoded exactly may be another one on the server.

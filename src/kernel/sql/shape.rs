@@ -39,7 +39,15 @@ impl Shapes {
         let text: Arc<str> = std::str::from_utf8(text).ok()?.into();
         let statement = Parsed { span: 0..text.len(), statement: Statement::Ordinary, named: Vec::new() };
         let reading = Ok(Reading { statements: vec![statement], exact_names: true });
-        Some(Known { shown: Arc::clone(&text), text, reading, ordinary: true, invariant, values_are_secret: false })
+        Some(Known {
+            shown: Arc::clone(&text),
+            text,
+            reading,
+            ordinary: true,
+            invariant,
+            copies_in: false,
+            values_are_secret: false,
+        })
     }
 
     /// Keeps the shape that was taken last.

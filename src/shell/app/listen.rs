@@ -29,11 +29,10 @@ impl Open {
         Self { connections: Arc::new(Semaphore::new(max)), entering: Arc::new(Semaphore::new(entering)), max }
     }
 
-    pub(super) async fn drained(&self, limit: Duration) {
+    /// Waits until all sessions are over. False: they are not, and the time is.
+    pub(super) async fn drained(&self, limit: Duration) -> bool {
         let all = u32::try_from(self.max).unwrap_or(u32::MAX);
-        if tokio::time::timeout(limit, self.connections.acquire_many(all)).await.is_err() {
-            tracing::warn!("sessions were still busy when the time to drain was over");
-        }
+        tokio::time::timeout(limit, self.connections.acquire_many(all)).await.is_ok()
     }
 }
 

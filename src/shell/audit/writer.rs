@@ -137,7 +137,11 @@ impl Writer {
             return;
         }
         if let Err(error) = self.try_write() {
-            self.fail(&error);
+            return self.fail(&error);
+        }
+        // Lines may come faster than they are synced otherwise: the file has no more than this piece beyond its size.
+        if self.file.as_ref().is_some_and(RecordFile::is_full) {
+            self.sync();
         }
     }
 
@@ -162,7 +166,13 @@ impl Writer {
         if self.must_wait() {
             return self.refuse_waiting();
         }
-        let Some(file) = &mut self.file else { return };
+        let Some(file) = &mut self.file else {
+            // The last file was full, and everything is in it.
+            if self.lines.is_empty() && self.failed.is_none() {
+                self.answer_waiting();
+            }
+            return;
+        };
         self.synced_at = Clock::now();
         let is_fresh = file.is_fresh();
         if let Err(error) = file.sync() {
@@ -179,10 +189,14 @@ impl Writer {
         self.lines.shrink_to(UNSYNCED_BYTES);
         self.sealed = 0;
         self.written = 0;
+        self.answer_waiting();
+        self.recover();
+    }
+
+    fn answer_waiting(&mut self) {
         for done in self.waiting.drain(..) {
             answer(done, Ok(()));
         }
-        self.recover();
     }
 
     /// Lines stay in memory; the file is not touched again.

@@ -49,7 +49,7 @@ impl<'a> Section<'a> {
     /// Which layer a key's value is from; of a list's element (`listen[0]`) the list's.
     fn origin(&self, key: &str) -> Option<&'a str> {
         let key = key.split('[').next().unwrap_or(key);
-        self.table?.get(key)?.origin()
+        origin_of(self.table?.get(key)?)
     }
 
     /// Notes a mistake about a file the section refers to.
@@ -273,8 +273,21 @@ impl<'a> Section<'a> {
                     format!("Known here: {}.", all.join(", "))
                 }
             };
+            let remedy = self.written.with_variables(&join(&self.path, &name), remedy, self.origin(&name));
             self.mistake(&name, "There is no such key.", remedy);
         }
+    }
+}
+
+/// Where a value is from. A section is from where all in it is from; it has no place of its own.
+fn origin_of(value: &Value) -> Option<&str> {
+    match &value.kind {
+        ValueKind::Table(table) => {
+            let mut origins = table.values().map(origin_of);
+            let first = origins.next()??;
+            origins.all(|other| other == Some(first)).then_some(first)
+        }
+        _ => value.origin(),
     }
 }
 

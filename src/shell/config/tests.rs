@@ -271,6 +271,33 @@ fn mistakes_outside_the_file_name_their_place() {
 }
 
 #[test]
+fn a_section_that_only_the_environment_has_is_told_with_its_variable() {
+    let environment = |name: &str| BTreeMap::from([(name.to_owned(), "1".to_owned())]);
+    let mut told = Vec::new();
+    for name in ["LOCKKEEPER_BOGUS__X", "LOCKKEEPER_LIMITS__BOGUS"] {
+        let sources = Sources { environment: environment(name), ..Sources::default() };
+        let text = render(&load_from(&sources).unwrap_err());
+        assert!(text.contains(&format!("It is set by {name}: rename or unset that.")), "{text}");
+        told.push(text.lines().next().unwrap().to_owned());
+    }
+    assert_eq!(
+        told,
+        ["the environment: bogus: There is no such key.", "the environment: limits.bogus: There is no such key."]
+    );
+}
+
+/// Whoever names a variable in the file may call it as they like.
+#[test]
+fn a_variable_with_a_secret_is_no_key() {
+    let mut sources = sources(
+        "[[targets]]\nupstream = \"a:1\"\n[targets.jobs]\n[[targets.jobs.logins]]\nroles = \"*\"\npassword_env = \"LOCKKEEPER_DB__PASSWORD\"",
+    );
+    sources.environment = BTreeMap::from([("LOCKKEEPER_DB__PASSWORD".to_owned(), "secret".to_owned())]);
+    let loaded = load_from(&sources);
+    assert!(loaded.is_ok(), "{}", render(&loaded.unwrap_err()));
+}
+
+#[test]
 fn an_upstream_from_outside_needs_a_single_target() {
     let mut sources = sources("[[targets]]\nname = \"a\"\ndatabases = \"a\"\n[[targets]]\nname = \"b\"");
     sources.overrides.upstream = Some("x:1".to_owned());

@@ -111,6 +111,20 @@ impl Written {
         }
     }
 
+    /// What to do about a key that the environment sets, with the variables that do so.
+    pub(super) fn with_variables(&self, key: &str, remedy: String, origin: Option<&str>) -> String {
+        if origin != Some(ENVIRONMENT) {
+            return remedy;
+        }
+        let path = format!("{PREFIX}{}", key.replace('.', "__")).to_ascii_uppercase();
+        let sets = |name: &&String| {
+            let rest = name.to_ascii_uppercase().strip_prefix(&path).map(str::to_owned);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("__"))
+        };
+        let names: Vec<&str> = self.environment.keys().filter(sets).map(String::as_str).collect();
+        format!("{remedy} It is set by {}: rename or unset that.", names.join(", "))
+    }
+
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.base.join(path)
     }
@@ -180,7 +194,7 @@ fn layers(sources: &Sources, text: &str) -> Result<Value, config::ConfigError> {
                 .prefix_separator("_")
                 .separator("__")
                 .ignore_empty(true)
-                .source(Some(variables(&sources.environment))),
+                .source(Some(variables(&sources.environment, text))),
         )
         .set_override_option("listen", listen)?
         .set_override_option("upstream", text_of(&overrides.upstream))?
@@ -192,15 +206,28 @@ fn layers(sources: &Sources, text: &str) -> Result<Value, config::ConfigError> {
 }
 
 /// Only variables that can be meant for the configuration: others with our prefix belong to the command
-/// line (`LOCKKEEPER_CONFIG`), to secrets, or to somebody's tests.
-fn variables(environment: &BTreeMap<String, String>) -> config::Map<String, String> {
+/// line (`LOCKKEEPER_CONFIG`), to secrets, or to somebody's tests. What the file names holds a secret, whatever it is called.
+fn variables(environment: &BTreeMap<String, String>, text: &str) -> config::Map<String, String> {
+    let mut named = Vec::new();
+    note_named(&DeValue::Table(DeTable::parse_recoverable(text).0.into_inner()), &mut named);
     environment
         .iter()
         .filter(|(name, _)| {
-            name.strip_prefix(PREFIX).is_some_and(|rest| rest.contains("__") || ENVIRONMENT_KEYS.contains(&rest))
+            let is_meant = |rest: &str| rest.contains("__") || ENVIRONMENT_KEYS.contains(&rest);
+            name.strip_prefix(PREFIX).is_some_and(is_meant) && !named.contains(name)
         })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// The texts of a file that could name a variable of ours.
+fn note_named(value: &DeValue<'_>, names: &mut Vec<String>) {
+    match value {
+        DeValue::Table(table) => table.values().for_each(|value| note_named(value.get_ref(), names)),
+        DeValue::Array(array) => array.iter().for_each(|value| note_named(value.get_ref(), names)),
+        DeValue::String(text) if text.starts_with(PREFIX) => names.push(text.to_string()),
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
 }
 
 /// The line of every key, or everything that keeps the text from being TOML.

@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use super::{Ended, Session};
 use crate::kernel::facts::Facts;
-use crate::kernel::relay::Status;
 use crate::kernel::relay::ledger::Path;
+use crate::kernel::relay::{Relay, Status};
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::frame::{self, HEADER};
 use crate::kernel::wire::message;
@@ -29,6 +29,32 @@ pub(super) fn no_record(error: &RecordError) -> Reply {
 #[must_use]
 pub(super) fn server_lost(detail: impl Into<String>) -> Reply {
     Reply::fatal(sqlstate::CONNECTION_FAILURE, "the connection to the server was lost").detail(detail)
+}
+
+/// What happens to what is under way when a session is cut off.
+fn left_open(relay: &Relay) -> &'static str {
+    if !relay.quiet() {
+        "Whether what was under way was done is not known: look before you send it again."
+    } else if relay.in_transaction() {
+        "The open transaction is rolled back by the server."
+    } else {
+        "Nothing was under way."
+    }
+}
+
+/// The server closed the connection and did not say why.
+#[must_use]
+pub(super) fn server_silent(relay: &Relay) -> Reply {
+    server_lost(format!("The server closed it without saying why. {}", left_open(relay)))
+        .hint("Connect again. The server's log says what happened there.")
+}
+
+/// The gateway's time to drain is over.
+#[must_use]
+pub(super) fn out_of_time(relay: &Relay) -> Reply {
+    Reply::fatal(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+        .detail(format!("The gateway is stopping, and its time to drain is over. {}", left_open(relay)))
+        .hint("Connect again.")
 }
 
 impl Session {
@@ -187,14 +213,20 @@ impl Session {
         if words.is_empty() {
             return self.server_lost("the server closed the connection");
         }
-        self.client.out.extend_from_slice(&words);
+        match self.relay.from_server(&words, self.now()) {
+            Ok(step) => self.client.out.extend_from_slice(words.get(..step.forward).unwrap_or_default()),
+            Err(bad) => tracing::warn!(%bad, "the server's last words are malformed"),
+        }
         Ended::Server
     }
 
     /// A frame the server sent on its own.
     pub(super) fn tell_frame(&mut self, frame: &Bytes) {
-        if frame.first() == Some(&frame::server::PARAMETER_STATUS) {
-            self.relay.parameter(frame.get(HEADER..).unwrap_or_default());
+        let body = frame.get(HEADER..).unwrap_or_default();
+        match frame.first() {
+            Some(&frame::server::PARAMETER_STATUS) => self.relay.parameter(body),
+            Some(&frame::server::ERROR) => self.relay.heard_error(body),
+            Some(_) | None => {}
         }
         self.client.out.extend_from_slice(frame);
     }

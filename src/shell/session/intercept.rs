@@ -194,7 +194,7 @@ impl Session {
             let body = [name, value.unwrap_or_default().as_bytes(), b"\0"].concat();
             self.relay.parameter(&body);
         }
-        if self.relay.lost_pin.is_some() {
+        if self.has_lost_pin() {
             return Err(self.lost_pin());
         }
         self.relay.fence_passed();

@@ -9,6 +9,7 @@ mod answer;
 mod approved;
 mod between;
 mod bound;
+mod copy;
 mod defer;
 mod definitions;
 mod hold;
@@ -62,6 +63,8 @@ pub struct Shared {
     pub text_key: Arc<hmac::Key>,
     /// Turns true when the process drains.
     pub draining: watch::Receiver<bool>,
+    /// Turns true when the time for that is over.
+    pub out_of_time: watch::Receiver<bool>,
 }
 
 /// Who the client is and where it talks to.
@@ -92,6 +95,8 @@ pub struct Session {
     began: crate::kernel::review::Instant,
     /// Bytes of the client's held message that must be there before it is told again.
     need: usize,
+    /// The held bytes wait for what becomes of a COPY.
+    parked: bool,
     /// The held bytes are to be told before anything is read.
     offer_held: bool,
     /// The server was told that the client says nothing more.
@@ -127,6 +132,8 @@ pub struct Session {
 pub enum Ended {
     Client,
     Server,
+    /// The process drains, and its time for that is over.
+    OutOfTime,
     /// The client is told.
     Told(Reply, EndReason),
 }
@@ -157,6 +164,7 @@ impl Session {
             started,
             began: super::clock::now(),
             need: 0,
+            parked: false,
             offer_held: true,
             hung_up: false,
             lock_timeout: None,
@@ -176,13 +184,35 @@ impl Session {
 
     /// Serves the client until one of the two is gone or the process drains.
     pub async fn run(mut self) {
-        let ended = loop {
-            let stop = self.pump().await;
-            if let Err(ended) = self.after(stop).await {
-                break ended;
-            }
+        let ended = {
+            let over = self.shared.out_of_time.clone();
+            let mut waiting = over.clone();
+            let mut serving = std::pin::pin!(self.serve());
+            let mut out_of_time = std::pin::pin!(waiting.wait_for(|on| *on));
+            let mut asked = false;
+            poll_fn(|cx| {
+                if let Poll::Ready(ended) = serving.as_mut().poll(cx) {
+                    return Poll::Ready(ended);
+                }
+                // As with draining: until the watch changes, asking once is enough.
+                if asked && !over.has_changed().unwrap_or(true) {
+                    return Poll::Pending;
+                }
+                asked = true;
+                if out_of_time.as_mut().poll(cx).is_ready() { Poll::Ready(Ended::OutOfTime) } else { Poll::Pending }
+            })
+            .await
         };
         self.end(ended).await;
+    }
+
+    async fn serve(&mut self) -> Ended {
+        loop {
+            let stop = self.pump().await;
+            if let Err(ended) = self.after(stop).await {
+                return ended;
+            }
+        }
     }
 
     /// The plain path, until it stops, the session is ended, or the process drains while nothing is owed.
@@ -262,6 +292,13 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a setting was lost that statements have to be read by. Who only observes reads on: what is not certain
+    /// counts as unreadable, and passes.
+    fn has_lost_pin(&self) -> bool {
+        let may_go_on = || self.relay.reads_unsure() && self.settings().judging(&self.identity.target).observe;
+        self.relay.lost_pin.is_some() && !may_go_on()
+    }
+
     fn lost_pin(&mut self) -> Ended {
         let pin = self.relay.lost_pin.take();
         let (name, value) = pin.map_or(("a setting", String::new()), |pin| (pin.name, pin.value));
@@ -276,6 +313,7 @@ impl Session {
         match question {
             Question::Settle => self.settle().await,
             Question::Fence => self.fence().await,
+            Question::OutOfPlace { tag } => self.out_of_place(tag).await,
             Question::Withdraw { spared } => self.withdraw(&spared).await,
             Question::Read => self.read_elsewhere(bytes).await,
             Question::Judge { known, path, values } => {
@@ -293,9 +331,15 @@ impl Session {
 
     /// Waits until the server has answered everything; whatever it says goes to the client.
     async fn settle(&mut self) -> Result<(), Ended> {
-        if !self.relay.quiet() {
+        if !self.relay.ledger.is_empty() {
             crate::kernel::wire::message::put_flush(&mut self.server.out);
         }
+        self.answered().await?;
+        if self.relay.ledger.unclear() { self.clear_copy(None).await } else { Ok(()) }
+    }
+
+    /// Takes what the server answers, until nothing is owed or it wants copy data.
+    async fn answered(&mut self) -> Result<(), Ended> {
         self.forget_wakers();
         match poll_fn(|cx| self.poll_settle(cx)).await {
             Stop::Quiet => Ok(()),
@@ -307,41 +351,6 @@ impl Session {
             Stop::ServerGone | Stop::Ask { .. } | Stop::Fatal(_) | Stop::LostPin | Stop::NoRoom | Stop::Altered => {
                 Err(Ended::Server)
             }
-        }
-    }
-
-    /// Lets what was forwarded come to its end, copy data included, and even when the client has left: what
-    /// became of it must be known.
-    async fn see_through(&mut self) -> Result<(), Ended> {
-        while !self.relay.quiet() {
-            let copying = self.relay.ledger.copying();
-            let done = if copying { self.copy().await } else { self.settle().await };
-            match done {
-                // Without a client there is no end of the data: the server gives the copy up.
-                Err(Ended::Client) if !copying => self.client.gone = true,
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    /// The plain path until the copy data has ended.
-    async fn copy(&mut self) -> Result<(), Ended> {
-        self.forget_wakers();
-        let stop = poll_fn(|cx| match self.poll_pump(cx) {
-            Poll::Ready(stop) => Poll::Ready(Some(stop)),
-            Poll::Pending if !self.relay.ledger.copying() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        })
-        .await;
-        match stop {
-            // What was altered is told when the plain path comes to it again.
-            None | Some(Stop::Quiet | Stop::Altered) => Ok(()),
-            Some(Stop::Ask { .. }) => {
-                self.offer_held = true;
-                Ok(())
-            }
-            Some(stop) => self.after(Some(stop)).await,
         }
     }
 
@@ -375,27 +384,30 @@ impl Session {
     }
 
     async fn end(mut self, ended: Ended) {
+        // Then nothing more can be asked of the server.
+        let cut_off = matches!(ended, Ended::Server | Ended::OutOfTime);
         if !self.unsettled.is_empty() {
-            Box::pin(self.leave_tickets(matches!(ended, Ended::Server))).await;
+            Box::pin(self.leave_tickets(cut_off)).await;
         }
         if self.altered.is_some() {
-            Box::pin(self.leave_definitions(matches!(ended, Ended::Server))).await;
+            Box::pin(self.leave_definitions(cut_off)).await;
         }
+        let last = self.last_word(&ended);
         self.relay.abandon(self.now());
         self.record_finished();
         let goodbye = self.record_unjudged() || self.relay.terminated;
         let or_terminated = |gone| if goodbye { EndReason::Terminated } else { gone };
         match ended {
             Ended::Client => self.log.set_end(or_terminated(EndReason::ClientGone)),
-            Ended::Server => {
-                self.log.set_end(or_terminated(EndReason::ServerGone));
-                farewell(&mut self.client).await;
-            }
-            Ended::Told(reply, reason) => {
-                self.log.set_end(reason);
+            Ended::Server => self.log.set_end(or_terminated(EndReason::ServerGone)),
+            Ended::OutOfTime => self.log.set_end(EndReason::GatewayStopping),
+            Ended::Told(_, reason) => self.log.set_end(reason),
+        }
+        if let Some(last) = last {
+            if let Some(reply) = last {
                 reply.put(&mut self.client.out);
-                farewell(&mut self.client).await;
             }
+            farewell(&mut self.client).await;
         }
         self.log.add_bytes(self.bytes_in, self.client.sent.saturating_sub(self.sent_before));
         // Terminate lets the server end its side without a message in its log.
@@ -404,5 +416,19 @@ impl Session {
             self.server.stream.shutdown().await
         };
         let _ = tokio::time::timeout(LINGER, terminate).await;
+    }
+
+    /// What the client that listens is told at the end: nothing more in the middle of a reply, or where it has heard
+    /// from the server why.
+    fn last_word(&self, ended: &Ended) -> Option<Option<Reply>> {
+        let reply = match ended {
+            Ended::Client => return None,
+            Ended::Server if self.relay.terminated => None,
+            Ended::Server | Ended::Told(_, EndReason::ServerGone) if self.relay.server_leaves => None,
+            Ended::Server => Some(answer::server_silent(&self.relay)),
+            Ended::OutOfTime => Some(answer::out_of_time(&self.relay)),
+            Ended::Told(reply, _) => Some(reply.clone()),
+        };
+        Some(reply.filter(|_| !self.relay.in_reply()))
     }
 }

@@ -11,6 +11,7 @@ use super::Session;
 use crate::kernel::relay::Status;
 use crate::kernel::relay::from_client::{Question, Then};
 use crate::kernel::wire::frame;
+use crate::kernel::wire::message;
 use crate::kernel::wire::reply::Reply;
 use crate::shell::side::with_scratch;
 
@@ -70,7 +71,7 @@ impl Session {
             if client {
                 match self.poll_from_client(cx) {
                     Poll::Ready(Err(stop)) => return Poll::Ready(*stop),
-                    polled => client = polled.is_ready(),
+                    polled => client = polled.is_ready() || (self.parked && server),
                 }
             }
             if !server && !client {
@@ -87,7 +88,7 @@ impl Session {
             return Poll::Ready(Stop::ClientGone);
         }
         loop {
-            if self.relay.quiet() || self.relay.ledger.copying() {
+            if self.relay.ledger.is_empty() || self.relay.ledger.copying() {
                 return Poll::Ready(Stop::Quiet);
             }
             if matches!(self.server.poll_drain(cx), Poll::Ready(Err(_))) {
@@ -112,7 +113,7 @@ impl Session {
 
     #[cold]
     fn check_closely(&self) -> Option<Stop> {
-        if self.relay.lost_pin.is_some() {
+        if self.has_lost_pin() {
             return Some(Stop::LostPin);
         }
         if !self.log.has_room() {
@@ -135,6 +136,13 @@ impl Session {
             // The server's last words may still be on their way to the client.
             Poll::Ready(Err(_)) => return Poll::Pending,
             Poll::Pending => return Poll::Pending,
+        }
+        if self.parked {
+            if self.relay.ledger.awaits_copy() {
+                return Poll::Pending;
+            }
+            self.parked = false;
+            self.offer_held = true;
         }
         if self.client.ended && !self.offer_held {
             return self.poll_hang_up(cx);
@@ -195,6 +203,13 @@ impl Session {
                 Then::More => return Ok(()),
                 Then::Partial { need } => {
                     self.need = need;
+                    self.client.held = BytesMut::from(rest);
+                    return Ok(());
+                }
+                Then::Wait => {
+                    // What a portal answers is told only when it is asked for.
+                    message::put_flush(&mut self.server.out);
+                    self.parked = true;
                     self.client.held = BytesMut::from(rest);
                     return Ok(());
                 }

@@ -115,6 +115,24 @@ async fn records_towards_clients_fit_libpq() {
     assert!(largest <= RECORD_PLAINTEXT_MAX && largest > 8_000, "{largest}");
 }
 
+/// What the TLS library says of it is for programmers, with a link.
+#[tokio::test]
+async fn a_connection_that_ends_without_goodbye_is_told_in_our_own_words() {
+    let made = Made::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let raw = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (peer, _) = listener.accept().await.unwrap();
+    let client = client_side(UpstreamMode::Require, None).unwrap().unwrap();
+    let accept = TlsAcceptor::from(made.server("db").config).accept(peer);
+    let connect = TlsConnector::from(client)
+        .connect(ServerName::try_from("db.example").unwrap(), crate::shell::net::Raw::Tcp(raw));
+    let (server, client) = tokio::join!(accept, connect);
+    let mut client = crate::shell::net::Stream::Client(Box::new(client.unwrap()));
+    drop(server.unwrap().into_inner().0);
+    let error = client.read(&mut [0; 8]).await.unwrap_err();
+    assert_eq!(error.to_string(), "the connection was closed without a word");
+}
+
 #[test]
 fn files_are_checked() {
     let made = Made::new();

@@ -175,8 +175,8 @@ pub(super) fn unexpected(tag: u8) -> Turned {
     ))
 }
 
-/// The settings statements are read by must be ones we read by.
-pub(super) fn check_pins(greeting: &Greeting) -> Result<(), Turned> {
+/// The settings statements are read by must be ones we read by. Who only observes can do without plain strings.
+pub(super) fn check_pins(greeting: &Greeting, observes: bool) -> Result<(), Turned> {
     if TextEncoding::of(&greeting.encoding).is_none() {
         let reply = Reply::fatal(
             sqlstate::FEATURE_NOT_SUPPORTED,
@@ -188,7 +188,7 @@ pub(super) fn check_pins(greeting: &Greeting) -> Result<(), Turned> {
                 .hint("Connect with client_encoding=UTF8 (PGCLIENTENCODING=UTF8)."),
         ));
     }
-    if !is_on(&greeting.conforming) {
+    if !is_on(&greeting.conforming) && !observes {
         let reply = Reply::fatal(
             sqlstate::FEATURE_NOT_SUPPORTED,
             "standard_conforming_strings is off for this role or database",

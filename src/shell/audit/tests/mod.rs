@@ -208,6 +208,26 @@ fn starts_eat_no_record_that_has_room() {
     assert_eq!((report.files, report.first_seq), (6, 1));
 }
 
+/// What a pipeline leaves at once was one batch, and its file as long as that.
+#[test]
+fn a_burst_does_not_outgrow_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings { rotate_bytes: 1 << 20, keep_files: 0, ..settings(directory.path()) };
+    let audit = Audit::open(&settings).unwrap();
+    let text = "x".repeat(1000);
+    // Of several sessions, for what one may have waiting is less than a file.
+    for _ in 0..8 {
+        let mut log = audit.begin(info());
+        (1..=500).for_each(|n| assert_eq!(log.statement(&record(&text)), n));
+    }
+    audit.close("test").unwrap();
+    let files = read::files(&settings.directory).unwrap();
+    let longest = files.iter().map(|file| fs::metadata(file).unwrap().len()).max().unwrap();
+    assert!(longest <= (2 << 20) + 4096, "{} files, the longest of {longest} bytes", files.len());
+    let report = verify(&settings.directory).unwrap();
+    assert!(report.lines > 4_000 && report.unsealed == 0, "{report:?}");
+}
+
 /// What a crash leaves: the last batch without its end.
 #[test]
 fn lines_without_a_seal_are_told_and_a_seal_cannot_be_taken_away() {
