@@ -49,6 +49,14 @@ alter sequence counter increment by 10
 
 alter sequence counter owned by numbered.a
 
+-- harm: keys
+alter sequence counter increment by -10
+
+-- harm: keys
+alter sequence counter cycle
+
+alter sequence counter no cycle cache 5
+
 alter sequence counter as bigint
 
 -- harm: keys
@@ -144,6 +152,21 @@ drop type pair cascade
 -- setup: create type lonely as (a int)
 alter type lonely add attribute b int
 
+-- setup: create type lonely as (a int)
+alter type lonely add attribute b int cascade
+
+-- setup: create type lonely as (a int)
+-- setup: create domain lonelier as lonely
+alter type lonely add attribute b positive cascade
+
+-- setup: create domain unused as int
+-- cleanup: drop domain unused
+alter domain unused add constraint small check (value < 100000)
+
+-- setup: create domain unused as int
+-- cleanup: drop domain unused
+alter domain unused set not null
+
 -- setup: create type lonely as (a int, b int)
 -- harm: breaks
 alter type lonely drop attribute b
@@ -187,6 +210,19 @@ drop function touch() cascade
 drop procedure work()
 
 drop function if exists nosuch()
+
+drop function if exists volatile_one(int)
+
+-- harm: breaks
+drop function if exists volatile_one()
+
+drop procedure if exists work(text, int)
+
+drop cast if exists (mood as int)
+
+drop operator if exists + (mood, int)
+
+drop transform if exists for mood language plpgsql
 
 create aggregate fresh(int) (sfunc = int4pl, stype = int)
 

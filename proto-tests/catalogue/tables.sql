@@ -412,6 +412,65 @@ alter table mine alter column a type bigint
 -- inside: create table mine(id int primary key, a int)
 drop table mine
 
+-- inside: create table mine(id serial primary key, a int generated always as identity, b text unique)
+-- inside: create index on mine (a)
+-- inside: create view seen as select id from mine
+-- inside: create type of_mine as (one mine)
+drop table mine cascade
+
+-- inside: create table public.mine(id int primary key, a int)
+-- inside: alter sequence counter owned by public.mine.a
+-- harm: loss
+-- more: the sequence
+drop table public.mine
+
+-- inside: create table public.mine(id int primary key, a int)
+-- inside: alter sequence counter owned by public.mine.a
+-- harm: loss
+-- more: the sequence
+alter table public.mine drop column a
+
+-- inside: create table public.mine(id int primary key, a int)
+-- inside: alter sequence counter owned by public.mine.a
+-- fine: the lock is that of the statement before
+alter table public.mine drop column id
+
+-- inside: create table mine(id bigint primary key, a numeric)
+-- inside: create or replace view public.paid as select id, a::numeric(10,2) as amount from mine
+-- harm: breaks
+-- more: the view
+drop table mine cascade
+
+-- inside: create table mine(id bigint primary key, a numeric)
+-- inside: create or replace view public.paid as select id, a::numeric(10,2) as amount from mine
+-- harm: breaks
+-- more: the view
+alter table mine drop column a cascade
+
+-- inside: create table mine(id bigint primary key)
+-- inside: alter table numbered add foreign key (id) references mine not valid
+-- harm: locks
+-- more: the table that refers to it
+drop table mine cascade
+
+-- inside: create table mine(id bigint primary key)
+-- inside: alter table numbered add foreign key (id) references mine not valid
+-- harm: locks
+-- more: the table that refers to it
+alter table mine drop constraint mine_pkey cascade
+
+-- inside: create view mine as select 1::bigint as id, 1.0::numeric(10,2) as amount
+-- inside: create or replace view public.paid as select * from mine
+-- harm: breaks
+-- more: the view
+drop view mine cascade
+
+-- session: create temp table mine(id int)
+-- inside: create policy seen on scratch using (exists (select from mine))
+-- harm: rights
+-- more: the table of the policy
+drop table mine cascade
+
 -- inside: create table mine(id int primary key, a bigint)
 -- inside: insert into mine select g, g from generate_series(1, 1000) g
 alter table mine add foreign key (a) references customers

@@ -314,3 +314,26 @@ fn an_index_of_toast_that_a_crash_has_left_is_named_with_what_drops_it() {
     server.sql("fixture", &drop);
     gateway.assert_healthy();
 }
+
+#[test]
+fn two_jobs_of_indexes_of_a_table_take_turns() {
+    let server = SERVERS.last().unwrap();
+    let twins = Twins::with(server, &GatewayOptions::jobs("continue", 0));
+    let mut holder = server.connect("alice", &twins.safe);
+    holder.rows("begin");
+    holder.rows("insert into nullable values (-2, 1, 'x')");
+    let mut first = twins.connect();
+    first.send(&wire::query(b"reindex index nullable_a")).unwrap();
+    first.until("this is job 1");
+    let mut second = twins.connect();
+    second.send(&wire::query(b"drop index nullable_pair")).unwrap();
+    second.until("job 2 waits for job 1, which works on public.nullable");
+    for name in ["nullable", "public.nullable", "nullable_pair"] {
+        let listed = twins.gateway.must(&["jobs", "--table", name]);
+        assert!(listed.contains("drop index nullable_pair"), "{name}: {listed}");
+    }
+    holder.rows("rollback");
+    assert_eq!(complaint("reindex", "REINDEX", &first.until_ready()), None);
+    assert_eq!(complaint("drop index", "DROP INDEX", &second.until_ready()), None);
+    twins.gateway.assert_healthy();
+}

@@ -20,6 +20,9 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
          create domain plainint as int;
          create function vol(int) returns int language plpgsql volatile as 'begin return $1; end';
          create function imm(int) returns int language plpgsql immutable as 'begin return $1; end';
+         create function unbind() returns text language sql volatile as 'select set_config(''lock_timeout'', ''0'', false)';
+         create procedure unbound() language plpgsql as 'begin set lock_timeout = 0; end';
+         create sequence counter;
          create table toasty(id int primary key, b text);
          alter table toasty alter b set storage external;
          insert into toasty select g, repeat('x', 200000) from generate_series(1, 100) g;
@@ -141,6 +144,12 @@ fn a_message_cannot_lengthen_the_wait_for_its_own_locks() {
         "reset all",
         "select set_config('lock_timeout', '0', false)",
         "begin; set local lock_timeout = 0",
+        // Of a function nobody knows what it does.
+        "select unbind()",
+        "insert into small select vol(1)",
+        "begin; declare c cursor for select unbind(); fetch c",
+        "call unbound()",
+        "do 'begin perform 1; end'",
     ] {
         assert_eq!(code(&mut client, &format!("{before}; {add}")).as_deref(), Some("LK002"), "{before}");
         client.query("rollback");
@@ -152,6 +161,15 @@ fn a_message_cannot_lengthen_the_wait_for_its_own_locks() {
         client.query("rollback");
     }
     assert_eq!(client.rows("select count(*) from pg_attribute where attname = 'longer'"), ["0"]);
+    // By itself, behind what is the server's own, and where there is no such lock.
+    for fine in [
+        "select unbind()",
+        "select now(), lower('A'), setval('counter', 3); alter table small add longer int",
+        "select vol(1); create table made(a int); alter table made add b int",
+        "alter table small add longest int; select vol(1)",
+    ] {
+        assert_eq!(code(&mut client, fine), None, "{fine}");
+    }
     drop(client);
     case.assert_well();
 }

@@ -202,3 +202,34 @@ fn what_has_not_changed_runs() {
         }
     }
 }
+
+/// Under a policy whose first entry is about one table: it counts where that is reached, too.
+#[test]
+fn the_entry_of_a_table_counts_for_what_reaches_it() {
+    let server = Server::start(majors()[0]);
+    server.sql("postgres", "create database fixture owner alice");
+    server.sql("fixture", "alter schema public owner to alice; create schema pay authorization alice");
+    let mut direct = server.connect("alice", "fixture");
+    direct.rows(
+        "create table pay.ledger(id int primary key); create table whole(id int) partition by range (id);
+         create table pay.part partition of whole for values from (0) to (9);
+         create table plain(id int primary key); create view pay.seen as select * from plain;
+         create type ty as enum ('a'); create table pay.typed(a ty); create table alone(a int)",
+    );
+    let config = "[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\npolicy = \"own\"\n[[policy.own.rules]]\n\
+        tables = [\"pay.*\"]\nresponses = { drop-table = \"refuse\", drop-object = \"refuse\", drop-schema = \"refuse\" }\n\
+        [[policy.own.rules]]\n[hold]\nmode = \"answer\"\n";
+    let options = GatewayOptions { config: config.to_owned(), ..GatewayOptions::default() };
+    let gateway = Gateway::with(&server, &options);
+    for (expected, sql) in [
+        ("LK002", "drop table pay.ledger"),
+        ("LK002", "drop table whole"),
+        ("LK002", "drop table plain cascade"),
+        ("LK002", "drop type ty cascade"),
+        ("LK002", "drop schema pay cascade"),
+        ("LK001", "drop table alone"),
+    ] {
+        assert_eq!(code(&gateway.connect("alice", "fixture").query(sql)), expected, "{sql}");
+    }
+    gateway.assert_healthy();
+}

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::facts::Facts;
+use super::facts::{Facts, Touched};
 use super::plan::estimate::{self};
 use super::plan::names::Names;
 use super::plan::{Plan, batches, concurrently, rename, verify};
@@ -131,11 +131,14 @@ pub fn assess(text: &str, reading: &Reading, mut facts: Facts) -> Assessment {
         let plans = assessed.safe.iter_mut().chain(assessed.guarded.iter_mut().map(|(_, plan)| plan));
         plans.for_each(|plan| estimate::put(plan, &facts));
         assessed.safe.iter_mut().chain(assessed.aside.as_mut()).for_each(|plan| verify::put(plan, &facts));
-        findings.extend(told(found, &assessed, reading.exact_names));
+        let mut found = told(found, &assessed, reading.exact_names);
+        put_reached(&mut found, &mut assessed, reading, &facts);
+        findings.extend(found);
         findings.extend(judged.definition(&names));
         let locks = assessed.locks.clone();
         changes.push(assessed);
         if !idle {
+            earlier.tie(change);
             remember(change, &facts, &mut earlier);
             earlier.changed = true;
             if !is_last(statement, reading) {
@@ -174,6 +177,18 @@ fn told(found: Vec<Finding>, assessed: &Assessed, exact_names: bool) -> Vec<Find
         found.push(Finding { plan: Some(plan.clone()), ..finding.clone() });
     }
     found
+}
+
+/// What else a statement reaches, for who asks by tables. What depends on it was looked up for all of the message together.
+fn put_reached(found: &mut [Finding], assessed: &mut Assessed, reading: &Reading, facts: &Facts) {
+    let mut reached: Vec<_> = assessed.locks.iter().map(|locked| locked.relation.clone()).collect();
+    if reading.statements.iter().filter(|parsed| matches!(parsed.statement, Statement::Change(_))).count() == 1 {
+        reached.extend(facts.touched.iter().flat_map(Touched::relations));
+    }
+    reached.sort();
+    reached.dedup();
+    let guard = assessed.guarded.iter_mut().map(|(finding, _)| finding);
+    found.iter_mut().chain(guard).for_each(|finding| finding.reaches.clone_from(&reached));
 }
 
 /// A later statement of the message gives what is missing.

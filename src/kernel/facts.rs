@@ -36,8 +36,10 @@ pub use whole::{
 mod partition;
 mod size;
 mod stale;
+mod taken;
 
 pub use partition::{MEMBERS_MAX, Member, PartitionOf, Partitioned};
+pub use taken::Taken;
 
 /// The answers. A relation that is asked for and does not exist is present with `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +93,9 @@ pub struct Facts {
     /// Whether there is one of this kind and name, see [`WantedObject`]. Keyed by both.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     objects: BTreeMap<String, bool>,
+    /// What was there before the transaction and goes with one of its own. Keyed as the relations are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    taken: BTreeMap<String, Vec<Taken>>,
     /// A table that the open transaction keeps others waiting for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<RelationName>,
@@ -169,14 +174,14 @@ impl Facts {
         self.faces.insert(key(relation), found);
     }
 
-    /// Whether there is an object of this kind and bare name anywhere, if that was asked.
+    /// Whether there is such an object anywhere, if that was asked.
     #[must_use]
-    pub fn object(&self, kind: &str, name: &str) -> Option<bool> {
-        self.objects.get(&format!("{kind}\0{name}")).copied()
+    pub fn object(&self, asked: &WantedObject) -> Option<bool> {
+        self.objects.get(&asked.key()).copied()
     }
 
     pub fn put_object(&mut self, asked: &WantedObject, is_there: bool) {
-        self.objects.insert(format!("{}\0{}", asked.kind, asked.name), is_there);
+        self.objects.insert(asked.key(), is_there);
     }
 
     /// A table's switches and parameters, if that was asked.
@@ -266,6 +271,8 @@ pub struct RelationFacts {
     pub dependents: Vec<String>,
     /// The table an index belongs to (kind Index only).
     pub index_of: Option<RelationName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_oid: Option<u32>,
     /// A publication sends its rows.
     pub published: bool,
     /// What a change of it locks or reads besides.
@@ -327,6 +334,12 @@ impl RelationFacts {
     #[must_use]
     pub fn qualified(&self) -> RelationName {
         RelationName { schema: Some(self.schema.clone()), name: self.name.clone() }
+    }
+
+    /// Temporary, or made by the open transaction: nobody else sees it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.persistence == Persistence::Temporary || self.new_in_transaction
     }
 
     /// Its relatives of one sort.

@@ -23,7 +23,7 @@ use super::assess::{Assessed, Assessment};
 use super::plan::{Mode, Plan, as_is, rename};
 use super::rules::{self, Finding, Response, RuleId, brief_lock, lock_table};
 use super::sql::read::unbound::Unbinds;
-use super::sql::statement::{LockMode, Reading, Statement};
+use super::sql::statement::{LockMode, Reading, RelationName, Statement};
 
 /// An ordered list of entries; the last matches everything (checked when the configuration is read).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct Match {
     pub targets: Vec<String>,
     pub roles: Vec<String>,
     pub applications: Vec<String>,
-    /// `schema.table`.
+    /// `schema.table`: named by the change, or reached by it.
     pub tables: Vec<String>,
 }
 
@@ -154,7 +154,7 @@ fn is_refused_there(place: Place, assessment: &Assessment, change: &Assessed) ->
 /// A strong lock may be waited for no longer than the gateway says, whatever the message itself does to that.
 fn unbound(place: Place, answers: &[Answer<'_>]) -> Option<Refusal> {
     let waits = |answer: &&Answer<'_>| answer.response >= Response::Defer && answer.change.guarded.is_some();
-    let counts = |by: &Unbinds| *by == Unbinds::Setting || place.in_transaction;
+    let counts = |by: &Unbinds| *by != Unbinds::Rollback || place.in_transaction;
     let mut waiting = answers.iter().filter(waits);
     let (answer, by) = waiting.find_map(|answer| Some((answer, answer.change.unbound.filter(counts)?)))?;
     Some(wayout::unbound(by, answer.finding))
@@ -230,6 +230,11 @@ fn respond(entry: Option<&Entry>, finding: &Finding) -> Response {
 
 fn is_guard(finding: &Finding) -> bool {
     finding.rule.0 == brief_lock::RULE.id
+}
+
+/// How strictly an entry answers.
+fn weight(entry: &Entry, finding: &Finding) -> Response {
+    if finding.only_lock && is_small(entry, finding) { Response::Pass } else { respond(Some(entry), finding) }
 }
 
 /// Sizes that are not known count as large.
@@ -357,10 +362,28 @@ impl Policy {
         respond(self.entry(who, finding), finding)
     }
 
-    /// The first entry that matches a finding. A finding without a relation matches no table pattern.
+    /// The entry for a finding: the first that matches the table it names. Where another is the first for a table that the
+    /// change reaches beside it, and answers more strictly, that one. What names no table matches no table pattern.
     #[must_use]
     pub fn entry(&self, who: &Who, finding: &Finding) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.matches.fits(who, finding))
+        let entries = self.entries_of(who, finding);
+        // Of those that answer the same it is the last that max_by_key takes.
+        entries.into_iter().rev().max_by_key(|entry| weight(entry, finding))
+    }
+
+    /// The first is that of what is named.
+    fn entries_of(&self, who: &Who, finding: &Finding) -> Vec<&Entry> {
+        let first = |names: &[&RelationName]| self.entries.iter().find(|entry| entry.matches.fits(who, names));
+        let named: Vec<&RelationName> = finding.relation.iter().chain(&finding.table).collect();
+        let mut entries: Vec<&Entry> = first(&named).into_iter().collect();
+        if self.entries.iter().any(|entry| !entry.matches.tables.is_empty()) {
+            for reached in finding.reaches.iter().filter_map(|name| first(&[name])) {
+                if !entries.iter().any(|entry| std::ptr::eq(*entry, reached)) {
+                    entries.push(reached);
+                }
+            }
+        }
+        entries
     }
 
     /// The default: what has a safe form runs in it, what loses something waits.

@@ -78,7 +78,9 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
     if !wanted.objects.is_empty() {
         let kinds = queries::array(wanted.objects.iter().map(|one| Some(one.kind)));
         let names = queries::array(wanted.objects.iter().map(|one| Some(one.name.as_str())));
-        let rows = aside(db, queries::OBJECTS, &[Some(kinds.as_str()), Some(names.as_str())]).await?;
+        let arguments = queries::argument_array(&wanted.objects);
+        let parameters = [Some(kinds.as_str()), Some(names.as_str()), Some(arguments.as_str())];
+        let rows = aside(db, queries::OBJECTS, &parameters).await?;
         answer::put_objects(&mut facts, &wanted.objects, &rows);
     }
     facts.touched = touched(db, &wanted.touched).await?;
@@ -98,11 +100,24 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
             Err(error) => return Err(error),
         }
     }
+    parts(db, wanted, &mut facts).await?;
+    Ok(facts)
+}
+
+/// What relations are made of, and what would go with them.
+async fn parts<D: Database>(db: &mut D, wanted: &Wanted, facts: &mut Facts) -> Result<(), DatabaseError> {
     for asked in &wanted.faces {
         let Some(oid) = facts.relation(asked).flatten().map(|found| found.oid.to_string()) else { continue };
         let rows = aside(db, queries::FACES, &[Some(oid.as_str())]).await?;
         if let Some(found) = answer::value(&rows).map_err(unreadable)? {
             facts.put_face(asked, found);
+        }
+    }
+    for asked in &wanted.taken {
+        let Some(found) = facts.relation(asked).flatten().filter(|found| found.is_own()) else { continue };
+        let rows = aside(db, queries::TAKEN, &[Some(found.oid.to_string().as_str())]).await?;
+        if let Some(found) = answer::value(&rows).map_err(unreadable)? {
+            facts.put_taken(asked, found);
         }
     }
     for asked in &wanted.settings {
@@ -125,7 +140,7 @@ pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, 
             Err(error) => return Err(error),
         }
     }
-    Ok(facts)
+    Ok(())
 }
 
 /// What a change names that is no relation, and what depends on it. Takes no locks on any of that.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use lockkeeper::kernel::facts::{Facts, RelationFacts, RelationKind, Wanted, WantedObject};
-use lockkeeper::kernel::forecast::functions;
+use lockkeeper::kernel::sql::functions;
 use lockkeeper::kernel::sql::statement::{Callee, Named, Reach, RelationName, TypeName};
 use lockkeeper::shell::catalog::look_up;
 use lockkeeper::shell::database::{Database, TransactionStatus};
@@ -279,6 +279,7 @@ async fn volatility_and_types(cluster: &Cluster) {
     let types = ["varchar(20)", "int4[]", "chained", "plain", "nosuch", "numeric(10,2)[]", "timestamptz(3)"];
     let of = |sql: &str| TypeName { schema: None, name: sql.to_owned(), sql: sql.to_owned() };
     let wanted = Wanted {
+        taken: Vec::new(),
         touched: Vec::new(),
         faces: Vec::new(),
         wholes: Vec::new(),
@@ -326,12 +327,26 @@ async fn hostile_search_path(cluster: &Cluster) {
     db.run("CREATE FUNCTION to_regclass(text) RETURNS regclass LANGUAGE sql AS 'SELECT NULL::regclass'").await;
     db.run("CREATE DOMAIN text AS pg_catalog.text CHECK (false)").await;
     db.run("SET search_path = evil, pg_catalog").await;
+    let object = |kind, name: &str, arguments: Option<[&str; 1]>| WantedObject {
+        kind,
+        name: name.to_owned(),
+        arguments: arguments.map(|types| types.map(str::to_owned).to_vec()),
+    };
+    let objects = vec![
+        object("TRIGGER", "t", None),
+        object("TYPE", "t", None),
+        object("FUNCTION", "to_regclass", Some(["text"])),
+        object("FUNCTION", "to_regclass", Some(["int4"])),
+        object("CAST", "int4", Some(["int4"])),
+        object(WantedObject::USED_TYPE, "int4", None),
+    ];
     let wanted = Wanted {
+        taken: Vec::new(),
         touched: vec![Named::new("RELATION", name("t"), Reach::Dependents)],
         faces: Vec::new(),
         wholes: Vec::new(),
         settings: Vec::new(),
-        objects: ["TRIGGER", "TYPE"].map(|kind| WantedObject { kind, name: "t".to_owned() }).to_vec(),
+        objects,
         uses: Vec::new(),
         relations: vec![name("t"), name("evil.t")],
         callees: vec![Callee::Function { schema: None, name: "lower".to_owned() }],
@@ -340,7 +355,8 @@ async fn hostile_search_path(cluster: &Cluster) {
     let facts = look_up(&mut db, &wanted).await.unwrap();
     assert!(facts.relation(&name("t")).unwrap().is_some() && facts.relation(&name("evil.t")).unwrap().is_some());
     assert!(!facts.may_be_volatile(&wanted.callees[0]));
-    assert_eq!([facts.object("TRIGGER", "t"), facts.object("TYPE", "t")], [Some(false), Some(true)]);
+    let there: Vec<bool> = wanted.objects.iter().filter_map(|asked| facts.object(asked)).collect();
+    assert_eq!(there, [false, true, true, false, false, true]);
     assert!(facts.touched.is_some_and(|touched| touched.fingerprint.len() == 64));
 }
 

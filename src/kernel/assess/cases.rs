@@ -26,7 +26,7 @@ use crate::kernel::sql::read::read;
 use crate::kernel::sql::statement::{AlterKind, Callee, Change, ConstraintKind, LockMode, Parsed, Reading, Statement};
 
 /// What the cases know: `orders` and `customers` are large, `small`, `empty`, `temporary` and `fresh` (new in
-/// this transaction) are what they are called, `parts` is partitioned with `part_1` and a default
+/// this transaction) are what they are called, `adopting` is new and takes something old along, `parts` is partitioned with `part_1` and a default
 /// partition, `ranges` with `range_1` and `range_2`; `touched` has triggers.
 pub(crate) fn catalog(version: u32) -> Facts {
     let mut facts = Facts::default();
@@ -45,6 +45,7 @@ pub(crate) fn catalog(version: u32) -> Facts {
     put(&mut facts, hangs::touched(table("touched", large)));
     put(&mut facts, RelationFacts { persistence: Persistence::Temporary, ..table("temporary", large) });
     put(&mut facts, RelationFacts { new_in_transaction: true, ..table("fresh", large) });
+    made::put_adopting(&mut facts);
     put(&mut facts, tied::tied(large));
     put(&mut facts, tied::renamed(large));
     parts::put_all(&mut facts, large);
@@ -107,7 +108,8 @@ fn answered(text: &str, version: u32, mut facts: Facts) -> Assessment {
         }
     }
     for asked in &asked.objects {
-        facts.put_object(asked, asked.name != "nosuch");
+        let says = |text: &String| text == "nosuch";
+        facts.put_object(asked, !says(&asked.name) && !asked.arguments.iter().flatten().any(says));
     }
     for asked in &asked.faces {
         facts.put_face(asked, Face { owner_has_all: true, ..Face::default() });

@@ -352,6 +352,7 @@ impl<'a> Judged<'a> {
             statement: self.statement,
             table: hazard.relation.as_ref().and_then(|name| self.facts.table_of_index(name)),
             relation: hazard.relation,
+            reaches: Vec::new(),
             lock: hazard.lock,
             message: hazard.message,
             instead: rule.doc.instead.to_owned(),

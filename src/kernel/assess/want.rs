@@ -6,8 +6,8 @@ use crate::kernel::plan::back;
 use crate::kernel::plan::names::{candidates, included, index_middle};
 use crate::kernel::rules::locks;
 use crate::kernel::sql::statement::{
-    AlterAction, AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Rename, Statement, TypeName,
-    Using, UsingForm,
+    AlterAction, AlterKind, AlterTable, Change, ConstraintKind, Reading, RelationName, Rename, RowTypeChange,
+    Statement, TypeName, Using, UsingForm,
 };
 
 mod below;
@@ -31,6 +31,8 @@ pub fn wanted(reading: &Reading) -> Wanted {
     wanted.faces.dedup();
     wanted.wholes.dedup();
     wanted.settings.dedup();
+    wanted.taken.sort();
+    wanted.taken.dedup();
     wanted.objects.sort();
     wanted.objects.dedup();
     wanted.touched.sort();
@@ -60,14 +62,16 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
             }
         }
         Change::AlterTable(alter) => want_alter(alter, wanted),
+        Change::CheckDomain { bare, .. } => want_used(bare, wanted),
         Change::Reindex(reindex) => wanted.relations.extend(reindex.target().cloned()),
         Change::Drop(drop) => {
             wanted.relations.extend(drop.relations.iter().cloned());
+            wanted.taken.extend(drop.relations.iter().cloned());
             let known = drop.named().filter(|(kind, _)| WantedObject::KINDS.contains(kind));
-            wanted.objects.extend(known.map(|(kind, name)| WantedObject { kind, name: name.clone() }));
+            wanted.objects.extend(known.map(|(kind, named)| WantedObject::new(kind, named)));
         }
         Change::Opaque(opaque) => {
-            let unless = opaque.unless.iter().map(|name| WantedObject { kind: "EXTENSION", name: name.clone() });
+            let unless = opaque.unless.iter().map(|name| WantedObject::new("EXTENSION", &name.clone().into()));
             wanted.objects.extend(unless);
         }
         Change::CreateTable(table) => wanted.relations.push(table.relation.clone()),
@@ -84,7 +88,6 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         Change::Truncate { .. }
         | Change::Setting(_)
         | Change::RefreshMatview { .. }
-        | Change::CheckDomain { .. }
         | Change::CreateRule { .. }
         | Change::RestartSequence { .. }
         | Change::LockTable { .. }
@@ -93,6 +96,10 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         | Change::Other { .. }
         | Change::Unreadable { .. } => {}
     }
+}
+
+fn want_used(of: &str, wanted: &mut Wanted) {
+    wanted.objects.push(WantedObject::new(WantedObject::USED_TYPE, &of.to_owned().into()));
 }
 
 /// What it takes to put a copy in its place.
@@ -143,16 +150,19 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
                     .extend(named.map(|name| RelationName { schema: table.schema.clone(), name: name.clone() }));
             }
             AlterKind::DropColumn { column, .. } => {
+                wanted.taken.push(table.clone());
                 let (relation, column) = (table.clone(), column.clone());
                 wanted.uses.push(WantedUse { relation, column, types: Vec::new() });
             }
+            AlterKind::RowType(RowTypeChange::AddAttribute(_)) => want_used(&table.name, wanted),
+            AlterKind::DropConstraint { .. } => wanted.taken.push(table.clone()),
             AlterKind::Rewrites { .. } => want_whole(table, wanted),
-            AlterKind::SetNotNull { .. }
+            AlterKind::RowType(RowTypeChange::DropAttribute(_) | RowTypeChange::AlterAttribute(_))
+            | AlterKind::SetNotNull { .. }
             | AlterKind::DropNotNull { .. }
             | AlterKind::SetDefault { .. }
             | AlterKind::DropDefault { .. }
             | AlterKind::ValidateConstraint { .. }
-            | AlterKind::DropConstraint { .. }
             | AlterKind::AddConstraintUsingIndex { .. }
             | AlterKind::AttachPartition { .. }
             | AlterKind::DetachPartition { .. }
@@ -164,7 +174,6 @@ fn want_alter(alter: &AlterTable, wanted: &mut Wanted) {
             | AlterKind::RestartIdentity { .. }
             | AlterKind::Enforce { .. }
             | AlterKind::Inherit { .. }
-            | AlterKind::RowType(_)
             | AlterKind::Other { .. } => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Other relations that a change of one locks or reads with it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,14 @@ impl super::Facts {
     #[must_use]
     pub fn table_of_index(&self, index: &RelationName) -> Option<RelationName> {
         self.relations().find(|found| found.qualified() == *index).and_then(|found| found.index_of.clone())
+    }
+
+    /// All that is worked on, by number and name: the relations, and of an index its table.
+    #[must_use]
+    pub fn worked_on(&self) -> BTreeMap<u32, String> {
+        let own = self.relations().map(|one| (one.oid, one.qualified().written()));
+        let tables = self.relations().filter_map(|one| Some((one.table_oid?, one.index_of.as_ref()?.written())));
+        own.chain(tables).collect()
     }
 
     /// Takes what is not there for not known where a name is not certain to be the server's own: one that is not ASCII,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::sql::statement::RelationName;
+
 /// Objects that are told one by one.
 pub const TOUCHED_MAX: usize = 50;
 
@@ -31,9 +33,71 @@ pub struct TouchedObject {
 }
 
 impl Touched {
+    /// The tables, views and sequences among those that are told one by one, and those that they are of.
+    pub fn relations(&self) -> impl Iterator<Item = RelationName> {
+        self.objects.iter().filter_map(TouchedObject::relation)
+    }
+
     /// How many are not told one by one.
     #[must_use]
     pub fn more(&self) -> u64 {
         self.count.saturating_sub(u64::try_from(self.objects.len()).unwrap_or(u64::MAX))
+    }
+}
+
+impl TouchedObject {
+    fn relation(&self) -> Option<RelationName> {
+        let is = |kinds: &[&str]| kinds.contains(&self.kind.as_str());
+        let name = if is(&["table", "view", "materialized view", "foreign table", "sequence"])
+            || is(&["table column", "view column", "materialized view column", "foreign table column"])
+        {
+            self.name.as_str()
+        } else if is(&["table constraint", "trigger", "policy", "rule"]) {
+            self.name.rsplit_once(" on ")?.1
+        } else {
+            self.name.strip_prefix("for ").filter(|_| is(&["default value"]))?
+        };
+        let mut parts = parts(name).into_iter();
+        Some(RelationName { schema: Some(parts.next()?), name: parts.next()? })
+    }
+}
+
+/// Of a name that the server has written, with quotes where it needs them.
+fn parts(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let (mut letters, mut quoted) = (name.chars().peekable(), false);
+    while let Some(letter) = letters.next() {
+        let last = parts.last_mut();
+        match letter {
+            '"' if quoted && letters.peek() == Some(&'"') => {
+                letters.next();
+                last.into_iter().for_each(|part| part.push('"'));
+            }
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(String::new()),
+            letter => last.into_iter().for_each(|part| part.push(letter)),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relations_of_what_is_touched() {
+        for (kind, name, expected) in [
+            ("table", "public.orders", Some("public.orders")),
+            ("view", "public.\"Mixed \"\"x. y\"", Some("public.Mixed \"x. y")),
+            ("table column", "app.t.c", Some("app.t")),
+            ("table constraint", "t_fkey on app.t", Some("app.t")),
+            ("default value", "for app.t.c", Some("app.t")),
+            ("function", "app.f(integer)", None),
+            ("schema", "app", None),
+        ] {
+            let object = TouchedObject { kind: kind.to_owned(), name: name.to_owned(), rows: None };
+            assert_eq!(object.relation().map(|of| of.written()).as_deref(), expected, "{kind} {name}");
+        }
     }
 }

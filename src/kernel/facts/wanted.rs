@@ -1,7 +1,7 @@
 //! What is asked of the catalog.
 
 use super::WantedUse;
-use crate::kernel::sql::statement::{Callee, Named, RelationName, TypeName};
+use crate::kernel::sql::statement::{BareName, Callee, Named, RelationName, TypeName};
 
 /// What the rules need to know about the statements of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Wanted {
     /// Tables whose switches and parameters may have to be put back.
     pub settings: Vec<RelationName>,
     pub objects: Vec<WantedObject>,
+    /// Relations that are dropped, or parts of them: what goes along, where they are the transaction's own.
+    pub taken: Vec<RelationName>,
     /// What an approval is bound to beside the relations.
     pub touched: Vec<Named>,
 }
@@ -28,9 +30,25 @@ pub struct WantedObject {
     pub kind: &'static str,
     /// Without its schema, or the table it is on.
     pub name: String,
+    /// What tells it from others of its name, where that is known.
+    pub arguments: Option<Vec<String>>,
 }
 
 impl WantedObject {
+    /// A type or domain that a column of a table has, or an array, a range, a row type or a domain over it.
+    pub const USED_TYPE: &str = "USED TYPE";
+
+    #[must_use]
+    pub fn new(kind: &'static str, named: &BareName) -> Self {
+        Self { kind, name: named.name.clone(), arguments: named.arguments.clone() }
+    }
+
+    pub(super) fn key(&self) -> String {
+        let arguments = self.arguments.iter().flatten().map(|argument| format!("\0{argument}"));
+        let marked = if self.arguments.is_some() { "\0\0" } else { "" };
+        format!("{}\0{}{marked}{}", self.kind, self.name, arguments.collect::<String>())
+    }
+
     /// What can be looked up, as DROP calls it.
     pub const KINDS: &[&str] = &[
         "SCHEMA",
@@ -41,6 +59,9 @@ impl WantedObject {
         "PROCEDURE",
         "ROUTINE",
         "AGGREGATE",
+        "OPERATOR",
+        "CAST",
+        "TRANSFORM",
         "TRIGGER",
         "POLICY",
         "RULE",
@@ -79,6 +100,7 @@ impl Wanted {
             && self.wholes.is_empty()
             && self.settings.is_empty()
             && self.objects.is_empty()
+            && self.taken.is_empty()
             && self.touched.is_empty()
     }
 }

@@ -52,7 +52,7 @@ fn needed_by_alter(alter: &AlterTable, facts: &mut RelationFacts) {
             | AlterKind::SetDefault { column }
             | AlterKind::DropDefault { column }
             | AlterKind::DropColumn { column, .. }
-            | AlterKind::RestartIdentity { column }
+            | AlterKind::RestartIdentity { column, .. }
             | AlterKind::AlterType { column, .. } => need_old_column(alter, facts, column),
             AlterKind::AddConstraint(constraint) => {
                 constraint.columns.iter().for_each(|column| need_old_column(alter, facts, column));

@@ -278,7 +278,7 @@ impl Forecast {
             DropKind::Other("TRIGGER") => {
                 for (table, (_, name)) in drop.relations.iter().zip(drop.named()) {
                     if let Some(standing) = self.touch(table, facts) {
-                        standing.facts.reacts.triggers.retain(|trigger| trigger.name != *name);
+                        standing.facts.reacts.triggers.retain(|trigger| trigger.name != name.name);
                     }
                 }
             }

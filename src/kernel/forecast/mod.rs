@@ -6,7 +6,6 @@
 
 mod assume;
 mod change;
-pub mod functions;
 mod learn;
 mod objects;
 mod referenced;
@@ -18,10 +17,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::facts::{ColumnUse, Facts, Persistence, RelationFacts, RelationKind, TypeFacts, Wanted};
-use super::sql::modifier;
+use super::facts::{ColumnUse, Facts, Persistence, RelationFacts, RelationKind, TypeFacts, Wanted, WantedObject};
 use super::sql::read::outline::DomainOutline;
 use super::sql::statement::{Callee, Reading, RelationName, TypeName};
+use super::sql::{functions, modifier};
 pub use learn::Seen;
 use session::Session;
 
@@ -165,7 +164,12 @@ impl Forecast {
     pub fn unknown(&self, wanted: &Wanted) -> Wanted {
         let mut asked = wanted.clone();
         asked.callees.retain(|callee| self.made_function(callee).is_none());
-        asked.objects.retain(|object| !self.may_have_changed(&object.name));
+        // Types are written in several ways.
+        let by_types = |object: &WantedObject| matches!(object.kind, "CAST" | "TRANSFORM" | "OPERATOR");
+        asked.objects.retain(|object| {
+            let by_types = by_types(object) && self.may_have_changed(&object.kind.to_lowercase());
+            !by_types && !self.may_have_changed(&object.name)
+        });
         // Only an approval is bound to that.
         asked.touched.clear();
         asked.types.retain(|of| !self.now.domains.contains_key(&of.name));
@@ -335,6 +339,7 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         columns_below: Vec::new(),
         dependents: Vec::new(),
         index_of: None,
+        table_oid: None,
         published: false,
         kin: Vec::new(),
         partitioned: None,

@@ -46,7 +46,7 @@ impl Forecast {
         });
         let mut tables = drops
             .flat_map(|drop| drop.named().zip(&drop.relations))
-            .filter_map(|((kind, name), table)| (kind == asked.kind && *name == asked.name).then_some(table));
+            .filter_map(|((kind, name), table)| (kind == asked.kind && name.name == asked.name).then_some(table));
         tables.all(|table| {
             let known = self.now.relations.get(&self.key(table, facts));
             known.is_some_and(|known| known.as_ref().is_none_or(|standing| standing.complete))

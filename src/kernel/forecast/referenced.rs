@@ -47,7 +47,7 @@ fn of(change: &Change) -> Vec<(&RelationName, RelationKind)> {
         Change::Privilege(privilege) => {
             names.extend(privilege.relations.iter().map(|name| (name, RelationKind::Table)))
         }
-        Change::RestartSequence { relation } => names.push((relation, RelationKind::Sequence)),
+        Change::RestartSequence { relation, .. } => names.push((relation, RelationKind::Sequence)),
         Change::Brief { command: "CREATE VIEW" | "CREATE SEQUENCE", .. } => return names,
         Change::Brief { command: "ALTER SEQUENCE", relation } => {
             names.extend(relation.iter().map(|name| (name, RelationKind::Sequence)));

@@ -115,7 +115,7 @@ fn altered((alter, action): (&AlterTable, &AlterAction), table: Option<&Relation
         | AlterKind::SetDefault { column }
         | AlterKind::DropDefault { column }
         | AlterKind::AlterType { column, .. } => (vec![column.clone()], How::Redefines),
-        AlterKind::SetNotNull { column } | AlterKind::RestartIdentity { column } => {
+        AlterKind::SetNotNull { column } | AlterKind::RestartIdentity { column, .. } => {
             (vec![column.clone()], How::Attaches)
         }
         AlterKind::AddColumn(column) => {

@@ -9,7 +9,7 @@ use super::quote;
 use super::verify::{Check, check};
 use crate::kernel::sql::read::read;
 use crate::kernel::sql::statement::{
-    AlterAction, AlterKind, AlterTable, Change, Drop, DropKind, RelationName, Rename, Statement,
+    AlterAction, AlterKind, AlterTable, BareName, Change, Drop, DropKind, RelationName, Rename, Statement,
 };
 
 /// Something under a name.
@@ -306,23 +306,26 @@ fn dropped(drop: &Drop) -> Vec<Subject> {
         DropKind::Sequence => relation(Kind::Relation("sequence")),
         DropKind::Index => relation(Kind::Index),
         DropKind::Schema => {
-            let one =
-                |name: &String| Subject { kind: Kind::Schema, of: None, schema: None, name: name.clone(), drops: true };
+            let one = |bare: &BareName| {
+                let name = bare.name.clone();
+                Subject { kind: Kind::Schema, of: None, schema: None, name, drops: true }
+            };
             drop.bare.iter().map(one).collect()
         }
         DropKind::Other("TRIGGER") => {
             let on = drop.relations.iter().zip(&drop.bare);
-            let one = |(table, name): (&RelationName, &String)| Subject {
+            let one = |(table, bare): (&RelationName, &BareName)| Subject {
                 kind: Kind::Trigger,
                 of: Some(table.clone()),
                 schema: None,
-                name: name.clone(),
+                name: bare.name.clone(),
                 drops: true,
             };
             on.map(one).collect()
         }
         DropKind::Other("FUNCTION") => {
-            let one = |(whole, name): (&String, &String)| {
+            let one = |(whole, bare): (&String, &BareName)| {
+                let name = &bare.name;
                 let schema = whole.strip_suffix(name.as_str())?.strip_suffix('.')?.to_owned();
                 Some(Subject { kind: Kind::Function, of: None, schema: Some(schema), name: name.clone(), drops: true })
             };

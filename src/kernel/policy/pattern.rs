@@ -2,17 +2,16 @@
 
 use super::{Match, Who};
 use crate::kernel::review::pattern_matches;
-use crate::kernel::rules::Finding;
+use crate::kernel::sql::statement::RelationName;
 
 impl Match {
-    /// Whether the entry is about this.
+    /// Whether the entry is about one of these.
     #[must_use]
-    pub fn fits(&self, who: &Who, finding: &Finding) -> bool {
-        let mut relations = finding.relation.iter().chain(&finding.table);
+    pub fn fits(&self, who: &Who, relations: &[&RelationName]) -> bool {
         any(&self.targets, &who.target)
             && any(&self.roles, &who.role)
             && any(&self.applications, &who.application)
-            && (self.tables.is_empty() || relations.any(|name| any(&self.tables, &name.written())))
+            && (self.tables.is_empty() || relations.iter().any(|name| any(&self.tables, &name.written())))
     }
 }
 

@@ -37,9 +37,15 @@ pub struct Owners {
 
 /// What is asked of those who approve a change with these findings.
 pub(super) fn conditions(policy: &Policy, who: &Who, findings: &[Finding]) -> Conditions {
-    let asked = findings.iter().map(|finding| match policy.entry(who, finding) {
-        Some(entry) => of_entry(entry, &policy.owners, finding.table.as_ref().or(finding.relation.as_ref())),
-        None => Conditions::default(),
+    let asked = findings.iter().flat_map(|finding| {
+        let named = finding.table.as_ref().or(finding.relation.as_ref());
+        // Those of what it reaches are asked too; owners are those of what it names.
+        let entries = policy.entries_of(who, finding).into_iter();
+        let mut asked: Vec<Conditions> = entries.map(|entry| of_entry(entry, &policy.owners, named)).collect();
+        if asked.is_empty() {
+            asked.push(Conditions::default());
+        }
+        asked
     });
     asked.reduce(Conditions::join).unwrap_or_default()
 }

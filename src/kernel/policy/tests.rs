@@ -107,6 +107,9 @@ fn a_message_does_not_lengthen_the_wait_for_its_own_locks() {
         ("bounded", "refuse", "ROLLBACK"),
         ("bounded", "refuse", "ROLLBACK TO a"),
         ("bounded", "bounded", "COMMIT"),
+        ("refuse", "refuse", "SELECT app.f()"),
+        ("refuse", "refuse", "EXECUTE x"),
+        ("bounded", "bounded", "SELECT lower(a), count(*) FROM small"),
     ] {
         check(&standard, ALONE, alone, &format!("{before}; {add}"));
         check(&standard, IN_TRANSACTION, in_transaction, &format!("{before}; {add}"));
@@ -195,6 +198,29 @@ fn the_first_entry_that_matches_decides() {
     check(&policy, ALONE, "pass 1", "GRANT SELECT ON orders TO bob");
     check(&policy, ALONE, "hold as-is", "REVOKE SELECT ON orders, customers FROM bob");
     check(&policy, ALONE, "hold as-is", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO bob");
+}
+
+#[test]
+fn what_a_change_reaches_is_answered_by_its_own_entry_where_that_is_stricter() {
+    let mut policy = Policy::standard();
+    let mut entry = policy.entries[0].clone();
+    entry.matches.tables = vec!["public.customers".to_owned()];
+    entry.small_bytes = 0;
+    entry.responses.insert(RuleId("drop-table".to_owned()), Response::Refuse);
+    entry.responses.insert(RuleId("truncate".to_owned()), Response::Warn);
+    policy.entries.insert(0, entry);
+    let reaching = |text: &str| {
+        let mut assessment = assessed(text);
+        let customers = RelationName { schema: Some("public".to_owned()), name: "customers".to_owned() };
+        assessment.findings.iter_mut().for_each(|finding| finding.reaches.push(customers.clone()));
+        word(&judge(&policy, &Who::default(), ALONE, &assessment))
+    };
+    check(&policy, ALONE, "hold as-is", "DROP TABLE orders CASCADE");
+    assert_eq!(reaching("DROP TABLE orders CASCADE"), "refuse");
+    // It makes nothing freer.
+    assert_eq!(reaching("TRUNCATE orders"), "hold as-is");
+    assert_eq!(reaching("DROP TABLE temporary"), "pass 0");
+    assert_eq!(reaching("CREATE INDEX ON small (a)"), "rewrite create-index");
 }
 
 #[test]

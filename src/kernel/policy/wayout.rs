@@ -48,6 +48,12 @@ pub(super) fn unbound(by: Unbinds, finding: &Finding) -> Refusal {
             "The short lock_timeout under which it would run is set before the message, which then changes it itself",
             "Leave the change of lock_timeout out: the gateway bounds every wait for such a lock. Or send",
         ),
+        Unbinds::Code => (
+            "code of its own",
+            "The short lock_timeout under which it would run is set before the message, and a function or a block that the \
+             message runs before it may change that, or roll it back",
+            "Send",
+        ),
         Unbinds::Rollback => (
             "a rollback",
             "The short lock_timeout under which it would run is set before the message, and would be taken back with \

@@ -77,6 +77,7 @@ fn relation_for_test() -> RelationFacts {
         columns_below: Vec::new(),
         dependents: Vec::new(),
         index_of: None,
+        table_oid: None,
         published: false,
         kin: Vec::new(),
         partitioned: None,

@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Hold,
     doc: Doc {
-        what: "ALTER TYPE … ADD, DROP or ALTER ATTRIBUTE … CASCADE.",
+        what: "ALTER TYPE … ADD, DROP or ALTER ATTRIBUTE … CASCADE; not ADD where no table uses the type.",
         why: "All tables made of the type (CREATE TABLE … OF) are locked ACCESS EXCLUSIVE together, until all of them are done: a dropped attribute is lost in each, another type writes each row anew.",
         instead: "ALTER TABLE … NOT OF, one table after the other, and then the change on each as on any table.",
         versions: "All supported versions. Without CASCADE the server refuses it where there are such tables.",
@@ -23,6 +23,9 @@ pub const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, AlterKind::RowType(change))) = subject.alter() else { return Vec::new() };
     let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+    if matches!(change, RowTypeChange::AddAttribute(_)) && subject.is_unused(&alter.relation.name) {
+        return Vec::new();
+    }
     let what = match change {
         RowTypeChange::AddAttribute(name) => format!("gets a column {name}"),
         RowTypeChange::DropAttribute(name) => format!("loses all values of column {name}"),

@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::Share),
     default: Response::Hold,
     doc: Doc {
-        what: "ALTER DOMAIN … ADD CONSTRAINT without NOT VALID, VALIDATE CONSTRAINT, SET NOT NULL.",
+        what: "ALTER DOMAIN … ADD CONSTRAINT without NOT VALID, VALIDATE CONSTRAINT, SET NOT NULL, of a domain that a column of some table has, or what is made of it.",
         why: "Every table with a column of the domain is locked SHARE and read from end to end; VALIDATE CONSTRAINT takes the same lock, so two steps do not help.",
         instead: "A CHECK on each table, NOT VALID and then validated; ADD CONSTRAINT … NOT VALID binds new values at once.",
         versions: "All supported versions.",
@@ -21,7 +21,10 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
-    let Change::CheckDomain { domain } = subject.change else { return Vec::new() };
+    let Change::CheckDomain { domain, bare } = subject.change else { return Vec::new() };
+    if subject.is_unused(bare) {
+        return Vec::new();
+    }
     let message =
         format!("every table that uses domain {domain} is read from end to end, and cannot be written to meanwhile");
     vec![Hazard { lock: Some(LockMode::Share), ..Hazard::plain(message) }]

@@ -1,6 +1,6 @@
 //! Dropping a column loses its data.
 
-use super::subject::{Hazard, Subject};
+use super::subject::{Hazard, Part, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::plan::drops;
 use crate::kernel::sql::statement::{AlterKind, LockMode};
@@ -12,8 +12,8 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Hold,
     doc: Doc {
-        what: "ALTER TABLE … DROP COLUMN.",
-        why: "Its values, its indexes and its constraints are gone with the commit, and whatever still names the column fails.",
+        what: "ALTER TABLE … DROP COLUMN, of an empty table too; of one made in the same transaction, where something older goes with the column (a sequence it has got OWNED BY; with CASCADE a view that was replaced onto it).",
+        why: "Its values, its indexes and its constraints are gone with the commit, and whatever still names the column fails. That a table is empty does not say that nobody uses it: an application that knows the column fails there as well, as it does where the table is dropped.",
         instead: "Stop using it first; drop it when nothing has read or written it for a while. A policy's drop_grace_s does that by itself: the column is set aside for so long, and its job can be undone until then.",
         versions: "All supported versions.",
         undo: "Nothing after the commit but a backup; adding the column again gives an empty one, last in the table. Before the commit, ROLLBACK.",
@@ -23,7 +23,14 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, AlterKind::DropColumn { column, cascade, .. })) = subject.alter() else { return Vec::new() };
-    let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+    let Some(target) = subject.shared(&alter.relation) else {
+        let taken = subject.taken(&alter.relation, Part::Column(column), *cascade);
+        let hazard = |(target, goes): (_, String)| {
+            let message = format!("{goes} with column {column}");
+            Hazard::loss(&target, LockMode::AccessExclusive, message)
+        };
+        return taken.map(hazard).into_iter().collect();
+    };
     if target.facts.is_some_and(|table| table.column(column).is_none()) {
         return Vec::new();
     }

@@ -1,6 +1,6 @@
 //! Dropping an index waits for every query on the table and makes all later ones wait behind it.
 
-use super::subject::{Hazard, Known, Subject, Target, UNKNOWN};
+use super::subject::{Hazard, Known, Part, Subject, Target, UNKNOWN};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::{IndexFacts, RelationFacts, RelationKind};
 use crate::kernel::plan::{Plan, drop_index};
@@ -39,7 +39,12 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     }
     let missing = drop.relations.iter().filter(|name| matches!(subject.known(name), Known::Missing));
     let plan = safe(drop.cascade, &shared, missing);
-    shared.iter().map(|target| hazard(subject, target, plan.clone())).collect()
+    let taken = drop.relations.iter().filter_map(|name| {
+        let (target, goes) = subject.taken(name, Part::All, drop.cascade)?;
+        let message = format!("{goes} with {}", target.name.written());
+        Some(Hazard::loss(&target, LockMode::AccessExclusive, message))
+    });
+    shared.iter().map(|target| hazard(subject, target, plan.clone())).chain(taken).collect()
 }
 
 fn owned(index: &Target<'_>) -> bool {

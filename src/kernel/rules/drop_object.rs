@@ -1,11 +1,11 @@
 //! Dropping a view, type, function, sequence or constraint breaks what uses it.
 
 use super::locks;
-use super::subject::{Hazard, Subject};
+use super::subject::{Hazard, Part, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::{drop_constraint, swap_primary_key};
-use crate::kernel::sql::statement::{AlterKind, Change, DropKind, LockMode};
+use crate::kernel::sql::statement::{AlterKind, Change, DropKind, LockMode, RelationName};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -14,7 +14,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Hold,
     doc: Doc {
-        what: "DROP of anything but tables, columns, indexes, schemas and databases, unless nothing is there that has the name; DROP CONSTRAINT, ALTER CONSTRAINT … NOT ENFORCED.",
+        what: "DROP of anything but tables, columns, indexes, schemas and databases, unless nothing is there that has the name, or it was made in the same transaction and nothing older goes with it; DROP CONSTRAINT, ALTER CONSTRAINT … NOT ENFORCED.",
         why: "Whatever still names it fails, and a constraint that is gone lets wrong rows in.",
         instead: "Stop using it first. To replace a function or a view, CREATE OR REPLACE it.",
         versions: "All supported versions; NOT ENFORCED from 18.",
@@ -27,7 +27,9 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     match (subject.change, subject.alter()) {
         (Change::Drop(drop), _) => dropped(subject, drop),
         (_, Some((alter, AlterKind::DropConstraint { name, cascade, .. }))) => {
-            let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
+            let Some(target) = subject.shared(&alter.relation) else {
+                return taken(subject, &alter.relation, Part::Constraint, *cascade, name).into_iter().collect();
+            };
             if !cascade && target.facts.is_some_and(|table| says_nothing(table, name)) {
                 return Vec::new();
             }
@@ -85,8 +87,16 @@ fn dropped(subject: &Subject<'_>, drop: &crate::kernel::sql::statement::Drop) ->
     let targets = drop.relations.iter().enumerate().filter_map(|(at, name)| Some((at, subject.shared(name)?)));
     let hazards = targets.map(|(at, target)| {
         let table = target.name.written();
-        let gone = drop.bare.get(at).filter(|_| on_table).map_or(table.clone(), |name| format!("{name} of {table}"));
+        let gone =
+            drop.bare.get(at).filter(|_| on_table).map_or(table.clone(), |bare| format!("{} of {table}", bare.name));
         Hazard::loss(&target, LockMode::AccessExclusive, format!("{what} {gone} is gone{also}"))
     });
-    hazards.collect()
+    let own = drop.relations.iter().filter(|_| !on_table);
+    hazards.chain(own.filter_map(|name| taken(subject, name, Part::All, drop.cascade, &name.name))).collect()
+}
+
+/// Of a relation of the transaction's own, where it takes along what is not.
+fn taken(subject: &Subject<'_>, name: &RelationName, part: Part<'_>, cascade: bool, gone: &str) -> Option<Hazard> {
+    let (target, goes) = subject.taken(name, part, cascade)?;
+    Some(Hazard::loss(&target, LockMode::AccessExclusive, format!("{goes} with {gone}")))
 }

@@ -1,6 +1,6 @@
 //! Dropping a table loses its data.
 
-use super::subject::{Hazard, Subject, Target};
+use super::subject::{Hazard, Part, Subject, Target};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::drops;
@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Hold,
     doc: Doc {
-        what: "DROP TABLE, DROP FOREIGN TABLE or DROP MATERIALIZED VIEW of a relation that others can see, empty or not.",
+        what: "DROP TABLE, DROP FOREIGN TABLE or DROP MATERIALIZED VIEW of a relation that others can see, empty or not; of one made in the same transaction, where something older goes with it (a sequence it has got OWNED BY; with CASCADE a view that was replaced onto it).",
         why: "The data is gone with the commit, and whatever still reads the table fails. The tables it references are locked too.",
         instead: "Rename it aside, or revoke its use, wait until nobody misses it, and drop it then. A policy's drop_grace_s does that by itself: the table is set aside for so long, and its job can be undone until then.",
         versions: "All supported versions.",
@@ -39,10 +39,15 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let all = dropped.len() == drop.relations.len() && drop.kind == DropKind::Table && !drop.cascade;
     let plan =
         found.filter(|_| all).and_then(|found| drops::tables(&found, subject.facts, &mut subject.names.borrow_mut()));
+    let taken = |name| {
+        let (target, goes) = subject.taken(name, Part::All, drop.cascade)?;
+        let message = format!("{goes} with {}", target.name.written());
+        Some(Hazard::loss(&target, LockMode::AccessExclusive, message))
+    };
     let hazard = |target: &Target<'_>| {
         let cascade = if drop.cascade { ", and whatever depends on it" } else { "" };
         let message = format!("all data of {} is lost{cascade}", target.described());
         Hazard { plan: plan.clone(), ..Hazard::loss(target, LockMode::AccessExclusive, message) }
     };
-    dropped.iter().map(hazard).collect()
+    dropped.iter().map(hazard).chain(drop.relations.iter().filter_map(taken)).collect()
 }

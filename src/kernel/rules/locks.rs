@@ -244,7 +244,7 @@ pub fn locks(change: &Change) -> Vec<(&RelationName, LockMode)> {
         }
         Change::RefreshMatview { relation, .. } => vec![(relation, LockMode::AccessExclusive)],
         Change::CreateRule { relation, .. } => vec![(relation, LockMode::AccessExclusive)],
-        Change::RestartSequence { relation } => vec![(relation, LockMode::ShareRowExclusive)],
+        Change::RestartSequence { relation, .. } => vec![(relation, LockMode::ShareRowExclusive)],
         Change::Publication(publication) => {
             publication.tables.iter().map(|one| (&one.relation, LockMode::ShareUpdateExclusive)).collect()
         }

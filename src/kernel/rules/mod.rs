@@ -101,6 +101,9 @@ pub struct Finding {
     /// The table it is an index of.
     #[serde(skip)]
     pub table: Option<RelationName>,
+    /// What its statement reaches beside that: partitions, children, what depends on it, as far as it is known.
+    #[serde(skip)]
+    pub reaches: Vec<RelationName>,
     /// Lock the statement itself would take.
     pub lock: Option<LockMode>,
     /// One sentence for people: what would happen, to what, how large it is.

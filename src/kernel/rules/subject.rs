@@ -2,14 +2,16 @@
 
 use std::cell::{OnceCell, RefCell};
 
+mod earlier;
+
 use super::definition::{At, Need};
-use crate::kernel::facts::{Facts, Persistence, RelationFacts, RelationKind};
+use crate::kernel::facts::{Facts, RelationFacts, RelationKind, Taken, WantedObject};
 use crate::kernel::plan::names::Names;
 use crate::kernel::plan::{Plan, add_column};
-use crate::kernel::sql::read::session::schemas;
 use crate::kernel::sql::statement::{
-    AddColumn, AlterAction, AlterKind, AlterTable, Change, CreateTable, LockMode, RelationName,
+    AddColumn, AlterAction, AlterKind, AlterTable, BareName, Change, LockMode, RelationName,
 };
+pub use earlier::Earlier;
 
 /// One statement, or one subcommand of an ALTER TABLE, and all that is known about it.
 #[derive(Debug)]
@@ -27,110 +29,6 @@ pub struct Subject<'a> {
     column_plan: OnceCell<Result<Plan, String>>,
 }
 
-/// What earlier statements of the same message have done to names.
-#[derive(Clone, Debug, Default)]
-pub struct Earlier {
-    /// Tables made by them.
-    created: Vec<Made>,
-    /// Those of them that tables refer to which they did not make.
-    referenced: Vec<RelationName>,
-    /// Relations dropped by them: a name may then mean another one, further down the search path.
-    pub dropped: Vec<RelationName>,
-    /// Something in them could make a name mean another object than was looked up.
-    pub blurred: bool,
-    /// Only one without a schema.
-    moved: bool,
-    /// A transaction was begun by them and is open.
-    begun: bool,
-    /// Something in them did something.
-    pub changed: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Made {
-    name: RelationName,
-    temporary: bool,
-}
-
-impl Earlier {
-    #[must_use]
-    pub fn made(&self, name: &RelationName) -> bool {
-        self.created.iter().any(|made| made.name == *name)
-    }
-
-    /// Whether what was looked up before the message may not be what the name means now.
-    #[must_use]
-    pub fn blurs(&self, name: &RelationName) -> bool {
-        self.blurred || self.moves(name) || self.dropped.iter().any(|gone| gone.name == name.name)
-    }
-
-    fn moves(&self, name: &RelationName) -> bool {
-        self.moved && name.schema.is_none()
-    }
-
-    /// A statement that runs at all has made the table, unless it is one that does so only where nothing stands. What is
-    /// temporary is found first only where the search path leaves that to the server.
-    pub fn make(&mut self, table: &CreateTable, facts: &Facts) {
-        let name = &table.relation;
-        let made = if table.temporary && name.schema.is_none() {
-            !self.moved && temporary_first(&facts.search_path)
-        } else {
-            let free = matches!(facts.relation(name), Some(None)) || self.dropped.contains(name);
-            !table.if_not_exists || (free && !self.blurred && !self.moves(name))
-        };
-        if made {
-            self.created.push(Made { name: name.clone(), temporary: table.temporary });
-        }
-    }
-
-    /// A table refers to another from now on.
-    pub fn refer(&mut self, from: &RelationName, to: &RelationName) {
-        if self.made(to) && !self.made(from) {
-            self.referenced.push(to.clone());
-        }
-    }
-
-    /// What was made has others' tables below it from now on: it is not the message's own any more.
-    pub fn mix(&mut self) {
-        self.dropped.extend(self.created.drain(..).map(|made| made.name));
-    }
-
-    pub fn drop(&mut self, names: &[RelationName]) {
-        self.created.retain(|made| !names.iter().any(|gone| gone.name == made.name.name));
-        self.dropped.extend(names.iter().cloned());
-    }
-
-    /// Every name may be another's.
-    pub fn blur(&mut self) {
-        self.created.clear();
-        self.blurred = true;
-    }
-
-    /// The search path is another, or what it is made of.
-    pub fn move_names(&mut self) {
-        self.created.retain(|made| made.name.schema.is_some());
-        self.moved = true;
-    }
-
-    pub fn begin(&mut self) {
-        self.begun = true;
-    }
-
-    /// SET LOCAL ends, and tables with ON COMMIT DROP are gone. What the transaction did before the message is not known.
-    pub fn commit(&mut self) {
-        self.created.retain(|made| !made.temporary);
-        if !std::mem::take(&mut self.begun) {
-            self.move_names();
-        }
-    }
-}
-
-/// Whether temporary tables are found before all others, as they are where the search path does not name `pg_temp`.
-fn temporary_first(search_path: &str) -> bool {
-    let place = |names: Vec<String>| names.iter().position(|schema| schema == "pg_temp");
-    schemas(search_path).is_some_and(|names| place(names).is_none_or(|place| place == 0))
-}
-
 /// What a name stands for.
 #[derive(Clone, Copy, Debug)]
 pub enum Known<'a> {
@@ -140,6 +38,14 @@ pub enum Known<'a> {
     Missing,
     /// Not looked up, or the look-up cannot be trusted any more.
     Unknown,
+}
+
+/// What of a relation is dropped.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    All,
+    Column(&'a str),
+    Constraint,
 }
 
 /// A relation that others use.
@@ -195,15 +101,22 @@ impl<'a> Subject<'a> {
         match self.facts.relation(name) {
             None => Known::Unknown,
             Some(None) => Known::Missing,
-            Some(Some(found)) if found.persistence == Persistence::Temporary || found.new_in_transaction => Known::Own,
+            Some(Some(found)) if found.is_own() => Known::Own,
             Some(Some(found)) => Known::Exists(found),
         }
     }
 
-    /// Whether there is an object of this kind and bare name anywhere; nothing where that is not known.
+    /// Whether there is such an object anywhere; nothing where that is not known.
     #[must_use]
-    pub fn is_there(&self, kind: &str, name: &str) -> Option<bool> {
-        if self.earlier.blurred || self.earlier.changed { None } else { self.facts.object(kind, name) }
+    pub fn is_there(&self, kind: &'static str, named: &BareName) -> Option<bool> {
+        let asked = WantedObject::new(kind, named);
+        if self.earlier.blurred || self.earlier.changed { None } else { self.facts.object(&asked) }
+    }
+
+    /// Whether no table has a column of this type, or of what is made of it.
+    #[must_use]
+    pub fn is_unused(&self, bare: &str) -> bool {
+        self.is_there(WantedObject::USED_TYPE, &bare.to_owned().into()) == Some(false)
     }
 
     /// It drops what is not there, or makes what is there unless it is: nothing is touched.
@@ -216,7 +129,7 @@ impl<'a> Subject<'a> {
             }
             // Of an extension nobody has a second one: what is found by its name is it.
             Change::Opaque(opaque) => {
-                opaque.unless.as_ref().is_some_and(|name| self.is_there("EXTENSION", name) == Some(true))
+                opaque.unless.clone().is_some_and(|name| self.is_there("EXTENSION", &name.into()) == Some(true))
             }
             Change::CreateTable(table) if table.if_not_exists && !table.temporary => {
                 let made_in = table.relation.schema.as_ref().or(self.facts.current_schema.as_ref());
@@ -248,12 +161,40 @@ impl<'a> Subject<'a> {
         let made_here = self.earlier.made(name);
         let found = self.facts.relation(name).flatten().filter(|_| !made_here);
         let is_referenced = if made_here {
-            self.earlier.referenced.contains(name)
+            self.earlier.is_referenced(name)
         } else {
             found.is_some_and(|found| found.new_in_transaction && found.referenced_by_old)
         };
         is_referenced
             .then(|| Target { facts: found, name: found.map_or_else(|| name.clone(), RelationFacts::qualified) })
+    }
+
+    /// Of a relation of the transaction's own that is dropped, or of a column or something else in it: what was there before
+    /// and goes with it.
+    #[must_use]
+    pub fn taken(&self, name: &RelationName, part: Part<'_>, cascade: bool) -> Option<(Target<'a>, String)> {
+        let Known::Own = self.known(name) else { return None };
+        let found = self.facts.relation(name).flatten().filter(|_| !self.earlier.made(name));
+        let target = Target { facts: found, name: found.map_or_else(|| name.clone(), RelationFacts::qualified) };
+        let goes = |taken: &&Taken| {
+            let hangs = match (part, &taken.column) {
+                (Part::All, _) => true,
+                (Part::Column(name), Some(column)) => name == column,
+                (Part::Constraint, Some(_)) => taken.cascade,
+                (Part::Column(_) | Part::Constraint, None) => false,
+            };
+            hangs && (cascade || !taken.cascade)
+        };
+        let taken: Vec<&str> = match found {
+            Some(_) => self.facts.taken(name).iter().filter(goes).map(|taken| taken.what.as_str()).collect(),
+            None => Vec::new(),
+        };
+        let what = match taken.as_slice() {
+            [] if self.earlier.may_have_tied(cascade) => "what was there before the message may go".to_owned(),
+            [] => return None,
+            [.., _] => format!("{}, there before the transaction, goes", listed(&taken)),
+        };
+        Some((target, what))
     }
 
     /// What to add to a message about a statement that locks all partitions at once, where there are so many that
@@ -311,6 +252,9 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// Objects that are told one by one.
+const TAKEN_MAX: usize = 5;
+
 /// Why there is no plan for something that could not be looked up.
 pub const UNKNOWN: &str = "the table could not be looked up reliably";
 
@@ -329,6 +273,16 @@ impl Target<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.facts.is_some_and(|facts| facts.heap_bytes == 0)
+    }
+}
+
+/// The first of them, and how many more.
+fn listed(names: &[&str]) -> String {
+    match names.len().checked_sub(TAKEN_MAX) {
+        None | Some(0) => names.join(", "),
+        Some(more) => {
+            format!("{} and {more} more", names.iter().take(TAKEN_MAX).copied().collect::<Vec<_>>().join(", "))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod agree;
 pub mod bounds;
 pub mod encoding;
+pub mod functions;
 pub mod known;
 pub mod likeness;
 pub mod modifier;

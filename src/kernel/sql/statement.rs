@@ -25,8 +25,8 @@ pub use column::{
 pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
 pub use named::{Named, Reach};
 pub use object::{
-    CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, PasswordOf, Privilege, Publication,
-    PublicationEffect, Published, Rename, Setting, Shrinks, TableOutline,
+    BareName, CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, PasswordOf, Privilege, Publication,
+    PublicationEffect, Published, Rename, Repeats, Setting, Shrinks, TableOutline,
 };
 pub use write::{Assignment, ByRow, MassWriteKind};
 
@@ -147,6 +147,8 @@ pub enum Change {
     /// ALTER DOMAIN with something that every table which uses it is checked for.
     CheckDomain {
         domain: String,
+        /// Without its schema.
+        bare: String,
     },
     /// CREATE RULE.
     CreateRule {
@@ -156,9 +158,10 @@ pub enum Change {
     },
     /// CREATE PUBLICATION, ALTER PUBLICATION.
     Publication(Publication),
-    /// ALTER SEQUENCE … RESTART.
+    /// ALTER SEQUENCE … RESTART, CYCLE, INCREMENT by less than nothing.
     RestartSequence {
         relation: RelationName,
+        how: Repeats,
     },
     /// LOCK TABLE in a mode that blocks readers or writers.
     LockTable {

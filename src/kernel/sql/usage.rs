@@ -54,7 +54,7 @@ fn altered(kind: &AlterKind) -> Option<&str> {
         | AlterKind::SetDefault { column }
         | AlterKind::DropDefault { column }
         | AlterKind::AlterType { column, .. }
-        | AlterKind::RestartIdentity { column } => Some(column),
+        | AlterKind::RestartIdentity { column, .. } => Some(column),
         AlterKind::AddColumn(_)
         | AlterKind::AddConstraint(_)
         | AlterKind::ValidateConstraint { .. }

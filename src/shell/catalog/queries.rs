@@ -4,7 +4,7 @@
 //! So there is no IN, CASE x WHEN, BETWEEN, LIKE, DISTINCT FROM, USING or `::text`, all of which look an
 //! operator or a type up by its bare name; and no backslash (`standard_conforming_strings` may be off).
 
-use crate::kernel::facts::{COPY_TRIGGER, column_shape, shape};
+use crate::kernel::facts::{COPY_TRIGGER, WantedObject, column_shape, shape};
 use crate::kernel::sql::statement::{Callee, Named, RelationName};
 
 pub(super) const RELATIONS: &str = include_str!("relations.sql");
@@ -14,6 +14,7 @@ const USES: &str = include_str!("uses.sql");
 pub(super) const FACES: &str = include_str!("faces.sql");
 pub(super) const SETTINGS: &str = include_str!("settings.sql");
 pub(super) const OBJECTS: &str = include_str!("objects.sql");
+pub(super) const TAKEN: &str = include_str!("taken.sql");
 const TOUCHED: &str = include_str!("touched.sql");
 const WHOLE: &str = include_str!("whole.sql");
 pub(super) const DEFINITIONS: &str = include_str!("definitions.sql");
@@ -42,6 +43,14 @@ pub(super) fn named_arrays(named: &[Named]) -> [String; 5] {
         array(named.iter().map(|one| one.part.as_deref())),
         array(named.iter().map(|one| Some(one.reach.word()))),
     ]
+}
+
+/// Arrays of types, one behind the other; empty where they are not known.
+pub(super) fn argument_array(objects: &[WantedObject]) -> String {
+    let types =
+        |one: &WantedObject| one.arguments.as_ref().map(|types| array(types.iter().map(|of| Some(of.as_str()))));
+    let types: Vec<Option<String>> = objects.iter().map(types).collect();
+    array(types.iter().map(Option::as_deref))
 }
 
 /// Schemas and names.
@@ -96,7 +105,9 @@ mod tests {
 
     #[test]
     fn no_query_looks_an_operator_or_type_up_by_its_bare_name() {
-        for sql in [RELATIONS, CALLEES, TYPES, &uses(), FACES, SETTINGS, OBJECTS, &whole(), DEFINITIONS, &touched()] {
+        for sql in
+            [RELATIONS, CALLEES, TYPES, &uses(), FACES, SETTINGS, OBJECTS, TAKEN, &whole(), DEFINITIONS, &touched()]
+        {
             let code: String =
                 sql.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
             let mut bare = code.clone();

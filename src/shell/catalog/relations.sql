@@ -316,6 +316,8 @@ SELECT pg_catalog.json_build_object(
       FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) i.indrelid
       JOIN pg_catalog.pg_namespace tn ON tn.oid OPERATOR(pg_catalog.=) t.relnamespace
       WHERE i.indexrelid OPERATOR(pg_catalog.=) c.oid),
+    'table_oid', (SELECT i.indrelid::pg_catalog.int8 FROM pg_catalog.pg_index i
+      WHERE i.indexrelid OPERATOR(pg_catalog.=) c.oid),
     'published', EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables)
       OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prrelid OPERATOR(pg_catalog.=) c.oid)
       -- FOR TABLES IN SCHEMA, from 15 on: 6237 is pg_publication_namespace, which 14 does not have.

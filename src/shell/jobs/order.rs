@@ -61,7 +61,7 @@ impl Jobs {
         }
         self.can_run(&ticket, RunMode::Job)?;
         let facts = &request.facts;
-        let tables = facts.relations().map(|one| Table { oid: one.oid, name: format!("{}.{}", one.schema, one.name) });
+        let tables = facts.worked_on().into_iter().map(|(oid, name)| Table { oid, name });
         let mut order = Order {
             target: request.target.clone(),
             database: request.database.clone(),

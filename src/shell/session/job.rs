@@ -90,7 +90,7 @@ impl Session {
         if state.session_user != login.user.unwrap_or_else(|| user.clone()) {
             return Ok(Err("the session's user is not the one that jobs log in as"));
         }
-        let tables = facts.relations().map(|one| Table { oid: one.oid, name: format!("{}.{}", one.schema, one.name) });
+        let tables = facts.worked_on().into_iter().map(|(oid, name)| Table { oid, name });
         Ok(Ok(Order {
             target: self.identity.target.name.clone(),
             database: self.identity.database.clone(),

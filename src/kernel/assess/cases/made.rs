@@ -1,6 +1,8 @@
 //! The tables of the cases, and what they are made of.
 
-use crate::kernel::facts::{ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind};
+use crate::kernel::facts::{
+    ColumnFacts, ConstraintFacts, Facts, IndexFacts, Persistence, RelationFacts, RelationKind, Taken,
+};
 use crate::kernel::sql::statement::RelationName;
 
 pub(super) fn keyless(size: (u64, u64)) -> RelationFacts {
@@ -123,6 +125,7 @@ pub(super) fn table(name: &str, size: (u64, u64)) -> RelationFacts {
         ],
         dependents: Vec::new(),
         index_of: None,
+        table_oid: None,
         published: false,
         kin: Vec::new(),
         partitioned: None,
@@ -133,4 +136,16 @@ pub(super) fn table(name: &str, size: (u64, u64)) -> RelationFacts {
         tablespace: Some("pg_default".to_owned()),
         access_method: Some("heap".to_owned()),
     }
+}
+
+/// New in this transaction; a sequence that was there before is owned by `a`, and a view shows `b`.
+pub(super) fn put_adopting(facts: &mut Facts) {
+    let adopting = RelationFacts { new_in_transaction: true, ..table("adopting", (0, 0)) };
+    let taken = |what: &str, column: &str, cascade| {
+        let column = Some(column.to_owned());
+        Taken { what: what.to_owned(), column, cascade }
+    };
+    let all = vec![taken("sequence public.numbers", "a", false), taken("view public.report", "b", true)];
+    facts.put_taken(&RelationName { schema: None, name: adopting.name.clone() }, all);
+    put(facts, adopting);
 }

@@ -30,3 +30,19 @@ DROP TRIGGER IF EXISTS nosuch ON orders;
 DROP TYPE IF EXISTS nosuch; DROP POLICY IF EXISTS nosuch ON orders;
 -- good
 DROP FUNCTION shop.nosuch(int);
+-- good
+DROP FUNCTION IF EXISTS price(nosuch, int);
+-- good
+DROP CAST IF EXISTS (nosuch AS text); DROP OPERATOR IF EXISTS + (nosuch, int);
+-- good
+DROP TRANSFORM IF EXISTS FOR nosuch LANGUAGE plpgsql; DROP USER MAPPING IF EXISTS FOR nosuch SERVER far;
+-- bad
+DROP USER MAPPING IF EXISTS FOR CURRENT_USER SERVER far;
+-- bad
+DROP FUNCTION IF EXISTS price(nosuch[]);
+-- bad
+DROP VIEW adopting CASCADE;
+-- bad
+ALTER TABLE adopting DROP CONSTRAINT adopting_key CASCADE;
+-- good
+ALTER TABLE adopting DROP CONSTRAINT adopting_key;

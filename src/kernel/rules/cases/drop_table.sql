@@ -28,3 +28,17 @@ BEGIN; CREATE TEMP TABLE orders (a int) ON COMMIT DROP; COMMIT; DROP TABLE order
 COMMIT; DROP TABLE nowhere;
 -- good
 BEGIN; CREATE TABLE made (a int); COMMIT; DROP TABLE made;
+-- bad
+DROP TABLE adopting;
+-- bad
+DROP TABLE temporary, adopting CASCADE;
+-- bad: brief-lock
+CREATE TABLE made (a int); ALTER SEQUENCE numbers OWNED BY made.a; DROP TABLE made;
+-- bad: brief-lock
+ALTER SEQUENCE numbers OWNED BY fresh.a; DROP TABLE fresh;
+-- bad: privilege
+CREATE TABLE made (a int); ALTER POLICY p ON watched USING (EXISTS (SELECT FROM made)); DROP TABLE made CASCADE;
+-- good
+CREATE TABLE made (a int); CREATE INDEX ON made (a); COMMENT ON TABLE made IS 'x'; DROP TABLE made CASCADE;
+-- good
+CREATE TABLE made (a int); CREATE VIEW seen AS SELECT 1; DROP TABLE made;

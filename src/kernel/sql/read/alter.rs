@@ -129,9 +129,9 @@ fn kind(command: &nodes::AlterTableCmd) -> Result<AlterKind, Unreadable> {
             },
             _ => AlterKind::BriefLock { command: "ALTER CONSTRAINT", lock: LockMode::AccessExclusive },
         },
-        At::AT_SetIdentity => match command.def() {
-            Node::NodeList(options) if objects::restarts(options) => AlterKind::RestartIdentity { column: name() },
-            _ => AlterKind::BriefLock { command: "SET GENERATED", lock: LockMode::AccessExclusive },
+        At::AT_SetIdentity => match command.def().as_node_list().and_then(objects::repeats) {
+            Some(how) => AlterKind::RestartIdentity { column: name(), how },
+            None => AlterKind::BriefLock { command: "SET GENERATED", lock: LockMode::AccessExclusive },
         },
         At::AT_SetRelOptions | At::AT_ResetRelOptions => storage_parameters(command),
         At::AT_AttachPartition | At::AT_DetachPartition | At::AT_DetachPartitionFinalize => partition(command)?,

@@ -56,10 +56,10 @@ fn change_word(change: &Change) -> String {
         Change::Brief { command, .. } => format!("brief {}", command.to_lowercase()),
         Change::AlterDatabase { effect, .. } => format!("alter database {effect:?}").to_lowercase(),
         Change::Other { command } => format!("other {}", command.to_lowercase()),
-        Change::CheckDomain { domain } => format!("check domain {domain}"),
+        Change::CheckDomain { domain, .. } => format!("check domain {domain}"),
         Change::CreateRule { relation, .. } => format!("create rule {}", relation.name),
         Change::Publication(publication) => publication.command.to_owned(),
-        Change::RestartSequence { relation } => format!("restart {}", relation.name),
+        Change::RestartSequence { relation, .. } => format!("restart {}", relation.name),
         Change::Unreadable { why } => format!("unreadable {why}"),
     }
 }

@@ -306,7 +306,7 @@ fn server(node: Node<'_>, found: &mut Found) -> bool {
             return true;
         }
         Node::DropUserMappingStmt(drop) => {
-            objects::drop_named("USER MAPPING", names(drop.servername()), drop.missing_ok, found);
+            objects::drop_user_mapping(drop, found);
             return true;
         }
         Node::DropTableSpaceStmt(drop) => {

@@ -7,6 +7,7 @@
 //! beyond the bounds, is [`Unreadable`].
 
 mod alter;
+mod bare;
 mod bound;
 mod calls;
 mod classify;

@@ -3,10 +3,12 @@
 use pg_raw_parse::raw::{DropBehavior, ObjectType, ReindexObjectType};
 use pg_raw_parse::{ConstValue, Node, list::NodeList, nodes};
 
-use super::super::statement::{Change, Drop, DropKind, LockMode, Reindex, ReindexOf, RelationName, Rename, Shrinks};
+use super::super::statement::{
+    BareName, Change, Drop, DropKind, LockMode, Reindex, ReindexOf, RelationName, Rename, Repeats, Shrinks,
+};
 use super::super::write::quote_ident;
-use super::Unreadable;
 use super::classify::{Found, expression};
+use super::{Unreadable, bare};
 
 pub(super) fn relation(range: &nodes::RangeVar) -> RelationName {
     RelationName { schema: range.schemaname().map(str::to_owned), name: range.relname().unwrap_or_default().to_owned() }
@@ -94,18 +96,6 @@ fn object_name(object: Node<'_>) -> String {
     }
 }
 
-/// The last part of each name; none if one of them has no such part.
-fn bare_names(objects: &NodeList) -> Vec<String> {
-    let bare = objects.iter().map(|object| match object {
-        Node::NodeList(names) => last_name(names),
-        Node::String(name) => name.sval(),
-        Node::TypeName(name) => name.names().iter().filter_map(nodes::String::sval).next_back(),
-        Node::ObjectWithArgs(object) => last_name(object.objname()),
-        _ => None,
-    });
-    bare.map(|name| name.map(str::to_owned)).collect::<Option<_>>().unwrap_or_default()
-}
-
 pub(super) fn drop(statement: &nodes::DropStmt, found: &mut Found) {
     let kind = match statement.remove_type {
         ObjectType::OBJECT_TABLE => DropKind::Table,
@@ -134,7 +124,7 @@ pub(super) fn drop(statement: &nodes::DropStmt, found: &mut Found) {
     found.add(Change::Drop(Drop {
         kind,
         objects: statement.objects().iter().map(object_name).collect(),
-        bare: bare_names(statement.objects()),
+        bare: bare::names(statement.objects()),
         relations,
         if_exists: statement.missing_ok,
         cascade: statement.behavior == DropBehavior::DROP_CASCADE,
@@ -169,10 +159,25 @@ fn owning_table(statement: &nodes::DropStmt) -> Vec<RelationName> {
 pub(super) fn drop_named(kind: &'static str, objects: Vec<String>, if_exists: bool, found: &mut Found) {
     found.add(Change::Drop(Drop {
         kind: DropKind::Other(kind),
-        bare: objects.clone(),
+        bare: objects.iter().cloned().map(BareName::from).collect(),
         objects,
         relations: Vec::new(),
         if_exists,
+        cascade: false,
+        concurrently: false,
+    }));
+}
+
+/// Whose mapping it is, where the role is named.
+pub(super) fn drop_user_mapping(statement: &nodes::DropUserMappingStmt, found: &mut Found) {
+    let server = statement.servername().unwrap_or_default().to_owned();
+    let role = statement.user().and_then(|role| role.rolename()).map(|role| vec![role.to_owned()]);
+    found.add(Change::Drop(Drop {
+        kind: DropKind::Other("USER MAPPING"),
+        objects: vec![server.clone()],
+        bare: vec![BareName { name: server, arguments: role }],
+        relations: Vec::new(),
+        if_exists: statement.missing_ok,
         cascade: false,
         concurrently: false,
     }));
@@ -195,7 +200,7 @@ pub(super) fn drop_database(statement: &nodes::DropdbStmt, found: &mut Found) {
     found.add(Change::Drop(Drop {
         kind: DropKind::Database,
         objects: statement.dbname().map(str::to_owned).into_iter().collect(),
-        bare: statement.dbname().map(str::to_owned).into_iter().collect(),
+        bare: statement.dbname().map(|name| name.to_owned().into()).into_iter().collect(),
         relations: Vec::new(),
         if_exists: statement.missing_ok,
         cascade: false,
@@ -339,17 +344,26 @@ fn reindex_option(option: &nodes::DefElem) -> Option<String> {
     }
 }
 
-/// RESTART among the options of a sequence.
-pub(super) fn restarts(options: &NodeList) -> bool {
-    options.iter().any(|option| matches!(option, Node::DefElem(option) if option.defname() == Some("restart")))
+/// What among the options of a sequence lets it give numbers again.
+pub(super) fn repeats(options: &NodeList) -> Option<Repeats> {
+    options.iter().find_map(|option| {
+        let Node::DefElem(option) = option else { return None };
+        match option.defname()? {
+            "restart" => Some(Repeats::Restarts),
+            "increment" if matches!(option.arg(), Node::Float(by) if by.fval().is_some_and(|by| by.starts_with('-'))) => {
+                Some(Repeats::TurnsBack)
+            }
+            "increment" if matches!(option.arg(), Node::Integer(by) if by.ival < 0) => Some(Repeats::TurnsBack),
+            "cycle" if may_be_true(option) => Some(Repeats::Cycles),
+            _ => None,
+        }
+    })
 }
 
 pub(super) fn alter_sequence(statement: &nodes::AlterSeqStmt, found: &mut Found) {
-    match statement.sequence() {
-        Some(on) if restarts(statement.options()) => {
-            found.add(Change::RestartSequence { relation: relation(on) });
-        }
-        on => found.brief("ALTER SEQUENCE", on),
+    match (statement.sequence(), repeats(statement.options())) {
+        (Some(on), Some(how)) => found.add(Change::RestartSequence { relation: relation(on), how }),
+        (on, _) => found.brief("ALTER SEQUENCE", on),
     }
 }
 
@@ -391,7 +405,8 @@ pub(super) fn alter_domain(statement: &nodes::AlterDomainStmt, found: &mut Found
         _ => true,
     };
     if scans {
-        found.add(Change::CheckDomain { domain: dotted(statement.type_name()) });
+        let bare = last_name(statement.type_name()).unwrap_or_default().to_owned();
+        found.add(Change::CheckDomain { domain: dotted(statement.type_name()), bare });
     } else {
         found.brief("ALTER DOMAIN", None);
     }

@@ -3,7 +3,7 @@
 use pg_raw_parse::raw::{DiscardMode, TransactionStmtKind, VariableSetKind};
 use pg_raw_parse::{Node, nodes};
 
-use super::super::bounds;
+use super::super::{bounds, functions};
 use super::{objects, parse, walk};
 
 const SETTING: &str = "lock_timeout";
@@ -13,6 +13,8 @@ const SETTING: &str = "lock_timeout";
 pub enum Unbinds {
     /// Where it was set inside the transaction that is rolled back.
     Rollback,
+    /// Somebody's own code runs, or what is not to be told from the text: it may do either.
+    Code,
     /// The setting itself is changed.
     Setting,
 }
@@ -41,20 +43,30 @@ fn statement(node: Node<'_>) -> Option<Unbinds> {
         | Node::DeleteStmt(_)
         | Node::MergeStmt(_)
         | Node::CreateTableAsStmt(_)
-        | Node::ExplainStmt(_) => sets_within(node),
-        Node::CopyStmt(copy) if !matches!(copy.query(), Node::None) => sets_within(copy.query()),
+        | Node::ExplainStmt(_) => within(node),
+        Node::DeclareCursorStmt(cursor) => within(cursor.query()),
+        // What a name or a cursor stands for.
+        Node::DoStmt(_) | Node::CallStmt(_) | Node::ExecuteStmt(_) | Node::FetchStmt(_) => Some(Unbinds::Code),
+        Node::CopyStmt(copy) if !matches!(copy.query(), Node::None) => within(copy.query()),
         _ => None,
     }
 }
 
-fn sets_within(query: Node<'_>) -> Option<Unbinds> {
-    let mut sets = false;
+fn within(query: Node<'_>) -> Option<Unbinds> {
+    let mut found = None;
     let walked = walk::each(query, |node| {
         if let Node::FuncCall(call) = node {
-            sets |= sets_it(call);
+            found = found.max(called(call));
         }
     });
-    (sets || walked.is_err()).then_some(Unbinds::Setting)
+    if walked.is_err() { Some(Unbinds::Setting) } else { found }
+}
+
+fn called(call: &nodes::FuncCall) -> Option<Unbinds> {
+    if sets_it(call) {
+        return Some(Unbinds::Setting);
+    }
+    (!functions::is_own(&objects::relation_of(call.funcname()))).then_some(Unbinds::Code)
 }
 
 /// `set_config()` of it. A name that is not a literal is held elsewhere.
@@ -82,6 +94,21 @@ mod tests {
             ("insert into t select * from u", None),
             ("copy t from stdin", None),
             ("with a as (select set_config('lock_timeout', '0', false)) select 1", Some(Unbinds::Setting)),
+            ("select f()", Some(Unbinds::Code)),
+            ("select app.now() from t", Some(Unbinds::Code)),
+            ("insert into t select lower(a), f(a) from u", Some(Unbinds::Code)),
+            ("copy (select f()) to stdout", Some(Unbinds::Code)),
+            ("select f(), set_config('lock_timeout', '0', false)", Some(Unbinds::Setting)),
+            ("do 'begin null; end'", Some(Unbinds::Code)),
+            ("call p()", Some(Unbinds::Code)),
+            ("execute x", Some(Unbinds::Code)),
+            ("fetch c", Some(Unbinds::Code)),
+            ("declare c cursor for select f()", Some(Unbinds::Code)),
+            ("select now(), count(*), pg_catalog.lower(a) from t", None),
+            ("select setval('t_id_seq', max(id)) from t", None),
+            ("insert into t values (gen_random_uuid(), current_timestamp)", None),
+            ("create function f() returns int language sql as 'select 1'", None),
+            ("prepare x as select f()", None),
             ("rollback", Some(Unbinds::Rollback)),
             ("rollback to savepoint a", Some(Unbinds::Rollback)),
             ("rollback; set lock_timeout = 1", Some(Unbinds::Setting)),

@@ -1,6 +1,6 @@
 //! `ALTER TABLE` and its subcommands.
 
-use super::{AddColumn, LockMode, PartitionBound, RelationName, TableConstraint, TypeName, Using};
+use super::{AddColumn, LockMode, PartitionBound, RelationName, Repeats, TableConstraint, TypeName, Using};
 
 /// `ALTER TABLE` (and ALTER INDEX/VIEW/SEQUENCE/MATERIALIZED VIEW/FOREIGN TABLE, which share its node).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,9 +126,10 @@ pub enum AlterKind {
         name: String,
         inherits: bool,
     },
-    /// SET … RESTART of an identity column.
+    /// RESTART, SET CYCLE and the like of an identity column.
     RestartIdentity {
         column: String,
+        how: Repeats,
     },
     /// ALTER TYPE … CASCADE: also of every table that is made of the type.
     RowType(RowTypeChange),

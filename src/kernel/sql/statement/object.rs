@@ -44,8 +44,8 @@ pub struct Drop {
     pub kind: DropKind,
     /// Dotted names as written; for relations also in `relations`.
     pub objects: Vec<String>,
-    /// The last parts of their names. None, where there is more to a name: of a cast, say.
-    pub bare: Vec<String>,
+    /// The last parts of their names, and of the types behind those that tell it from others of its name.
+    pub bare: Vec<BareName>,
     /// Those named, or the tables that what is named is on.
     pub relations: Vec<RelationName>,
     pub if_exists: bool,
@@ -53,9 +53,24 @@ pub struct Drop {
     pub concurrently: bool,
 }
 
+/// What something is called without its schema.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BareName {
+    pub name: String,
+    /// Of a function its parameters' types, of an operator its operands', of a cast from what to what, of a user mapping the
+    /// role. Absent where they are not written, or not to be told from the text.
+    pub arguments: Option<Vec<String>>,
+}
+
+impl From<String> for BareName {
+    fn from(name: String) -> Self {
+        Self { name, arguments: None }
+    }
+}
+
 impl Drop {
-    /// Each object's kind and bare name, where that is all there is to it.
-    pub fn named(&self) -> impl Iterator<Item = (&'static str, &String)> {
+    /// Each object's kind and bare name.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &BareName)> {
         let kind = match self.kind {
             DropKind::Schema => "SCHEMA",
             DropKind::Database => "DATABASE",
@@ -199,6 +214,15 @@ pub enum OpaqueKind {
     Server,
     /// A built-in that runs text or reaches another server.
     Function,
+}
+
+/// How a sequence comes to give numbers that it has given before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    Restarts,
+    /// INCREMENT by less than nothing.
+    TurnsBack,
+    Cycles,
 }
 
 /// What ALTER DATABASE does to those who use it.

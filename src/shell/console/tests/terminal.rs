@@ -18,6 +18,7 @@ fn hostile_request() -> Request {
         statement: 0,
         relation: Some(orders.clone()),
         table: None,
+        reaches: Vec::new(),
         lock: Some(LockMode::AccessExclusive),
         message: "It rewrites the table: 5,000,000 rows, 1.2 GiB.".into(),
         instead: String::new(),

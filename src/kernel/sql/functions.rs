@@ -1,9 +1,9 @@
-//! PostgreSQL's own functions, for who judges without a server to ask.
+//! PostgreSQL's own functions, for who judges without asking a server.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crate::kernel::sql::statement::{Callee, RelationName};
+use super::statement::{Callee, RelationName};
 
 /// One name on each line, `volatile` after it where the server may compute it anew for every row, in any version.
 static OWN: LazyLock<BTreeMap<&str, bool>> = LazyLock::new(|| {
@@ -19,7 +19,8 @@ pub fn volatile(name: &str) -> Option<bool> {
 }
 
 /// Whether a callee nobody has looked up is known not to be volatile. Operators are never made volatile in practice.
-pub(super) fn is_steady(callee: &Callee) -> bool {
+#[must_use]
+pub fn is_steady(callee: &Callee) -> bool {
     match callee {
         Callee::Operator { .. } => true,
         Callee::Function { schema, name } => is_pg(schema.as_deref()) && volatile(name) == Some(false),
@@ -27,7 +28,8 @@ pub(super) fn is_steady(callee: &Callee) -> bool {
 }
 
 /// Whether it is PostgreSQL's. None of those writes into a table.
-pub(super) fn is_own(function: &RelationName) -> bool {
+#[must_use]
+pub fn is_own(function: &RelationName) -> bool {
     let name = &function.name;
     is_pg(function.schema.as_deref()) && (name.starts_with("pg_") || volatile(name).is_some())
 }
