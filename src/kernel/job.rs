@@ -292,7 +292,7 @@ pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<E
             _ => return wrong("queued, running or waiting"),
         },
         Command::Resume { by } => match name {
-            StateName::Failed if job.order.ticket.is_some() => return Err(Rejection::Spent),
+            StateName::Failed if job.order.ticket.is_some() && !job.had_no_lock() => return Err(Rejection::Spent),
             StateName::Paused | StateName::Waiting | StateName::Failed => Happening::Resumed { by },
             _ => return wrong("paused, waiting or failed"),
         },
@@ -343,7 +343,22 @@ pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<E
     Ok(Event { at: now, door, what })
 }
 
+/// SQLSTATEs of a lock that was not to be had, and of a deadlock: nothing of the step is there.
+const NO_LOCK: [&str; 2] = ["55P03", "40P01"];
+
+/// Whether an error says that a lock was not to be had.
+#[must_use]
+pub fn is_for_a_lock(code: &str) -> bool {
+    NO_LOCK.contains(&code)
+}
+
 impl Job {
+    /// It ended only because a lock was not to be had: what it ran by is still good.
+    #[must_use]
+    pub fn had_no_lock(&self) -> bool {
+        matches!(&self.state, State::Failed { code, .. } if is_for_a_lock(code))
+    }
+
     /// What is left when it has not begun: what the transaction has done that it follows is not its own.
     fn left_unbegun(&self) -> String {
         let Order { plan, after, .. } = &self.order;

@@ -169,11 +169,22 @@ fn what_its_transaction_has_made_is_told_when_it_is_aborted_before_it_began() {
 }
 
 #[test]
-fn an_approval_is_good_for_one_try() {
+fn an_approval_is_good_for_one_try_that_gets_its_locks() {
     let mut job = ordered(1, &[]);
     job.order.ticket = Some(TicketId(3));
-    let fail = Command::Fail { code: "XX000".to_owned(), message: "m".to_owned() };
-    assert_eq!(after(job, &[Command::Start, fail, Command::Resume { by: by() }]), Err(Rejection::Spent));
+    let ended = |code: &str| {
+        let fail = Command::Fail { code: code.to_owned(), message: "m".to_owned() };
+        let failed = after(job.clone(), &[Command::Start, fail]).unwrap();
+        (report(&failed, None).unwrap(), after(failed, &[Command::Resume { by: by() }]).map(|job| job.state))
+    };
+    let (told, resumed) = ended("XX000");
+    assert!(matches!(told, super::super::review::Command::Fail { .. }), "{told:?}");
+    assert_eq!(resumed, Err(Rejection::Spent));
+    for code in ["55P03", "40P01"] {
+        let (told, resumed) = ended(code);
+        assert!(matches!(told, super::super::review::Command::GiveBack { .. }), "{told:?}");
+        assert_eq!(resumed, Ok(State::Queued));
+    }
 }
 
 #[test]
