@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proto_tests::case::{self, Case};
 use proto_tests::client::{error_of, ticket_of};
-use proto_tests::{Client, Gateway, GatewayOptions, Server, wait_until};
+use proto_tests::{Client, Gateway, GatewayOptions, Server, wait_until, wire};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let server = case::prepared();
@@ -98,5 +98,87 @@ fn one_that_gets_no_lock_half_way_goes_on_by_the_same_approval() {
         where attrelid = 'orders'::regclass and attname = 'token'";
     assert_eq!(SERVER.sql(&case.database, sql), ["t|0"]);
     assert!(case.gateway.show(&ticket).contains("is done"));
+    case.assert_well();
+}
+
+/// Sends an approved change while another session is in its way, until it says that it tries again; then that one leaves.
+fn gets_its_locks(case: &Case<'_>, (sql, table): (&str, &str), tried: &str) -> String {
+    let number = approved(case, sql);
+    let mut blocker = in_the_way(case, table);
+    let mut client = case.connect();
+    client.send(&wire::query(sql.as_bytes())).unwrap();
+    client.until(tried);
+    blocker.rows("rollback");
+    drop(blocker);
+    let replies = client.until_ready();
+    assert!(error_of(&replies).is_none(), "{sql}: {replies:?}");
+    assert!(case.gateway.show(&number).contains("is done"), "{sql}");
+    replies.iter().map(|reply| reply.render() + "\n").collect()
+}
+
+fn patient() -> GatewayOptions {
+    GatewayOptions {
+        config: "[hold]\nmode = \"answer\"\n[executor]\nretry_budget_s = 60\n".into(),
+        ..GatewayOptions::default()
+    }
+}
+
+#[test]
+fn a_message_of_several_statements_is_tried_again_and_answered_once() {
+    let case = Case::with(&SERVER, "a_several", &patient());
+    let sql = "insert into orders values (70001, 1); select 'once' as told; drop table ledger";
+    let told = gets_its_locks(&case, (sql, "ledger"), "its lock was not to be had: tried again in");
+    assert_eq!(told.matches("once").count(), 1, "{told}");
+    assert_eq!(
+        SERVER.sql(&case.database, "select count(*), to_regclass('ledger') is null from orders where id = 70001"),
+        ["1|t"]
+    );
+    case.assert_well();
+}
+
+#[test]
+fn a_vacuum_of_several_tables_does_each_once() {
+    let case = Case::with(&SERVER, "a_vacuum", &patient());
+    let file = |table: &str| SERVER.sql(&case.database, &format!("select pg_relation_filenode('{table}')"));
+    let (orders, ledger) = (file("orders"), file("ledger"));
+    let replies = case.connect().query("insert into ledger values (1, 'x')");
+    assert!(error_of(&replies).is_none(), "{replies:?}");
+    gets_its_locks(&case, ("vacuum full orders, ledger", "ledger"), "held by process");
+    assert!(file("orders") != orders && file("ledger") != ledger);
+    let text = case.gateway.show("1");
+    assert!(text.contains("run on orders") && text.contains("run on ledger"), "{text}");
+    case.assert_well();
+}
+
+#[test]
+fn a_call_that_may_have_committed_is_not_good_for_another_try() {
+    let case = Case::with(&SERVER, "a_call", &patient());
+    SERVER.connect("alice", &case.database).rows(
+        "create procedure p() language plpgsql as $$ begin insert into orders values (70002, 1); commit; drop table ledger; end $$",
+    );
+    let number = approved(&case, "call p()");
+    let blocker = in_the_way(&case, "ledger");
+    let replies = case.connect().query("call p()");
+    assert_eq!(error_of(&replies).and_then(|error| error.field('C')).as_deref(), Some("55P03"), "{replies:?}");
+    let told: String = replies.iter().map(|reply| reply.render()).collect();
+    assert!(told.contains("What it had committed before it failed is there"), "{told}");
+    assert!(case.gateway.show(&number).contains("has failed"));
+    drop(blocker);
+    case.assert_well();
+}
+
+#[test]
+fn lists_take_their_options_behind_the_word_too() {
+    let case = Case::with(&SERVER, "a_lists", &options());
+    for sql in ["drop table ledger", "drop table orders"] {
+        case.connect().query(sql);
+    }
+    for words in
+        [["tickets", "list", "--limit", "1"], ["changes", "list", "--limit", "1"], ["jobs", "list", "--limit", "1"]]
+    {
+        let (ok, text) = case.gateway.cli(&words);
+        assert!(ok, "{words:?}: {text}");
+        assert!(!text.contains("ledger"), "{text}");
+    }
     case.assert_well();
 }

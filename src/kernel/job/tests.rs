@@ -233,6 +233,33 @@ fn what_a_step_locks_too_is_waited_for() {
 }
 
 #[test]
+fn what_both_only_refer_to_keeps_nobody_waiting() {
+    let name = |table: &str| RelationName { schema: Some("public".to_owned()), name: table.to_owned() };
+    // Two that refer to table 7, and one on that table.
+    let mut jobs = [ordered(1, &[8, 7]), ordered(2, &[9, 7]), ordered(3, &[7])];
+    for (job, own) in jobs.iter_mut().zip(["t8", "t9", "t7"]) {
+        job.order.plan.relation = Some(name(own));
+    }
+    assert_eq!(behind(&jobs[1], &jobs), None);
+    assert_eq!(behind(&jobs[2], &jobs).map(|job| job.id), Some(JobId(1)));
+    jobs[0].order.plan.steps[0].also = vec![name("t7")];
+    jobs[1].order.plan.steps[0].also = vec![name("t7")];
+    assert_eq!(behind(&jobs[1], &jobs), None);
+    // Of which table a plan is may not be told.
+    jobs[1].order.plan.relation = None;
+    assert_eq!(behind(&jobs[1], &jobs).map(|job| job.id), Some(JobId(1)));
+}
+
+#[test]
+fn what_was_planned_for_something_else_is_not_resumed() {
+    let fail = Command::Fail { code: "LK010".to_owned(), message: "m".to_owned() };
+    let resumed = after(ordered(1, &[]), &[Command::Start, fail, Command::Resume { by: by() }]);
+    let refused = resumed.unwrap_err();
+    assert_eq!(refused, Rejection::Outdated("select 1".to_owned()));
+    assert!(refused.to_string().ends_with("filled: select 1"), "{refused}");
+}
+
+#[test]
 fn rates_are_bounded_and_add_up() {
     let limits = BTreeMap::from([(Signal::ActiveSessions, 3)]);
     let rate = |batch_ms, pause_percent| Rate { batch_ms, pause_percent, limits: limits.clone() };
