@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::plan::throttle::Signal;
-use super::plan::{Action, Plan};
+use super::plan::{Action, CHANGED, Plan};
 use super::review::{Door, Instant, TicketId};
 
 pub use progress::{Progress, Rows};
@@ -243,6 +243,11 @@ pub enum Rejection {
     WrongState { is: &'static str, needed: &'static str },
     #[error("the approval it ran by is spent: have the statement approved again")]
     Spent,
+    #[error(
+        "what it changes is not as it was planned for any more, and it would fail again: send the statement again, which is \
+         planned anew and goes on with the rows that are filled: {0}"
+    )]
+    Outdated(String),
     #[error("the rate's values are 1 to 10000 ms for a batch and at most 10000 percent for the pause")]
     Rate,
 }
@@ -292,7 +297,8 @@ pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<E
             _ => return wrong("queued, running or waiting"),
         },
         Command::Resume { by } => match name {
-            StateName::Failed if job.order.ticket.is_some() => return Err(Rejection::Spent),
+            StateName::Failed if job.order.ticket.is_some() && !job.had_no_lock() => return Err(Rejection::Spent),
+            StateName::Failed if job.is_outdated() => return Err(Rejection::Outdated(job.order.shown.clone())),
             StateName::Paused | StateName::Waiting | StateName::Failed => Happening::Resumed { by },
             _ => return wrong("paused, waiting or failed"),
         },
@@ -343,7 +349,27 @@ pub fn decide(job: &Job, command: Command, door: Door, now: Instant) -> Result<E
     Ok(Event { at: now, door, what })
 }
 
+/// SQLSTATEs of a lock that was not to be had, and of a deadlock: nothing of the step is there.
+const NO_LOCK: [&str; 2] = ["55P03", "40P01"];
+
+/// Whether an error says that a lock was not to be had.
+#[must_use]
+pub fn is_for_a_lock(code: &str) -> bool {
+    NO_LOCK.contains(&code)
+}
+
 impl Job {
+    /// It ended because what it was planned for had changed under it: its plan does not change.
+    fn is_outdated(&self) -> bool {
+        matches!(&self.state, State::Failed { code, .. } if code == CHANGED)
+    }
+
+    /// It ended only because a lock was not to be had: what it ran by is still good.
+    #[must_use]
+    pub fn had_no_lock(&self) -> bool {
+        matches!(&self.state, State::Failed { code, .. } if is_for_a_lock(code))
+    }
+
     /// What is left when it has not begun: what the transaction has done that it follows is not its own.
     fn left_unbegun(&self) -> String {
         let Order { plan, after, .. } = &self.order;

@@ -327,7 +327,7 @@ fn hold((policy, who): (&Policy, &Who), place: Place, assessment: &Assessment, a
         Some(change) if assessment.statements == 1 && assessment.changes.len() == 1 && !place.parameters => {
             change.as_is.clone()
         }
-        Some(_) | None => whole_message(assessment),
+        Some(_) | None => table_by_table(place, assessment).unwrap_or_else(|| whole_message(assessment)),
     };
     let conditions = review::conditions(policy, who, &findings);
     Verdict::Hold(Box::new(Draft { findings, plan, conditions }))
@@ -344,6 +344,13 @@ fn told(answer: &Answer<'_>, alone: bool) -> Finding {
         finding.message.push_str(what);
     }
     finding
+}
+
+/// VACUUM FULL of several tables: what is done of one stays done when the next does not get its lock.
+fn table_by_table(place: Place, assessment: &Assessment) -> Option<Plan> {
+    let alone = !place.parameters && !place.in_transaction;
+    let plan = as_is::table_by_table(&assessment.text, whole_message(assessment)).filter(|_| alone)?;
+    plan.reads_back().is_ok().then_some(plan)
 }
 
 /// The message as the client sent it: several statements, or parameters, which no step of ours has.

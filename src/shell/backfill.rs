@@ -304,9 +304,7 @@ impl<D: Database> Filler<'_, D> {
     /// Rows that somebody writes all the time: each is locked first, and filled where it is then.
     async fn one_by_one(&mut self, rows: u64) -> Result<bool, DatabaseError> {
         for _ in 0..rows {
-            if !self.control.may_go_on().await {
-                return Err(cancelled());
-            }
+            self.wait_while_paused().await?;
             let started = Instant::now();
             begin(self.db).await?;
             let result = self.lock_and_fill().await;
@@ -345,7 +343,12 @@ impl<D: Database> Filler<'_, D> {
             (self.tell)(progress);
         }
         self.sleep(took.saturating_mul(pause_percent) / 100).await?;
-        self.hold_back().await
+        let rests = Instant::now();
+        self.wait_while_paused().await?;
+        let held_back = self.hold_back().await;
+        // The rate is of the time it works.
+        self.began += rests.elapsed();
+        held_back
     }
 
     /// Waits while others suffer. What is over its critical limit in two looks ends the backfill.
@@ -383,9 +386,7 @@ impl<D: Database> Filler<'_, D> {
                 (self.tell)(Progress::Throttled { why });
             }
             self.sleep(load::LOOK).await?;
-            if !self.control.may_go_on().await {
-                return Err(cancelled());
-            }
+            self.wait_while_paused().await?;
         }
     }
 
@@ -409,6 +410,10 @@ impl<D: Database> Filler<'_, D> {
         let own = walked.saturating_sub(self.pages_before);
         let left = (own > 0).then(|| Duration::from_millis(ms.saturating_mul(all - walked) / own));
         Progress::Backfill { done: rows(walked), estimate, rows_per_second: rows(own).saturating_mul(1000) / ms, left }
+    }
+
+    async fn wait_while_paused(&mut self) -> Result<(), DatabaseError> {
+        if self.control.may_go_on().await { Ok(()) } else { Err(cancelled()) }
     }
 
     async fn sleep(&mut self, pause: Duration) -> Result<(), DatabaseError> {

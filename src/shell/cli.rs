@@ -1,5 +1,6 @@
 //! The command line: verbs and options, what they need, their exit codes.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -99,10 +100,20 @@ struct ServeArgs {
     mode: Option<String>,
 }
 
+/// `tickets list` is `tickets`, so that what can be said there can be said here; jobs and changes alike.
+fn listed(mut words: Vec<OsString>) -> Vec<OsString> {
+    const LISTS: [&str; 4] = ["tickets", "jobs", "changes", "schema-changes"];
+    let verb = words.get(1).and_then(|word| word.to_str());
+    if verb.is_some_and(|verb| LISTS.contains(&verb)) && words.get(2).is_some_and(|word| word == "list") {
+        words.remove(2);
+    }
+    words
+}
+
 /// Runs the command line.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(listed(std::env::args_os().collect()));
     let mut out = Output { stream: io::stdout(), reader_gone: false };
     match cli.verb {
         Verb::Serve(args) => serve(args),

@@ -35,6 +35,7 @@ use self::ledger::Book;
 pub use self::ledger::{Ahead, Entry, Ledger, Past, Written};
 pub use self::premise::Premise;
 pub use self::report::{Outcome, Progress, Report, StepReport, Stopped};
+pub(super) use self::retry::Retry;
 use self::settings::Settings;
 pub(super) use self::steps::{at_one_moment, begin, end, query_within, transaction};
 pub use super::backfill::{Crew, Hand, Session, Wrote};

@@ -106,6 +106,7 @@ pub(crate) async fn all(cluster: &Cluster) {
     }
     what_the_statement_does_itself(&mut db).await;
     where_the_column_is_another(&mut db).await;
+    writes_go_on_whatever_is_renamed(&mut db).await;
     db.run("DROP SCHEMA between CASCADE").await;
 }
 
@@ -152,6 +153,37 @@ async fn where_the_column_is_another(db: &mut Wire) {
         let Outcome::Failed(_, stopped) = go(db, &late).await else { panic!("{change}: it was lost") };
         assert!(!stopped.state.contains("Kept"), "{change}: {stopped:?}");
     }
+}
+
+/// Somebody renames past the gateway: the application's writes neither fail nor are missed.
+async fn writes_go_on_whatever_is_renamed(db: &mut Wire) {
+    for sql in [TYPE, "ALTER TABLE t ALTER a TYPE bigint USING a::bigint"] {
+        let whole = begun(db, sql, 0).await;
+        let proven = whole.steps.iter().position(|step| step.name == "prove equal").unwrap();
+        for steps in [2, proven + 1] {
+            let plan = begun(db, sql, steps).await;
+            for change in [
+                "ALTER TABLE t RENAME a TO z",
+                "ALTER TABLE t RENAME TO was",
+                "INSERT INTO was (id, z, b) VALUES (1001, 1001, 'new')",
+                "UPDATE was SET z = 2002 WHERE id = 2",
+            ] {
+                db.run(change).await;
+            }
+            assert_eq!(db.one("SELECT bool_and(lockkeeper_new_a = z) FROM was WHERE id IN (2, 1001)").await, "t");
+            db.run("ALTER TABLE was RENAME TO t").await;
+            db.run("ALTER TABLE t RENAME z TO a").await;
+            done(go(db, &plan).await, sql);
+            assert_eq!(db.one("SELECT a FROM t WHERE id = 2").await, "2002", "{sql}");
+        }
+    }
+    // Nothing can be had of what is gone, and nobody fails by it.
+    begun(db, TYPE, 2).await;
+    db.run("ALTER TABLE t DROP a").await;
+    db.run("INSERT INTO t (id, b) VALUES (1001, 'new')").await;
+    begun(db, TYPE, 2).await;
+    db.run("ALTER TABLE t DROP lockkeeper_new_a").await;
+    db.run("INSERT INTO t (id, a, b) VALUES (1001, 1001, 'new')").await;
 }
 
 async fn fresh(db: &mut Wire) {

@@ -1,7 +1,7 @@
 //! What becomes of a ticket whose change a job runs: the job's own end, told once it is over.
 
 use super::super::review::Command;
-use super::{Job, JobId, State};
+use super::{Job, JobId, State, is_for_a_lock};
 
 /// SQLSTATE `transaction_resolution_unknown`.
 const RESOLUTION_UNKNOWN: &str = "08007";
@@ -24,6 +24,9 @@ pub fn report(job: &Job, tag: Option<String>) -> Option<Command> {
         }
         State::Failed { code, message, .. } if code == RESOLUTION_UNKNOWN => {
             Some(Command::LoseOutcome { claim: Some(claim), why: message.clone() })
+        }
+        State::Failed { code, .. } if is_for_a_lock(code) => {
+            Some(Command::GiveBack { claim, why: format!("job {} did not get its lock", job.id) })
         }
         State::Failed { code, message, .. } => {
             Some(Command::Fail { claim, code: code.clone(), message: message.clone() })

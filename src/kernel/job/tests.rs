@@ -169,11 +169,22 @@ fn what_its_transaction_has_made_is_told_when_it_is_aborted_before_it_began() {
 }
 
 #[test]
-fn an_approval_is_good_for_one_try() {
+fn an_approval_is_good_for_one_try_that_gets_its_locks() {
     let mut job = ordered(1, &[]);
     job.order.ticket = Some(TicketId(3));
-    let fail = Command::Fail { code: "XX000".to_owned(), message: "m".to_owned() };
-    assert_eq!(after(job, &[Command::Start, fail, Command::Resume { by: by() }]), Err(Rejection::Spent));
+    let ended = |code: &str| {
+        let fail = Command::Fail { code: code.to_owned(), message: "m".to_owned() };
+        let failed = after(job.clone(), &[Command::Start, fail]).unwrap();
+        (report(&failed, None).unwrap(), after(failed, &[Command::Resume { by: by() }]).map(|job| job.state))
+    };
+    let (told, resumed) = ended("XX000");
+    assert!(matches!(told, super::super::review::Command::Fail { .. }), "{told:?}");
+    assert_eq!(resumed, Err(Rejection::Spent));
+    for code in ["55P03", "40P01"] {
+        let (told, resumed) = ended(code);
+        assert!(matches!(told, super::super::review::Command::GiveBack { .. }), "{told:?}");
+        assert_eq!(resumed, Ok(State::Queued));
+    }
 }
 
 #[test]
@@ -219,6 +230,33 @@ fn what_a_step_locks_too_is_waited_for() {
     let mut anew = ordered(4, &[10]);
     anew.order.tables[0].name = "public.t9".to_owned();
     assert_eq!(behind(&anew, &jobs).map(|job| job.id), Some(JobId(3)));
+}
+
+#[test]
+fn what_both_only_refer_to_keeps_nobody_waiting() {
+    let name = |table: &str| RelationName { schema: Some("public".to_owned()), name: table.to_owned() };
+    // Two that refer to table 7, and one on that table.
+    let mut jobs = [ordered(1, &[8, 7]), ordered(2, &[9, 7]), ordered(3, &[7])];
+    for (job, own) in jobs.iter_mut().zip(["t8", "t9", "t7"]) {
+        job.order.plan.relation = Some(name(own));
+    }
+    assert_eq!(behind(&jobs[1], &jobs), None);
+    assert_eq!(behind(&jobs[2], &jobs).map(|job| job.id), Some(JobId(1)));
+    jobs[0].order.plan.steps[0].also = vec![name("t7")];
+    jobs[1].order.plan.steps[0].also = vec![name("t7")];
+    assert_eq!(behind(&jobs[1], &jobs), None);
+    // Of which table a plan is may not be told.
+    jobs[1].order.plan.relation = None;
+    assert_eq!(behind(&jobs[1], &jobs).map(|job| job.id), Some(JobId(1)));
+}
+
+#[test]
+fn what_was_planned_for_something_else_is_not_resumed() {
+    let fail = Command::Fail { code: "LK010".to_owned(), message: "m".to_owned() };
+    let resumed = after(ordered(1, &[]), &[Command::Start, fail, Command::Resume { by: by() }]);
+    let refused = resumed.unwrap_err();
+    assert_eq!(refused, Rejection::Outdated("select 1".to_owned()));
+    assert!(refused.to_string().ends_with("filled: select 1"), "{refused}");
 }
 
 #[test]

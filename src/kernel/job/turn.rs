@@ -1,8 +1,10 @@
-//! Whose turn it is: of jobs that lock the same table the later one waits.
+//! Whose turn it is: of jobs that work on the same table, or of which one locks what the other works on, the later one
+//! waits. What both only lock besides, as the table that foreign keys of theirs refer to, they take turns on by their
+//! short locks: that one of them takes hours is no reason for the other to wait.
 
 use std::collections::BTreeSet;
 
-use super::{Job, Order, State, StateName};
+use super::{Job, Order, State, StateName, Table};
 use crate::kernel::review::Instant;
 
 /// The job before this one on one of its tables: of those that are not over, the first. One that waits for its
@@ -23,13 +25,24 @@ fn is_for_later(job: &Job) -> bool {
 
 fn shares(one: &Job, other: &Job) -> bool {
     let (one, other) = (&one.order, &other.order);
-    one.target == other.target
-        && one.database == other.database
-        && (one.tables.iter().any(|table| other.tables.iter().any(|theirs| theirs.oid == table.oid))
-            || !one.works_on().is_disjoint(&other.works_on()))
+    one.target == other.target && one.database == other.database && (one.is_met_by(other) || other.is_met_by(one))
 }
 
 impl Order {
+    /// Whether the other one works on, or locks besides, what this one is about.
+    fn is_met_by(&self, other: &Self) -> bool {
+        let (own, theirs) = (self.own_tables(), other.works_on());
+        own.iter().any(|own| other.tables.iter().any(|table| table.oid == own.oid) || theirs.contains(&own.name))
+            || self.plan.steps.iter().filter_map(|step| step.on.as_ref()).any(|on| theirs.contains(&on.written()))
+    }
+
+    /// What its plan is of; all of its tables where that is not told.
+    fn own_tables(&self) -> Vec<&Table> {
+        let name = self.plan.relation.as_ref().map(|of| of.written());
+        let own: Vec<&Table> = self.tables.iter().filter(|table| Some(&table.name) == name.as_ref()).collect();
+        if own.is_empty() { self.tables.iter().collect() } else { own }
+    }
+
     /// By name: its tables, their partitions, and what a cut-over locks beside them.
     fn works_on(&self) -> BTreeSet<String> {
         let tables = self.tables.iter().map(|table| table.name.clone());

@@ -1,6 +1,7 @@
 //! What an approval without a safe form permits: the statement as it was written.
 
 use super::{Mode, Plan, Step};
+use crate::kernel::sql::read::apart::one_by_one;
 use crate::kernel::sql::statement::{
     AlterKind, Change, DropKind, LockMode, Opaque, OpaqueKind, Parsed, RelationName, Statement,
 };
@@ -26,6 +27,30 @@ pub fn plan(text: &str, tag: String, relation: Option<RelationName>, run: (Mode,
     }
 }
 
+/// The same with a step for each table of a VACUUM.
+#[must_use]
+pub fn table_by_table(text: &str, whole: Plan) -> Option<Plan> {
+    let pieces = one_by_one(text)?.into_iter();
+    let steps = pieces.map(|(table, sql)| {
+        let step = Step::sql(&format!("run on {}", table.written()), sql, Mode::AsIs, LockMode::AccessExclusive);
+        Step { on: Some(table), heard: true, ..step }
+    });
+    Some(Plan { steps: steps.collect(), ..whole })
+}
+
+/// Whether what one statement by itself does may be committed in parts: of what failed, some may be there.
+#[must_use]
+pub fn may_commit_inside(text: &str, statements: &[Parsed]) -> bool {
+    let [Parsed { statement: Statement::Change(Change::Opaque(opaque)), .. }] = statements else { return false };
+    let Opaque { what, kind: OpaqueKind::Code, .. } = opaque else { return false };
+    what == "CALL" || !is_plain(text)
+}
+
+fn is_plain(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    DOUBTFUL.iter().all(|word| !text.contains(word))
+}
+
 /// Words of what may end a transaction by itself, run text, or give rows back.
 const DOUBTFUL: [&str; 5] = ["commit", "rollback", "call", "execute", "explain"];
 
@@ -34,10 +59,28 @@ const DOUBTFUL: [&str; 5] = ["commit", "rollback", "call", "execute", "explain"]
 #[must_use]
 pub fn may_be_tried_again(text: &str, statements: &[Parsed]) -> bool {
     let [Parsed { statement: Statement::Change(change), .. }] = statements else { return false };
-    let plain = || {
-        let text = text.to_ascii_lowercase();
-        DOUBTFUL.iter().all(|word| !text.contains(word))
+    has_changed_nothing(change, || is_plain(text))
+}
+
+/// The same of the statements of one message, which are one transaction: what has failed is not there. What of it
+/// takes long is not for doing twice.
+#[must_use]
+pub fn may_be_sent_again(text: &str, statements: &[Parsed]) -> bool {
+    let may = |parsed: &Parsed| match &parsed.statement {
+        Statement::Ordinary => true,
+        Statement::Change(change) => {
+            !matches!(change, Change::RewriteTable { .. }) && has_changed_nothing(change, || is_plain(text))
+        }
+        Statement::MovesNames
+        | Statement::Transaction(_)
+        | Statement::Prepare { .. }
+        | Statement::Execute { .. }
+        | Statement::Deallocate { .. } => false,
     };
+    statements.len() > 1 && statements.iter().all(may) && is_plain(text) && !text.to_ascii_lowercase().contains("copy")
+}
+
+fn has_changed_nothing(change: &Change, plain: impl Fn() -> bool) -> bool {
     match change {
         Change::AlterTable(alter) => !alter.actions.iter().any(|action| {
             matches!(
@@ -73,8 +116,29 @@ pub fn may_be_tried_again(text: &str, statements: &[Parsed]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::may_be_tried_again;
+    use super::{may_be_sent_again, may_be_tried_again, may_commit_inside};
     use crate::kernel::sql::read::read;
+
+    #[test]
+    fn only_messages_that_are_one_transaction_are_sent_again() {
+        let of = |text: &str| read(text).expect("reads").statements;
+        for (text, again, inside) in [
+            ("INSERT INTO u VALUES (1); DROP TABLE t", true, false),
+            ("CREATE POLICY p ON t USING (true); ALTER TABLE t ADD a int", true, false),
+            ("DROP TABLE t", false, false),
+            ("BEGIN; DROP TABLE t; COMMIT", false, false),
+            ("SET search_path = s; DROP TABLE t", false, false),
+            ("DROP TABLE t; CALL p()", false, false),
+            ("COPY u FROM STDIN; DROP TABLE t", false, false),
+            ("DELETE FROM u; DROP TABLE t", false, false),
+            ("CALL p()", false, true),
+            ("DO $$ BEGIN DELETE FROM t; COMMIT; END $$", false, true),
+            ("DO $$ BEGIN ALTER TABLE t ADD a int; END $$", false, false),
+        ] {
+            assert_eq!(may_be_sent_again(text, &of(text)), again, "{text}");
+            assert_eq!(may_commit_inside(text, &of(text)), inside, "{text}");
+        }
+    }
 
     #[test]
     fn only_what_has_changed_nothing_is_tried_again() {

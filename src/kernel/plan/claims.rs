@@ -25,6 +25,8 @@ pub enum How {
     Attaches,
     /// What it is for new rows, its type or its name.
     Redefines,
+    /// What new rows get where nothing is said: nothing to a column that is only proven.
+    Defaults,
     /// The table is another name's.
     Moves,
 }
@@ -97,12 +99,14 @@ pub fn touches(change: &Change, facts: &Facts) -> Vec<Touch> {
 /// The same of what else a text says of columns.
 #[must_use]
 pub fn hung_on(hung: &Hung) -> Vec<Touch> {
-    let columns: Vec<String> = hung.columns.iter().cloned().collect();
-    let one = |relation: &RelationName| Touch {
-        relation: relation.clone(),
-        columns: columns.clone(),
-        all: hung.all_columns,
-        how: How::Attaches,
+    let one = |relation: &RelationName| {
+        let own = || hung.own.iter().filter(|(of, _)| of == relation).map(|(_, column)| column);
+        Touch {
+            relation: relation.clone(),
+            columns: hung.columns.iter().chain(own().flatten()).cloned().collect(),
+            all: hung.all_columns || own().any(Option::is_none),
+            how: How::Attaches,
+        }
     };
     hung.relations.iter().map(one).collect()
 }
@@ -112,9 +116,8 @@ fn altered((alter, action): (&AlterTable, &AlterAction), table: Option<&Relation
     let (columns, how) = match &action.kind {
         AlterKind::DropColumn { column, .. }
         | AlterKind::DropNotNull { column }
-        | AlterKind::SetDefault { column }
-        | AlterKind::DropDefault { column }
         | AlterKind::AlterType { column, .. } => (vec![column.clone()], How::Redefines),
+        AlterKind::SetDefault { column } | AlterKind::DropDefault { column } => (vec![column.clone()], How::Defaults),
         AlterKind::SetNotNull { column } | AlterKind::RestartIdentity { column, .. } => {
             (vec![column.clone()], How::Attaches)
         }
@@ -190,6 +193,7 @@ impl Plan {
             let settled = touch.columns.iter().find(|column| self.settles(head, column));
             match (touch.how, settled, replaced.first()) {
                 (How::Redefines, Some(column), _) => Some(Claim::Settled(column.clone())),
+                (How::Defaults, Some(column), _) if self.fills() => Some(Claim::Settled(column.clone())),
                 (How::Moves, _, Some(column)) => Some(Claim::Replaced(column.clone())),
                 (How::Moves, _, None) if self.fills() => Some(Claim::Table),
                 _ => None,
@@ -274,7 +278,7 @@ mod tests {
         let (aside, copied) = (plan(shadow::RECIPE, "SELECT 1"), plan(copy::RECIPE, "SELECT 1"));
         let sealed = plan("set-not-null", "ALTER TABLE public.t ALTER COLUMN a SET NOT NULL");
         for (sql, of_aside, of_copied, of_sealed) in [
-            ("ALTER TABLE t ALTER a SET DEFAULT 1", "replaced a", "table", "settled a"),
+            ("ALTER TABLE t ALTER a SET DEFAULT 1", "replaced a", "table", ""),
             ("ALTER TABLE public.t ALTER a DROP NOT NULL", "replaced a", "table", "settled a"),
             ("ALTER TABLE t RENAME a TO z", "replaced a", "table", "settled a"),
             ("ALTER TABLE t RENAME TO z", "replaced a", "table", ""),
@@ -288,6 +292,8 @@ mod tests {
             ("GRANT SELECT (a) ON public.t TO r", "replaced a", "table", ""),
             ("CREATE STATISTICS s ON a, b FROM t", "replaced a", "table", ""),
             ("CREATE VIEW v AS SELECT * FROM t", "replaced a", "table", ""),
+            ("CREATE VIEW v AS SELECT u.a, t.b FROM t JOIN u ON u.a = t.b", "", "table", ""),
+            ("CREATE VIEW v AS SELECT x.a FROM t x, u", "replaced a", "table", ""),
             ("CREATE INDEX i ON t (lower(a))", "replaced a", "table", ""),
             ("CREATE TRIGGER g BEFORE UPDATE OF a ON t EXECUTE FUNCTION f()", "replaced a", "table", ""),
             ("ALTER TABLE t ALTER b SET DEFAULT 1", "", "table", ""),

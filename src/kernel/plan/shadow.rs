@@ -352,7 +352,7 @@ impl Shadow<'_> {
             String::new()
         };
         let new = quote::identifier(&self.name);
-        let mut statements = vec![self.function_sql_as(&as_owner, &expression.assign_sql)];
+        let mut statements = vec![self.function_sql_as(&as_owner, &expression::lasting(self, expression))];
         if self.current_role != self.table.owner {
             statements.push(format!("ALTER FUNCTION {function}() OWNER TO {}", quote::identifier(&self.table.owner)));
         }

@@ -209,6 +209,11 @@ pub fn evolve(mut ticket: Ticket, event: &Event) -> Ticket {
             let reviewed = Reviewed { by: by.clone(), at, note: note.clone() };
             ticket.debt = ticket.debt.map(|debt| Debt { reviewed: Some(reviewed), ..debt });
         }
+        // It has tried by itself, and does not again.
+        Happening::GivenBack { .. } => {
+            ticket.run = RunMode::Session;
+            ticket.state = moved(&ticket.state, event);
+        }
         Happening::Voted { .. }
         | Happening::Approved { .. }
         | Happening::ChangesRequested { .. }
@@ -220,7 +225,6 @@ pub fn evolve(mut ticket: Ticket, event: &Event) -> Ticket {
         | Happening::Finished { .. }
         | Happening::Failed { .. }
         | Happening::OutcomeLost { .. }
-        | Happening::GivenBack { .. }
         | Happening::Settled { .. }
         | Happening::Undone { .. } => ticket.state = moved(&ticket.state, event),
     }

@@ -30,7 +30,7 @@ pub const RULE: Rule = Rule {
                    session's TimeZone is UTC and the new type has no precision or that of 6. After the cut-over the column comes last in \
                    the table. Up to 17 the server’s own rows of a foreign key for the partitions of the table it \
                    references stay marked as not validated (pg_constraint.conparentid); the key itself is validated.",
-        undo: "Until the cut-over the new column, its trigger and its function are dropped, and nothing is lost. Afterwards it is another change of type, back: values that the old type cannot hold stop it.",
+        undo: "Until the cut-over the new column, its trigger and its function are dropped, and nothing is lost. A rename of the column on the server, past the gateway, makes no write of the application fail meanwhile: the trigger finds it by its number, and the job stops. Afterwards it is another change of type, back: values that the old type cannot hold stop it.",
     },
     check,
 };

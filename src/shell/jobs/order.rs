@@ -54,12 +54,19 @@ impl Jobs {
             let early = Rejection::TooEarly { from };
             return Err(refused(format!("ticket {id} is approved, but {early}")));
         }
-        if let Some(job) = self.store().job_of_ticket(id).await?
-            && job.state.name().is_live()
-        {
+        let last = self.store().job_of_ticket(id).await?;
+        if let Some(job) = last.as_ref().filter(|job| job.state.name().is_live()) {
             return Err(refused(format!("job {} is for ticket {id} already", job.id)));
         }
         self.can_run(&ticket, RunMode::Job)?;
+        // What one has begun that did not get a lock, the same one ends.
+        if let Some(job) = last.filter(Job::had_no_lock)
+            && past::has_begun(&self.store().journal_of_job(job.id).await?)
+        {
+            let attached = self.listen(job.id);
+            self.act(door, job.id, Command::Resume { by: format!("ticket {id}") }).await?;
+            return Ok(attached);
+        }
         let facts = &request.facts;
         let tables = facts.worked_on().into_iter().map(|(oid, name)| Table { oid, name });
         let mut order = Order {

@@ -99,6 +99,11 @@ pub(super) fn did(runs: &[Run]) -> Vec<usize> {
     done.into_iter().collect()
 }
 
+/// Whether there is something that these runs did.
+pub(super) fn has_begun(runs: &[Run]) -> bool {
+    !did(runs).is_empty()
+}
+
 /// What stood under the names of their undos when they were done: as it was first seen.
 pub(super) fn left(runs: &[Run]) -> Left {
     let mut left = Left::new();

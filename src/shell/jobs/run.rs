@@ -161,7 +161,7 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
             .extend((0..after.head).filter(|at| order.plan.steps.get(*at).is_some_and(|step| step.probe.is_none())));
     }
     if order.ticket.is_some() {
-        ticket::claim(jobs, &mut stage, target, job).await?;
+        ticket::claim(jobs, (&mut stage, target), (job, past::has_begun(&runs))).await?;
     }
     live.connected.store(true, Ordering::SeqCst);
     let stopping = jobs.store().job(job.id).await?.job.state.name() == StateName::Stopping;
@@ -186,10 +186,12 @@ async fn attempt(jobs: &Jobs, job: &Job, live: &Live, tracker: &Tracker) -> Resu
         std::future::pending::<()>().await;
     };
     let started = Instant::now();
-    let outcome = tokio::select! {
+    let mut outcome = tokio::select! {
         outcome = work.go_on(&mut stage, &past, &name) => outcome,
         () = cancelled => return Err(Short::Leave),
     };
+    let begun = past::has_begun(&jobs.store().journal_of_job(job.id).await?);
+    ticket::still_approved(job, begun, &mut outcome);
     if matches!(outcome, Outcome::Done(_)) {
         jobs.order_later(job).await?;
     }

@@ -23,8 +23,13 @@ fn refused(message: String) -> Short {
     Short::Fail { code: sqlstate::HELD.to_owned(), message }
 }
 
-/// Spends the approval, unless this job has done that before.
-pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, job: &Job) -> Result<(), Short> {
+/// Spends the approval, unless this job has done that before. One that has `begun` was judged then: what is different
+/// now, it has made so.
+pub(super) async fn claim(
+    jobs: &Jobs,
+    (stage, target): (&mut Backstage<'_>, &Target),
+    (job, begun): (&Job, bool),
+) -> Result<(), Short> {
     let Some(id) = job.order.ticket else { return Ok(()) };
     let store = jobs.store();
     let ticket = store.load(id).await?;
@@ -33,7 +38,7 @@ pub(super) async fn claim(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Targe
         review::State::Claimed { claim, .. } if *claim == claim_of(job.id) => return start(jobs, id, job).await,
         _ => {}
     }
-    let request = judged(jobs, stage, target, &ticket).await?;
+    let request = if begun { ticket.request.clone() } else { judged(jobs, stage, target, &ticket).await? };
     let intent = Intent {
         n: 0,
         text: ticket.request.shown.clone(),
@@ -110,6 +115,20 @@ async fn judged(jobs: &Jobs, stage: &mut Backstage<'_>, target: &Target, ticket:
 }
 
 pub(super) const NOT_WHOLE: &str = "it has bound values, secrets or prepared statements, which are not kept: send the statement again from a session instead";
+
+/// A job that did not get its lock has used nothing of the approval up: the one who reads why is told so.
+pub(super) fn still_approved(job: &Job, begun: bool, outcome: &mut Outcome) {
+    let (Some(id), Outcome::Failed(_, stopped)) = (job.order.ticket, outcome) else { return };
+    if !stopped.error.code().is_some_and(job::is_for_a_lock) {
+        return;
+    }
+    stopped.state = format!("{} Ticket {id} stays approved.", stopped.state);
+    stopped.way_on = if begun {
+        format!("When those who hold the lock are done: lockkeeper jobs resume {}.", job.id)
+    } else {
+        format!("When those who hold the lock are done: lockkeeper run {id}, or send the same statement again.")
+    };
+}
 
 /// Says on the ticket what became of it.
 pub(super) async fn report(jobs: &Jobs, job: &Job, outcome: Option<&Outcome>) {

@@ -3,13 +3,16 @@
 
 use std::time::Instant;
 
+use bytes::BytesMut;
+
 use super::hold::Asked;
 use super::journal::Journal;
-use super::outcome::{LOCK_NOT_AVAILABLE, log_unreported};
+use super::outcome::{LOCK_NOT_AVAILABLE, log_unreported, may_be_there};
 use super::record::Decided;
 use super::run::{Permit, Ran, ms};
 use super::taken::Taken;
 use super::{Ended, Session};
+use crate::kernel::job;
 use crate::kernel::plan::{Plan, Step, as_is};
 use crate::kernel::policy::Clearance;
 use crate::kernel::relay::ledger::Path;
@@ -18,7 +21,7 @@ use crate::kernel::sql::statement::LockMode;
 use crate::kernel::wire::frame::client;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::console::ask::{Claim, Claimed};
-use crate::shell::executor::{Past, Progress};
+use crate::shell::executor::{Past, Progress, Retry};
 use crate::shell::store::RunOutcome;
 
 /// What a client is told whose change did not get its lock.
@@ -87,8 +90,22 @@ impl Session {
         self.report(taken, claim, &ran).await;
         if forwarded && matches!(&ran, Ran::Failed { code, .. } if code == LOCK_NOT_AVAILABLE) {
             // Beside the server's own error.
-            let hint = "When those who hold the lock are done, send the same statement again.";
-            Reply::notice(still_approved(id)).hint(hint).put(&mut self.client.out);
+            let told = if may_be_there(taken) {
+                Reply::notice(format!("The approval of ticket {id} is spent, and the call is not tried again."))
+                    .hint("What it had committed before it failed is there: look at that before you ask for it again.")
+            } else {
+                let hint = match taken.path {
+                    Path::Execute => {
+                        "When those who hold the lock are done, send the same statement again; by itself, as a simple query or \
+                         with Sync right behind its Execute, it is tried until it has its lock."
+                    }
+                    Path::Simple | Path::Parse | Path::FunctionCall => {
+                        "When those who hold the lock are done, send the same statement again."
+                    }
+                };
+                Reply::notice(still_approved(id)).hint(hint)
+            };
+            told.put(&mut self.client.out);
         }
         let ready = std::mem::take(&mut self.ready);
         self.client.out.extend_from_slice(&ready);
@@ -103,6 +120,55 @@ impl Session {
         let is_last = taken.path == Path::Simple || self.client.held.first() == Some(&client::SYNC);
         let alone = is_last && !self.relay.in_transaction() && taken.values.is_none();
         alone && reading.exact_names && as_is::may_be_tried_again(&taken.known.text, &reading.statements)
+    }
+
+    /// Sends the message as it is, and where nothing of it is there when it has failed for want of a lock, once more: the
+    /// client hears of the last time only. What came of it is for the caller to look at.
+    async fn send_until_it_has_its_locks(
+        &mut self,
+        taken: &Taken,
+        (clearance, decided): (Clearance, Decided),
+    ) -> Result<Result<(), Ended>, Ended> {
+        let limits = self.settings().limits_of(&self.identity.target);
+        let mut retry = Retry::new(&limits, limits.budget);
+        let reading = taken.known.statements();
+        let whole = taken.path == Path::Simple && !self.relay.in_transaction();
+        let again = whole && as_is::may_be_sent_again(&taken.known.text, &reading.statements);
+        let mut cancels = self.cancel.listen();
+        loop {
+            let began = Instant::now();
+            self.decided = Some(decided.clone());
+            self.last_error = None;
+            self.holds_ready = true;
+            self.answers = again.then(BytesMut::new);
+            let sent = self.forward(taken, clearance).await;
+            let seen = if sent.is_ok() { self.see_through().await } else { Ok(()) };
+            self.holds_ready = false;
+            let answers = self.answers.take();
+            sent?;
+            let had_no_lock = self.last_error.as_deref().is_some_and(job::is_for_a_lock);
+            let pause = if had_no_lock && seen.is_ok() && answers.is_some() && began.elapsed() < limits.tripwire {
+                retry.next()
+            } else {
+                None
+            };
+            if let Some(pause) = pause {
+                let words = format!("its lock was not to be had: tried again in {} ms", pause.as_millis());
+                Reply::notice(words).put(&mut self.client.out);
+                self.client.drain().await.map_err(|_| Ended::Client)?;
+                let goes_on = tokio::select! {
+                    () = tokio::time::sleep(pause) => true,
+                    _asked = cancels.next() => false,
+                    () = self.client.watch() => false,
+                };
+                if goes_on {
+                    self.ready.clear();
+                    continue;
+                }
+            }
+            self.client.out.extend_from_slice(&answers.unwrap_or_default());
+            return Ok(seen);
+        }
     }
 
     /// The ticket itself says already that the change is running: without its steps it runs all the same.
@@ -124,12 +190,7 @@ impl Session {
             journal.tell(&Progress::StepStarted { step: 0, name: name.clone() });
         }
         let started = Instant::now();
-        self.decided = Some(decided);
-        self.last_error = None;
-        self.holds_ready = true;
-        self.forward(taken, clearance).await?;
-        let seen = self.see_through().await;
-        self.holds_ready = false;
+        let seen = self.send_until_it_has_its_locks(taken, (clearance, decided)).await?;
         let ms = ms(started.elapsed());
         let ran = match (seen, self.last_error.take()) {
             (Err(Ended::Server), _) => Ran::lost(

@@ -1,6 +1,8 @@
 //! A change that would run at once is refused while a job is on its way which would lose what it does, or fail by it: at
 //! the job's end nobody could be told any more. Changes that become jobs themselves wait for their turn.
 
+use std::collections::BTreeMap;
+
 use super::defer::Deferred;
 use super::taken::Taken;
 use super::{Ended, Session};
@@ -8,9 +10,14 @@ use crate::kernel::facts::Facts;
 use crate::kernel::job::{Job, JobId, Order, State};
 use crate::kernel::plan::claims::{self, Claim, Touch};
 use crate::kernel::sql::read::hung::hung;
-use crate::kernel::sql::statement::{Change, Reading, Statement};
+use crate::kernel::sql::statement::{Change, Reading, RelationName, Statement};
 use crate::kernel::wire::reply::{Reply, sqlstate};
+use crate::shell::database::Database;
+use crate::shell::executor::quoted;
 use crate::shell::store::{JobSeen, StoreError};
+
+/// What a name means to the session now.
+const OID: &str = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
 
 /// All that a statement says of, or hangs on, tables and columns.
 pub(super) fn touches(taken: &Taken, reading: &Reading, facts: &Facts) -> Vec<Touch> {
@@ -33,6 +40,17 @@ pub(super) fn claim(order: &Order, touches: &[Touch], facts: &Facts) -> Option<C
     let oid = order.tables.iter().find(|table| table.name == name).map(|table| table.oid);
     let head = order.after.as_ref().map_or(0, |after| after.head);
     order.plan.between((head, oid), touches, facts)
+}
+
+/// What was found under names.
+type Meant = BTreeMap<RelationName, u32>;
+
+/// What of this may be about the job's own table: not what is known to be another one.
+fn still_meant(order: &Order, touches: &[Touch], meant: &Meant) -> Vec<Touch> {
+    let name = order.plan.relation.as_ref().map(RelationName::written).unwrap_or_default();
+    let own = order.tables.iter().find(|table| table.name == name).map(|table| table.oid);
+    let may_be = |touch: &&Touch| meant.get(&touch.relation).is_none_or(|oid| own.is_none_or(|own| own == *oid));
+    touches.iter().filter(may_be).cloned().collect()
 }
 
 /// Whether its claims count for others: one that follows a transaction has them when that was committed.
@@ -62,7 +80,31 @@ impl Session {
             Ok(live) => live,
             Err(error) => return Ok(Some(not_known(&error))),
         };
-        Ok(self.job_between(&live, &touches, facts))
+        if self.job_between(&live, &touches, facts).is_none() {
+            return Ok(None);
+        }
+        // A name that nobody has looked up may be another table's: only now is it worth asking.
+        let meant = if reading.exact_names && reading.statements.len() == 1 {
+            self.meant(&touches, facts).await?
+        } else {
+            Meant::new()
+        };
+        Ok(live.iter().find_map(|seen| {
+            let left = still_meant(&seen.job.order, &touches, &meant);
+            self.job_between(std::slice::from_ref(seen), &left, facts)
+        }))
+    }
+
+    /// Which relations the names stand for that the change's facts do not tell of. What is not there is nobody's.
+    async fn meant(&mut self, touches: &[Touch], facts: &Facts) -> Result<Meant, Ended> {
+        let mut meant = Meant::new();
+        for name in touches.iter().map(|touch| &touch.relation).filter(|name| facts.relation(name).is_none()) {
+            let (end, written) = (self.exchange_end(), quoted(name));
+            let asked = self.try_backstage(end, async |stage| stage.query(OID, &[Some(&written)]).await).await?;
+            let oid = asked.ok().and_then(|rows| rows.concat().into_iter().flatten().next()?.parse().ok());
+            meant.extend(oid.map(|oid| (name.clone(), oid)));
+        }
+        Ok(meant)
     }
 
     pub(super) fn deferred_between(&self, touches: &[Touch], facts: &Facts) -> Option<(&Deferred, Claim)> {

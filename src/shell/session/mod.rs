@@ -117,6 +117,8 @@ pub struct Session {
     ready: Vec<u8>,
     /// It is kept in any case: there may be something to say before it.
     holds_ready: bool,
+    /// What the server answers, while the message may be sent once more: absent once that is too much to keep.
+    answers: Option<bytes::BytesMut>,
     /// SQLSTATE and tag of the change that was finished last.
     last_error: Option<String>,
     /// A Sync of ours has destroyed the portals of the statement that is judged.
@@ -175,6 +177,7 @@ impl Session {
             altered: None,
             ready: Vec::new(),
             holds_ready: false,
+            answers: None,
             last_error: None,
             portals_gone: false,
             last_tag: compact_str::CompactString::default(),

@@ -4,6 +4,7 @@
 use super::run::Ran;
 use super::taken::Taken;
 use super::{Ended, Session, words};
+use crate::kernel::plan::as_is;
 use crate::kernel::sql::statement::{Statement, TransactionControl};
 use crate::shell::backstage::End;
 use crate::shell::console::ask::Claim;
@@ -57,7 +58,9 @@ impl Session {
                 _ => claim.lose("its message ended several transactions, the last one with a ROLLBACK").await,
             },
             Ran::Done { tag, ms } => claim.finish(*ms, tag).await,
-            Ran::Failed { code, .. } if code == LOCK_NOT_AVAILABLE => claim.give_back(NO_LOCK).await,
+            Ran::Failed { code, .. } if code == LOCK_NOT_AVAILABLE && !may_be_there(taken) => {
+                claim.give_back(NO_LOCK).await
+            }
             Ran::Failed { code, .. } if taken.known.hides() => claim.fail(code, words::SECRET).await,
             Ran::Failed { code, message } => claim.fail(code, message).await,
             Ran::Overtaken => claim.fail("55000", "what it was judged by has changed").await,
@@ -115,6 +118,11 @@ impl Session {
             log_unreported(told.map(drop));
         }
     }
+}
+
+/// Whether some of what failed may have been committed by itself.
+pub(super) fn may_be_there(taken: &Taken) -> bool {
+    as_is::may_commit_inside(&taken.known.text, &taken.known.statements().statements)
 }
 
 /// How many transactions a message may end.

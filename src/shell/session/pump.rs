@@ -43,6 +43,9 @@ pub(super) enum Stop {
 /// A ReadyForQuery outside a transaction.
 const READY_IDLE: [u8; 6] = [frame::server::READY, 0, 0, 0, 5, b'I'];
 
+/// Bytes of answers that are kept while their message may be sent once more.
+const ANSWERS_MAX: usize = 64 * 1024;
+
 /// Reads in a row before other sessions of the thread have their turn.
 const TURNS: usize = 32;
 
@@ -266,6 +269,15 @@ impl Session {
             Some(_) | None => (forward, [].as_slice()),
         };
         self.ready.extend_from_slice(ready);
+        if let Some(mut answers) = self.answers.take() {
+            answers.extend_from_slice(forward);
+            if answers.len() <= ANSWERS_MAX {
+                self.answers = Some(answers);
+            } else {
+                self.client.out.extend_from_slice(&answers);
+            }
+            return Ok(());
+        }
         match self.client.poll_send(cx, forward) {
             Ok(()) if over => Err(Box::new(Stop::TransactionOver)),
             Ok(()) => Ok(()),

@@ -63,6 +63,23 @@ pub(super) fn expression(shadow: &Shadow<'_>, facts: &Facts) -> Result<Expressio
     }
 }
 
+/// The body of the trigger's function while a job is at work. A column that somebody renames past the gateway is found by
+/// its number: no write of the application's fails by that. What cannot be had so either stays as it is, and the proof
+/// that no row differs finds it.
+pub(super) fn lasting(shadow: &Shadow<'_>, expression: &Expression) -> String {
+    let (table, new) = (quote::identifier(&shadow.table.name), quote::identifier(&shadow.name));
+    let column = quote::literal(&quote::identifier(shadow.change.column));
+    let before = quote::literal(&format!("SELECT {} FROM (SELECT ($1).*) AS {table}(", expression.row_sql));
+    format!(
+        "{} RETURN NEW; EXCEPTION WHEN undefined_column THEN BEGIN EXECUTE (SELECT pg_catalog.concat({before}, \
+         pg_catalog.string_agg(CASE WHEN a.attnum OPERATOR(pg_catalog.=) {}::pg_catalog.int2 THEN {column} \
+         ELSE pg_catalog.quote_ident(a.attname) END, ', ' ORDER BY a.attnum), ')') FROM pg_catalog.pg_attribute AS a \
+         WHERE a.attrelid OPERATOR(pg_catalog.=) TG_RELID AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 \
+         AND NOT a.attisdropped) INTO NEW.{new} USING NEW; EXCEPTION WHEN undefined_column THEN RETURN NEW; END;",
+        expression.assign_sql, shadow.hangs.position
+    )
+}
+
 /// The trigger computes the new value of whatever the application writes, and what cannot be computed is not written.
 pub(super) fn refuses(shadows: &[Shadow<'_>]) -> String {
     let refused = shadows.iter().filter(|shadow| !takes_all(shadow));

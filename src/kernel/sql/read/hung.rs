@@ -11,13 +11,16 @@ use super::super::bounds;
 use super::super::statement::RelationName;
 use super::{objects, parse, rights, walk};
 
-/// Which column is of which relation is not known where several are named.
+/// Which column is of which relation is not known where several are named, unless the column says so itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hung {
     pub relations: Vec<RelationName>,
+    /// They may be of any of these.
     pub columns: BTreeSet<String>,
     /// A star.
     pub all_columns: bool,
+    /// Columns of one of them; none: all of it.
+    pub own: BTreeSet<(RelationName, Option<String>)>,
 }
 
 /// One for each such statement of a text; none where it cannot be read.
@@ -108,17 +111,56 @@ impl Hung {
     }
 
     fn expression(&mut self, node: Node<'_>) {
+        let (mut ranges, mut references) = (Vec::new(), Vec::new());
         let walked = walk::each(node, |node| match node {
-            Node::RangeVar(range) => self.relations.push(objects::relation(range)),
-            Node::ColumnRef(reference) => match reference.fields().iter().next_back() {
-                Some(Node::A_Star(_)) => self.all_columns = true,
-                Some(last) => self.columns.extend(last.as_str().map(str::to_owned)),
-                None => {}
-            },
+            Node::RangeVar(range) => ranges.push(range),
+            Node::ColumnRef(reference) => references.push(reference),
+            Node::JoinExpr(join) => {
+                let renames = join.alias().is_some_and(|alias| !alias.colnames().is_empty());
+                self.all_columns |= join.is_natural || renames;
+                self.columns.extend(join.using_clause().iter().filter_map(nodes::String::sval).map(str::to_owned));
+            }
             _ => {}
         });
         // What cannot be walked may name anything.
         self.all_columns |= walked.is_err();
+        for range in &ranges {
+            let name = objects::relation(range);
+            if range.alias().is_some_and(|alias| !alias.colnames().is_empty()) {
+                self.own.insert((name.clone(), None));
+            }
+            self.relations.push(name);
+        }
+        for reference in references {
+            self.reference(reference, &ranges);
+        }
+    }
+
+    /// A name before a column that stands for none of the relations is that of a part of the query, which names its own.
+    fn reference(&mut self, reference: &nodes::ColumnRef, ranges: &[&nodes::RangeVar]) {
+        let fields: Vec<Node<'_>> = reference.fields().iter().collect();
+        let Some((last, before)) = fields.split_last() else { return };
+        let column = match last {
+            Node::A_Star(_) => None,
+            last => Some(last.as_str().unwrap_or_default().to_owned()),
+        };
+        let meant = |name: &str| {
+            let called = move |range: &&&nodes::RangeVar| {
+                range.alias().and_then(nodes::Alias::aliasname).or_else(|| range.relname()) == Some(name)
+            };
+            ranges.iter().filter(called).map(|range| objects::relation(range)).collect::<Vec<_>>()
+        };
+        let qualifier = before.last().and_then(|name| name.as_str());
+        let of = qualifier.map(meant).unwrap_or_default();
+        if of.is_empty() {
+            self.all_columns |= column.is_none();
+            // A relation's name by itself is all of its row.
+            let rows = column.as_deref().map(meant).unwrap_or_default();
+            self.own.extend(rows.into_iter().map(|relation| (relation, None)));
+            self.columns.extend(column);
+        } else {
+            self.own.extend(of.into_iter().map(|relation| (relation, column.clone())));
+        }
     }
 }
 
@@ -131,7 +173,9 @@ mod tests {
             let relations: Vec<String> = hung.relations.iter().map(RelationName::written).collect();
             let columns: Vec<&str> = hung.columns.iter().map(String::as_str).collect();
             let all = if hung.all_columns { " *" } else { "" };
-            format!("{}: {}{all}", relations.join(" "), columns.join(" "))
+            let own =
+                hung.own.iter().map(|(of, column)| format!(" {}.{}", of.written(), column.as_deref().unwrap_or("*")));
+            format!("{}: {}{all}{}", relations.join(" "), columns.join(" "), own.collect::<String>())
         };
         hung(text).iter().map(one).collect::<Vec<_>>().join("; ")
     }
@@ -150,7 +194,17 @@ mod tests {
             ("CREATE INDEX ON t (a, lower(b)) INCLUDE (c) WHERE d > 0", "t: a b c d"),
             ("CREATE TRIGGER g BEFORE UPDATE OF a ON t FOR EACH ROW WHEN (NEW.b > 0) EXECUTE FUNCTION f()", "t: a b"),
             ("CREATE POLICY p ON t USING (a > 0) WITH CHECK (b > 0)", "t: a b"),
-            ("CREATE VIEW v AS SELECT t.a FROM s.t", "s.t: a"),
+            ("CREATE VIEW v AS SELECT t.a FROM s.t", "s.t:  s.t.a"),
+            ("CREATE VIEW v AS SELECT x.a, s.u.b, c FROM t AS x, s.u", "t s.u: c t.a s.u.b"),
+            ("CREATE VIEW v AS SELECT x.* FROM t AS x, u", "t u:  t.*"),
+            ("CREATE VIEW v AS SELECT x FROM t AS x, u", "t u: x t.*"),
+            ("CREATE VIEW v AS SELECT (x).a FROM t AS x, u", "t u: x t.*"),
+            ("CREATE VIEW v AS SELECT x.c FROM t AS x (c), u", "t u:  t.* t.c"),
+            ("CREATE VIEW v AS SELECT q.a FROM (SELECT a FROM t) AS q, u", "u t: a"),
+            ("CREATE VIEW v AS SELECT q.a FROM (SELECT * FROM t) AS q, u", "u t: a *"),
+            ("CREATE VIEW v AS SELECT 1 FROM t JOIN u USING (a)", "t u: a"),
+            ("CREATE VIEW v AS SELECT 1 FROM t NATURAL JOIN u", "t u:  *"),
+            ("CREATE VIEW v AS SELECT j.x FROM (t CROSS JOIN u) AS j (x)", "t u: x *"),
             ("CREATE OR REPLACE VIEW v AS SELECT * FROM t", "t:  *"),
             ("CREATE MATERIALIZED VIEW v AS SELECT a FROM t", "t: a"),
             ("SELECT a FROM t", ""),

@@ -7,6 +7,7 @@
 //! beyond the bounds, is [`Unreadable`].
 
 mod alter;
+pub mod apart;
 mod bare;
 mod bound;
 mod calls;
