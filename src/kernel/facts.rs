@@ -1,5 +1,6 @@
 //! What must be looked up before judging, and the answers. The kernel asks, `shell::catalog` answers.
 
+mod constraint;
 mod face;
 mod index;
 mod kin;
@@ -18,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sql::statement::{Callee, RelationName, TypeName};
+pub use constraint::ConstraintFacts;
 pub use face::{ColumnComment, ColumnGrant, Face};
 pub use index::{IndexFacts, IndexMarks};
 pub use kin::{Kin, KinHow};
@@ -301,14 +303,6 @@ pub struct RelationFacts {
 }
 
 impl RelationFacts {
-    /// A CHECK or NOT NULL that old rows may break: whoever updates such a row fails, whatever column is set.
-    #[must_use]
-    pub fn unproven(&self) -> Option<&ConstraintFacts> {
-        let is_checked =
-            |one: &ConstraintFacts| matches!(one.kind, 'c' | 'n') && !one.definition.ends_with("NOT ENFORCED");
-        self.constraints.iter().find(|one| !one.validated && is_checked(one))
-    }
-
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ColumnFacts> {
         self.columns.iter().find(|c| c.name == name)
@@ -438,21 +432,4 @@ pub struct ColumnBelow {
     pub type_sql: String,
     /// The child, with its schema: one of them.
     pub table: String,
-}
-
-/// `pg_constraint`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ConstraintFacts {
-    pub name: String,
-    /// `contype`: c, f, p, u, x, n, t.
-    pub kind: char,
-    pub validated: bool,
-    pub columns: Vec<String>,
-    /// `pg_get_constraintdef`.
-    pub definition: String,
-    /// It comes from a parent.
-    #[serde(default)]
-    pub inherited: bool,
-    #[serde(default)]
-    pub comment: Option<String>,
 }
