@@ -7,7 +7,7 @@ use super::{
     Action, Backfill, Plan, Step, add_constraint, add_index_constraint, identity, partitioned_key, quote, serial,
     set_not_null,
 };
-use crate::kernel::facts::{ConstraintFacts, Facts, RelationFacts, RelationKind, TypeFacts, VolatileCasts};
+use crate::kernel::facts::{Facts, RelationFacts, RelationKind, TypeFacts, VolatileCasts};
 use crate::kernel::sql::statement::{
     AddColumn, ConstraintKind, DefaultExpression, Generated, LockMode, Operand, TableConstraint, TypeName,
 };
@@ -57,12 +57,6 @@ fn volatile_cast(operand: &Operand, (to, least): (&TypeName, VolatileCasts), fac
     target.volatile_casts >= from
 }
 
-/// Why rows are not updated one by one beside a constraint that nobody has proven.
-pub(super) fn unproven(constraint: &ConstraintFacts) -> String {
-    let name = &constraint.name;
-    format!("{name} is NOT VALID, and an UPDATE fails for every row that breaks it: VALIDATE CONSTRAINT {name} first")
-}
-
 /// The safe form, or why there is none.
 ///
 /// # Errors
@@ -89,9 +83,6 @@ pub fn plan(table: &RelationFacts, column: &AddColumn, facts: &Facts, names: &mu
     }
     if table.reacts.hides_rows && is_volatile {
         return Err("row security hides rows of it from this role, which would not be filled".to_owned());
-    }
-    if let Some(constraint) = table.unproven().filter(|_| is_volatile) {
-        return Err(unproven(constraint));
     }
     let mut steps = if is_volatile {
         filled(table, column, (type_facts, facts), names)?

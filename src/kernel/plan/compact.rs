@@ -1,8 +1,8 @@
 //! VACUUM FULL in place: the rows of the last pages are moved forward by UPDATEs that change nothing, in batches, and
 //! VACUUM gives the emptied end back. The table stays the one it is, so nothing that refers to it notices.
 
-use super::{Action, Backfill, Plan, RowWrite, Step, add_column, quote, reindex};
-use crate::kernel::facts::{ColumnFacts, Facts, MEMBERS_MAX, RelationFacts, RelationKind};
+use super::{Action, Backfill, Plan, RowWrite, Step, quote, reindex};
+use crate::kernel::facts::{ColumnFacts, ConstraintFacts, Facts, MEMBERS_MAX, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{LockMode, Reindex, ReindexOf, Shrinks};
 
 /// The recipe's name.
@@ -117,8 +117,10 @@ fn quiet_column(table: &RelationFacts) -> Result<&ColumnFacts, String> {
     if table.columns.iter().any(|column| column.generated) {
         return Err("an UPDATE would compute its generated columns anew".to_owned());
     }
-    if let Some(constraint) = table.unproven() {
-        return Err(add_column::unproven(constraint));
+    if let Some(ConstraintFacts { name, .. }) = table.unproven() {
+        return Err(format!(
+            "{name} is NOT VALID, and an UPDATE fails for every row that breaks it: VALIDATE CONSTRAINT {name} first"
+        ));
     }
     let settable = || table.columns.iter().filter(|column| !column.identity);
     let fired = |column: &ColumnFacts| {

@@ -15,7 +15,7 @@ mod text;
 
 use super::retype::{self, Retype};
 use super::unchanged::{self, Planned};
-use super::{Action, Backfill, Plan, Reworded, Step, add_column, helper, quote, set_not_null};
+use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null};
 use crate::kernel::facts::{CastFacts, ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind, column_shape};
 use crate::kernel::sql::statement::LockMode;
 use crate::kernel::sql::write::NAME_BYTES;
@@ -228,8 +228,6 @@ impl Shadow<'_> {
             "adding a column of a domain with a constraint writes every row anew as well".to_owned()
         } else if table.column(self.change.column).is_some_and(|column| column.generated) {
             "it is a generated column".to_owned()
-        } else if let Some(constraint) = table.unproven() {
-            add_column::unproven(constraint)
         } else if hangs.forced_row_security {
             "row security may hide rows from it".to_owned()
         } else if !hangs.triggers.is_empty() {
