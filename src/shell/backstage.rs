@@ -141,13 +141,16 @@ impl<'a> Backstage<'a> {
             let (tag, frame) = self.frame().await?;
             match tag {
                 server::READY => readies.push(frame),
-                server::ERROR if is_fatal(&frame) => {
-                    let why = server_message(frame.get(HEADER..).unwrap_or_default()).message;
-                    let _ = self.aside.send(Aside::Frame(frame));
-                    return Err(DatabaseError::Lost(why));
+                server::ERROR => {
+                    let error = server_message(frame.get(HEADER..).unwrap_or_default());
+                    if is_fatal(&error) {
+                        let _ = self.aside.send(Aside::Frame(frame));
+                        return Err(DatabaseError::Lost(error.message));
+                    }
+                    theirs = theirs.or(Some(readies.len()));
                 }
                 // What was begun was not skipped, and all that is the client's came before its answer.
-                server::ERROR | server::EMPTY_QUERY => theirs = theirs.or(Some(readies.len())),
+                server::EMPTY_QUERY => theirs = theirs.or(Some(readies.len())),
                 server::NOTIFICATION | server::PARAMETER_STATUS | server::NOTICE => {
                     let _ = self.aside.send(Aside::Frame(frame));
                 }
@@ -246,7 +249,7 @@ impl<'a> Backstage<'a> {
                 server::NOTICE => heard.notices.push(server_message(body)),
                 server::ERROR => {
                     let error = server_message(body);
-                    if is_fatal(&frame) {
+                    if is_fatal(&error) {
                         return Err(DatabaseError::Lost(error.message));
                     }
                     heard.error = Some(error);
@@ -292,8 +295,7 @@ impl<'a> Backstage<'a> {
 }
 
 /// Whether an ErrorResponse ends the session.
-fn is_fatal(frame: &[u8]) -> bool {
-    let error = server_message(frame.get(HEADER..).unwrap_or_default());
+fn is_fatal(error: &ServerMessage) -> bool {
     matches!(error.severity.as_str(), "FATAL" | "PANIC")
 }
 

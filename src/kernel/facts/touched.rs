@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::sql::statement::RelationName;
+use crate::kernel::sql::words::words;
 
 /// Objects that are told one by one.
 pub const TOUCHED_MAX: usize = 50;
@@ -57,28 +58,9 @@ impl TouchedObject {
         } else {
             self.name.strip_prefix("for ").filter(|_| is(&["default value"]))?
         };
-        let mut parts = parts(name).into_iter();
+        let mut parts = words(name).map(|word| word.name);
         Some(RelationName { schema: Some(parts.next()?), name: parts.next()? })
     }
-}
-
-/// Of a name that the server has written, with quotes where it needs them.
-fn parts(name: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let (mut letters, mut quoted) = (name.chars().peekable(), false);
-    while let Some(letter) = letters.next() {
-        let last = parts.last_mut();
-        match letter {
-            '"' if quoted && letters.peek() == Some(&'"') => {
-                letters.next();
-                last.into_iter().for_each(|part| part.push('"'));
-            }
-            '"' => quoted = !quoted,
-            '.' if !quoted => parts.push(String::new()),
-            letter => last.into_iter().for_each(|part| part.push(letter)),
-        }
-    }
-    parts
 }
 
 #[cfg(test)]

@@ -59,17 +59,18 @@ const DOUBTFUL: [&str; 5] = ["commit", "rollback", "call", "execute", "explain"]
 #[must_use]
 pub fn may_be_tried_again(text: &str, statements: &[Parsed]) -> bool {
     let [Parsed { statement: Statement::Change(change), .. }] = statements else { return false };
-    has_changed_nothing(change, || is_plain(text))
+    has_changed_nothing(change, is_plain(text))
 }
 
 /// The same of the statements of one message, which are one transaction: what has failed is not there. What of it
 /// takes long is not for doing twice.
 #[must_use]
 pub fn may_be_sent_again(text: &str, statements: &[Parsed]) -> bool {
+    let plain = is_plain(text);
     let may = |parsed: &Parsed| match &parsed.statement {
         Statement::Ordinary => true,
         Statement::Change(change) => {
-            !matches!(change, Change::RewriteTable { .. }) && has_changed_nothing(change, || is_plain(text))
+            !matches!(change, Change::RewriteTable { .. }) && has_changed_nothing(change, plain)
         }
         Statement::MovesNames
         | Statement::Transaction(_)
@@ -77,10 +78,10 @@ pub fn may_be_sent_again(text: &str, statements: &[Parsed]) -> bool {
         | Statement::Execute { .. }
         | Statement::Deallocate { .. } => false,
     };
-    statements.len() > 1 && statements.iter().all(may) && is_plain(text) && !text.to_ascii_lowercase().contains("copy")
+    statements.len() > 1 && plain && statements.iter().all(may) && !text.to_ascii_lowercase().contains("copy")
 }
 
-fn has_changed_nothing(change: &Change, plain: impl Fn() -> bool) -> bool {
+fn has_changed_nothing(change: &Change, plain: bool) -> bool {
     match change {
         Change::AlterTable(alter) => !alter.actions.iter().any(|action| {
             matches!(
@@ -93,8 +94,8 @@ fn has_changed_nothing(change: &Change, plain: impl Fn() -> bool) -> bool {
         Change::CreateTable(table) => !table.from_query,
         Change::Drop(drop) => !drop.concurrently && drop.kind != DropKind::Database,
         Change::RewriteTable { relation, .. } => relation.is_some(),
-        Change::Opaque(Opaque { what, kind: OpaqueKind::Code, .. }) => what == "DO" && plain(),
-        Change::RefreshMatview { .. } => plain(),
+        Change::Opaque(Opaque { what, kind: OpaqueKind::Code, .. }) => what == "DO" && plain,
+        Change::RefreshMatview { .. } => plain,
         Change::Truncate { .. }
         | Change::Rename(_)
         | Change::Privilege(_)

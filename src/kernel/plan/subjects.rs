@@ -58,14 +58,14 @@ pub fn of(undo: &[String]) -> Vec<Subject> {
     all
 }
 
-/// Whether a constraint that the statements drop or change has this name, with its table's schema before it.
+/// The constraints that the statements drop or change, each with its table's schema before its name.
 #[must_use]
-pub fn has_constraint(undo: &[String], name: &str) -> bool {
-    let is_it = |subject: &Subject| {
-        let schema = subject.of.as_ref().and_then(|table| table.schema.as_deref()).unwrap_or_default();
-        subject.kind == Kind::Constraint && name.strip_prefix(schema) == Some(&format!(".{}", subject.name))
+pub fn constraints(undo: &[String]) -> Vec<String> {
+    let name = |subject: Subject| {
+        let schema = subject.of.and_then(|table| table.schema).unwrap_or_default();
+        format!("{schema}.{}", subject.name)
     };
-    of(undo).iter().any(is_it)
+    of(undo).into_iter().filter(|subject| subject.kind == Kind::Constraint).map(name).collect()
 }
 
 /// A query that is true when all that the statements drop is gone. None, where they do anything else.

@@ -72,11 +72,10 @@ pub fn bound_to(of: &Plan, done: &[usize], by: Bounds<'_>) -> Option<Plan> {
         subjects::same(&step.undo, seen, &step.name, before.as_deref())
     });
     // The index of a constraint that was replaced under its name is another one; the constraint itself is looked at.
-    let replaced = |name: &str| {
-        let mut steps = done.iter().filter_map(|at| of.steps.get(*at));
-        steps.any(|step| subjects::has_constraint(&step.undo, name))
-    };
-    let stay = by.relations.iter().filter(|(_, name)| !replaced(name)).map(|(oid, name)| itself(*oid, name));
+    let steps = done.iter().filter_map(|at| of.steps.get(*at));
+    let constraints: Vec<String> = steps.flat_map(|step| subjects::constraints(&step.undo)).collect();
+    let stay = by.relations.iter().filter(|(_, name)| !constraints.iter().any(|one| one == name));
+    let stay = stay.map(|(oid, name)| itself(*oid, name));
     let all: Vec<Check> = stay.chain(made).collect();
     if let Some(first) = plan.steps.first_mut() {
         first.expects.splice(0..0, all);

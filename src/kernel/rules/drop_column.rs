@@ -24,12 +24,9 @@ pub const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let Some((alter, AlterKind::DropColumn { column, cascade, .. })) = subject.alter() else { return Vec::new() };
     let Some(target) = subject.shared(&alter.relation) else {
-        let taken = subject.taken(&alter.relation, Part::Column(column), *cascade);
-        let hazard = |(target, goes): (_, String)| {
-            let message = format!("{goes} with column {column}");
-            Hazard::loss(&target, LockMode::AccessExclusive, message)
-        };
-        return taken.map(hazard).into_iter().collect();
+        let gone = format!("column {column}");
+        let taken = subject.taken(&alter.relation, Part::Column(column), *cascade, Some(&gone));
+        return taken.into_iter().collect();
     };
     if target.facts.is_some_and(|table| table.column(column).is_none()) {
         return Vec::new();

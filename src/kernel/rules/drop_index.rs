@@ -39,11 +39,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     }
     let missing = drop.relations.iter().filter(|name| matches!(subject.known(name), Known::Missing));
     let plan = safe(drop.cascade, &shared, missing);
-    let taken = drop.relations.iter().filter_map(|name| {
-        let (target, goes) = subject.taken(name, Part::All, drop.cascade)?;
-        let message = format!("{goes} with {}", target.name.written());
-        Some(Hazard::loss(&target, LockMode::AccessExclusive, message))
-    });
+    let taken = drop.relations.iter().filter_map(|name| subject.taken(name, Part::All, drop.cascade, None));
     shared.iter().map(|target| hazard(subject, target, plan.clone())).chain(taken).collect()
 }
 

@@ -5,7 +5,7 @@ use super::subject::{Hazard, Part, Subject};
 use super::{Doc, Response, Rule};
 use crate::kernel::facts::RelationFacts;
 use crate::kernel::plan::{drop_constraint, swap_primary_key};
-use crate::kernel::sql::statement::{AlterKind, Change, DropKind, LockMode, RelationName};
+use crate::kernel::sql::statement::{AlterKind, Change, DropKind, LockMode};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -28,7 +28,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         (Change::Drop(drop), _) => dropped(subject, drop),
         (_, Some((alter, AlterKind::DropConstraint { name, cascade, .. }))) => {
             let Some(target) = subject.shared(&alter.relation) else {
-                return taken(subject, &alter.relation, Part::Constraint, *cascade, name).into_iter().collect();
+                return subject.taken(&alter.relation, Part::Constraint, *cascade, Some(name)).into_iter().collect();
             };
             if !cascade && target.facts.is_some_and(|table| says_nothing(table, name)) {
                 return Vec::new();
@@ -92,11 +92,5 @@ fn dropped(subject: &Subject<'_>, drop: &crate::kernel::sql::statement::Drop) ->
         Hazard::loss(&target, LockMode::AccessExclusive, format!("{what} {gone} is gone{also}"))
     });
     let own = drop.relations.iter().filter(|_| !on_table);
-    hazards.chain(own.filter_map(|name| taken(subject, name, Part::All, drop.cascade, &name.name))).collect()
-}
-
-/// Of a relation of the transaction's own, where it takes along what is not.
-fn taken(subject: &Subject<'_>, name: &RelationName, part: Part<'_>, cascade: bool, gone: &str) -> Option<Hazard> {
-    let (target, goes) = subject.taken(name, part, cascade)?;
-    Some(Hazard::loss(&target, LockMode::AccessExclusive, format!("{goes} with {gone}")))
+    hazards.chain(own.filter_map(|name| subject.taken(name, Part::All, drop.cascade, Some(&name.name)))).collect()
 }

@@ -39,11 +39,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     let all = dropped.len() == drop.relations.len() && drop.kind == DropKind::Table && !drop.cascade;
     let plan =
         found.filter(|_| all).and_then(|found| drops::tables(&found, subject.facts, &mut subject.names.borrow_mut()));
-    let taken = |name| {
-        let (target, goes) = subject.taken(name, Part::All, drop.cascade)?;
-        let message = format!("{goes} with {}", target.name.written());
-        Some(Hazard::loss(&target, LockMode::AccessExclusive, message))
-    };
+    let taken = |name| subject.taken(name, Part::All, drop.cascade, None);
     let hazard = |target: &Target<'_>| {
         let cascade = if drop.cascade { ", and whatever depends on it" } else { "" };
         let message = format!("all data of {} is lost{cascade}", target.described());

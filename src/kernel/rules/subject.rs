@@ -165,17 +165,16 @@ impl<'a> Subject<'a> {
         } else {
             found.is_some_and(|found| found.new_in_transaction && found.referenced_by_old)
         };
-        is_referenced
-            .then(|| Target { facts: found, name: found.map_or_else(|| name.clone(), RelationFacts::qualified) })
+        is_referenced.then(|| Target::called(name, found))
     }
 
     /// Of a relation of the transaction's own that is dropped, or of a column or something else in it: what was there before
-    /// and goes with it.
+    /// and goes with it. `gone` is what is dropped; its own name where that is absent.
     #[must_use]
-    pub fn taken(&self, name: &RelationName, part: Part<'_>, cascade: bool) -> Option<(Target<'a>, String)> {
+    pub fn taken(&self, name: &RelationName, part: Part<'_>, cascade: bool, gone: Option<&str>) -> Option<Hazard> {
         let Known::Own = self.known(name) else { return None };
         let found = self.facts.relation(name).flatten().filter(|_| !self.earlier.made(name));
-        let target = Target { facts: found, name: found.map_or_else(|| name.clone(), RelationFacts::qualified) };
+        let target = Target::called(name, found);
         let goes = |taken: &&Taken| {
             let hangs = match (part, &taken.column) {
                 (Part::All, _) => true,
@@ -194,7 +193,8 @@ impl<'a> Subject<'a> {
             [] => return None,
             [.., _] => format!("{}, there before the transaction, goes", listed(&taken)),
         };
-        Some((target, what))
+        let gone = gone.map_or_else(|| target.name.written(), str::to_owned);
+        Some(Hazard::loss(&target, LockMode::AccessExclusive, format!("{what} with {gone}")))
     }
 
     /// What to add to a message about a statement that locks all partitions at once, where there are so many that
@@ -257,6 +257,13 @@ const TAKEN_MAX: usize = 5;
 
 /// Why there is no plan for something that could not be looked up.
 pub const UNKNOWN: &str = "the table could not be looked up reliably";
+
+impl<'a> Target<'a> {
+    /// By the name that the server has for it, where it was looked up.
+    fn called(name: &RelationName, facts: Option<&'a RelationFacts>) -> Self {
+        Self { facts, name: facts.map_or_else(|| name.clone(), RelationFacts::qualified) }
+    }
+}
 
 impl Target<'_> {
     /// `public.orders (about 5000000 rows, 1.2 GB)`.
