@@ -358,6 +358,9 @@ pub struct Reactions {
     /// filter reads: the server refuses every one.
     #[serde(default)]
     pub refuses_updates: bool,
+    /// It, or a part, has a CHECK or NOT NULL that is NOT VALID: whoever updates a row that breaks it fails.
+    #[serde(default)]
+    pub unproven: bool,
 }
 
 /// `pg_trigger`.

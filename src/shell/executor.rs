@@ -279,7 +279,7 @@ impl<D: Database> Runner<'_, D> {
             // Also what an earlier run did: see `find_own`.
             (self.tell)(Progress::AlreadyDone { step: self.at, name });
         } else {
-            self.applied.push(self.at);
+            self.applied.extend((!step.only_looks()).then_some(self.at));
             (self.tell)(Progress::StepDone { step: self.at, name, ms });
         }
         Ok(())

@@ -15,7 +15,7 @@ mod text;
 
 use super::retype::{self, Retype};
 use super::unchanged::{self, Planned};
-use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null};
+use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null, unproven};
 use crate::kernel::facts::{CastFacts, ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind, column_shape};
 use crate::kernel::sql::statement::LockMode;
 use crate::kernel::sql::write::NAME_BYTES;
@@ -100,7 +100,7 @@ pub fn plan_with(table: &RelationFacts, change: &Retype<'_>, facts: &Facts, aske
             asked,
         });
     }
-    let (mut expand, mut fill) = (Vec::new(), asked.before.clone());
+    let (mut expand, mut fill) = (Vec::from_iter(unproven::step(table)), asked.before.clone());
     for shadow in &shadows {
         let of = facts.type_facts(shadow.change.type_name).ok_or("its new type could not be looked up")?;
         shadow.possible(of.constrained_domain)?;
