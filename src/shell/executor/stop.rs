@@ -82,7 +82,7 @@ impl<D: Database> Runner<'_, D> {
         };
         let (state, way_on) = self.with_leftover((state, way_on));
         if !in_block {
-            self.put_quotes_back().await;
+            self.switch_back().await;
         }
         let stopped = self.stopped(error, state, way_on);
         if cancelled { Outcome::Cancelled(self.report, stopped) } else { Outcome::Failed(self.report, stopped) }
