@@ -13,6 +13,7 @@ mod objects;
 mod rename;
 mod text;
 
+use super::names::named_after;
 use super::retype::{self, Retype};
 use super::unchanged::{self, Planned};
 use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null, unproven};
@@ -320,7 +321,12 @@ impl Shadow<'_> {
     }
 
     fn function(&self) -> String {
-        quote::qualified(&self.table.schema, &helper("sync", &format!("{}_{}", self.table.name, self.change.column)))
+        let (trigger, helpers) = (self.trigger(), &self.hangs.helpers);
+        let begun = helpers.iter().find(|one| one.trigger.as_ref() == Some(&trigger)).map(|one| one.name.clone());
+        let of = format!("{}_{}", self.table.name, self.change.column);
+        let mut names = named_after(&of, self.table).map(|of| helper("sync", &of));
+        let free = || names.find(|name| helpers.iter().all(|one| one.name != *name));
+        quote::qualified(&self.table.schema, &begun.or_else(free).unwrap_or_default())
     }
 
     fn trigger(&self) -> String {
