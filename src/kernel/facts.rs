@@ -28,7 +28,9 @@ pub use settings::{Switch, TableSettings};
 pub use shape::{COPY_TRIGGER, column_shape, shape};
 pub use touched::{TOUCHED_MAX, Touched, TouchedObject};
 pub use types::{TypeFacts, VolatileCasts};
-pub use uses::{CastFacts, ColumnUse, ConstraintUse, Grant, IndexUse, SequenceUse, StatisticsUse, WantedUse};
+pub use uses::{
+    CastFacts, ColumnUse, ConstraintUse, Grant, HelperName, IndexUse, SequenceUse, StatisticsUse, WantedUse,
+};
 pub use wanted::{Wanted, WantedObject};
 pub use whole::{
     IncomingKey, SortKey, Whole, WholeColumn, WholeConstraint, WholeIndex, WholePolicy, WholePublication,
@@ -358,6 +360,9 @@ pub struct Reactions {
     /// filter reads: the server refuses every one.
     #[serde(default)]
     pub refuses_updates: bool,
+    /// It, or a part, has a CHECK or NOT NULL that is NOT VALID: whoever updates a row that breaks it fails.
+    #[serde(default)]
+    pub unproven: bool,
 }
 
 /// `pg_trigger`.

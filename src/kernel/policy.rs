@@ -267,7 +267,8 @@ fn defer(place: Place, assessment: &Assessment, answers: &[Answer<'_>], findings
         && let Some(plan) = &change.safe
         && let Some(head) = plan.head()
     {
-        return Verdict::Defer { plan: Box::new(plan.clone()), head, clearance: Clearance(()), findings };
+        let plan = Box::new(plan.clone().looking_later(head));
+        return Verdict::Defer { plan, head, clearance: Clearance(()), findings };
     }
     let splits = |change: &Assessed| change.safe.as_ref().is_some_and(|plan| plan.head().is_some());
     match rewrite(place, assessment, answers, findings) {

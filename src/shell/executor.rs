@@ -115,7 +115,7 @@ async fn run_with<'a, D: Database>(
     };
     match runner.run().await {
         Ok(()) => {
-            runner.put_quotes_back().await;
+            runner.switch_back().await;
             Outcome::Done(runner.report)
         }
         Err(error) => runner.stop(error).await,
@@ -171,7 +171,7 @@ impl<D: Database> Runner<'_, D> {
             }
         }
         self.session = Settings::read(self.db).await?;
-        self.session.quote_all(self.db, false).await?;
+        self.session.switch(self.db, &plan.tag, false).await?;
         self.find_own().await?;
         self.is_planned_for().await?;
         self.is_as_expected().await?;
@@ -183,8 +183,8 @@ impl<D: Database> Runner<'_, D> {
     }
 
     /// What is done is done, also where the connection is lost now.
-    async fn put_quotes_back(&mut self) {
-        let _lost = self.session.quote_all(self.db, true).await;
+    async fn switch_back(&mut self) {
+        let _lost = self.session.switch(self.db, &self.plan.tag, true).await;
     }
 
     /// What earlier runs of this plan left is this run's to take back.
@@ -279,7 +279,7 @@ impl<D: Database> Runner<'_, D> {
             // Also what an earlier run did: see `find_own`.
             (self.tell)(Progress::AlreadyDone { step: self.at, name });
         } else {
-            self.applied.push(self.at);
+            self.applied.extend((!step.only_looks()).then_some(self.at));
             (self.tell)(Progress::StepDone { step: self.at, name, ms });
         }
         Ok(())

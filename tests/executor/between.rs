@@ -70,6 +70,9 @@ const SAID: &str = "SELECT line FROM ( \
 
 const TYPE: &str = "ALTER TABLE t ALTER a TYPE bigint";
 
+/// Steps before the rows are filled: a look at them, the column, the trigger.
+const BEFORE: usize = 3;
+
 pub(crate) async fn all(cluster: &Cluster) {
     let mut db = session(cluster, "between").await;
     // All of them on the newest server.
@@ -77,14 +80,14 @@ pub(crate) async fn all(cluster: &Cluster) {
     for (at, change) in CHANGES.iter().enumerate().step_by(each) {
         let naive = naively(&mut db, &[change, TYPE]).await;
         // Before the rows are filled, and right before the cut-over.
-        for length in [2, 100].into_iter().take(if at == 0 { 2 } else { 1 }) {
+        for length in [BEFORE, 100].into_iter().take(if at == 0 { 2 } else { 1 }) {
             let plan = begun(&mut db, TYPE, length).await;
             db.run(change).await;
             let Outcome::Failed(_, stopped) = go(&mut db, &plan).await else { panic!("{change}: it was lost") };
             let words = stopped.error.to_string();
             assert!(words.contains("column \"a\" of relation \"t\" has changed since"), "{change}: {words}");
             assert_eq!(stopped.error.code(), Some("LK010"), "{change}: {words}");
-            if length == 2 {
+            if length == BEFORE {
                 assert!(
                     stopped.state.contains("Kept, with the rows that are filled: expand, keep in step"),
                     "{stopped:?}"
@@ -99,7 +102,7 @@ pub(crate) async fn all(cluster: &Cluster) {
     }
     for change in OTHERS {
         let naive = naively(&mut db, &[change, TYPE]).await;
-        let plan = begun(&mut db, TYPE, 2).await;
+        let plan = begun(&mut db, TYPE, BEFORE).await;
         db.run(change).await;
         done(go(&mut db, &plan).await, change);
         assert_eq!(said(&mut db).await, naive, "{change}");
@@ -123,7 +126,7 @@ async fn what_the_statement_does_itself(db: &mut Wire) {
     }
     // Sequences of identities are made anew.
     let sql = "ALTER TABLE t ALTER s TYPE bigint";
-    let plan = begun(db, sql, 2).await;
+    let plan = begun(db, sql, BEFORE).await;
     db.run("ALTER TABLE t ALTER s SET INCREMENT 5").await;
     let Outcome::Failed(_, stopped) = go(db, &plan).await else { panic!("it was lost") };
     assert!(stopped.error.to_string().contains("its identity"), "{}", stopped.error);
@@ -160,7 +163,7 @@ async fn writes_go_on_whatever_is_renamed(db: &mut Wire) {
     for sql in [TYPE, "ALTER TABLE t ALTER a TYPE bigint USING a::bigint"] {
         let whole = begun(db, sql, 0).await;
         let proven = whole.steps.iter().position(|step| step.name == "prove equal").unwrap();
-        for steps in [2, proven + 1] {
+        for steps in [BEFORE, proven + 1] {
             let plan = begun(db, sql, steps).await;
             for change in [
                 "ALTER TABLE t RENAME a TO z",
@@ -178,10 +181,10 @@ async fn writes_go_on_whatever_is_renamed(db: &mut Wire) {
         }
     }
     // Nothing can be had of what is gone, and nobody fails by it.
-    begun(db, TYPE, 2).await;
+    begun(db, TYPE, BEFORE).await;
     db.run("ALTER TABLE t DROP a").await;
     db.run("INSERT INTO t (id, b) VALUES (1001, 'new')").await;
-    begun(db, TYPE, 2).await;
+    begun(db, TYPE, BEFORE).await;
     db.run("ALTER TABLE t DROP lockkeeper_new_a").await;
     db.run("INSERT INTO t (id, a, b) VALUES (1001, 1001, 'new')").await;
 }

@@ -16,7 +16,9 @@ mod renamed;
 mod run;
 mod stalls;
 mod tablespaces;
+mod taken;
 mod undo;
+mod unproven;
 mod wire;
 mod writes;
 
@@ -52,6 +54,16 @@ fn on_real_servers() {
 #[test]
 fn what_is_done_to_a_column_while_its_type_changes_is_not_lost() {
     on_each_server(between::all);
+}
+
+#[test]
+fn rows_that_break_a_constraint_are_found_before_anything_is_changed() {
+    on_each_server(unproven::all);
+}
+
+#[test]
+fn names_that_others_have_are_left_to_them() {
+    on_each_server(taken::all);
 }
 
 #[test]

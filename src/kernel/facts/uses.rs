@@ -14,6 +14,18 @@ pub struct WantedUse {
     pub types: Vec<TypeName>,
 }
 
+/// Something in a table's schema with a name like those of helpers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HelperName {
+    pub name: String,
+    /// A function: the trigger of ours on the table that calls it.
+    #[serde(default)]
+    pub trigger: Option<String>,
+    /// A table for keys of rows, with what it is for as its comment.
+    #[serde(default)]
+    pub notes: bool,
+}
+
 /// What depends on a column, and what the column is beyond its type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnUse {
@@ -75,6 +87,9 @@ pub struct ColumnUse {
     pub labelled: bool,
     /// The role may make functions in the table's schema.
     pub may_create: bool,
+    /// What is called as the functions of triggers of ours are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub helpers: Vec<HelperName>,
 }
 
 impl ColumnUse {

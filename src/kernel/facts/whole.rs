@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{IndexUse, Persistence, SequenceUse, StatisticsUse};
+use super::{HelperName, IndexUse, Persistence, SequenceUse, StatisticsUse};
 
 /// What belongs to a table, and what keeps another one from taking its place. Names in definitions are written out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,12 +66,18 @@ pub struct Whole {
     pub may_create: bool,
     /// The role has the rights of its owner.
     pub is_owner: bool,
+    /// What is called as helpers are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub helpers: Vec<HelperName>,
 }
 
 /// What a column has beside its type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WholeColumn {
     pub name: String,
+    /// `attnum`.
+    #[serde(default)]
+    pub number: i16,
     pub type_sql: String,
     pub not_null: bool,
     /// Of PostgreSQL's own types or an enum: its operators are PostgreSQL's own too.

@@ -5,7 +5,7 @@ use super::names::Names;
 use super::tree::Tree;
 use super::{
     Action, Backfill, Plan, Step, add_constraint, add_index_constraint, identity, partitioned_key, quote, serial,
-    set_not_null,
+    set_not_null, unproven,
 };
 use crate::kernel::facts::{Facts, RelationFacts, RelationKind, TypeFacts, VolatileCasts};
 use crate::kernel::sql::statement::{
@@ -245,7 +245,7 @@ fn filled(
     let name = quote::identifier(&column.name);
     let rest = format!(", ALTER COLUMN {name} SET DEFAULT {default}");
     let probe = quote::column_probe(table, &column.name, Some(&type_facts.type_sql), "a.atthasdef");
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = unproven::step(table).into_iter().collect();
     let mut owned = Vec::new();
     steps.extend(identity.as_ref().map(|identity| identity.create.clone()));
     if let Some(sequence) = sequence {

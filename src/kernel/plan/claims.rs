@@ -1,7 +1,7 @@
 //! What a plan that is on its way must find as it was when it was made, and which statements would come between: what
 //! they do would be lost when something else takes the place of what they do it to, or the plan would fail by it.
 
-use super::{Action, Plan, back, combine, copy, helper, shadow};
+use super::{Action, Plan, RowWrite, Step, back, combine, copy, helper, shadow, verify};
 use crate::kernel::facts::{Facts, RelationFacts};
 use crate::kernel::sql::read::hung::Hung;
 use crate::kernel::sql::read::session::schemas;
@@ -29,6 +29,8 @@ pub enum How {
     Defaults,
     /// The table is another name's.
     Moves,
+    /// A constraint is put on it that old rows may break.
+    Checks,
 }
 
 /// What is on its way to become another one.
@@ -39,6 +41,8 @@ pub enum Claim {
     Replaced(String),
     /// It is filled or made NOT NULL.
     Settled(String),
+    /// Its rows are written, each of which is checked whole.
+    Written,
 }
 
 /// All that a change does which a plan may have to hear of.
@@ -96,6 +100,13 @@ pub fn touches(change: &Change, facts: &Facts) -> Vec<Touch> {
     }
 }
 
+/// Constraints that old rows may break, of those that steps put on tables.
+#[must_use]
+pub fn unproven(steps: &[Step], facts: &Facts) -> Vec<Touch> {
+    let changes = steps.iter().flat_map(verify::statements).flat_map(verify::changes);
+    changes.flat_map(|change| touches(&change, facts)).filter(|touch| touch.how == How::Checks).collect()
+}
+
 /// The same of what else a text says of columns.
 #[must_use]
 pub fn hung_on(hung: &Hung) -> Vec<Touch> {
@@ -125,7 +136,8 @@ fn altered((alter, action): (&AlterTable, &AlterAction), table: Option<&Relation
             return added(column, touch(Vec::new(), How::Attaches), facts);
         }
         AlterKind::AddConstraint(constraint) => {
-            let own = touch(shadow::Look::columns(constraint), How::Attaches);
+            let how = if is_unproven(constraint) { How::Checks } else { How::Attaches };
+            let own = touch(shadow::Look::columns(constraint), how);
             return std::iter::once(own).chain(refers(constraint, facts)).collect();
         }
         AlterKind::ValidateConstraint { name }
@@ -172,6 +184,11 @@ fn refers(constraint: &TableConstraint, facts: &Facts) -> Option<Touch> {
     Some(Touch { relation: references.clone(), all, columns, how: How::Attaches })
 }
 
+fn is_unproven(constraint: &TableConstraint) -> bool {
+    let checks = matches!(constraint.kind, ConstraintKind::Check { .. } | ConstraintKind::NotNull);
+    checks && constraint.not_valid && !constraint.not_enforced
+}
+
 fn constrained(table: Option<&RelationFacts>, name: &str) -> Vec<String> {
     table.and_then(|table| table.constraint(name)).map(|constraint| constraint.columns.clone()).unwrap_or_default()
 }
@@ -196,6 +213,7 @@ impl Plan {
                 (How::Defaults, Some(column), _) if self.fills() => Some(Claim::Settled(column.clone())),
                 (How::Moves, _, Some(column)) => Some(Claim::Replaced(column.clone())),
                 (How::Moves, _, None) if self.fills() => Some(Claim::Table),
+                (How::Checks, _, _) if self.updates() => Some(Claim::Written),
                 _ => None,
             }
         })
@@ -228,6 +246,14 @@ impl Plan {
     fn fills(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.action, Action::Backfill(_)))
     }
+
+    fn updates(&self) -> bool {
+        let updates = |step: &Step| match &step.action {
+            Action::Backfill(fill) => !matches!(fill.write, Some(RowWrite::Delete)),
+            _ => false,
+        };
+        self.steps.iter().any(updates)
+    }
 }
 
 #[cfg(test)]
@@ -235,7 +261,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 
     use super::*;
-    use crate::kernel::plan::Step;
+    use crate::kernel::plan::Backfill;
     use crate::kernel::sql::read::hung::hung;
     use crate::kernel::sql::read::read;
     use crate::kernel::sql::statement::{LockMode, Statement};
@@ -256,6 +282,7 @@ mod tests {
             Some(Claim::Table) => "table".to_owned(),
             Some(Claim::Replaced(column)) => format!("replaced {column}"),
             Some(Claim::Settled(column)) => format!("settled {column}"),
+            Some(Claim::Written) => "written".to_owned(),
         }
     }
 
@@ -271,6 +298,35 @@ mod tests {
             undo_loses: None,
             verify: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_constraint_that_rows_may_break_comes_between_a_fill() {
+        let mut filled = plan("add-column", "ALTER TABLE public.t ADD u uuid");
+        assert_eq!(claim(&filled, "ALTER TABLE t ADD CHECK (b > 0) NOT VALID"), "");
+        let fill = Backfill {
+            relation: RelationName { schema: Some("public".to_owned()), name: "t".to_owned() },
+            column: "u".to_owned(),
+            expression_sql: "1".to_owned(),
+            pending_sql: "u IS NULL".to_owned(),
+            rows_estimate: 1,
+            write: None,
+        };
+        let mut step = filled.steps[0].clone();
+        step.action = Action::Backfill(fill.clone());
+        filled.steps.push(step.clone());
+        assert_eq!(claim(&filled, "ALTER TABLE t ADD CHECK (b > 0) NOT VALID"), "written");
+        assert_eq!(claim(&filled, "ALTER TABLE t ADD CHECK (b > 0)"), "");
+        assert_eq!(claim(&filled, "ALTER TABLE u ADD CHECK (b > 0) NOT VALID"), "");
+        let guard = "ALTER TABLE public.t ADD CONSTRAINT k CHECK (b > 0) NOT VALID".to_owned();
+        let steps = [Step::brief("guard", guard, LockMode::AccessExclusive)];
+        let Some(Claim::Written) = filled.between((0, None), &unproven(&steps, &Facts::default()), &Facts::default())
+        else {
+            panic!("what a plan puts on it");
+        };
+        step.action = Action::Backfill(Backfill { write: Some(RowWrite::Delete), ..fill });
+        filled.steps = vec![step];
+        assert_eq!(claim(&filled, "ALTER TABLE t ADD CHECK (b > 0) NOT VALID"), "");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod views;
 
 pub use altered::Altered;
 
-use super::names::helper;
+use super::names::{helper, named_after};
 use super::{Plan, StandsIn, Step, quote};
 use crate::kernel::facts::{Face, Facts, Persistence, RelationFacts, Whole, WholeColumn, WholeIndex};
 use crate::kernel::sql::statement::{LockMode, RelationName};
@@ -62,6 +62,8 @@ struct Copy<'a> {
     face: &'a Face,
     facts: &'a Facts,
     anew: Anew<'a>,
+    /// What helpers are named after.
+    of: String,
     /// The index by whose columns a row is known.
     key: &'a WholeIndex,
     /// The index in whose order the rows are written.
@@ -81,7 +83,7 @@ pub fn plan(of: (&RelationFacts, &RelationName), anew: Anew<'_>, facts: &Facts, 
     let order = possible::order(table, whole, anew)?;
     let key = possible::key(whole, anew.changed())?;
     incoming::by_their_indexes(whole, key)?;
-    let copy = Copy { table, whole, face, facts, anew, key, order };
+    let copy = Copy { table, whole, face, facts, anew, of: named(table, whole), key, order };
     let mut steps = vec![copy.make()?, copy.sync(), copy.rows()];
     steps.extend(copy.indexes()?);
     steps.extend(copy.constraints()?);
@@ -109,25 +111,25 @@ impl Copy<'_> {
     }
 
     fn name(&self) -> RelationName {
-        RelationName { schema: Some(self.table.schema.clone()), name: aside(&self.table.name) }
+        RelationName { schema: Some(self.table.schema.clone()), name: aside(&self.of) }
     }
 
     /// The copy, until it takes the table's name.
     fn copy(&self) -> String {
-        quote::qualified(&self.table.schema, &aside(&self.table.name))
+        quote::qualified(&self.table.schema, &aside(&self.of))
     }
 
     /// Keys of rows that have changed.
     fn log(&self) -> String {
-        quote::qualified(&self.table.schema, &helper("changed", &self.table.name))
+        quote::qualified(&self.table.schema, &helper("changed", &self.of))
     }
 
     fn stands_in(&self) -> StandsIn {
-        StandsIn { relation: aside(&self.table.name), of: self.table.name.clone() }
+        StandsIn { relation: aside(&self.of), of: self.table.name.clone() }
     }
 
     fn function(&self) -> String {
-        quote::qualified(&self.table.schema, &helper("changes", &self.table.name))
+        quote::qualified(&self.table.schema, &helper("changes", &self.of))
     }
 
     /// The columns by which a row is known.
@@ -178,7 +180,7 @@ impl Copy<'_> {
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_stats s WHERE s.schemaname OPERATOR(pg_catalog.=) {} \
              AND s.tablename OPERATOR(pg_catalog.=) {}) OR NOT EXISTS (SELECT FROM ONLY {copy})",
             quote::literal(&self.table.schema),
-            quote::literal(&aside(&self.table.name))
+            quote::literal(&aside(&self.of))
         );
         on_copy(Step::scan("analyze", format!("ANALYZE {copy}")).probed(probe), self)
     }
@@ -234,6 +236,17 @@ impl Copy<'_> {
              table afterwards does not see what was copied since."
         )
     }
+}
+
+/// What an earlier run has left is found, and what somebody else has made is left alone.
+fn named(table: &RelationFacts, whole: &Whole) -> String {
+    let is = |what: &str, of: &str| whole.helpers.iter().filter(|one| one.name == helper(what, of)).collect::<Vec<_>>();
+    let begun = |of: &String| is("changed", of).iter().any(|one| one.notes);
+    let free = |of: &String| ["copy", "changed", "changes", "old"].iter().all(|what| is(what, of).is_empty());
+    let names = || named_after(&table.name, table);
+    // Each of theirs is in the way of one at most.
+    let found = names().take(whole.helpers.len()).find(begun);
+    found.or_else(|| names().find(free)).unwrap_or_default()
 }
 
 /// What something is called until the cut-over.

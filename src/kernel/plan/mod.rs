@@ -46,6 +46,7 @@ pub mod throttle;
 pub mod tree;
 mod unchanged;
 pub mod undo;
+mod unproven;
 pub mod verify;
 
 use std::borrow::Cow;
@@ -289,7 +290,9 @@ impl Action {
     #[must_use]
     pub fn sql(&self) -> Cow<'_, str> {
         match self {
-            Self::Sql { sql, .. } | Self::BuildIndex { sql, .. } | Self::Reindex { sql, .. } => sql.into(),
+            Self::Sql { sql, .. } | Self::BuildIndex { sql, .. } | Self::Reindex { sql, .. } => {
+                unproven::shown(sql).into()
+            }
             Self::Together { statements } => {
                 let shown: Vec<_> = statements.iter().map(|sql| unchanged::shown(sql)).collect();
                 format!("BEGIN; {}; COMMIT", shown.join("; ")).into()

@@ -138,6 +138,13 @@ pub fn helper(what: &str, of: &str) -> String {
     format!("{}_{hash:016x}", clipped(&whole, NAME_BYTES - 17))
 }
 
+/// What a helper of a table is named after: this, or this with the table's number where somebody else has such a name.
+pub fn named_after(of: &str, table: &RelationFacts) -> impl Iterator<Item = String> {
+    let with_number = format!("{of}_{}", table.oid);
+    let more = with_number.clone();
+    [of.to_owned(), with_number].into_iter().chain((2..).map(move |number| format!("{more}_{number}")))
+}
+
 /// The middle of an index's name: its columns' names, made different from each other.
 #[must_use]
 pub fn index_middle<'a>(parts: impl Iterator<Item = &'a str>) -> String {

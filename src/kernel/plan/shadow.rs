@@ -13,9 +13,10 @@ mod objects;
 mod rename;
 mod text;
 
+use super::names::named_after;
 use super::retype::{self, Retype};
 use super::unchanged::{self, Planned};
-use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null};
+use super::{Action, Backfill, Plan, Reworded, Step, helper, quote, set_not_null, unproven};
 use crate::kernel::facts::{CastFacts, ColumnUse, ConstraintUse, Facts, RelationFacts, RelationKind, column_shape};
 use crate::kernel::sql::statement::LockMode;
 use crate::kernel::sql::write::NAME_BYTES;
@@ -100,7 +101,7 @@ pub fn plan_with(table: &RelationFacts, change: &Retype<'_>, facts: &Facts, aske
             asked,
         });
     }
-    let (mut expand, mut fill) = (Vec::new(), asked.before.clone());
+    let (mut expand, mut fill) = (Vec::from_iter(unproven::step(table)), asked.before.clone());
     for shadow in &shadows {
         let of = facts.type_facts(shadow.change.type_name).ok_or("its new type could not be looked up")?;
         shadow.possible(of.constrained_domain)?;
@@ -320,7 +321,12 @@ impl Shadow<'_> {
     }
 
     fn function(&self) -> String {
-        quote::qualified(&self.table.schema, &helper("sync", &format!("{}_{}", self.table.name, self.change.column)))
+        let (trigger, helpers) = (self.trigger(), &self.hangs.helpers);
+        let begun = helpers.iter().find(|one| one.trigger.as_ref() == Some(&trigger)).map(|one| one.name.clone());
+        let of = format!("{}_{}", self.table.name, self.change.column);
+        let mut names = named_after(&of, self.table).map(|of| helper("sync", &of));
+        let free = || names.find(|name| helpers.iter().all(|one| one.name != *name));
+        quote::qualified(&self.table.schema, &begun.or_else(free).unwrap_or_default())
     }
 
     fn trigger(&self) -> String {

@@ -6,16 +6,18 @@ use crate::kernel::sql::write;
 impl Plan {
     /// How many steps from the start belong to the client's transaction, where the rest can follow its COMMIT.
     /// These are the leading ones that only change the catalog; absent where nothing is left for later, or
-    /// where what is left counts rows for the client or has to run as it was written.
+    /// where what is left counts rows for the client or has to run as it was written. Of a plan that is split
+    /// there, see [`Self::looking_later`].
     #[must_use]
     pub fn head(&self) -> Option<usize> {
-        let head = self.steps.iter().take_while(|step| in_block(step)).count();
-        let rest = self.steps.get(head..).unwrap_or_default();
+        let acts = || self.steps.iter().skip_while(|step| step.only_looks());
+        let head = acts().take_while(|step| in_block(step)).count();
+        let mut rest = acts().skip(head).peekable();
         let counts = matches!(self.tag.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE");
         // Rows are copied in an order of their own, and the cut-over waits for nobody's COMMIT.
         let copies = self.recipe == copy::RECIPE;
         let later = |step: &Step| !matches!(step.action, Action::Sql { mode: Mode::AsIs, .. });
-        (self.rewrites() && !counts && !copies && !rest.is_empty() && rest.iter().all(later)).then_some(head)
+        (self.rewrites() && !counts && !copies && rest.peek().is_some() && rest.all(later)).then_some(head)
     }
 
     /// The steps of [`Self::head`] as a plan of their own.
@@ -73,9 +75,11 @@ mod tests {
         let together = || Step::together("both", vec!["SELECT 1".to_owned()], LockMode::AccessExclusive);
         let scan = || Step::scan("validate", "ALTER TABLE t VALIDATE CONSTRAINT c".to_owned());
         let mode = |mode| Step::sql("run", "SELECT 1".to_owned(), mode, LockMode::AccessShare);
+        let look = || Step { scans: true, ..mode(Mode::Scan) };
         for (head, steps) in [
             (Some(1), vec![brief(), scan()]),
             (Some(2), vec![brief(), together(), scan(), brief()]),
+            (Some(1), vec![look(), brief(), scan()]),
             (Some(0), vec![scan()]),
             (Some(0), vec![mode(Mode::NoTransaction)]),
             (None, vec![brief(), together()]),
@@ -87,5 +91,7 @@ mod tests {
             assert_eq!(found.first(head.unwrap_or_default()).steps.len(), head.unwrap_or_default());
         }
         assert_eq!(plan("UPDATE", vec![scan()]).head(), None);
+        let split = plan("ALTER TABLE", vec![look(), brief(), together(), scan()]).looking_later(2);
+        assert_eq!(split.steps, [brief(), together(), look(), scan()]);
     }
 }

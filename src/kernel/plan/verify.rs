@@ -120,7 +120,7 @@ pub(super) fn check(name: String, sql: String) -> Check {
     Check { name, sql, past: None, uses: None }
 }
 
-fn statements(step: &Step) -> Vec<&str> {
+pub(super) fn statements(step: &Step) -> Vec<&str> {
     match &step.action {
         Action::Sql { sql, .. } | Action::BuildIndex { sql, .. } | Action::Reindex { sql, .. } => vec![sql],
         Action::Together { statements } => statements.iter().map(String::as_str).collect(),
@@ -128,7 +128,7 @@ fn statements(step: &Step) -> Vec<&str> {
     }
 }
 
-fn changes(sql: &str) -> Vec<Change> {
+pub(super) fn changes(sql: &str) -> Vec<Change> {
     let Ok(reading) = read::read(sql) else { return Vec::new() };
     let change = |statement| match statement {
         Statement::Change(change) => Some(change),

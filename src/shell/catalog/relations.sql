@@ -166,6 +166,12 @@ SELECT pg_catalog.json_build_object(
               AND CASE WHEN whole.is_row THEN sent.columns IS NOT NULL
                 ELSE k.identity IS NULL OR NOT sent.columns OPERATOR(pg_catalog.@>) k.identity
                   OR NOT seen.columns OPERATOR(pg_catalog.<@) k.identity END))),
+      'unproven', EXISTS (SELECT FROM tree b JOIN pg_catalog.pg_constraint o ON o.conrelid OPERATOR(pg_catalog.=) b.oid
+        WHERE b.root OPERATOR(pg_catalog.=) c.oid AND NOT o.convalidated
+          AND o.contype OPERATOR(pg_catalog.=) ANY ('{c,n}'::pg_catalog."char"[])
+          -- What 17 does not have is asked of the row as it is there.
+          AND (pg_catalog.jsonb_extract_path_text(pg_catalog.to_jsonb(o), 'conenforced')
+            OPERATOR(pg_catalog.=) 'false') IS NOT TRUE),
       'rules', c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog."char"[]),
       'update_rules', COALESCE((SELECT pg_catalog.json_agg(r.rulename ORDER BY r.rulename)
         FROM pg_catalog.pg_rewrite r JOIN tree b ON b.oid OPERATOR(pg_catalog.=) r.ev_class

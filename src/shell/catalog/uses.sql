@@ -250,5 +250,13 @@ SELECT pg_catalog.json_build_object(
     AND a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog."char"),
   'labelled', EXISTS (SELECT FROM pg_catalog.pg_seclabel l WHERE l.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
     AND l.objoid OPERATOR(pg_catalog.=) $2::pg_catalog.oid AND l.objsubid OPERATOR(pg_catalog.=) col.attnum::pg_catalog.int4),
-  'may_create', pg_catalog.has_schema_privilege(col.relnamespace, 'CREATE'))
+  'may_create', pg_catalog.has_schema_privilege(col.relnamespace, 'CREATE'),
+  'helpers', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', h.name, 'trigger', h.trigger) ORDER BY h.name, h.trigger) FROM (
+      SELECT p.proname AS name, (SELECT t.tgname FROM pg_catalog.pg_trigger t WHERE t.tgrelid OPERATOR(pg_catalog.=) $2::pg_catalog.oid
+          AND t.tgfoid OPERATOR(pg_catalog.=) p.oid AND pg_catalog.starts_with(t.tgname::pg_catalog.text, 'zzz_lockkeeper_sync')
+          ORDER BY t.tgname LIMIT 1) AS trigger
+      FROM pg_catalog.pg_proc p WHERE p.pronamespace OPERATOR(pg_catalog.=) col.relnamespace
+        AND pg_catalog.starts_with(p.proname::pg_catalog.text, 'lockkeeper_sync_')
+      UNION ALL SELECT c.relname, NULL FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) col.relnamespace
+        AND pg_catalog.starts_with(c.relname::pg_catalog.text, 'lockkeeper_sync_')) h), '[]'::pg_catalog.json))
 FROM guard, col WHERE guard.timeout IS NOT NULL

@@ -71,7 +71,7 @@ SELECT pg_catalog.json_build_object(
       SELECT 'toast.' OPERATOR(pg_catalog.||) pg_catalog.unnest(t.reloptions) FROM pg_catalog.pg_class t
       WHERE t.oid OPERATOR(pg_catalog.=) tab.reltoastrelid) o), '[]'::pg_catalog.json),
   'replica_identity', tab.relreplident,
-  'columns', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname,
+  'columns', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'number', a.attnum,
       'type_sql', pg_catalog.format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
       'plain', t.typtype OPERATOR(pg_catalog.=) 'e'::pg_catalog."char" OR t.typtype OPERATOR(pg_catalog.=) 'b'::pg_catalog."char"
         AND t.typnamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid,
@@ -212,5 +212,14 @@ SELECT pg_catalog.json_build_object(
   'labelled', EXISTS (SELECT FROM pg_catalog.pg_seclabel l WHERE l.objoid OPERATOR(pg_catalog.=) tab.oid
     AND l.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid),
   'may_create', pg_catalog.has_schema_privilege(tab.relnamespace, 'CREATE'),
-  'is_owner', pg_catalog.pg_has_role(tab.relowner, 'USAGE'))
+  'is_owner', pg_catalog.pg_has_role(tab.relowner, 'USAGE'),
+  'helpers', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', h.name, 'notes', h.notes) ORDER BY h.name, h.notes) FROM (
+      SELECT c.relname AS name, pg_catalog.obj_description(c.oid, 'pg_class') IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_attribute a
+          WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attname OPERATOR(pg_catalog.=) 'k0'::pg_catalog.name) AS notes
+      FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) tab.relnamespace
+        AND pg_catalog.starts_with(c.relname::pg_catalog.text, 'lockkeeper_')
+      UNION ALL SELECT t.typname, false FROM pg_catalog.pg_type t WHERE t.typnamespace OPERATOR(pg_catalog.=) tab.relnamespace
+        AND t.typrelid OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND pg_catalog.starts_with(t.typname::pg_catalog.text, 'lockkeeper_')
+      UNION ALL SELECT p.proname, false FROM pg_catalog.pg_proc p WHERE p.pronamespace OPERATOR(pg_catalog.=) tab.relnamespace
+        AND pg_catalog.starts_with(p.proname::pg_catalog.text, 'lockkeeper_')) h), '[]'::pg_catalog.json))
 FROM guard, tab WHERE guard.timeout IS NOT NULL AND guard.path IS NOT NULL

@@ -10,7 +10,8 @@ use crate::shell::database::{Database, DatabaseError};
 
 const READ: &str = "SELECT s.name, s.setting FROM pg_catalog.pg_settings s \
     WHERE s.name OPERATOR(pg_catalog.=) ANY (
-    '{lock_timeout,statement_timeout,transaction_timeout,deadlock_timeout,quote_all_identifiers,synchronous_commit}'::pg_catalog.text[])";
+    '{lock_timeout,statement_timeout,transaction_timeout,deadlock_timeout,quote_all_identifiers,synchronous_commit,\
+default_transaction_read_only}'::pg_catalog.text[])";
 
 /// Those which would end a long step. `transaction_timeout` is new in 17 and absent before.
 const LIFTED: [&str; 3] = ["lock_timeout", "statement_timeout", "transaction_timeout"];
@@ -113,12 +114,20 @@ impl Settings {
         }
     }
 
-    /// Whether all names are quoted in what the server says of a definition, which then differs from ours.
-    pub(crate) async fn quote_all<D: Database>(&self, db: &mut D, on: bool) -> Result<(), DatabaseError> {
-        if self.get("quote_all_identifiers") == 0 {
-            return Ok(());
+    /// Switches off what plans do not work with, or on again: that all names are quoted in what the server says of a
+    /// definition, which then differs from ours; and that transactions are read-only, in place of a statement (of this
+    /// tag) that the server lets run there too.
+    pub(crate) async fn switch<D: Database>(&self, db: &mut D, tag: &str, on: bool) -> Result<(), DatabaseError> {
+        let mut calls = Vec::new();
+        for (name, counts) in [
+            ("quote_all_identifiers", true),
+            ("default_transaction_read_only", matches!(tag, "VACUUM" | "CLUSTER" | "REINDEX")),
+        ] {
+            if counts && self.get(name) > 0 {
+                calls.push(format!("pg_catalog.set_config('{name}', '{on}', false)"));
+            }
         }
-        insist(db, &format!("SELECT pg_catalog.set_config('quote_all_identifiers', '{on}', false)")).await
+        if calls.is_empty() { Ok(()) } else { insist(db, &format!("SELECT {}", calls.join(", "))).await }
     }
 
     /// Sets the lock timeout for the session.

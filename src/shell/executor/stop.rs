@@ -82,7 +82,7 @@ impl<D: Database> Runner<'_, D> {
         };
         let (state, way_on) = self.with_leftover((state, way_on));
         if !in_block {
-            self.put_quotes_back().await;
+            self.switch_back().await;
         }
         let stopped = self.stopped(error, state, way_on);
         if cancelled { Outcome::Cancelled(self.report, stopped) } else { Outcome::Failed(self.report, stopped) }
@@ -154,14 +154,19 @@ impl<D: Database> Runner<'_, D> {
 
     fn nothing_done(&self, error: &DatabaseError, cancelled: bool) -> (String, String) {
         let ahead = self.book.past.ahead.as_ref().map_or(0, |ahead| ahead.steps);
-        let earlier: Vec<&str> = self.report.steps.iter().skip(ahead).map(|step| step.name.as_str()).collect();
-        let mut state = if self.report.steps.is_empty() {
-            UNCHANGED.to_owned()
-        } else if earlier.is_empty() {
-            "This run changed nothing.".to_owned()
-        } else {
-            format!("This run changed nothing. Done by an earlier run and left as found: {}.", earlier.join(", "))
+        let (found, looked): (Vec<_>, Vec<_>) =
+            self.plan.steps.iter().zip(&self.report.steps).partition(|(step, _)| !step.only_looks());
+        let earlier: Vec<&str> = found.iter().skip(ahead).map(|(_, done)| done.name.as_str()).collect();
+        let mut state = match self.report.rows {
+            0 if self.report.steps.len() == looked.len() => UNCHANGED.to_owned(),
+            0 => "This run changed nothing.".to_owned(),
+            rows => {
+                format!("This run changed nothing but rows: {}, and stay so.", self.plan.rows_done(&rows.to_string()))
+            }
         };
+        if !earlier.is_empty() {
+            state.push_str(&format!(" Done by an earlier run and left as found: {}.", earlier.join(", ")));
+        }
         let way_on = if is_contention(error) && self.book.past.ahead.is_some() {
             format!("When those who hold the lock are done, {}.", self.anew())
         } else if is_contention(error) {
@@ -325,7 +330,7 @@ impl<D: Database> Runner<'_, D> {
     fn keep_filled(&self, kept: usize, undone: &str) -> (String, String) {
         let steps = self.plan.steps.iter().take(kept);
         let undo: Vec<&str> = steps.clone().rev().flat_map(|step| &step.undo).map(String::as_str).collect();
-        let names: Vec<&str> = steps.map(|step| step.name.as_str()).collect();
+        let names: Vec<&str> = steps.filter(|step| !step.only_looks()).map(|step| step.name.as_str()).collect();
         let state = format!("Taken back: {undone}. Kept, with the rows that are filled: {}.", names.join(", "));
         let way_on = format!(
             "Run the same statement again: it is planned anew with what has changed, and goes on with the rows that are \
@@ -342,7 +347,11 @@ impl<D: Database> Runner<'_, D> {
         for (at, step) in plan.steps.iter().enumerate() {
             let done = self.applied.contains(&at) || past.done.contains(&at);
             let begun = done || past.begun.contains(&at);
-            if !begun || !step.undo.is_empty() || matches!(&step.action, Action::Backfill(job) if !job.moves()) {
+            if !begun
+                || step.only_looks()
+                || !step.undo.is_empty()
+                || matches!(&step.action, Action::Backfill(job) if !job.moves())
+            {
                 continue;
             }
             let Some(probe) = &step.probe else {

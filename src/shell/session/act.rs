@@ -5,7 +5,7 @@ use super::run::{Permit, Ran};
 use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::assess::Assessment;
-use crate::kernel::plan::Plan;
+use crate::kernel::plan::{Plan, Step};
 use crate::kernel::policy::{Clearance, Refusal, Verdict};
 use crate::kernel::relay::Status;
 use crate::kernel::review::{Ticket, approvers};
@@ -23,8 +23,8 @@ impl Session {
         }
         self.touches(reading, &assessment);
         let verdict = self.verdict(reading, &assessment, taken.values.is_some());
-        if runs_at_once(&verdict)
-            && let Some(reply) = self.between(taken, reading, &assessment.facts).await?
+        if let Some(steps) = at_once(&verdict)
+            && let Some(reply) = self.between(taken, reading, (&assessment.facts, steps)).await?
         {
             return self.refuse(taken, reply, &[]).await;
         }
@@ -57,7 +57,7 @@ impl Session {
                 if plan.later().is_some() {
                     return self.no_job_for_later(taken, decided).await;
                 }
-                if let Some(reply) = self.between(taken, reading, &assessment.facts).await? {
+                if let Some(reply) = self.between(taken, reading, (&assessment.facts, &plan.steps)).await? {
                     return self.answer_held_with(taken, reply, decided).await;
                 }
                 let journal = self.keep_run(taken, (&plan, &assessment.facts, &decided), &sameness).await;
@@ -185,12 +185,13 @@ impl Session {
     }
 }
 
-/// Whether something of it is done now. What becomes a job waits for its turn, and what is held for its approval.
-fn runs_at_once(verdict: &Verdict) -> bool {
+/// What of it is done now, if anything is: steps of ours, or none where it is the statement itself. What becomes a job waits
+/// for its turn, and what is held for its approval.
+fn at_once(verdict: &Verdict) -> Option<&[Step]> {
     match verdict {
-        Verdict::Pass { .. } | Verdict::Bounded { .. } => true,
-        Verdict::Defer { head, .. } => *head > 0,
-        Verdict::Rewrite { .. } | Verdict::Observed { .. } | Verdict::Hold(_) | Verdict::Refuse(_) => false,
+        Verdict::Pass { .. } | Verdict::Bounded { .. } => Some(&[]),
+        Verdict::Defer { plan, head, .. } => plan.steps.get(..*head).filter(|steps| !steps.is_empty()),
+        Verdict::Rewrite { .. } | Verdict::Observed { .. } | Verdict::Hold(_) | Verdict::Refuse(_) => None,
     }
 }
 

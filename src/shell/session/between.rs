@@ -8,6 +8,7 @@ use super::taken::Taken;
 use super::{Ended, Session};
 use crate::kernel::facts::Facts;
 use crate::kernel::job::{Job, JobId, Order, State};
+use crate::kernel::plan::Step;
 use crate::kernel::plan::claims::{self, Claim, Touch};
 use crate::kernel::sql::read::hung::hung;
 use crate::kernel::sql::statement::{Change, Reading, RelationName, Statement};
@@ -59,14 +60,15 @@ fn counts(job: &Job) -> bool {
 }
 
 impl Session {
-    /// Why a change that would run now may not: a job of this transaction, or one at work.
+    /// Why a change that would run now, with these steps of its plan, may not: a job of this transaction, or one at work.
     pub(super) async fn between(
         &mut self,
         taken: &Taken,
         reading: &Reading,
-        facts: &Facts,
+        (facts, steps): (&Facts, &[Step]),
     ) -> Result<Option<Reply>, Ended> {
-        let touches = touches(taken, reading, facts);
+        let mut touches = touches(taken, reading, facts);
+        touches.extend(claims::unproven(steps, facts));
         if touches.is_empty() {
             return Ok(None);
         }
@@ -108,7 +110,9 @@ impl Session {
     }
 
     pub(super) fn deferred_between(&self, touches: &[Touch], facts: &Facts) -> Option<(&Deferred, Claim)> {
-        self.deferred.iter().find_map(|one| Some((one, claim(one.order(), touches, facts)?)))
+        // Migrations that add a column and a constraint are many.
+        let found = |one: &Deferred| claim(one.order(), touches, facts).filter(|claim| *claim != Claim::Written);
+        self.deferred.iter().find_map(|one| Some((one, found(one)?)))
     }
 
     fn job_between(&self, live: &[JobSeen], touches: &[Touch], facts: &Facts) -> Option<Reply> {
@@ -123,6 +127,7 @@ impl Session {
                 Claim::Table => (format!("table {table}"), "would make the job fail, or be lost"),
                 Claim::Replaced(column) => (format!("column \"{column}\" of {table}"), "would be lost with the old column, or make the job fail"),
                 Claim::Settled(column) => (format!("column \"{column}\" of {table}"), "would be undone by the job, or make it fail"),
+                Claim::Written => (format!("the rows of {table}"), "would make the job fail if a row breaks the constraint"),
             };
             Some(
                 Reply::error(sqlstate::BUSY, format!("job {id} is at work on {what}: what this statement does {so}"))
@@ -159,7 +164,7 @@ pub(super) fn before_its_end(id: JobId, claim: &Claim) -> Reply {
             format!("column \"{column}\" is to be filled or made NOT NULL after this transaction"),
             "Put it into a later migration, and run that when the job is done.",
         ),
-        Claim::Table => (
+        Claim::Table | Claim::Written => (
             "the table is to be filled after this transaction".to_owned(),
             "Put it into a later migration, and run that when the job is done.",
         ),

@@ -228,7 +228,7 @@ impl Session {
             return Ok(None);
         }
         let mut touches = between::touches(taken, reading, &assessment.facts);
-        touches.retain(|touch| touch.how != How::Attaches);
+        touches.retain(|touch| !matches!(touch.how, How::Attaches | How::Checks));
         if self.deferred_between(&touches, &assessment.facts).is_none() {
             return Ok(None);
         }

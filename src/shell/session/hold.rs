@@ -59,7 +59,9 @@ impl Session {
         let may_run = at_once || ticket.runs_from(now).is_none_or(|from| from <= now);
         if may_run && matches!(ticket.state, State::Approved { .. }) {
             let waits = asked.plan.later().is_some();
-            if let (false, Some(reply)) = (waits, self.between(taken, reading, &asked.request.facts).await?) {
+            if let (false, Some(reply)) =
+                (waits, self.between(taken, reading, (&asked.request.facts, &asked.plan.steps)).await?)
+            {
                 return self.answer_held_with(taken, not_used(reply), decided).await;
             }
             return self.run_approved(taken, ticket, asked, decided).await;
@@ -201,7 +203,9 @@ impl Session {
                 Err(reply) => return self.answer_held_with(taken, reply, decided).await,
             };
             let waits = asked.plan.later().is_some();
-            if let (false, Some(reply)) = (waits, self.between(taken, reading, &asked.request.facts).await?) {
+            if let (false, Some(reply)) =
+                (waits, self.between(taken, reading, (&asked.request.facts, &asked.plan.steps)).await?)
+            {
                 return self.answer_held_with(taken, not_used(reply), decided).await;
             }
             if let Some(error) = self.log.audit().failure() {

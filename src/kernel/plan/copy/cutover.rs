@@ -15,7 +15,7 @@ impl Copy<'_> {
         all.extend(self.whole.sequences.iter().flat_map(|sequence| self.sequence(sequence)));
         all.push(format!("DROP TABLE {}", self.log()));
         all.extend(self.drop_incoming());
-        let old = helper("old", &self.table.name);
+        let old = helper("old", &self.of);
         all.push(format!("ALTER TABLE {relation} RENAME TO {}", quote::identifier(&old)));
         all.push(format!("ALTER TABLE {copy} RENAME TO {}", quote::identifier(&self.table.name)));
         all.extend(self.views_again());

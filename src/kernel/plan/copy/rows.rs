@@ -46,13 +46,26 @@ impl Copy<'_> {
             .undone_by(format!("DROP FUNCTION IF EXISTS {function}()"))
     }
 
-    /// As the table's owner, whoever writes: only the owner has rights on what is written to.
+    /// As the table's owner, whoever writes: only the owner has rights on what is written to. Nothing is written where an
+    /// exception is caught, so that no transaction gets a number more for each row.
     fn function_sql(&self) -> String {
+        let log = self.log();
+        let keys = || self.key().into_iter().enumerate();
         let row = |of: &str| {
-            let columns = self.key().into_iter().map(|key| format!("{of}.{}", quote::identifier(key)));
-            columns.collect::<Vec<_>>().join(", ")
+            let columns = keys().map(|(_, key)| format!("{of}.{}", quote::identifier(key)));
+            format!("ROW({})", columns.collect::<Vec<_>>().join(", "))
         };
-        let (old, new, log) = (row("OLD"), row("NEW"), self.log());
+        let noted = |of: &str| keys().map(|(at, _)| format!("{of}.k{at}")).collect::<Vec<_>>().join(", ");
+        let (old, new) = (noted("o"), noted("n"));
+        // What somebody has renamed past the gateway is found by its number.
+        let numbers = keys().filter_map(|(_, key)| self.whole.columns.iter().find(|column| column.name == key));
+        let numbers: Vec<String> = numbers.map(|column| format!("c{}", column.number)).collect();
+        let before = quote::literal(&format!("SELECT {} FROM (SELECT ($1).*) AS t(", numbers.join(", ")));
+        let by_number = format!(
+            "(SELECT pg_catalog.concat({before}, pg_catalog.string_agg(pg_catalog.concat('c', a.attnum), ', ' \
+             ORDER BY a.attnum), ')') FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attnum > 0 \
+             AND NOT a.attisdropped)"
+        );
         let refused = format!(
             "RAISE EXCEPTION USING ERRCODE = '55006', MESSAGE = {}, HINT = {}",
             quote::literal(&format!("cannot truncate \"{}\" while it is copied", self.table.name)),
@@ -61,11 +74,17 @@ impl Copy<'_> {
             )
         );
         let body = format!(
-            "BEGIN IF TG_OP = 'TRUNCATE' THEN {refused}; END IF; \
+            "DECLARE o {log}; n {log}; BEGIN IF TG_OP = 'TRUNCATE' THEN {refused}; END IF; \
+             BEGIN IF TG_OP <> 'INSERT' THEN o := {}; END IF; IF TG_OP <> 'DELETE' THEN n := {}; END IF; \
+             EXCEPTION WHEN undefined_column THEN BEGIN \
+             IF TG_OP <> 'INSERT' THEN EXECUTE {by_number} INTO o USING OLD; END IF; \
+             IF TG_OP <> 'DELETE' THEN EXECUTE {by_number} INTO n USING NEW; END IF; \
+             EXCEPTION WHEN undefined_column THEN RETURN NULL; END; END; \
              IF TG_OP <> 'INSERT' THEN INSERT INTO {log} VALUES ({old}); END IF; \
-             IF TG_OP = 'INSERT' THEN INSERT INTO {log} VALUES ({new}); \
-             ELSIF TG_OP = 'UPDATE' THEN IF ROW({new}) IS DISTINCT FROM ROW({old}) THEN \
-             INSERT INTO {log} VALUES ({new}); END IF; END IF; RETURN NULL; END"
+             IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND ROW({new}) IS DISTINCT FROM ROW({old}) THEN \
+             INSERT INTO {log} VALUES ({new}); END IF; RETURN NULL; END",
+            row("OLD"),
+            row("NEW"),
         );
         format!(
             "CREATE FUNCTION {}() RETURNS pg_catalog.trigger LANGUAGE plpgsql SECURITY DEFINER \

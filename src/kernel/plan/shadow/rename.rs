@@ -10,7 +10,7 @@ use super::text::{index_body, renamed};
 use super::{Asked, Shadow, TRIGGER, objects};
 use crate::kernel::facts::{CastFacts, ColumnUse, Facts, IndexUse, RelationFacts, Trigger};
 use crate::kernel::plan::retype::Retype;
-use crate::kernel::plan::{GRACE, Mode, Plan, Step, create_index, drops, helper, quote, rename};
+use crate::kernel::plan::{GRACE, Mode, Plan, Step, create_index, drops, helper, quote, rename, unproven};
 use crate::kernel::sql::statement::{AlterObject, AlterTable, LockMode, RelationName, Rename, TypeName};
 use crate::kernel::sql::write::NAME_BYTES;
 
@@ -60,7 +60,8 @@ pub fn column(of: (&RelationFacts, &ColumnUse), rename: &Rename, facts: &Facts) 
         row_sql,
         names_objects: false,
     };
-    let mut steps = vec![shadow.expand(), shadow.sync(&one_way, facts), shadow.backfill(&one_way)];
+    let mut steps = Vec::from_iter(unproven::step(table));
+    steps.extend([shadow.expand(), shadow.sync(&one_way, facts), shadow.backfill(&one_way)]);
     for index in indexes(&shadow) {
         steps.push(build(&shadow, index)?);
     }

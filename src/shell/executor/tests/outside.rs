@@ -47,3 +47,17 @@ async fn commits_wait_for_the_disk_where_the_sessions_do_not() {
         assert_eq!((said(&db, "local", false), said(&db, "off", false)), (often, often), "{:?}", db.log);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_lets_run_read_only_may_write_and_nothing_else_may() {
+    const READ_ONLY: &str = "lock_timeout|0\ndeadlock_timeout|1000\ndefault_transaction_read_only|on";
+    for (tag, often) in [("VACUUM", 1), ("CLUSTER", 1), ("ALTER TABLE", 0)] {
+        let mut db = Script::default().on("pg_settings", &[Ok(READ_ONLY)]);
+        let plan = Plan { tag: tag.to_owned(), ..plan(vec![step("run", "ALTER 1", Mode::Brief)]) };
+        let (control, past) = (Control::default(), Past::default());
+        let outcome = run(&mut db, (&plan, &past), &Limits::default(), &control, &mut |_| {}).await;
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        let said = ["false", "true"].map(|on| db.count(&format!("'default_transaction_read_only', '{on}', false")));
+        assert_eq!(said, [often, often], "{tag}: {:?}", db.log);
+    }
+}
