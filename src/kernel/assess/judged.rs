@@ -421,6 +421,7 @@ fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
         | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
+        | Change::CreateDomain(_)
         | Change::CheckDomain { .. }
         | Change::Publication(_)
         | Change::LockTable { .. }

@@ -99,6 +99,7 @@ fn has_changed_nothing(change: &Change, plain: bool) -> bool {
         Change::Truncate { .. }
         | Change::Rename(_)
         | Change::Privilege(_)
+        | Change::CreateDomain(_)
         | Change::CheckDomain { .. }
         | Change::CreateRule { .. }
         | Change::Publication(_)

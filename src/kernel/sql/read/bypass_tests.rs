@@ -56,6 +56,7 @@ fn change_word(change: &Change) -> String {
         Change::Brief { command, .. } => format!("brief {}", command.to_lowercase()),
         Change::AlterDatabase { effect, .. } => format!("alter database {effect:?}").to_lowercase(),
         Change::Other { command } => format!("other {}", command.to_lowercase()),
+        Change::CreateDomain(_) => "brief create domain".to_owned(),
         Change::CheckDomain { domain, .. } => format!("check domain {domain}"),
         Change::CreateRule { relation, .. } => format!("create rule {}", relation.name),
         Change::Publication(publication) => publication.command.to_owned(),

@@ -26,6 +26,7 @@ mod objects;
 pub mod outline;
 mod predicate;
 mod publication;
+mod queried;
 mod redact;
 pub mod renamed;
 mod rights;

@@ -4,6 +4,7 @@
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::{Node, nodes};
 
+use super::super::queried::is_star;
 use super::super::{objects, walk};
 use super::{Secrets, is_secret, is_secret_function, is_secret_setting};
 
@@ -221,8 +222,4 @@ fn positions(columns: &NodeList) -> Vec<usize> {
         _ => false,
     });
     secret.enumerate().filter(|(_, secret)| *secret).map(|(index, _)| index).collect()
-}
-
-fn is_star(node: Node<'_>) -> bool {
-    matches!(node, Node::ColumnRef(column) if column.fields().iter().any(|field| matches!(field, Node::A_Star(_))))
 }
