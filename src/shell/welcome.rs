@@ -33,7 +33,7 @@ mod entry;
 mod greeting;
 mod login;
 
-use self::greeting::{GREETING_MAX, Greeting, check_pins, relay_login};
+use self::greeting::{GREETING_MAX, Greeting, check_encoding, check_pins, relay_login};
 
 /// One listener, as its connections see it.
 #[derive(Clone)]
@@ -203,6 +203,7 @@ impl Gate {
             Turned::Away(reply.hint("Add the database to a target of the configuration."))
         })?;
         startup.check(&target.startup_parameters)?;
+        check_encoding(startup)?;
         if startup.replication.is_some() && !target.allow_replication {
             let reply = Reply::fatal(
                 sqlstate::FEATURE_NOT_SUPPORTED,

@@ -156,6 +156,8 @@ fn settings() {
         ("fetch c", "moves names"),
         ("set client_encoding to 'gbk'", "setting client_encoding"),
         ("set names 'big5'", "setting client_encoding"),
+        ("set client_encoding = 'nonsense'", "ordinary"),
+        ("set client_encoding = ' S_J-I.S '", "setting client_encoding"),
         ("set names 'utf-8'", "ordinary"),
         ("reset client_encoding; reset all; set client_encoding to default", "ordinary, moves names, ordinary"),
         // B08, B39, B40
