@@ -163,6 +163,36 @@ fn malformed_startup_ends_the_connection() {
     case.assert_well();
 }
 
+/// All that comes back to a first packet, up to a clean end.
+fn answer_to(case: &Case<'_>, packet: &[u8]) -> Vec<u8> {
+    let mut client = case.session().open().unwrap();
+    client.send(packet).unwrap();
+    client.patience(Duration::from_secs(15));
+    std::iter::from_fn(|| client.recv_byte().expect("it ends, and is not reset")).collect()
+}
+
+#[test]
+fn first_packets_that_lead_nowhere_are_answered_as_by_the_server() {
+    let case = case("nowhere");
+    assert_eq!(answer_to(&case, b"GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: y\r\n\r\n"), b"");
+    let user = [("user".to_owned(), "alice".to_owned())];
+    assert_eq!(
+        answer_to(&case, &wire::startup((2, 0), &user)),
+        b"EFATAL:  unsupported frontend protocol 2.0: server supports 3.0 to 3.2\n\0"
+    );
+    let newer = answer_to(&case, &wire::startup((0xffff, 1), &user)).escape_ascii().to_string();
+    assert!(newer.contains("Munsupported frontend protocol 65535.1: server supports 3.0 to 3.2"), "{newer}");
+}
+
+#[test]
+fn an_encoding_that_cannot_be_read_is_refused_before_anybody_logs_in() {
+    let case = case("encoding");
+    let names = [("user", "alice"), ("database", case.database.as_str()), ("client_encoding", "S-JIS")];
+    let named = names.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let answer = answer_to(&case, &wire::startup((3, 0), &named)).escape_ascii().to_string();
+    assert!(answer.starts_with('E') && answer.contains("C0A000"), "{answer}");
+}
+
 /// One session's messages, through everything a session can be doing.
 fn conversation() -> Vec<Vec<u8>> {
     vec![

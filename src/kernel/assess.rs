@@ -270,6 +270,7 @@ fn remember(change: &Change, facts: &Facts, earlier: &mut Earlier) {
         | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
+        | Change::CreateDomain(_)
         | Change::CheckDomain { .. }
         | Change::CreateRule { .. }
         | Change::Publication(_)

@@ -131,9 +131,9 @@ fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> 
     if matches!(strictest, Response::Defer | Response::Rewrite | Response::Hold)
         && let Some(refusal) = unbound(place, &answers)
     {
-        return Verdict::Refuse(Box::new(refusal));
+        return Verdict::Refuse(Box::new(refusal)).beside(told(Response::Warn));
     }
-    match strictest {
+    let verdict = match strictest {
         Response::Pass => Verdict::Pass { clearance: Clearance(()), warnings: Vec::new() },
         Response::Warn => Verdict::Pass { clearance: Clearance(()), warnings: told(Response::Warn) },
         Response::Defer => defer(place, assessment, &answers, told(Response::Warn)),
@@ -142,7 +142,8 @@ fn decide(policy: &Policy, who: &Who, place: Place, assessment: &Assessment) -> 
         Response::Refuse => Verdict::Refuse(Box::new(wayout::never(
             answers.iter().filter(|answer| answer.response == Response::Refuse).map(|answer| answer.finding),
         ))),
-    }
+    };
+    verdict.beside(told(Response::Warn))
 }
 
 /// LOCK TABLE that is a transaction of its own would end with it: the server refuses that (25P01).

@@ -24,7 +24,7 @@ mod tool;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -58,7 +58,7 @@ impl LintError {
 }
 
 /// Where names without a schema are found, without a server to say so.
-const PUBLIC: &str = "public";
+const USUAL_PATH: &str = "\"$user\", public";
 
 /// Patterns for new names.
 type Naming = BTreeMap<NameKind, String>;
@@ -117,12 +117,12 @@ async fn judged(args: &Args, by: (&Target, &Policy, &Naming), inputs: Inputs) ->
         None => Source::Assumed,
     };
     let live = source.is_server();
-    let (server_version, search_path) = match &source {
-        Source::Server(session) => (session.version, session.search_path.clone()),
-        Source::Assumed => (args.server_version.saturating_mul(10_000), PUBLIC.to_owned()),
+    let (server_version, search_path, schemas) = match &source {
+        Source::Server(session) => (session.version, session.set_path.clone(), session.schemas.clone()),
+        Source::Assumed => (args.server_version.saturating_mul(10_000), USUAL_PATH.to_owned(), BTreeSet::new()),
     };
     let search_path = args.schema_name.as_deref().map_or(search_path, quote_ident);
-    let assumed = Assumed { server_version, rows: args.assume_rows, role: role.clone(), search_path };
+    let assumed = Assumed { server_version, rows: args.assume_rows, role: role.clone(), search_path, schemas };
     let observe = policy.observe || target.observe;
     let who = Who { target: target.name.clone(), role, application: args.application.clone() };
     let enforced = Policy { observe: false, ..policy.clone() };

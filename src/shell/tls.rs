@@ -106,6 +106,12 @@ pub struct ServerSide {
 }
 
 impl Identity {
+    /// What is wrong with each of the files by itself.
+    pub fn flaws(cert_file: Option<&Path>, key_file: Option<&Path>) -> Vec<TlsError> {
+        let certificate = cert_file.and_then(|file| certificates(file).err());
+        certificate.into_iter().chain(key_file.and_then(|file| private_key(file).err())).collect()
+    }
+
     /// Reads a PEM chain and its PEM private key.
     pub fn load(cert_file: &Path, key_file: &Path) -> Result<Self, TlsError> {
         let chain = certificates(cert_file)?;

@@ -24,6 +24,7 @@ use super::tls::{self, ListenerMode, ServerSide};
 use super::upstream::Upstream;
 use crate::kernel::relay::{self, Relay};
 use crate::kernel::sql::encoding::TextEncoding;
+use crate::kernel::sql::read::shown_name;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::kernel::wire::startup::{self, Startup};
 
@@ -32,7 +33,7 @@ mod entry;
 mod greeting;
 mod login;
 
-use self::greeting::{GREETING_MAX, Greeting, check_pins, relay_login};
+use self::greeting::{GREETING_MAX, Greeting, check_encoding, check_pins, relay_login};
 
 /// One listener, as its connections see it.
 #[derive(Clone)]
@@ -138,12 +139,13 @@ impl Gate {
             Turned::Away(reply) => (reply.message, reply.code.to_owned()),
             Turned::ByServer { code, message } => (message, code),
         };
+        // The server repeats the names in it.
+        let reason = shown_name(&reason);
         tracing::info!(peer, reason, code, "connection refused");
-        let Knock { user, database } = knock;
         self.audit.event(Event::LoginFailed(LoginFailed {
             client: peer,
-            user,
-            database,
+            user: shown_name(&knock.user),
+            database: shown_name(&knock.database),
             reason,
             sqlstate: Some(code),
         }));
@@ -201,6 +203,7 @@ impl Gate {
             Turned::Away(reply.hint("Add the database to a target of the configuration."))
         })?;
         startup.check(&target.startup_parameters)?;
+        check_encoding(startup)?;
         if startup.replication.is_some() && !target.allow_replication {
             let reply = Reply::fatal(
                 sqlstate::FEATURE_NOT_SUPPORTED,
@@ -239,7 +242,7 @@ impl Gate {
         let identity = Identity {
             user: startup.user.clone(),
             database: startup.database.clone(),
-            application: startup.application.clone(),
+            application: shown_name(&startup.application),
             client: peer.to_owned(),
             target: Arc::clone(&target),
             upstream,
@@ -262,8 +265,8 @@ impl Gate {
             client: identity.client.clone(),
             transport: if matches!(client.stream, Stream::Plain(Raw::Unix(_))) { "unix" } else { "tcp" }.to_owned(),
             tls: tls_name(&client.stream),
-            user: identity.user.clone(),
-            database: identity.database.clone(),
+            user: shown_name(&identity.user),
+            database: shown_name(&identity.database),
             target: identity.target.name.clone(),
             application: identity.application.clone(),
             auth: auth.to_owned(),

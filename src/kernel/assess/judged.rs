@@ -55,8 +55,7 @@ fn any_twice<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
     names.any(|name| !seen.insert(name))
 }
 
-/// Whether it does more than to add columns, and constraints without an index: what the server may refuse only after it
-/// has built one.
+/// Whether it does more than add columns, and constraints without an index: it may be refused after one is built.
 fn builds(alter: &AlterTable) -> bool {
     let adds = |kind: &AlterKind| matches!(kind, AlterKind::AddColumn(_) | AlterKind::AddConstraint(_));
     let plain = |kind: &ConstraintKind| {
@@ -421,6 +420,7 @@ fn run_mode(change: &Change, lock: Option<LockMode>) -> (Mode, LockMode) {
         | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
+        | Change::CreateDomain(_)
         | Change::CheckDomain { .. }
         | Change::Publication(_)
         | Change::LockTable { .. }

@@ -43,7 +43,7 @@ fn changed(change: &Change, text: &str, facts: &mut Facts) {
     match change {
         Change::AlterTable(alter) => facts.columns_change(alter),
         Change::CreateIndex(index) => facts.uses_change(&index.relation, None),
-        Change::CheckDomain { .. } => facts.domains_change(),
+        Change::CreateDomain(_) | Change::CheckDomain { .. } => facts.domains_change(),
         Change::Brief { command, .. } | Change::Other { command } => by_command(command, text, facts),
         Change::Drop(drop) => {
             if let DropKind::Other(what) = drop.kind {

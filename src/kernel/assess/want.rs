@@ -91,6 +91,7 @@ fn want_change(change: &Change, wanted: &mut Wanted) {
         | Change::CreateRule { .. }
         | Change::RestartSequence { .. }
         | Change::LockTable { .. }
+        | Change::CreateDomain(_)
         | Change::Brief { .. }
         | Change::AlterDatabase { .. }
         | Change::Other { .. }

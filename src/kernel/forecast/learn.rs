@@ -134,6 +134,7 @@ impl Forecast {
             | Change::Reindex(_)
             | Change::RewriteTable { .. }
             | Change::RefreshMatview { .. }
+            | Change::CreateDomain(_)
             | Change::CheckDomain { .. }
             | Change::CreateRule { .. }
             | Change::Publication(_)

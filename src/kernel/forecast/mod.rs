@@ -22,6 +22,7 @@ use super::sql::read::outline::DomainOutline;
 use super::sql::statement::{Callee, Reading, RelationName, TypeName};
 use super::sql::{functions, modifier};
 pub use learn::Seen;
+pub use session::OWN_SCHEMA;
 use session::Session;
 
 /// What is taken for granted about what nobody has looked up.
@@ -32,8 +33,11 @@ pub struct Assumed {
     /// Rows of every table that no statement of the run made.
     pub rows: u64,
     pub role: String,
-    /// Where names without a schema are made and found, as long as the run does not say otherwise: schemas that are there.
+    /// Where names without a schema are made and found, as long as the run does not say otherwise: schemas that are there,
+    /// and the role's own.
     pub search_path: String,
+    /// Schemas that are there, as far as a server has told: one of them may be a role's own.
+    pub schemas: BTreeSet<String>,
 }
 
 /// Bytes that an assumed row takes in its table.
@@ -116,6 +120,7 @@ impl Forecast {
     /// The session ends, and its temporary relations with it. What comes next may be sent in one that is as this was.
     pub fn end_session(&mut self) {
         self.end_temporary();
+        self.leave_role();
         self.now.session.end();
     }
 
@@ -180,6 +185,9 @@ impl Forecast {
     #[must_use]
     pub fn on_top_of(&self, wanted: &Wanted, answer: Facts) -> Facts {
         let mut facts = answer;
+        if let Some(role) = self.sets_role() {
+            role.clone_into(&mut facts.current_role);
+        }
         for name in &wanted.relations {
             if let Some(known) = self.now.relations.get(&self.key(name, &facts)) {
                 facts.put_relation(name, known.as_ref().map(|standing| standing.facts.clone()));
@@ -208,9 +216,9 @@ impl Forecast {
     pub fn instead_of_a_server(&self, reading: &Reading, wanted: &Wanted) -> Facts {
         let mut facts = Facts::default();
         facts.server_version = self.assumed.server_version;
-        facts.current_role.clone_from(&self.assumed.role);
+        self.role().unwrap_or(&self.assumed.role).clone_into(&mut facts.current_role);
         facts.session_role.clone_from(&self.assumed.role);
-        self.search_path().clone_into(&mut facts.search_path);
+        facts.search_path = self.search_path();
         let referenced = referenced::by(reading);
         for name in &wanted.relations {
             let key = self.key(name, &facts);

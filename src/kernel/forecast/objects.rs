@@ -30,6 +30,12 @@ impl Forecast {
             || self.now.said.iter().any(|text| text.contains("u&\"") || says(text, &name))
     }
 
+    /// Whether the run has made a schema of this name.
+    pub(super) fn makes_schema(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.now.said.iter().any(|text| text.trim_start().starts_with("create schema") && says(text, &name))
+    }
+
     /// Without a server: what is not there because the run has made its table, and has said nothing of it.
     pub(super) fn put_objects(&self, reading: &Reading, wanted: &Wanted, facts: &mut Facts) {
         let missing: Vec<&WantedObject> = wanted.objects.iter().filter(|one| self.lacks(one, reading, facts)).collect();

@@ -58,6 +58,7 @@ fn of(change: &Change) -> Vec<(&RelationName, RelationKind)> {
         | Change::Setting(_)
         | Change::Opaque(_)
         | Change::RewriteTable { .. }
+        | Change::CreateDomain(_)
         | Change::CheckDomain { .. }
         | Change::CreateRule { .. }
         | Change::Publication(_)

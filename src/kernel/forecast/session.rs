@@ -1,16 +1,21 @@
-//! Settings of the session that the run changes: what a name without a schema means, and which time zone holds.
+//! Settings of the session that the run changes: what a name without a schema means, as which role, and which time zone
+//! holds.
 
 use super::{Forecast, TEMPORARY};
 use crate::kernel::facts::Facts;
 use crate::kernel::sql::read::outline::Outline;
 use crate::kernel::sql::read::session::{Followed, SetTo, Setting, schemas};
 use crate::kernel::sql::statement::RelationName;
+use crate::kernel::sql::write::quote_ident;
 
 /// Where what the run makes stands while nobody knows where that is.
 const SOMEWHERE: &str = "?";
-const OWN_SCHEMA: &str = "$user";
+/// In a search path: the schema that is called like the role.
+pub const OWN_SCHEMA: &str = "$user";
 const CATALOG: &str = "pg_catalog";
 const PUBLIC: &str = "public";
+/// `SET ROLE NONE`: as whoever logged in.
+const NO_ROLE: &str = "none";
 
 /// One setting as the run has left it.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +28,7 @@ struct Held {
 /// Those that are followed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Session {
+    role: Held,
     search_path: Held,
     time_zone: Held,
 }
@@ -44,12 +50,14 @@ impl Held {
 impl Session {
     fn held(&mut self, what: Followed) -> &mut Held {
         match what {
+            Followed::Role => &mut self.role,
             Followed::SearchPath => &mut self.search_path,
             Followed::TimeZone => &mut self.time_zone,
         }
     }
 
     pub(super) fn end_transaction(&mut self) {
+        self.role.local = None;
         self.search_path.local = None;
         self.time_zone.local = None;
     }
@@ -82,12 +90,41 @@ impl Forecast {
     /// Nobody knows what a name without a schema means.
     #[must_use]
     pub fn is_lost(&self) -> bool {
+        let named = || schemas(self.set_path()).unwrap_or_default();
         *self.now.session.search_path.now() == SetTo::Unclear
+            || self.role().is_none() && named().iter().any(|name| name == OWN_SCHEMA)
     }
 
-    /// As a server takes it; of one that nobody knows, nothing.
+    /// As a server takes it, the role's own schema by its name; of one that nobody knows, nothing.
     #[must_use]
-    pub fn search_path(&self) -> &str {
+    pub fn search_path(&self) -> String {
+        let names = if self.is_lost() { Vec::new() } else { self.path() };
+        names.iter().map(|name| quote_ident(name)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// By whose name things run, where that is known.
+    pub(super) fn role(&self) -> Option<&str> {
+        match self.now.session.role.now() {
+            SetTo::Text(role) if role != NO_ROLE => Some(role),
+            SetTo::Own | SetTo::Text(_) => Some(&self.assumed.role),
+            SetTo::Unclear => None,
+        }
+    }
+
+    /// The run has set another.
+    pub(super) fn sets_role(&self) -> Option<&str> {
+        self.role().filter(|role| *role != self.assumed.role)
+    }
+
+    /// The next session may be another's: where neither role has a schema of its own, that is all the same.
+    pub(super) fn leave_role(&mut self) {
+        let tells = |role: &str| self.is_schema(role) || self.is_schema(&self.assumed.role);
+        if self.sets_role().is_some_and(|role| !tells(role)) {
+            self.now.session.role = Held::default();
+        }
+    }
+
+    fn set_path(&self) -> &str {
         match self.now.session.search_path.now() {
             SetTo::Own => &self.assumed.search_path,
             SetTo::Text(path) => path,
@@ -143,7 +180,7 @@ impl Forecast {
         if name.schema.is_some() {
             return name.clone();
         }
-        let mut path = self.path().into_iter().chain(schemas(&self.assumed.search_path).unwrap_or_default());
+        let mut path = self.path().into_iter().chain(self.found_in(&self.assumed.search_path));
         let first = path.find(|schema| !schema.is_empty() && schema != CATALOG);
         within(first.as_deref().unwrap_or(PUBLIC), name)
     }
@@ -153,13 +190,18 @@ impl Forecast {
         if self.is_lost() {
             return vec![SOMEWHERE.to_owned()];
         }
-        let names = schemas(self.search_path()).unwrap_or_default().into_iter();
-        let there = || schemas(&self.assumed.search_path).unwrap_or_default().contains(&self.assumed.role);
-        let named = |name: String| match name.as_str() {
-            OWN_SCHEMA => there().then(|| self.assumed.role.clone()),
-            _ => Some(name),
-        };
-        names.filter_map(named).collect()
+        self.found_in(self.set_path())
+    }
+
+    fn found_in(&self, path: &str) -> Vec<String> {
+        let own = || self.role().filter(|role| self.is_schema(role)).map(str::to_owned);
+        let named = |name: String| if name == OWN_SCHEMA { own() } else { Some(name) };
+        schemas(path).unwrap_or_default().into_iter().filter_map(named).collect()
+    }
+
+    fn is_schema(&self, name: &str) -> bool {
+        let made_in = |relation: &RelationName| relation.schema.as_deref() == Some(name);
+        self.assumed.schemas.contains(name) || self.makes_schema(name) || self.now.relations.keys().any(made_in)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A run in, what each statement finds out.
 
+use std::collections::BTreeSet;
+
 use super::learn::Seen;
 use super::{Assumed, Forecast};
 use crate::kernel::assess::{assess, wanted};
@@ -13,7 +15,8 @@ fn forecast() -> Forecast {
         server_version: 150_000,
         rows: 1_000_000,
         role: "owner".to_owned(),
-        search_path: "public".to_owned(),
+        search_path: "\"$user\", public".to_owned(),
+        schemas: BTreeSet::new(),
     };
     Forecast::new(assumed, false)
 }
@@ -239,6 +242,33 @@ fn names_are_found_by_the_path_that_the_run_has_set() {
     for dump in ["select pg_catalog.set_config('search_path', '', false)", "set search_path = \"$user\", public"] {
         assert_eq!(last(&[dump, made, change]), none, "{dump}");
     }
+}
+
+#[test]
+fn a_role_has_its_own_schema() {
+    let (made, change) = ("create table t (a int)", "alter table t alter a type text");
+    let (none, others) = (Vec::<String>::new(), vec!["change-type".to_owned()]);
+    let (schema, role) = ("create schema authorization app", "set role app");
+    assert_eq!(last(&[schema, role, made, "alter table app.t alter a type text"]), none);
+    assert_eq!(last(&[schema, role, made, "reset role", change]), others);
+    assert_eq!(last(&[schema, made, role, change]), none, "found further on in the path");
+    assert_eq!(last(&[schema, role, made, "set role none", "alter table public.t alter a type text"]), others);
+    assert_eq!(last(&["create table app.t (a int)", role, change]), none);
+    assert_eq!(last(&[role, made, "alter table public.t alter a type text"]), none, "there is no such schema");
+    assert_eq!(last(&[schema, "set search_path = public", role, made, "reset role", change]), none);
+    // Whose it is nobody knows.
+    let unclear = "select set_config('role', current_setting('app.role'), false)";
+    assert_eq!(last(&[schema, made, unclear, change]), others);
+    let mut live = Forecast::new(Assumed { schemas: ["app".to_owned()].into(), ..forecast().assumed }, true);
+    assert_eq!(live.search_path(), "public");
+    run(&mut live, &[role]);
+    assert_eq!(live.search_path(), "app, public");
+    live.end_session();
+    assert!(live.is_lost());
+    let mut without = forecast();
+    run(&mut without, &[role]);
+    without.end_session();
+    assert!(!without.is_lost(), "neither role has a schema");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What an approval without a safe form permits: the statement as it was written.
 
 use super::{Mode, Plan, Step};
+use crate::kernel::facts::RelationKind;
 use crate::kernel::sql::read::apart::one_by_one;
 use crate::kernel::sql::statement::{
     AlterKind, Change, DropKind, LockMode, Opaque, OpaqueKind, Parsed, RelationName, Statement,
@@ -55,11 +56,15 @@ fn is_plain(text: &str) -> bool {
 const DOUBTFUL: [&str; 5] = ["commit", "rollback", "call", "execute", "explain"];
 
 /// Whether what a text does is one transaction, or none at all, and gives no rows back: when it does not get its lock it
-/// has changed nothing, and may be tried again in its client's place.
+/// has changed nothing, and may be tried again in its client's place. `kind_of`: what a name stands for.
 #[must_use]
-pub fn may_be_tried_again(text: &str, statements: &[Parsed]) -> bool {
+pub fn may_be_tried_again(
+    text: &str,
+    statements: &[Parsed],
+    kind_of: impl Fn(&RelationName) -> Option<RelationKind>,
+) -> bool {
     let [Parsed { statement: Statement::Change(change), .. }] = statements else { return false };
-    has_changed_nothing(change, is_plain(text))
+    has_changed_nothing(change, is_plain(text)) || rebuilds_at_once(change, kind_of)
 }
 
 /// The same of the statements of one message, which are one transaction: what has failed is not there. What of it
@@ -81,6 +86,13 @@ pub fn may_be_sent_again(text: &str, statements: &[Parsed]) -> bool {
     statements.len() > 1 && plain && statements.iter().all(may) && !text.to_ascii_lowercase().contains("copy")
 }
 
+/// REINDEX of one table or index in one transaction. Of partitions each has its own, and a schema's tables too.
+fn rebuilds_at_once(change: &Change, kind_of: impl Fn(&RelationName) -> Option<RelationKind>) -> bool {
+    let Change::Reindex(reindex) = change else { return false };
+    let is_whole = |kind| matches!(kind, RelationKind::Table | RelationKind::Index | RelationKind::MaterializedView);
+    !reindex.concurrently && reindex.target().and_then(kind_of).is_some_and(is_whole)
+}
+
 fn has_changed_nothing(change: &Change, plain: bool) -> bool {
     match change {
         Change::AlterTable(alter) => !alter.actions.iter().any(|action| {
@@ -99,6 +111,7 @@ fn has_changed_nothing(change: &Change, plain: bool) -> bool {
         Change::Truncate { .. }
         | Change::Rename(_)
         | Change::Privilege(_)
+        | Change::CreateDomain(_)
         | Change::CheckDomain { .. }
         | Change::CreateRule { .. }
         | Change::Publication(_)
@@ -118,7 +131,9 @@ fn has_changed_nothing(change: &Change, plain: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{may_be_sent_again, may_be_tried_again, may_commit_inside};
+    use crate::kernel::facts::RelationKind;
     use crate::kernel::sql::read::read;
+    use crate::kernel::sql::statement::RelationName;
 
     #[test]
     fn only_messages_that_are_one_transaction_are_sent_again() {
@@ -143,7 +158,13 @@ mod tests {
 
     #[test]
     fn only_what_has_changed_nothing_is_tried_again() {
-        let is = |text: &str| may_be_tried_again(text, &read(text).expect("reads").statements);
+        let kind_of = |name: &RelationName| match name.name.as_str() {
+            "t" => Some(RelationKind::Table),
+            "i" => Some(RelationKind::Index),
+            "p" => Some(RelationKind::PartitionedTable),
+            _ => None,
+        };
+        let is = |text: &str| may_be_tried_again(text, &read(text).expect("reads").statements, kind_of);
         for text in [
             "CREATE POLICY p ON t USING (true)",
             "ALTER TABLE t DETACH PARTITION p",
@@ -151,6 +172,8 @@ mod tests {
             "ALTER TABLE t ALTER a TYPE int USING a::int",
             "ALTER TABLE t SET LOGGED",
             "VACUUM FULL t",
+            "REINDEX TABLE t",
+            "REINDEX (VERBOSE) INDEX i",
             "REFRESH MATERIALIZED VIEW m",
             "DO $$ BEGIN ALTER TABLE t ADD a int; END $$",
         ] {
@@ -162,7 +185,10 @@ mod tests {
             "CALL p()",
             "VACUUM FULL t, u",
             "VACUUM FULL",
-            "REINDEX TABLE t",
+            "REINDEX TABLE p",
+            "REINDEX TABLE unknown",
+            "REINDEX TABLE CONCURRENTLY t",
+            "REINDEX SCHEMA s",
             "EXPLAIN ANALYZE REFRESH MATERIALIZED VIEW m",
             "CREATE TABLE u AS SELECT 1",
             "ALTER TABLE t SET LOGGED; CREATE POLICY p ON t USING (true)",

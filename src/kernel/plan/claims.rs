@@ -89,6 +89,7 @@ pub fn touches(change: &Change, facts: &Facts) -> Vec<Touch> {
         | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
+        | Change::CreateDomain(_)
         | Change::CheckDomain { .. }
         | Change::CreateRule { .. }
         | Change::RestartSequence { .. }

@@ -28,6 +28,7 @@ pub fn of(change: &Change) -> String {
         }
         Change::RefreshMatview { .. } => "REFRESH MATERIALIZED VIEW".to_owned(),
         Change::LockTable { .. } => "LOCK TABLE".to_owned(),
+        Change::CreateDomain(_) => "CREATE DOMAIN".to_owned(),
         Change::CheckDomain { .. } => "ALTER DOMAIN".to_owned(),
         Change::CreateRule { .. } => "CREATE RULE".to_owned(),
         Change::Publication(publication) => publication.command.to_owned(),

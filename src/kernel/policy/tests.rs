@@ -314,7 +314,8 @@ fn definitions_warn_and_change_nothing_in_how_a_statement_runs() {
         ("pass 1", "no-primary-key", "CREATE TABLE t (a int)"),
         ("rewrite create-index", "create-index, redundant-index", "CREATE INDEX ON orders (a)"),
         ("rewrite guarded", "json-column", "ALTER TABLE orders ADD COLUMN x json"),
-        ("hold as-is", "drop-column", "ALTER TABLE orders DROP COLUMN a, ADD COLUMN x json"),
+        ("hold as-is", "drop-column, json-column", "ALTER TABLE orders DROP COLUMN a, ADD COLUMN x json"),
+        ("refuse", "add-column-not-null, json-column", "ALTER TABLE orders ADD COLUMN x json NOT NULL"),
     ] {
         let verdict = whole(&Policy::standard(), ALONE, text);
         let found: Vec<&str> = verdict.findings().iter().map(|finding| finding.rule.0.as_str()).collect();
@@ -323,6 +324,11 @@ fn definitions_warn_and_change_nothing_in_how_a_statement_runs() {
     }
     let inside = whole(&Policy::standard(), IN_TRANSACTION, "ALTER TABLE orders ADD COLUMN x json");
     assert_eq!((word(&inside).as_str(), inside.findings().len()), ("bounded", 1));
+    let refused = whole(&Policy::standard(), IN_TRANSACTION, "ALTER TABLE orders ADD COLUMN x json, ADD UNIQUE (a)");
+    assert!(refused.findings().iter().any(|finding| finding.rule.0 == "json-column"), "{refused:?}");
+    // Who reviews is asked for what stops it only.
+    let (why, beside) = rules::apart(refused.findings());
+    assert!(why.iter().all(|finding| finding.rule.0 == "add-unique") && !beside.is_empty(), "{refused:?}");
     // Observed: recorded, and nobody is told.
     let observed = whole(&Policy::observe(), ALONE, "CREATE TABLE t (a int)");
     assert_eq!(word(&observed), "observed pass 1");

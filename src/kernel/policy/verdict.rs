@@ -2,7 +2,7 @@
 
 use super::super::plan::{Plan, concurrently};
 use super::super::review::Conditions;
-use super::super::rules::Finding;
+use super::super::rules::{Finding, is_definition};
 use super::Clearance;
 
 /// What becomes of a message.
@@ -73,6 +73,26 @@ impl Verdict {
             Self::Hold(draft) => &draft.findings,
             Self::Refuse(refusal) => &refusal.findings,
         }
+    }
+
+    /// With what the statement defines, behind what stops it.
+    pub(super) fn beside(mut self, told: Vec<Finding>) -> Self {
+        let put = |findings: &mut Vec<Finding>| {
+            let news: Vec<_> =
+                told.into_iter().filter(|one| is_definition(&one.rule) && !findings.contains(one)).collect();
+            findings.extend(news);
+        };
+        match &mut self {
+            Self::Hold(draft) => put(&mut draft.findings),
+            Self::Refuse(refusal) => put(&mut refusal.findings),
+            // There nothing stops it, and it is told with the rest.
+            Self::Pass { .. }
+            | Self::Bounded { .. }
+            | Self::Rewrite { .. }
+            | Self::Defer { .. }
+            | Self::Observed { .. } => {}
+        }
+        self
     }
 
     /// As records call it.

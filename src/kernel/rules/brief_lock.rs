@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     lock: Some(LockMode::AccessExclusive),
     default: Response::Rewrite,
     doc: Doc {
-        what: "Every change that takes a strong lock on a table that others use, if only for a moment; and, with the same answer, what is written CONCURRENTLY.",
+        what: "Every change that takes a strong lock on a table that others use, if only for a moment; and, with the same answer, what is written CONCURRENTLY. In a message in which a function or an operator that is not PostgreSQL's own, DO, CALL, EXECUTE or FETCH comes before it, it is refused: such code could change the lock_timeout. What a view, a trigger, a policy, a cast or a type of one's own runs is not seen there; code that changes the lock_timeout by itself belongs in none of them.",
         why: "While it waits for one long query, all later ones queue behind it. A concurrent build that fails leaves an INVALID index.",
         instead: "A short lock_timeout, and retries with pauses in between. After a failed build, DROP INDEX CONCURRENTLY of what it left before the next try.",
         versions: "All supported versions.",

@@ -254,7 +254,8 @@ pub fn locks(change: &Change) -> Vec<(&RelationName, LockMode)> {
         }
         Change::LockTable { relations, mode } => relations.iter().map(|name| (name, *mode)).collect(),
         Change::Brief { command, relation } => relation.iter().map(|name| (name, brief(command))).collect(),
-        Change::CheckDomain { .. }
+        Change::CreateDomain(_)
+        | Change::CheckDomain { .. }
         | Change::Setting(_)
         | Change::Opaque(_)
         | Change::AlterDatabase { .. }

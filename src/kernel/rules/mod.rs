@@ -220,6 +220,12 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     RULES.iter().chain(definition::RULES).copied()
 }
 
+/// Why a statement does not run as it is, and what is told beside that: definitions, where there is a hazard.
+pub fn apart(findings: &[Finding]) -> (Vec<&Finding>, Vec<&Finding>) {
+    let (defined, hazards): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| is_definition(&finding.rule));
+    if hazards.is_empty() { (defined, hazards) } else { (hazards, defined) }
+}
+
 /// Whether a rule is about a definition: it changes nothing in how a statement runs.
 #[must_use]
 pub fn is_definition(id: &RuleId) -> bool {

@@ -54,6 +54,7 @@ pub fn agreement(text: &str, change: &Change) -> Agreement {
         | Change::Reindex(_)
         | Change::RewriteTable { .. }
         | Change::RefreshMatview { .. }
+        | Change::CreateDomain(_)
         | Change::CheckDomain { .. }
         | Change::CreateRule { .. }
         | Change::Publication(_)

@@ -31,6 +31,34 @@ fn reduced(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// Encodings in whose characters ASCII bytes occur, by all of PostgreSQL's spellings (14 to 18).
+const OVERLAPPING: [&str; 17] = [
+    "big5",
+    "gb18030",
+    "gbk",
+    "johab",
+    "mskanji",
+    "shiftjis",
+    "shiftjis2004",
+    "sjis",
+    "uhc",
+    "win932",
+    "win936",
+    "win949",
+    "win950",
+    "windows932",
+    "windows936",
+    "windows949",
+    "windows950",
+];
+
+/// Whether the server would take statements in it, and they cannot be read. A name that it does not know is its own to
+/// refuse.
+#[must_use]
+pub fn is_unreadable(name: &str) -> bool {
+    OVERLAPPING.contains(&reduced(name).as_str())
+}
+
 impl TextEncoding {
     /// By any of PostgreSQL's spellings. `None`: unknown, or ASCII bytes occur inside its characters
     /// (SJIS, SHIFT_JIS_2004, BIG5, GBK, GB18030, UHC, JOHAB): cannot be read safely.
@@ -99,6 +127,12 @@ mod tests {
         for name in ["SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "GB18030", "UHC", "JOHAB", "mskanji", "utf16", ""] {
             assert_eq!(TextEncoding::of(name), None, "{name}");
         }
+        for (name, unreadable) in
+            [("S-JIS", true), ("Windows_932", true), ("utf16", false), ("", false), ("latin1", false), ("UTF8", false)]
+        {
+            assert_eq!(is_unreadable(name), unreadable, "{name}");
+        }
+        assert!(OVERLAPPING.iter().all(|name| TextEncoding::of(name).is_none()));
     }
 
     #[test]

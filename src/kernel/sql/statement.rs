@@ -25,8 +25,8 @@ pub use column::{
 pub use index::{CreateIndex, IndexElement, Reindex, ReindexOf};
 pub use named::{Named, Reach};
 pub use object::{
-    BareName, CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, PasswordOf, Privilege, Publication,
-    PublicationEffect, Published, Rename, Repeats, Setting, Shrinks, TableOutline,
+    BareName, CreateDomain, CreateTable, DatabaseEffect, Drop, DropKind, Opaque, OpaqueKind, PasswordOf, Privilege,
+    Publication, PublicationEffect, Published, QueriedColumn, Rename, Repeats, Setting, Shrinks, TableOutline,
 };
 pub use write::{Assignment, ByRow, MassWriteKind};
 
@@ -106,6 +106,7 @@ pub enum Change {
     CreateIndex(CreateIndex),
     AlterTable(AlterTable),
     CreateTable(CreateTable),
+    CreateDomain(CreateDomain),
     Drop(Drop),
     /// TRUNCATE.
     Truncate {

@@ -79,7 +79,7 @@ pub fn first(packet: &[u8]) -> Result<First, BadStartup> {
             code: sqlstate::FEATURE_NOT_SUPPORTED,
             message: format!(
                 "unsupported frontend protocol {}.{}: server supports 3.0 to 3.2",
-                code >> 16,
+                (code >> 16) & 0xffff,
                 code & 0xffff
             ),
             hint: String::new(),

@@ -154,7 +154,12 @@ fn for_address(address: &ListenAddress, tls: &ListenerTls) -> ListenerTls {
 /// Mode, certificate and key of a section; `None` when it says nothing about TLS.
 fn listener_tls(section: &Section<'_>, mode_key: &str, inherited: Option<Identity>) -> Option<ListenerTls> {
     let mode = section.choice(mode_key, &LISTENER_MODES);
-    let identity = match (section.path("cert_file"), section.path("key_file")) {
+    let files = (section.path("cert_file"), section.path("key_file"));
+    let flaws = Identity::flaws(files.0.as_deref(), files.1.as_deref());
+    let flawed = !flaws.is_empty();
+    flaws.into_iter().for_each(|flaw| tls_mistake(section, flaw));
+    let identity = match files {
+        (Some(_), Some(_)) if flawed => return None,
         (Some(cert), Some(key)) => match Identity::load(&cert, &key) {
             Ok(identity) => {
                 warn_if_open(section, "key_file", &key);

@@ -172,6 +172,12 @@ fn single_mistakes() {
         ("limits = 5", "gw.toml:1: limits: This is a whole number."),
         ("admin = \"\"", "gw.toml:1: admin: The value is empty."),
         ("\"a.b\" = 1", "There is no such key."),
+        ("[tls]\ncert_file = \"a.crt\"", "a.crt: tls: the file cannot be read"),
+        ("[tls]\ncert_file = \"a.crt\"\nkey_file = \"a.key\"", "a.key: tls: the file cannot be read"),
+        ("[hold]\nwait_limit_s = 1e400", "gw.toml:2: hold.wait_limit_s: The number is out of bounds."),
+        ("[hold]\nreminder_s = 99999999999999999999", "gw.toml:2: hold.reminder_s: The number is out of bounds."),
+        ("[hold]\nwait_limit_s = 1e400\nnothing = 1", "gw.toml:3: hold.nothing: There is no such key."),
+        ("[hold]\nwait_limit_s = inf", "gw.toml:2: hold.wait_limit_s: This is a number with a fraction."),
     ] {
         let told = mistakes(text);
         assert!(told.contains(expected), "{text}\n  gives\n{told}\n  instead of\n{expected}");

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
@@ -91,7 +92,7 @@ impl Written {
             None => (String::new(), PathBuf::new(), ""),
         };
         let lines = lines_by_key(&file, text)?;
-        let root = layers(sources, text).map_err(|error| {
+        let root = layers(sources, &in_reach(text)).map_err(|error| {
             vec![Mistake {
                 file: file.clone(),
                 key: String::new(),
@@ -249,6 +250,29 @@ fn lines_by_key(file: &str, text: &str) -> Result<BTreeMap<String, usize>, Vec<M
     let mut lines = BTreeMap::new();
     note_table(text, "", table.get_ref(), &mut lines);
     Ok(lines)
+}
+
+/// With numbers that no type holds made ones that no key takes: each is told at its key, and what else is wrong too.
+fn in_reach(text: &str) -> String {
+    let mut spans = Vec::new();
+    note_numbers(&DeValue::Table(DeTable::parse_recoverable(text).0.into_inner()), 0..0, &mut spans);
+    spans.sort_by_key(|span| span.start);
+    let mut text = text.to_owned();
+    spans.into_iter().rev().for_each(|span| text.replace_range(span, "-1"));
+    text
+}
+
+fn note_numbers(value: &DeValue<'_>, span: Range<usize>, spans: &mut Vec<Range<usize>>) {
+    match value {
+        DeValue::Table(table) => table.values().for_each(|value| note_numbers(value.get_ref(), value.span(), spans)),
+        DeValue::Array(array) => array.iter().for_each(|value| note_numbers(value.get_ref(), value.span(), spans)),
+        DeValue::Integer(number) if i64::from_str_radix(number.as_str(), number.radix()).is_err() => spans.push(span),
+        // Written in digits, and no number any more.
+        DeValue::Float(number) if number.as_str().ends_with(|c: char| c.is_ascii_digit()) => {
+            spans.extend(number.as_str().parse::<f64>().is_ok_and(f64::is_infinite).then_some(span));
+        }
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
 }
 
 fn note_table(text: &str, path: &str, table: &DeTable<'_>, lines: &mut BTreeMap<String, usize>) {

@@ -60,7 +60,7 @@ impl Connection {
         Ok(Keyring::new(match &self.sign_ins {
             Some(path) => path.clone(),
             None => keyring::usual_place().ok_or_else(|| {
-                CliError::Usage("there is no place for sign-ins: neither XDG_CONFIG_HOME nor HOME is set".to_owned())
+                CliError::Refused("there is no place for sign-ins: neither XDG_CONFIG_HOME nor HOME is set".to_owned())
             })?,
         }))
     }
@@ -84,7 +84,7 @@ impl Client {
             {
                 Some(token) => token,
                 None => read(&token_path).ok_or_else(|| {
-                    CliError::Usage(format!(
+                    CliError::Refused(format!(
                         "no token: sign in with `lockkeeper login`, put a token of yours into LOCKKEEPER_TOKEN, or \
                          point --data-dir at the gateway's data directory ({} cannot be read)",
                         token_path.display()
@@ -93,7 +93,7 @@ impl Client {
             },
         };
         if token.contains(char::is_control) {
-            return Err(CliError::Usage("LOCKKEEPER_TOKEN holds more than one line".into()));
+            return Err(CliError::Refused("LOCKKEEPER_TOKEN holds more than one line".into()));
         }
         Ok(Self::with(&address, token))
     }

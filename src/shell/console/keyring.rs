@@ -45,7 +45,7 @@ impl Keyring {
         let Some(kept) = self.read()?.remove(address) else { return Ok(None) };
         if kept.expires <= now {
             let over = format!("your sign-in at {address} as {} is over", kept.person);
-            return Err(CliError::Usage(format!(
+            return Err(CliError::Refused(format!(
                 "{over}: `lockkeeper login` begins a new one, `lockkeeper logout` goes on without"
             )));
         }
@@ -72,16 +72,18 @@ impl Keyring {
         let path = self.0.display();
         let text = match std::fs::read_to_string(&self.0) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(error) => return Err(CliError::Usage(format!("{path} cannot be read: {error}"))),
+            Err(error) => return Err(CliError::Refused(format!("{path} cannot be read: {error}"))),
             Ok(text) => text,
         };
         let mode = std::fs::metadata(&self.0)?.permissions().mode();
         if mode & 0o077 != 0 {
             let what = format!("{path} can be read by others, and so can your sign-ins");
-            return Err(CliError::Usage(format!("{what}: chmod 600 it, and sign in again if you are not alone here")));
+            return Err(CliError::Refused(format!(
+                "{what}: chmod 600 it, and sign in again if you are not alone here"
+            )));
         }
         serde_json::from_str(&text)
-            .map_err(|error| CliError::Usage(format!("{path} is damaged: {error}; remove it and sign in again")))
+            .map_err(|error| CliError::Refused(format!("{path} is damaged: {error}; remove it and sign in again")))
     }
 
     fn write(&self, all: &BTreeMap<String, Kept>) -> Result<(), CliError> {
@@ -89,7 +91,7 @@ impl Keyring {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
         let text = serde_json::to_string(all).map_err(|error| CliError::Answer(error.to_string()))?;
-        replace(&self.0, &text).map_err(|error| CliError::Usage(error.to_string()))
+        replace(&self.0, &text).map_err(|error| CliError::Refused(error.to_string()))
     }
 }
 

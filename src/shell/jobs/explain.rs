@@ -1,6 +1,8 @@
 //! What would become of a statement, without running it: read, looked up on a connection of our own that can only
 //! read, and judged as the session of whoever would send it.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -191,6 +193,7 @@ fn assume(question: &Question, reading: &Reading) -> Facts {
         rows: ASSUMED_ROWS,
         role: question.role.clone(),
         search_path: "public".to_owned(),
+        schemas: BTreeSet::new(),
     };
     Forecast::new(assumed, false).instead_of_a_server(reading, &assess::wanted(reading))
 }

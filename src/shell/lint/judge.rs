@@ -406,7 +406,8 @@ fn told(verdict: &Verdict, tool: Tool) -> (Option<ShownPlan>, Option<String>) {
         Verdict::Observed { would, .. } => told(would, tool),
         Verdict::Hold(draft) => {
             let plan = draft.plan.rewrites().then(|| ShownPlan::of(&draft.plan));
-            let mut advice: Vec<&str> = draft.findings.iter().map(|finding| finding.instead.as_str()).collect();
+            let mut advice: Vec<&str> =
+                rules::apart(&draft.findings).0.iter().map(|finding| finding.instead.as_str()).collect();
             advice.dedup();
             (plan, Some(advice.join(" ")).filter(|advice| !advice.is_empty()))
         }

@@ -1,15 +1,16 @@
 //! A session on the server that is asked for facts. It reads, and it cannot do anything else: every
 //! transaction of it is read-only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::LintError;
+use crate::kernel::forecast::OWN_SCHEMA;
 use crate::kernel::sql::read::session::{Followed, SetTo, schemas};
-use crate::kernel::sql::write::quote_literal;
+use crate::kernel::sql::write::{quote_ident, quote_literal};
 use crate::shell::config::{Auth, Target, UpstreamAddress, UpstreamTls};
 use crate::shell::database::{Database, DatabaseError, Done, Row, ServerMessage, TransactionStatus};
 use crate::shell::tls::{Roots, UpstreamMode};
@@ -18,10 +19,12 @@ use crate::shell::upstream::Upstream;
 /// A look-up that takes longer is given up.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 const APPLICATION: &str = "lockkeeper lint";
-/// Whether it is read-only, and what it is like.
+/// Whether it is read-only, and what it is like: where names are found, what says so, and all schemas it can look into.
 const BEGINNING: &str = "\
 SELECT current_setting('transaction_read_only'), current_setting('server_version_num'), array_to_string(\
-ARRAY(SELECT quote_ident(s.name) FROM unnest(current_schemas(false)) WITH ORDINALITY AS s(name, place) ORDER BY s.place), ', ')";
+ARRAY(SELECT quote_ident(s.name) FROM unnest(current_schemas(false)) WITH ORDINALITY AS s(name, place) ORDER BY s.place), ', '), \
+current_setting('search_path'), array_to_string(\
+ARRAY(SELECT quote_ident(nspname) FROM pg_namespace WHERE has_schema_privilege(oid, 'USAGE') ORDER BY oid), ', ')";
 const POSTGRES_PORT: u16 = 5432;
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
@@ -34,6 +37,10 @@ pub(super) struct Session {
     pub(super) version: u32,
     /// The schemas that names are found in, as it began.
     pub(super) search_path: String,
+    /// The same as it is set, the role's own schema by its sign.
+    pub(super) set_path: String,
+    /// All schemas that names can be found in.
+    pub(super) schemas: BTreeSet<String>,
     /// What was set since, by name.
     set: HashMap<&'static str, String>,
 }
@@ -125,18 +132,33 @@ impl Login {
                 tracing::debug!(%error, "the connection ended");
             }
         });
-        let mut session =
-            Session { client, prepared: HashMap::new(), version: 0, search_path: String::new(), set: HashMap::new() };
+        let mut session = Session {
+            client,
+            prepared: HashMap::new(),
+            version: 0,
+            search_path: String::new(),
+            set_path: String::new(),
+            schemas: BTreeSet::new(),
+            set: HashMap::new(),
+        };
         let answer = session.query(BEGINNING, &[]).await;
         match answer.map_err(|error| cannot(error.to_string()))?.concat().as_slice() {
-            [Some(on), Some(version), Some(path)] if on == "on" => {
+            [Some(on), Some(version), Some(path), Some(set), Some(there)] if on == "on" => {
                 session.version = version.parse().map_err(|_| cannot(format!("its version is {version}")))?;
                 session.search_path.clone_from(path);
+                session.schemas = schemas(there).unwrap_or_default().into_iter().collect();
+                session.set_path = that_are_there(set, &session.schemas);
                 Ok(session)
             }
             _ => Err(cannot("it does not keep the session read-only".to_owned())),
         }
     }
+}
+
+/// Of a search path what names are looked up in.
+fn that_are_there(path: &str, there: &BTreeSet<String>) -> String {
+    let names = schemas(path).unwrap_or_default().into_iter().filter(|name| name == OWN_SCHEMA || there.contains(name));
+    names.map(|name| quote_ident(&name)).collect::<Vec<_>>().join(", ")
 }
 
 fn socket(folder: &Path, port: u16) -> PathBuf {

@@ -28,7 +28,7 @@ impl Source {
         let path = match forecast.search_path() {
             _ if forecast.is_lost() => SetTo::Unclear,
             path if path == session.search_path => SetTo::Own,
-            path => SetTo::Text(path.to_owned()),
+            path => SetTo::Text(path),
         };
         if !session.follow(Followed::SearchPath, &path).await? {
             return Ok(assumed());

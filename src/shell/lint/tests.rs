@@ -403,7 +403,7 @@ fn names_fit_the_configurations_patterns_and_comments_within_count() {
                raw json\n);";
     let project = Project::new(&[("gateway.toml", config), ("a.sql", sql)]);
     let report = project.lint("@a.sql --config @gateway.toml").unwrap();
-    let expected = ["a.sql:1:1 pass  t1", "a.sql:2:1 refuse naming t2", "a.sql:3:1 pass  t3"];
+    let expected = ["a.sql:1:1 pass  t1", "a.sql:2:1 refuse naming,redundant-index t2", "a.sql:3:1 pass  t3"];
     assert_eq!(shown(&project, &report), expected);
     assert_eq!(report.files[0].statements[2].ignored[0].reason, "kept byte by byte");
 }

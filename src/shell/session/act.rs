@@ -9,7 +9,7 @@ use crate::kernel::plan::{Plan, Step};
 use crate::kernel::policy::{Clearance, Refusal, Verdict};
 use crate::kernel::relay::Status;
 use crate::kernel::review::{Ticket, approvers};
-use crate::kernel::rules::{Finding, is_definition};
+use crate::kernel::rules::{Finding, apart, is_definition};
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, Severity, sqlstate};
 use crate::shell::audit::{Decision, Intent, RecordError};
@@ -67,16 +67,20 @@ impl Session {
             Verdict::Defer { plan, head, clearance, findings } => {
                 self.defer(taken, &assessment, (*plan, head), (clearance, findings)).await
             }
-            Verdict::Hold(draft) => self.hold(taken, reading, assessment, *draft).await,
+            Verdict::Hold(draft) => {
+                self.warn(apart(&draft.findings).1.into_iter());
+                self.hold(taken, reading, assessment, *draft).await
+            }
             Verdict::Refuse(refusal) => {
                 let Refusal { findings, message, detail, hint, elsewhere: _ } = *refusal;
+                self.warn(apart(&findings).1.into_iter());
                 let reply = Reply::error(sqlstate::REFUSED, message).detail(detail).hint(hint);
                 self.refuse(taken, reply, &findings).await
             }
         }
     }
 
-    /// What is run all the same.
+    /// What a definition would leave behind does not stop it.
     fn warn<'f>(&mut self, findings: impl Iterator<Item = &'f Finding>) {
         for finding in findings {
             Reply::warning(finding.message.clone()).hint(finding.instead.clone()).put(&mut self.client.out);

@@ -12,12 +12,13 @@ use super::record::Decided;
 use super::run::{Permit, Ran, ms};
 use super::taken::Taken;
 use super::{Ended, Session};
+use crate::kernel::facts::Facts;
 use crate::kernel::job;
 use crate::kernel::plan::{Plan, Step, as_is};
 use crate::kernel::policy::Clearance;
 use crate::kernel::relay::ledger::Path;
 use crate::kernel::review::{Ticket, TicketId};
-use crate::kernel::sql::statement::LockMode;
+use crate::kernel::sql::statement::{LockMode, RelationName};
 use crate::kernel::wire::frame::client;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::console::ask::{Claim, Claimed};
@@ -81,7 +82,7 @@ impl Session {
         let permit =
             Permit { clearance: Clearance::of_plan(&plan), decided, journal, past: Past::default(), judgement: None };
         let id = claim.ticket().id;
-        let forwarded = plan.forwards_message() && !self.may_be_tried_again(taken);
+        let forwarded = plan.forwards_message() && !self.may_be_tried_again(taken, &claim.ticket().request.facts);
         let ran = if forwarded {
             self.run_as_it_is(taken, &plan, permit).await?
         } else {
@@ -115,11 +116,12 @@ impl Session {
 
     /// Whether it may run here in the place of its message, as often as it takes to get its lock. What else is in a
     /// pipeline shares its transaction: up to the next Sync.
-    fn may_be_tried_again(&self, taken: &Taken) -> bool {
+    fn may_be_tried_again(&self, taken: &Taken, facts: &Facts) -> bool {
         let reading = taken.known.statements();
         let is_last = taken.path == Path::Simple || self.client.held.first() == Some(&client::SYNC);
         let alone = is_last && !self.relay.in_transaction() && taken.values.is_none();
-        alone && reading.exact_names && as_is::may_be_tried_again(&taken.known.text, &reading.statements)
+        let kind_of = |name: &RelationName| facts.relation(name).flatten().map(|found| found.kind);
+        alone && reading.exact_names && as_is::may_be_tried_again(&taken.known.text, &reading.statements, kind_of)
     }
 
     /// Sends the message as it is, and where nothing of it is there when it has failed for want of a lock, once more: the

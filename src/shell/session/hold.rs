@@ -9,6 +9,7 @@ use crate::kernel::assess::{self, Assessment};
 use crate::kernel::plan::Plan;
 use crate::kernel::policy::{Draft, Verdict};
 use crate::kernel::review::{Command, Rejection, Request, State, Ticket, TicketId, objects_hash};
+use crate::kernel::rules;
 use crate::kernel::sql::statement::Reading;
 use crate::kernel::wire::reply::{Reply, sqlstate};
 use crate::shell::audit::{Decision as Recorded, EndReason};
@@ -340,7 +341,7 @@ fn not_used(reply: Reply) -> Reply {
 }
 
 fn reason(ticket: &Ticket) -> String {
-    let messages: Vec<&str> = ticket.request.findings.iter().map(|f| f.message.as_str()).collect();
+    let messages: Vec<&str> = rules::apart(&ticket.request.findings).0.iter().map(|f| f.message.as_str()).collect();
     messages.join("; ")
 }
 

@@ -18,6 +18,7 @@ use super::super::sqlconsole::{self, Console};
 use super::greeting::read_answer;
 use super::{Gate, Guest, Turned, login, tls_name, too_many};
 use crate::kernel::review::People;
+use crate::kernel::sql::read::shown_name;
 use crate::kernel::wire::frame::HEADER;
 use crate::kernel::wire::message::{self, Reader};
 use crate::kernel::wire::reply::{Reply, sqlstate};
@@ -46,10 +47,10 @@ impl Gate {
             client: peer.to_owned(),
             transport: if is_unix(&client.stream) { "unix" } else { "tcp" }.to_owned(),
             tls: tls_name(&client.stream),
-            user: startup.user.clone(),
+            user: shown_name(&startup.user),
             database: startup.database.clone(),
             target: String::new(),
-            application: startup.application.clone(),
+            application: shown_name(&startup.application),
             auth: guest.method.to_owned(),
             backend_pid: None,
         };

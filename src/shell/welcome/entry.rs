@@ -56,6 +56,12 @@ impl Gate {
                     }
                     return Ok((Side::new(stream), startup));
                 }
+                Err(bad) if is_older(&packet) => {
+                    // In the words that protocols before 3.0 have for an error.
+                    let _ = stream.write_all(format!("EFATAL:  {}\n\0", bad.message).as_bytes()).await;
+                    farewell(&mut Side::new(stream)).await;
+                    return Err(bad.into());
+                }
                 Err(bad) => return refuse(stream, Reply::fatal(bad.code, bad.message).hint(bad.hint)).await,
             }
         }
@@ -91,10 +97,26 @@ fn unencrypted() -> Reply {
         .hint("Connect with sslmode=require, or sslmode=verify-full and the gateway's root certificate.")
 }
 
+/// Whether it asks for a protocol before 3.0.
+fn is_older(packet: &[u8]) -> bool {
+    packet.first_chunk().is_some_and(|major| u16::from_be_bytes(*major) < 3)
+}
+
+/// What has come already is taken: closed over it, the connection would be reset, and not just end.
+async fn forget_rest(stream: &mut Stream) {
+    let mut ignored = vec![0; startup::STARTUP_MAX];
+    tokio::select! {
+        biased;
+        _ = stream.read(&mut ignored) => {}
+        () = std::future::ready(()) => {}
+    }
+}
+
 /// A first packet: its length word, then exactly its bytes.
 async fn read_packet(stream: &mut Stream, bytes_max: usize) -> Result<Vec<u8>, Turned> {
     let length = usize::try_from(stream.read_i32().await?).unwrap_or_default();
     if !(8..=bytes_max.min(startup::STARTUP_MAX) + 4).contains(&length) {
+        forget_rest(stream).await;
         return Err(Turned::Away(Reply::fatal(sqlstate::PROTOCOL_VIOLATION, "invalid length of startup packet")));
     }
     let mut packet = vec![0; length - 4];

@@ -9,7 +9,7 @@ use super::super::backstage;
 use super::super::net::Stream;
 use super::super::side::Side;
 use super::Turned;
-use crate::kernel::sql::encoding::TextEncoding;
+use crate::kernel::sql::encoding::{TextEncoding, is_unreadable};
 use crate::kernel::wire::frame::{self, HEADER, client, server};
 use crate::kernel::wire::message::{self, Reader};
 use crate::kernel::wire::reply::{Reply, sqlstate};
@@ -175,18 +175,31 @@ pub(super) fn unexpected(tag: u8) -> Turned {
     ))
 }
 
+/// An encoding that is asked for, before anybody logs in.
+pub(super) fn check_encoding(startup: &Startup) -> Result<(), Turned> {
+    let asked = startup.settings.iter().filter(|(name, _)| name.eq_ignore_ascii_case("client_encoding"));
+    match asked.map(|(_, value)| value).find(|value| is_unreadable(value)) {
+        Some(value) => Err(unreadable(value)),
+        None => Ok(()),
+    }
+}
+
+fn unreadable(encoding: &str) -> Turned {
+    let reply = Reply::fatal(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        format!("client encoding \"{}\" is not supported through the gateway", encoding.escape_debug()),
+    );
+    Turned::Away(
+        reply
+            .detail("Its characters can contain the bytes of a backslash or a quote, so a statement could be read differently from the server.")
+            .hint("Connect with client_encoding=UTF8 (PGCLIENTENCODING=UTF8)."),
+    )
+}
+
 /// The settings statements are read by must be ones we read by. Who only observes can do without plain strings.
 pub(super) fn check_pins(greeting: &Greeting, observes: bool) -> Result<(), Turned> {
     if TextEncoding::of(&greeting.encoding).is_none() {
-        let reply = Reply::fatal(
-            sqlstate::FEATURE_NOT_SUPPORTED,
-            format!("client encoding \"{}\" is not supported through the gateway", greeting.encoding),
-        );
-        return Err(Turned::Away(
-            reply
-                .detail("Its characters can contain the bytes of a backslash or a quote, so a statement could be read differently from the server.")
-                .hint("Connect with client_encoding=UTF8 (PGCLIENTENCODING=UTF8)."),
-        ));
+        return Err(unreadable(&greeting.encoding));
     }
     if !is_on(&greeting.conforming) && !observes {
         let reply = Reply::fatal(

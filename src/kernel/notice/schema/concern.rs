@@ -92,6 +92,7 @@ impl Concern {
             | Change::Opaque(_)
             | Change::RewriteTable { .. }
             | Change::RefreshMatview { .. }
+            | Change::CreateDomain(_)
             | Change::CheckDomain { .. }
             | Change::CreateRule { .. }
             | Change::Publication(_)

@@ -14,3 +14,5 @@ CREATE TABLE countries (code varchar(2) PRIMARY KEY, kind "char" NOT NULL);
 CREATE TEMP TABLE scratch (code char(2));
 -- good
 ALTER TABLE temporary ADD COLUMN code char(2);
+-- bad
+CREATE DOMAIN country AS char(2);

@@ -31,3 +31,6 @@ ALTER TABLE orders ADD CONSTRAINT uq_orders_a UNIQUE USING INDEX orders_a_idx;
 -- bad
 -- naming: index ix_{table}_{columns}
 ALTER INDEX orders_a_idx RENAME TO ix_b;
+-- bad: no-primary-key
+-- naming: column [a-z]+
+CREATE TABLE days AS SELECT o.n_2, count(*) FROM orders o GROUP BY 1;

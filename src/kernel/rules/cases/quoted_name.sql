@@ -10,3 +10,11 @@ ALTER TABLE orders RENAME TO "Orders";
 CREATE TABLE Invoices (id bigint PRIMARY KEY, größe bigint);
 -- good
 ALTER TABLE orders ADD COLUMN "created_at" timestamptz;
+-- bad: no-primary-key
+CREATE TABLE days AS SELECT a AS "Day" FROM orders;
+-- bad: no-primary-key
+CREATE TABLE days (a, "Day") AS TABLE small;
+-- bad: no-primary-key
+CREATE TABLE "Copied" (LIKE orders);
+-- good
+CREATE TABLE days (a, day) AS SELECT "A" AS "Day", "B" FROM orders;

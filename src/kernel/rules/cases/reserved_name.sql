@@ -8,3 +8,5 @@ ALTER TABLE orders RENAME COLUMN c TO "end";
 CREATE VIEW "group" AS SELECT 1;
 -- good
 CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, position bigint, value text, "time" time);
+-- bad: no-primary-key
+SELECT a AS "user" INTO days FROM orders;

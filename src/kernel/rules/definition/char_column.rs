@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Warn,
     doc: Doc {
-        what: "A column of type char, char(n), character(n) or bpchar, new or by a change of type.",
+        what: "A column of type char, char(n), character(n) or bpchar, new or by a change of type; so where CREATE TABLE AS or SELECT INTO casts it to that, and a domain of it.",
         why: "Every value is filled up to n with blanks, which are stored and sent, ignored by = and not by LIKE, and lost in a cast to text. bpchar without a length fills nothing up, and does the same with the blanks that are there. Neither is shorter or faster than text.",
         instead: "text, or varchar(n); where the length is fixed, text with CHECK (length(x) = n).",
         versions: "All supported versions.",
@@ -22,12 +22,12 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     of_type(subject, "bpchar", |typed| {
-        let (column, table, type_sql) = (typed.column, typed.table.written(), &typed.type_name.sql);
+        let type_sql = &typed.type_name.sql;
         let what = if type_sql.contains("bpchar") && !type_sql.contains('(') {
             "blanks at the end of its values do not count"
         } else {
             "its values are padded with blanks"
         };
-        format!("{column} of {table} is {type_sql}: {what}")
+        format!("{} is {type_sql}: {what}", typed.described())
     })
 }

@@ -98,13 +98,14 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         }
     }
     for changed in typed(subject).into_iter().filter(|changed| matches!(changed.at, At::Last(_))) {
+        let Some(column) = changed.column else { continue };
         let is_key = |facts: &RelationFacts| {
-            facts.indexes.iter().any(|index| index.primary && index.columns.as_slice() == [changed.column])
+            facts.indexes.iter().any(|index| index.primary && index.columns.as_slice() == [column])
         };
         if let Some(width) = Width::of_type(changed.type_name).filter(|width| *width != Width::Big)
             && known.facts.is_some_and(is_key)
         {
-            put(changed.column, runs_out(&changed.table, ("the key ", changed.column), width, changed.at));
+            put(column, runs_out(&changed.relation, ("the key ", column), width, changed.at));
         }
     }
     for (table, constraint) in &all {

@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Warn,
     doc: Doc {
-        what: "A column of type json, new or by a change of type.",
+        what: "A column of type json, new or by a change of type; so where CREATE TABLE AS or SELECT INTO casts it to that, and a domain of it.",
         why: "The text is parsed again by every function that looks into it, there is no = (so DISTINCT, GROUP BY and UNION of the row fail), and no GIN index.",
         instead: "jsonb; json only where the text must come back byte by byte, with its order of keys and its repeated ones.",
         versions: "All supported versions.",
@@ -22,10 +22,6 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     of_type(subject, "json", |typed| {
-        format!(
-            "{} of {} is json: it cannot be compared or indexed, and is parsed at every use",
-            typed.column,
-            typed.table.written()
-        )
+        format!("{} is json: it cannot be compared or indexed, and is parsed at every use", typed.described())
     })
 }

@@ -5,7 +5,7 @@ use crate::kernel::facts::NameKind;
 use crate::kernel::plan::names::{index_middle, object_name};
 use crate::kernel::rules::subject::Subject;
 use crate::kernel::sql::statement::{
-    AddColumn, AlterKind, Change, ConstraintKind, CreateIndex, RelationName, Rename, TableConstraint,
+    AddColumn, AlterKind, Change, ConstraintKind, CreateIndex, QueriedColumn, RelationName, Rename, TableConstraint,
 };
 use crate::kernel::sql::words;
 use crate::kernel::sql::write::NAME_BYTES;
@@ -15,6 +15,8 @@ use crate::kernel::sql::write::NAME_BYTES;
 pub enum At {
     /// The word that begins at this byte.
     Byte(usize),
+    /// The first word of this name from this byte on.
+    From(usize, String),
     /// The first word of this name in the statement, or the last.
     First(String),
     Last(String),
@@ -55,6 +57,10 @@ impl At {
         let placed = |word: words::Word| from.start + word.at.start..from.start + word.at.end;
         match self {
             Self::Byte(at) => words::word_at(text, *at).map(|word| word.at),
+            Self::From(at, name) => {
+                let found = words::words(text.get(*at..from.end)?).find(|word| is(word, name));
+                found.map(|word| at + word.at.start..at + word.at.end)
+            }
             Self::First(name) => words::words(statement).find(|word| is(word, name)).map(placed),
             Self::Last(name) => words::words(statement).filter(|word| is(word, name)).last().map(placed),
         }
@@ -71,6 +77,7 @@ pub(super) fn names<'a>(subject: &Subject<'a>) -> Vec<Made<'a>> {
             } else if let Some((table, _)) = made(subject) {
                 all.extend(plain(subject, NameKind::Table, &create.relation));
                 all.extend(create.outline.columns.iter().map(|of| column(&table.name, of)));
+                all.extend(create.outline.queried.iter().filter_map(|of| queried(&table.name, of)));
             }
         }
         Change::AlterTable(_) => {
@@ -115,6 +122,11 @@ fn plain<'a>(subject: &Subject<'_>, kind: NameKind, name: &RelationName) -> Opti
 
 fn column<'a>(table: &RelationName, of: &'a AddColumn) -> Made<'a> {
     Made { columns: Some(vec![&of.name]), ..written(NameKind::Column, &of.name, table, At::Byte(of.at)) }
+}
+
+fn queried<'a>(table: &RelationName, of: &'a QueriedColumn) -> Option<Made<'a>> {
+    let at = At::From(of.name_at?, of.name.clone());
+    Some(Made { columns: Some(vec![&of.name]), ..written(NameKind::Column, &of.name, table, at) })
 }
 
 fn index<'a>(subject: &Subject<'_>, create: &'a CreateIndex) -> Option<Made<'a>> {

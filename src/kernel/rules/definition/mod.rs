@@ -57,13 +57,24 @@ struct Table<'a> {
     facts: Option<&'a RelationFacts>,
 }
 
-/// A column that gets a type.
+/// A column that gets a type, or a domain.
 struct Typed<'a> {
-    table: RelationName,
-    column: &'a str,
+    /// The table, or the domain.
+    relation: RelationName,
+    column: Option<&'a str>,
     type_name: &'a TypeName,
     serial: Option<Serial>,
     at: At,
+}
+
+impl Typed<'_> {
+    /// `at of public.events`, `the domain public.d`.
+    fn described(&self) -> String {
+        match self.column {
+            Some(column) => format!("{column} of {}", self.relation.written()),
+            None => format!("the domain {}", self.relation.written()),
+        }
+    }
 }
 
 impl Hazard {
@@ -147,13 +158,13 @@ fn constraints<'a>(subject: &Subject<'a>) -> Vec<(RelationName, &'a TableConstra
     all
 }
 
-/// Columns that get a type: new ones, and those whose type changes.
+/// What gets a type: new columns, those whose type changes, those that a query casts, and domains.
 fn typed<'a>(subject: &Subject<'a>) -> Vec<Typed<'a>> {
     let mut all: Vec<Typed<'a>> = columns(subject)
         .into_iter()
-        .map(|(table, column)| Typed {
-            table,
-            column: &column.name,
+        .map(|(relation, column)| Typed {
+            relation,
+            column: Some(&column.name),
             type_name: &column.type_name,
             serial: column.serial,
             at: At::Byte(column.type_at),
@@ -162,15 +173,27 @@ fn typed<'a>(subject: &Subject<'a>) -> Vec<Typed<'a>> {
     if let Some((table, alter)) = altered(subject) {
         all.extend(alter.actions.iter().filter_map(|action| match &action.kind {
             AlterKind::AlterType { column, type_name, .. } => {
-                Some(Typed { table: table.name.clone(), column, type_name, serial: None, at: At::Last(column.clone()) })
+                let (relation, at) = (table.name.clone(), At::Last(column.clone()));
+                Some(Typed { relation, column: Some(column), type_name, serial: None, at })
             }
             _ => None,
         }));
     }
+    if let Some((table, create)) = made(subject) {
+        all.extend(create.outline.queried.iter().filter_map(|column| {
+            let (type_name, at) = column.cast.as_ref()?;
+            let (relation, at) = (table.name.clone(), At::Byte(*at));
+            Some(Typed { relation, column: Some(&column.name), type_name, serial: None, at })
+        }));
+    }
+    if let Change::CreateDomain(domain) = subject.change {
+        let (relation, at) = (placed(subject, &domain.name), At::Byte(domain.type_at));
+        all.push(Typed { relation, column: None, type_name: &domain.type_name, serial: None, at });
+    }
     all
 }
 
-/// Columns of a built-in type, as hazards.
+/// What is of a built-in type, as hazards.
 fn of_type(subject: &Subject<'_>, name: &str, message: impl Fn(&Typed<'_>) -> String) -> Vec<Hazard> {
     let built_in = |typed: &Typed<'_>| {
         typed.type_name.name == name && typed.type_name.schema.as_ref().is_none_or(|schema| schema == "pg_catalog")
@@ -179,7 +202,7 @@ fn of_type(subject: &Subject<'_>, name: &str, message: impl Fn(&Typed<'_>) -> St
     found
         .map(|typed| {
             let message = message(&typed);
-            Hazard::defined(typed.table, typed.at, message)
+            Hazard::defined(typed.relation, typed.at, message)
         })
         .collect()
 }

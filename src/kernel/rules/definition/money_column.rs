@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Warn,
     doc: Doc {
-        what: "A column of type money, new or by a change of type.",
+        what: "A column of type money, new or by a change of type; so where CREATE TABLE AS or SELECT INTO casts it to that, and a domain of it.",
         why: "Fractional digits and the sign that is printed come from lc_monetary, not from the value: a dump restored under another locale holds other amounts. No currency is stored, and division rounds.",
         instead: "numeric(p, s), or bigint in the smallest unit; and the currency in a column of its own.",
         versions: "All supported versions.",
@@ -22,6 +22,6 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     of_type(subject, "money", |typed| {
-        format!("{} of {} is money: what it amounts to depends on lc_monetary", typed.column, typed.table.written())
+        format!("{} is money: what it amounts to depends on lc_monetary", typed.described())
     })
 }

@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     lock: None,
     default: Response::Warn,
     doc: Doc {
-        what: "A column of type timestamp without time zone, new or by a change of type.",
+        what: "A column of type timestamp without time zone, new or by a change of type; so where CREATE TABLE AS or SELECT INTO casts it to that, and a domain of it.",
         why: "now() is cut to the time of the session's TimeZone, whatever that is; two sessions write different values for one moment, and the hour that comes twice in autumn cannot be told apart.",
         instead: "timestamptz: it takes the same eight bytes, and stores the moment. timestamp is right for a time of day on a wall, such as an appointment years ahead.",
         versions: "All supported versions.",
@@ -22,10 +22,6 @@ pub const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     of_type(subject, "timestamp", |typed| {
-        format!(
-            "{} of {} is timestamp without time zone: it does not say which moment is meant",
-            typed.column,
-            typed.table.written()
-        )
+        format!("{} is timestamp without time zone: it does not say which moment is meant", typed.described())
     })
 }

@@ -105,6 +105,7 @@ impl Earlier {
             | Change::AlterTable(_)
             | Change::Privilege(_)
             | Change::CreateRule { .. }
+            | Change::CreateDomain(_)
             | Change::CheckDomain { .. }
             | Change::Rename(_)
             | Change::Opaque(_)

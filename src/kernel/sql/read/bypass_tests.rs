@@ -56,6 +56,7 @@ fn change_word(change: &Change) -> String {
         Change::Brief { command, .. } => format!("brief {}", command.to_lowercase()),
         Change::AlterDatabase { effect, .. } => format!("alter database {effect:?}").to_lowercase(),
         Change::Other { command } => format!("other {}", command.to_lowercase()),
+        Change::CreateDomain(_) => "brief create domain".to_owned(),
         Change::CheckDomain { domain, .. } => format!("check domain {domain}"),
         Change::CreateRule { relation, .. } => format!("create rule {}", relation.name),
         Change::Publication(publication) => publication.command.to_owned(),
@@ -155,6 +156,8 @@ fn settings() {
         ("fetch c", "moves names"),
         ("set client_encoding to 'gbk'", "setting client_encoding"),
         ("set names 'big5'", "setting client_encoding"),
+        ("set client_encoding = 'nonsense'", "ordinary"),
+        ("set client_encoding = ' S_J-I.S '", "setting client_encoding"),
         ("set names 'utf-8'", "ordinary"),
         ("reset client_encoding; reset all; set client_encoding to default", "ordinary, moves names, ordinary"),
         // B08, B39, B40

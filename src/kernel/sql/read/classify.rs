@@ -72,7 +72,7 @@ fn weight(statement: &Statement) -> u8 {
             | Change::Publication(_)
             | Change::RestartSequence { .. }
             | Change::LockTable { .. } => 5,
-            Change::Brief { .. } => 6,
+            Change::CreateDomain(_) | Change::Brief { .. } => 6,
         },
         Statement::Execute { .. } => 7,
         Statement::Prepare { .. } | Statement::Deallocate { .. } | Statement::Transaction(_) => 8,
@@ -348,7 +348,7 @@ fn type_or_other(node: Node<'_>, found: &mut Found) -> Result<(), Unreadable> {
         }
         Node::AlterEnumStmt(change) => objects::alter_enum(change, found),
         Node::CreateDomainStmt(domain) => {
-            found.brief("CREATE DOMAIN", None);
+            create::domain(domain, found);
             for constraint in domain.constraints() {
                 expression(constraint.raw_expr(), found)?;
             }

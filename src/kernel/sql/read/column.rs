@@ -53,7 +53,7 @@ pub(super) fn add(column: &nodes::ColumnDef, if_not_exists: bool) -> Result<AddC
 }
 
 /// An offset of the grammar's.
-fn place(location: i32) -> usize {
+pub(super) fn place(location: i32) -> usize {
     usize::try_from(location).unwrap_or_default()
 }
 

@@ -4,17 +4,19 @@ use pg_raw_parse::list::NodeList;
 use pg_raw_parse::raw::{ConstrType, ObjectType};
 use pg_raw_parse::{Node, nodes};
 
-use super::super::statement::{Change, CreateTable, OpaqueKind, PartitionBound, RelationName};
+use super::super::statement::{
+    Change, CreateDomain, CreateTable, OpaqueKind, PartitionBound, RelationName, TableOutline,
+};
 use super::Unreadable;
 use super::classify::{Found, expression, statement};
-use super::{bound, objects, outline, walk};
+use super::{bound, column, objects, outline, queried, walk};
 
 /// 't' of `relpersistence`.
 fn is_temporary(range: &nodes::RangeVar) -> bool {
     u8::try_from(range.relpersistence) == Ok(b't') || range.schemaname().is_some_and(|schema| schema == "pg_temp")
 }
 
-fn from_query(into: &nodes::IntoClause, view: bool, if_not_exists: bool) -> Change {
+fn from_query(into: &nodes::IntoClause, query: Node<'_>, view: bool, if_not_exists: bool) -> Change {
     let relation = into.rel().map_or_else(|| RelationName { schema: None, name: String::new() }, objects::relation);
     Change::CreateTable(CreateTable {
         relation,
@@ -25,19 +27,22 @@ fn from_query(into: &nodes::IntoClause, view: bool, if_not_exists: bool) -> Chan
         plain_partition: None,
         from_query: true,
         view,
-        outline: Box::default(),
+        outline: Box::new(TableOutline { queried: queried::columns(into, query), ..TableOutline::default() }),
     })
 }
 
 /// `SELECT … INTO`.
-pub(super) fn select_into(into: &nodes::IntoClause) -> Change {
-    from_query(into, false, false)
+pub(super) fn select_into(into: &nodes::IntoClause, select: &nodes::SelectStmt) -> Change {
+    from_query(into, Node::SelectStmt(select), false, false)
 }
 
 /// `CREATE TABLE AS`, `CREATE MATERIALIZED VIEW`.
 pub(super) fn table_as(create: &nodes::CreateTableAsStmt, found: &mut Found) -> Result<(), Unreadable> {
     match create.into() {
-        Some(into) => found.add(from_query(into, create.objtype == ObjectType::OBJECT_MATVIEW, create.if_not_exists)),
+        Some(into) => {
+            let view = create.objtype == ObjectType::OBJECT_MATVIEW;
+            found.add(from_query(into, create.query(), view, create.if_not_exists));
+        }
         None => found.other("CREATE TABLE AS"),
     }
     statement(create.query(), found)
@@ -72,6 +77,18 @@ pub(super) fn table(create: &nodes::CreateStmt, found: &mut Found) -> Result<(),
         outline: Box::new(outline::table(create)),
     }));
     Ok(())
+}
+
+/// A domain is what its type is.
+pub(super) fn domain(create: &nodes::CreateDomainStmt, found: &mut Found) {
+    let written = create.type_name();
+    match written.and_then(|written| Some((column::type_name(written).ok()?, column::place(written.location)))) {
+        Some((type_name, type_at)) => {
+            let name = outline::named(create.domainname());
+            found.add(Change::CreateDomain(CreateDomain { name, type_name, type_at }));
+        }
+        None => found.brief("CREATE DOMAIN", None),
+    }
 }
 
 /// The bounds of a partition that is like its parent in all else.

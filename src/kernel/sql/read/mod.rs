@@ -26,6 +26,7 @@ mod objects;
 pub mod outline;
 mod predicate;
 mod publication;
+mod queried;
 mod redact;
 pub mod renamed;
 mod rights;
@@ -103,7 +104,7 @@ pub fn read_bytes(bytes: &[u8], encoding: TextEncoding) -> Result<(Reading, Cow<
 }
 
 /// How the text is shown and kept: secrets replaced by `***`.
-pub use redact::{HIDDEN, Shown, may_hold_secrets, shown, shown_behind, shown_with_values, unreadable};
+pub use redact::{HIDDEN, Shown, may_hold_secrets, shown, shown_behind, shown_name, shown_with_values, unreadable};
 
 /// The text with every string literal replaced by `'***'`.
 #[must_use]

@@ -37,6 +37,7 @@ fn reaches(statement: &Statement) -> bool {
             Change::CreateIndex(_)
             | Change::AlterTable(_)
             | Change::CreateTable(_)
+            | Change::CreateDomain(_)
             | Change::Setting(_)
             | Change::Reindex(_)
             | Change::RewriteTable { .. }

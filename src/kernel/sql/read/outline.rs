@@ -266,7 +266,7 @@ fn trigger_of(trigger: &nodes::CreateTrigStmt) -> Option<TriggerOutline> {
     })
 }
 
-fn named(parts: &CastNodeList<nodes::String>) -> RelationName {
+pub(super) fn named(parts: &CastNodeList<nodes::String>) -> RelationName {
     let parts: Vec<&str> = parts.iter().filter_map(nodes::String::sval).collect();
     objects::relation_from(&parts)
 }

@@ -35,7 +35,8 @@ const SECRET_FUNCTIONS: [&str; 5] = ["crypt", "hmac", "digest", "dblink", "pgp_"
 const SECRET_WORDS: [&str; 2] = ["connection", "u&\""];
 
 /// What else is looked for before a text is taken apart.
-const OTHER_HINTS: [&str; 4] = ["://", "options", "program", COMMAND];
+const OTHER_HINTS: [&str; 9] =
+    ["://", "options", "program", COMMAND, told::BEARER, told::AUTHORIZATION, "akia", "asia", query::S3];
 
 /// The end of the names of settings whose values are commands.
 const COMMAND: &str = "_command";
@@ -132,6 +133,13 @@ fn hide(text: &str, tree: &StmtList, outermost: bool) -> Shown {
     }
     out.push_str(text.get(from..).unwrap_or_default());
     Shown { text: out, values_are_secret: secrets.values }
+}
+
+/// A name that a client gives itself, of a database or an application: a connection string that got there by mistake may
+/// tell a password.
+#[must_use]
+pub fn shown_name(name: &str) -> String {
+    if told::is_told(name) { "***".to_owned() } else { name.to_owned() }
 }
 
 /// What of a text is secret.
@@ -259,7 +267,7 @@ impl<'t> Secrets<'t> {
         }
         let placed = self.places.iter().any(|place| literal.span.contains(place));
         let spanned = self.spans.iter().any(|span| span.contains(&literal.span.start));
-        let is_secret = placed || spanned || told::is_named(content) || self.are_in(&unquoted(literal, content));
+        let is_secret = placed || spanned || told::is_told(content) || self.are_in(&unquoted(literal, content));
         is_secret.then(|| HIDDEN.to_owned())
     }
 

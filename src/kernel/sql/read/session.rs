@@ -1,5 +1,5 @@
-//! What a text sets of its session that the meaning of later statements depends on: where names are found, and which
-//! time zone holds.
+//! What a text sets of its session that the meaning of later statements depends on: where names are found, and as
+//! which role, and which time zone holds.
 
 use pg_raw_parse::raw::VariableSetKind;
 use pg_raw_parse::{Node, nodes};
@@ -10,18 +10,20 @@ use super::objects;
 /// A setting that is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Followed {
+    Role,
     SearchPath,
     TimeZone,
 }
 
 impl Followed {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::SearchPath, Self::TimeZone];
+    pub const ALL: [Self; 3] = [Self::Role, Self::SearchPath, Self::TimeZone];
 
     /// As the server calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Role => "role",
             Self::SearchPath => "search_path",
             Self::TimeZone => "TimeZone",
         }
@@ -36,6 +38,7 @@ impl Followed {
     pub fn is_named_in(self, text: &str) -> bool {
         let text = text.to_lowercase();
         match self {
+            Self::Role => ["set role", "local role", "session role", "'role'"].iter().any(|words| text.contains(words)),
             Self::SearchPath => text.contains("search_path") || text.contains("set schema"),
             Self::TimeZone => text.contains("timezone") || text.contains("time zone"),
         }
@@ -66,7 +69,8 @@ pub struct Setting {
 /// `SET`, `RESET`.
 pub(super) fn set(statement: &nodes::VariableSetStmt) -> Vec<Setting> {
     if statement.kind == VariableSetKind::VAR_RESET_ALL {
-        return all_back();
+        // It leaves the role as it is.
+        return all_back().into_iter().filter(|setting| setting.what != Followed::Role).collect();
     }
     let Some(what) = statement.name().and_then(Followed::of) else { return Vec::new() };
     let to = match statement.kind {
@@ -77,7 +81,7 @@ pub(super) fn set(statement: &nodes::VariableSetStmt) -> Vec<Setting> {
     vec![Setting { what, to, local: statement.is_local }]
 }
 
-/// `RESET ALL`, `DISCARD ALL`.
+/// `DISCARD ALL`.
 pub(super) fn all_back() -> Vec<Setting> {
     Followed::ALL.map(|what| Setting { what, to: SetTo::Own, local: false }).to_vec()
 }
@@ -108,7 +112,7 @@ fn written(what: Followed, statement: &nodes::VariableSetStmt) -> Option<String>
     let values: Option<Vec<String>> = statement.args().iter().map(constant).collect();
     match what {
         Followed::SearchPath => Some(values?.iter().map(|name| quote_ident(name)).collect::<Vec<_>>().join(", ")),
-        Followed::TimeZone => values?.pop(),
+        Followed::Role | Followed::TimeZone => values?.pop(),
     }
 }
 
@@ -169,6 +173,9 @@ mod tests {
             ("select set_config('search_path', 'a, b', true)", Followed::SearchPath, text("a, b"), true),
             ("select pg_catalog.set_config('search_path', '', false)", Followed::SearchPath, text(""), false),
             ("select set_config('search_path', current_user, false)", Followed::SearchPath, SetTo::Unclear, false),
+            ("set role app", Followed::Role, text("app"), false),
+            ("set local role 'App'", Followed::Role, text("App"), true),
+            ("reset role", Followed::Role, SetTo::Own, false),
             ("set timezone = 'Europe/Berlin'", Followed::TimeZone, text("Europe/Berlin"), false),
             ("set local time zone 'UTC'", Followed::TimeZone, text("UTC"), true),
             ("set time zone interval '-08:00' hour to minute", Followed::TimeZone, SetTo::Unclear, false),
@@ -177,8 +184,8 @@ mod tests {
             assert_eq!(outline(sql).settings, [Setting { what, to, local }], "{sql}");
         }
         assert_eq!(outline("discard all").settings, all_back());
-        assert_eq!(outline("reset all").settings, all_back());
-        assert_eq!(outline("select set_config(name, 'x', false) from t").settings.len(), 2);
+        assert_eq!(outline("reset all").settings, all_back()[1..]);
+        assert_eq!(outline("select set_config(name, 'x', false) from t").settings.len(), 3);
         for nothing in [
             "set statement_timeout = 0",
             "select set_config('statement_timeout', '0', false)",

@@ -3,7 +3,7 @@
 use pg_raw_parse::raw::{RoleSpecType, VariableSetKind};
 use pg_raw_parse::{Node, nodes};
 
-use super::super::encoding::TextEncoding;
+use super::super::encoding::is_unreadable;
 use super::super::statement::{Change, PasswordOf, Setting, Statement};
 use super::classify::Found;
 use super::objects;
@@ -27,7 +27,7 @@ const PINNED: &[&str] = &[
 pub(super) fn is_risky(name: &str, value: Option<&str>) -> bool {
     let name = name.to_ascii_lowercase();
     match (name.as_str(), value) {
-        ("client_encoding" | "names", Some(encoding)) => TextEncoding::of(encoding.trim()).is_none(),
+        ("client_encoding" | "names", Some(encoding)) => is_unreadable(encoding),
         ("standard_conforming_strings", Some(value)) => !is_on(value),
         ("session_replication_role", Some(value)) => !value.eq_ignore_ascii_case("origin"),
         ("event_triggers", Some(value)) => !is_on(value),

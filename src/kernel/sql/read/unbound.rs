@@ -1,5 +1,6 @@
 //! Statements of a message behind which a `lock_timeout` that was set before the message may not hold any more.
 
+use pg_raw_parse::list::NodeList;
 use pg_raw_parse::raw::{DiscardMode, TransactionStmtKind, VariableSetKind};
 use pg_raw_parse::{Node, nodes};
 
@@ -55,9 +56,13 @@ fn statement(node: Node<'_>) -> Option<Unbinds> {
 fn within(query: Node<'_>) -> Option<Unbinds> {
     let mut found = None;
     let walked = walk::each(query, |node| {
-        if let Node::FuncCall(call) = node {
-            found = found.max(called(call));
-        }
+        found = found.max(match node {
+            Node::FuncCall(call) => called(call),
+            Node::A_Expr(of) => operated(of.name()),
+            Node::SubLink(of) => operated(of.oper_name()),
+            Node::SortBy(by) => operated(by.use_op()),
+            _ => None,
+        });
     });
     if walked.is_err() { Some(Unbinds::Setting) } else { found }
 }
@@ -67,6 +72,11 @@ fn called(call: &nodes::FuncCall) -> Option<Unbinds> {
         return Some(Unbinds::Setting);
     }
     (!functions::is_own(&objects::relation_of(call.funcname()))).then_some(Unbinds::Code)
+}
+
+/// An operator, where one is written.
+fn operated(name: &NodeList) -> Option<Unbinds> {
+    (!name.is_empty() && !functions::is_own_operator(&objects::relation_of(name))).then_some(Unbinds::Code)
 }
 
 /// `set_config()` of it. A name that is not a literal is held elsewhere.
@@ -98,6 +108,15 @@ mod tests {
             ("select app.now() from t", Some(Unbinds::Code)),
             ("insert into t select lower(a), f(a) from u", Some(Unbinds::Code)),
             ("copy (select f()) to stdout", Some(Unbinds::Code)),
+            ("select pg_fill()", Some(Unbinds::Code)),
+            ("select app.pg_sleep(1)", Some(Unbinds::Code)),
+            ("select pg_sleep(0), pg_catalog.pg_typeof(1)", None),
+            ("select a === b from t", Some(Unbinds::Code)),
+            ("select a operator(app.+) b from t", Some(Unbinds::Code)),
+            ("select 1 from t where a === any (select 1)", Some(Unbinds::Code)),
+            ("select a from t order by a using operator(app.<)", Some(Unbinds::Code)),
+            ("select -a, a operator(pg_catalog.+) b from t where a between 1 and 2 and b in (1) or c like 'x'", None),
+            ("select a from t where b = any (select 1) and a is distinct from b order by a using <", None),
             ("select f(), set_config('lock_timeout', '0', false)", Some(Unbinds::Setting)),
             ("do 'begin null; end'", Some(Unbinds::Code)),
             ("call p()", Some(Unbinds::Code)),

@@ -206,7 +206,7 @@ fn visit(node: Node<'_>, found: &mut Found) {
         }
         Node::SelectStmt(select) => {
             if let Some(into) = select.into_clause() {
-                found.add(create::select_into(into));
+                found.add(create::select_into(into, select));
             }
         }
         Node::UpdateStmt(update) => {

@@ -1,6 +1,6 @@
 //! Statements about whole objects: created, dropped, renamed, granted, published; settings and what may run anything.
 
-use super::{AddColumn, PartitionBound, RelationName, TableConstraint};
+use super::{AddColumn, PartitionBound, RelationName, TableConstraint, TypeName};
 
 /// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE FOREIGN TABLE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,12 @@ pub struct CreateTable {
     pub outline: Box<TableOutline>,
 }
 
-/// What a CREATE TABLE says of the table; nothing where a query does.
+/// What a CREATE TABLE says of the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableOutline {
     pub columns: Vec<AddColumn>,
+    /// Of a table that a query makes, as far as the query says what they are.
+    pub queried: Vec<QueriedColumn>,
     pub constraints: Vec<TableConstraint>,
     /// False when columns come from elsewhere: LIKE, INHERITS, PARTITION OF, OF, AS.
     pub complete: bool,
@@ -36,6 +38,25 @@ pub struct TableOutline {
     pub parent: Option<RelationName>,
     /// `PARTITION OF … DEFAULT`.
     pub default_partition: bool,
+}
+
+/// A column that a query gives to the table it makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueriedColumn {
+    pub name: String,
+    /// Where in the text its name stands, or what stands before it; absent where the server makes it up.
+    pub name_at: Option<usize>,
+    /// What the query casts it to, and where that is written.
+    pub cast: Option<(TypeName, usize)>,
+}
+
+/// `CREATE DOMAIN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateDomain {
+    pub name: RelationName,
+    pub type_name: TypeName,
+    /// Where the type is written, in bytes.
+    pub type_at: usize,
 }
 
 /// `DROP …`.

@@ -31,12 +31,12 @@ pub(super) fn serve(client: Client) -> Result<(), CliError> {
     if me.reviewer.is_none() {
         let nobody = "an agent needs a token of its own, and this is the local one: add the agent to [[people]] with \
              kind = \"agent\", and put a token of `lockkeeper tokens create` into LOCKKEEPER_TOKEN";
-        return Err(CliError::Usage(nobody.to_owned()));
+        return Err(CliError::Refused(nobody.to_owned()));
     }
     if me.powers.iter().any(|power| matches!(power, Power::Decide | Power::Operate)) {
         let much = "this token decides or operates, which no agent may: give it one of somebody of kind = \"agent\", \
              or with --scopes read,request";
-        return Err(CliError::Usage(much.to_owned()));
+        return Err(CliError::Refused(much.to_owned()));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {

@@ -329,6 +329,12 @@ fn a_gateway_that_is_not_there() {
     connection.admin = Some("https://example.org/x".into());
     let error = run(&parse("tickets"), &connection, &mut Vec::new()).expect_err("no address");
     assert!(matches!(error, CliError::Usage(_)), "{error}");
+    if std::env::var_os("LOCKKEEPER_TOKEN").is_none() {
+        let nowhere = std::path::PathBuf::from("/nonexistent");
+        connection = Connection { data_dir: nowhere.clone(), sign_ins: Some(nowhere), ..Connection::default() };
+        let error = run(&parse("tickets"), &connection, &mut Vec::new()).expect_err("no token");
+        assert!(error.exit_code() == 1 && error.to_string().contains("no token"), "{error}");
+    }
 }
 
 #[test]

@@ -4,8 +4,17 @@
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::{Node, nodes};
 
+use super::super::queried::is_star;
 use super::super::{objects, walk};
 use super::{Secrets, is_secret, is_secret_function, is_secret_setting};
+
+/// The schema of functions that take the keys to another cloud.
+pub(super) const S3: &str = "aws_s3";
+/// Where in `table_import_from_s3` the access key stands, and behind it the secrets.
+const S3_KEY: usize = 6;
+/// An access key's letters, and those of the secret that belongs to it.
+const KEY_LENGTH: usize = 20;
+const KEY_SECRET_LENGTH: usize = 40;
 
 /// A whole expression: an entry of a list, a condition between AND and OR.
 #[derive(Default)]
@@ -24,6 +33,9 @@ impl Secrets<'_> {
         let mut told = self.goes_to(root, &columns.map(positions).unwrap_or_default());
         let walked = walk::each_under(root, None, |node, of: Option<usize>| {
             told &= self.listed(node);
+            if let Node::FuncCall(call) = node {
+                self.behind_key(call);
+            }
             let of = match of {
                 None if is_clause(node) => return None,
                 None => {
@@ -47,6 +59,20 @@ impl Secrets<'_> {
             self.all();
         } else if !told {
             self.constants(root);
+        }
+    }
+
+    /// What stands behind the id of an access key is its secret, and what comes with that.
+    fn behind_key(&mut self, call: &nodes::FuncCall) {
+        let imports = objects::relation_of(call.funcname()).schema.as_deref() == Some(S3) && call.args().len() > S3_KEY;
+        let literal = |argument: Node<'_>| objects::literal(argument).unwrap_or_default();
+        let key = call.args().iter().position(|argument| is_key(&literal(argument)));
+        let Some(key) = key.or(imports.then_some(S3_KEY)) else { return };
+        for argument in call.args().iter().skip(key + 1) {
+            let is_value = matches!(uncast(argument), Node::ParamRef(_));
+            if imports || is_value || is_key_secret(&literal(argument)) {
+                self.constants(argument);
+            }
         }
     }
 
@@ -213,6 +239,24 @@ fn names_secret(node: Node<'_>) -> bool {
     name.is_some_and(is_secret)
 }
 
+/// `AKIA…`, `ASIA…`.
+fn is_key(text: &str) -> bool {
+    let starts = text.starts_with("AKIA") || text.starts_with("ASIA");
+    starts && text.len() == KEY_LENGTH && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+fn is_key_secret(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+' | b'=');
+    text.len() >= KEY_SECRET_LENGTH && text.bytes().all(is_letter)
+}
+
+fn uncast(mut node: Node<'_>) -> Node<'_> {
+    while let Node::TypeCast(cast) = node {
+        node = cast.arg();
+    }
+    node
+}
+
 /// Which columns of a list are called like a secret.
 fn positions(columns: &NodeList) -> Vec<usize> {
     let secret = columns.iter().map(|column| match column {
@@ -221,8 +265,4 @@ fn positions(columns: &NodeList) -> Vec<usize> {
         _ => false,
     });
     secret.enumerate().filter(|(_, secret)| *secret).map(|(index, _)| index).collect()
-}
-
-fn is_star(node: Node<'_>) -> bool {
-    matches!(node, Node::ColumnRef(column) if column.fields().iter().any(|field| matches!(field, Node::A_Star(_))))
 }

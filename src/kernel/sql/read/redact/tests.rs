@@ -115,6 +115,23 @@ fn literals_that_tell_secrets() {
         ("insert into log values ('login: a, password: X')", "insert into log values ('***')"),
         ("select format('alter role %I password ''X''', 'a')", "select format('***', 'a')"),
         ("comment on table t is 'PGPASSWD := X'", "comment on table t is '***'"),
+        ("insert into log values ('<user>a</user><password>X</password>')", "insert into log values ('***')"),
+        ("select '<s:Password type=\"a\">X</s:Password>'::xml", "select '***'::xml"),
+        ("select $$<access_token><![CDATA[X]]></access_token>$$", "select '***'"),
+        (
+            "select http_post('http://a', '{}', 'Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30')",
+            "select http_post('http://a', '{}', '***')",
+        ),
+        ("select http_header('Authorization', 'bearer sk-X123456')", "select http_header('Authorization', '***')"),
+        ("insert into log values ('{\"Authorization\": \"Basic dXNlcjpwYXNz\"}')", "insert into log values ('***')"),
+        (
+            "select aws_s3.table_import_from_s3('t', '', '(format csv)', 'b', 'f', 'eu-west-1', 'minio', 'X', '')",
+            "select aws_s3.table_import_from_s3('t', '', '(format csv)', 'b', 'f', 'eu-west-1', 'minio', '***', '***')",
+        ),
+        (
+            "select app.fetch('b', 'AKIAIOSFODNN7EXAMPLE', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'::text, 'eu')",
+            "select app.fetch('b', 'AKIAIOSFODNN7EXAMPLE', '***'::text, 'eu')",
+        ),
     ] {
         check(text, expected);
     }
@@ -127,6 +144,13 @@ fn literals_that_tell_secrets() {
         "select a from t where kind = 'token: refresh' and note = 'x'",
         "select 'password::text'",
         "select 'select password from users where id = 1'",
+        "select 'write <password> here, then </b>', '<password></password>', '<password/>'",
+        "select '<p class=\"password\">forgotten?</p>'",
+        "select 'the bearer of bad news', 'Bearer authentication', 'forbearer X1234567890', 'bearer responsibilities.'",
+        "select 'Authorization: required', 'authorization basic permissions', 'Authorization'",
+        "select f('AKIAIOSFODNN7EXAMPLE', 'eu-west-1', 'note')",
+        "select aws_s3.query_export_to_s3('select 1', 'bucket', 'path', 'eu-west-1', 'format csv')",
+        "select 'Asia', f('ASIAN', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY')",
     ] {
         check(plain, plain);
     }
@@ -135,7 +159,14 @@ fn literals_that_tell_secrets() {
 #[test]
 fn long_texts_are_looked_through_once() {
     let began = std::time::Instant::now();
-    for long in ["pwd".repeat(300_000), "password ".repeat(100_000), "pwd $1 ".repeat(200_000), "://".repeat(300_000)] {
+    for long in [
+        "pwd".repeat(300_000),
+        "password ".repeat(100_000),
+        "pwd $1 ".repeat(200_000),
+        "://".repeat(300_000),
+        "<pwd>".repeat(200_000),
+        "bearer ".repeat(100_000),
+    ] {
         assert_eq!(shown(&format!("select 1 -- {long}")), format!("select 1 -- {long}"));
     }
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
@@ -319,4 +350,19 @@ fn a_part_of_a_statement() {
     );
     assert_eq!(shown_behind("UPDATE t SET token = ", "'X'::text"), "'***'::text");
     assert_eq!(shown_behind("UPDATE t SET name = ", "'X'::text"), "'X'::text");
+}
+
+#[test]
+fn names_that_tell_secrets() {
+    for (name, shown) in [
+        ("host=a user=b password=c", "***"),
+        ("postgres://u:pw@host/db", "***"),
+        ("password: c", "***"),
+        ("DBeaver 24 - Main <postgres>", "DBeaver 24 - Main <postgres>"),
+        ("password_service", "password_service"),
+        ("reset-password worker 3", "reset-password worker 3"),
+        ("", ""),
+    ] {
+        assert_eq!(shown_name(name), shown);
+    }
 }

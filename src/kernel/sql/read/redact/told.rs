@@ -10,9 +10,45 @@ const PASSWORDS: [&str; 4] = ["password", "passwd", "passphrase", "pwd"];
 /// Names are not longer: what goes on for longer is not read to its end from everywhere in it.
 const NAME_MAX: usize = 64;
 
+/// In small letters.
+pub(super) const BEARER: &str = "bearer";
+pub(super) const AUTHORIZATION: &str = "authorization";
+
+/// How a header of that name may say who it is, other than as a bearer.
+const SCHEMES: [&str; 4] = ["basic", "token", "apikey", "negotiate"];
+
 /// Whether any is told in it.
 pub(super) fn is_told(content: &str) -> bool {
-    is_connection(content) || is_named(content)
+    is_connection(content) || is_named(content) || is_header(content)
+}
+
+/// `Bearer eyJhbGciOi…`, `Authorization: Basic dXNlcjpwYXNz`.
+fn is_header(content: &str) -> bool {
+    let lower = content.to_ascii_lowercase();
+    let follows = |at: usize| {
+        let rest = content.get(at..).unwrap_or_default();
+        rest.starts_with(char::is_whitespace) && is_credential(rest.trim_start())
+    };
+    let begins = |at: usize| !lower.get(..at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
+    let bearer = |(at, word): (usize, &str)| begins(at) && follows(at + word.len());
+    let header = |(at, word): (usize, &str)| {
+        let rest = lower.get(at + word.len()..).unwrap_or_default();
+        let value = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\' | ':' | '='));
+        let scheme = SCHEMES.iter().find(|scheme| value.starts_with(**scheme));
+        value.len() < rest.len() && scheme.is_some_and(|scheme| follows(content.len() - value.len() + scheme.len()))
+    };
+    lower.match_indices(BEARER).any(bearer) || lower.match_indices(AUTHORIZATION).any(header)
+}
+
+/// Long, and with more than small letters, as no word is.
+fn is_credential(text: &str) -> bool {
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '+' | '/' | '=');
+    let value: String = text.chars().take_while(is_part).take(NAME_MAX).collect();
+    let value = value.trim_end_matches(['.', '-']);
+    let odd = |c: char| c.is_ascii_digit() || c == '=';
+    let inner = || value.chars().skip(1);
+    let mixed = inner().any(|c| c.is_ascii_uppercase()) && inner().any(|c| c.is_ascii_lowercase());
+    value.len() >= 8 && (value.contains(odd) || mixed)
 }
 
 /// A connection string with a password: `password=…`, `postgres://user:pw@host`.
@@ -39,7 +75,27 @@ pub(super) fn is_named(content: &str) -> bool {
         let Some((end, _)) = rest.char_indices().take(NAME_MAX).find(|(_, c)| is_end(*c)) else { return false };
         let (name, behind) = rest.split_at(end);
         has_value(PASSWORDS.iter().any(|word| name.ends_with(word)), behind)
+            || is_element(content.get(..at).unwrap_or_default(), name, behind)
     })
+}
+
+/// `<password>x</password>`, `<ns:client_secret kind="a">x</ns:client_secret>`: something stands in it. Nothing is read past
+/// the next angle bracket.
+fn is_element(before: &str, name: &str, behind: &str) -> bool {
+    let is_part = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '.');
+    let length = before.chars().rev().take(NAME_MAX).take_while(is_part).map(char::len_utf8).sum::<usize>();
+    let (head, prefix) = before.split_at(before.len() - length);
+    if !head.ends_with('<') {
+        return false;
+    }
+    let Some((attributes, inside)) = behind.split_once(['<', '>']) else { return false };
+    if attributes.ends_with('/') || !behind.get(attributes.len()..).is_some_and(|rest| rest.starts_with('>')) {
+        return false;
+    }
+    let Some((value, end)) = inside.split_once('<') else { return false };
+    let closes =
+        || end.strip_prefix('/').and_then(|end| end.strip_prefix(prefix)).is_some_and(|end| end.starts_with(name));
+    end.starts_with("![cdata[") || !value.trim().is_empty() && closes()
 }
 
 fn has_value(is_password: bool, behind: &str) -> bool {
