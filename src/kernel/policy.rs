@@ -11,13 +11,12 @@ mod wayout;
 #[cfg(test)]
 mod tests;
 
+pub use super::review::pattern_matches;
 pub use profile::{SMALL_BYTES, SMALL_ROWS};
 pub use review::{OWNERS, Owners, Review};
 use serde::{Deserialize, Serialize};
 pub use verdict::{Draft, Refusal, Verdict};
 pub use wayout::not_deferred;
-
-pub use super::review::pattern_matches;
 
 use super::assess::{Assessed, Assessment};
 use super::plan::{Mode, Plan, as_is, rename};

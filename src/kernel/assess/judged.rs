@@ -44,7 +44,7 @@ fn names_twice(alter: &AlterTable) -> bool {
     any_twice(added(alter).filter_map(|constraint| constraint.name.as_deref()))
 }
 
-/// Whether it changes the type of a column twice, which the server refuses before anything else.
+/// Whether it changes the type of a column twice, which the server refuses unless the first leaves it as it is.
 fn retypes_twice(alter: &AlterTable) -> bool {
     let changes = alter.actions.iter().filter_map(|action| Retype::of(alter, &action.kind));
     any_twice(changes.map(|change| change.column))
@@ -156,8 +156,8 @@ impl<'a> Judged<'a> {
         let mut parts = Vec::new();
         let twice = names_twice(alter);
         // By their names the steps' probes would take the second for done.
-        let mut possible = !twice;
-        if twice && !builds(alter) || retypes_twice(alter) || self.refused_at_once(alter) {
+        let mut possible = !twice && !retypes_twice(alter);
+        if twice && !builds(alter) || self.refused_at_once(alter) {
             return (findings, None);
         }
         for (at, action) in alter.actions.iter().enumerate() {

@@ -43,16 +43,17 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
         _ => return Vec::new(),
     };
     let Some(target) = subject.shared(&alter.relation) else { return Vec::new() };
-    if target.is_empty() || target.facts.is_some_and(|table| nothing_to_read(table, column)) {
+    let dropped = target.facts.is_some_and(|table| drops_proof(alter, table, column));
+    if target.is_empty() || !dropped && target.facts.is_some_and(|table| nothing_to_read(table, column)) {
         return Vec::new();
     }
     let message = format!("SET NOT NULL on {column} reads all of {} while nobody may use it", target.described());
-    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(safe(
-        subject,
-        alter,
-        &target,
-        (column, written.as_ref()),
-    ))]
+    let plan = if dropped {
+        Err("the same statement drops what proves it: leave out either of them")
+    } else {
+        safe(subject, alter, &target, (column, written.as_ref()))
+    };
+    vec![Hazard::lock(&target, LockMode::AccessExclusive, message).with(plan)]
 }
 
 /// Every child is read, and none of them is asked here whether it is NOT NULL already.
@@ -93,6 +94,18 @@ pub(super) fn nothing_to_read(table: &RelationFacts, column: &str) -> bool {
     let Some(found) = table.column(column) else { return false };
     (found.not_null && unproven(table, column).is_none())
         || !found.is_row && table.constraints.iter().any(|c| c.validated && proves(&c.definition, column))
+}
+
+/// Whether the same statement drops what proves that a column holds no nulls: its drops come first.
+fn drops_proof(alter: &AlterTable, table: &RelationFacts, column: &str) -> bool {
+    let proof = |found: &ConstraintFacts| {
+        found.kind == 'n' && found.columns.iter().any(|name| name == column) || proves(&found.definition, column)
+    };
+    alter.actions.iter().any(|action| match &action.kind {
+        AlterKind::DropNotNull { column: dropped } => dropped == column,
+        AlterKind::DropConstraint { name, .. } => table.constraint(name).is_some_and(proof),
+        _ => false,
+    })
 }
 
 /// A NOT NULL constraint that binds new rows only (18).

@@ -68,3 +68,23 @@ fn a_change_of_type_says_that_writes_may_fail_where_they_may() {
         assert_eq!(plan.summary.contains(said), fails, "{}", plan.summary);
     }
 }
+
+/// What a statement does first counts for what it does then.
+#[test]
+fn a_change_beside_another_of_the_same_column_is_not_taken_for_free() {
+    let mut facts = super::catalog(15);
+    let mut table = facts.relation(&name("orders")).flatten().cloned().expect("it is in the catalog");
+    table.constraints.push(constraint("b_nn", 'c', &["b"], "CHECK ((b IS NOT NULL))"));
+    super::put(&mut facts, table);
+    for (sql, waits) in [
+        ("ALTER TABLE orders ALTER b SET NOT NULL", false),
+        ("ALTER TABLE orders DROP CONSTRAINT b_nn, ALTER b SET NOT NULL", true),
+        ("ALTER TABLE orders ALTER b DROP NOT NULL, ALTER b SET NOT NULL", true),
+        ("ALTER TABLE orders ALTER a TYPE integer, ALTER a TYPE text", true),
+    ] {
+        let assessment = super::answered(sql, 15, facts.clone());
+        let exclusive = assessment.findings.iter();
+        let named = exclusive.filter(|finding| ["set-not-null", "change-type"].contains(&finding.rule.0.as_str()));
+        assert_eq!(named.count() > 0, waits, "{sql}");
+    }
+}

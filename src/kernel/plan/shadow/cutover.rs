@@ -60,7 +60,9 @@ fn replaced(shadow: &Shadow<'_>) -> Vec<String> {
     if let Some(sequence) = &shadow.hangs.sequence {
         all.extend(sequence_handed_over(shadow, sequence));
     }
-    all.push(format!("ALTER TABLE {relation} DROP COLUMN {old}"));
+    // The proof goes with the old column only where USING names it.
+    let proof = quote::identifier(&helper("same", shadow.change.column));
+    all.push(format!("ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {proof}, DROP COLUMN {old}"));
     all.push(format!("ALTER TABLE {relation} RENAME COLUMN {new} TO {old}"));
     all
 }
