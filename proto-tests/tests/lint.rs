@@ -219,7 +219,7 @@ fn the_run_says_where_names_are_found() {
     assert_eq!(verdicts("drop table things;", &["--schema-name", "app"]), ["hold drop-table"]);
     let change = "alter table app.things alter at type timestamp;";
     assert_eq!(last(&format!("set timezone = 'UTC'; {change}")), "warn timestamp-without-zone");
-    assert_eq!(last(&format!("set timezone = 'Europe/Berlin'; {change}")), "hold change-type");
+    assert_eq!(last(&format!("set timezone = 'Europe/Berlin'; {change}")), "hold change-type,timestamp-without-zone");
     for nothing in ["type", "schema", "role", "extension"] {
         assert_eq!(last(&format!("drop {nothing} if exists nope;")), "pass", "{nothing}");
     }

@@ -44,10 +44,13 @@ fn names_twice(alter: &AlterTable) -> bool {
     any_twice(added(alter).filter_map(|constraint| constraint.name.as_deref()))
 }
 
-/// Whether it changes the type of a column twice, which the server refuses unless the first leaves it as it is.
+/// Whether it changes the type of a column twice.
 fn retypes_twice(alter: &AlterTable) -> bool {
-    let changes = alter.actions.iter().filter_map(|action| Retype::of(alter, &action.kind));
-    any_twice(changes.map(|change| change.column))
+    any_twice(retyped(alter).map(|change| change.column))
+}
+
+fn retyped(alter: &AlterTable) -> impl Iterator<Item = Retype<'_>> {
+    alter.actions.iter().filter_map(|action| Retype::of(alter, &action.kind))
 }
 
 fn any_twice<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
@@ -151,13 +154,26 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// Whether the type of one column changes, and then again: the server refuses that before anything else.
+    fn retypes_anew(&self, alter: &AlterTable) -> bool {
+        let Some(Some(table)) = self.facts.relation(&alter.relation) else { return false };
+        let changes = |change: &Retype<'_>| {
+            let now = table.column(change.column).map(|column| column.type_sql.as_str());
+            let then = self.facts.type_facts(change.type_name).map(|of| of.type_sql.as_str());
+            now.is_some() && then.is_some() && now != then
+        };
+        let mut changed = HashSet::new();
+        retyped(alter)
+            .any(|change| changed.contains(change.column) || changes(&change) && !changed.insert(change.column))
+    }
+
     fn alter(&self, alter: &'a AlterTable, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Option<Plan>) {
         let mut findings = Vec::new();
         let mut parts = Vec::new();
         let twice = names_twice(alter);
         // By their names the steps' probes would take the second for done.
         let mut possible = !twice && !retypes_twice(alter);
-        if twice && !builds(alter) || self.refused_at_once(alter) {
+        if twice && !builds(alter) || self.retypes_anew(alter) || self.refused_at_once(alter) {
             return (findings, None);
         }
         for (at, action) in alter.actions.iter().enumerate() {
