@@ -19,6 +19,7 @@ use super::sql::statement::{
 };
 
 mod judged;
+mod refused;
 mod stale;
 mod want;
 

@@ -1,14 +1,13 @@
 //! One change judged: its findings, its safe form, and the forms it can run in.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::ops::Range;
 
 use super::super::facts::{Facts, Persistence, RelationFacts};
 use super::super::plan::combine::{self, Brief, Part, Piece};
 use super::super::plan::estimate::{self, Estimate};
 use super::super::plan::names::Names;
-use super::super::plan::retype::{self, Retype, Work};
+use super::super::plan::retype::Retype;
 use super::super::plan::{
     Mode, Plan, as_is, back, batches, concurrently, copy, create_partition, drop_constraint, drops, guarded, shadow,
     swap_primary_key, tag,
@@ -16,9 +15,8 @@ use super::super::plan::{
 use super::super::rules::rename as keep_name;
 use super::super::rules::subject::{Earlier, Hazard, Subject};
 use super::super::rules::{Finding, RULES, Rule, brief_lock, definition, locks, watched};
-use super::super::sql::statement::{
-    AlterAction, AlterKind, AlterTable, Change, ConstraintKind, DropKind, LockMode, RelationName, TableConstraint,
-};
+use super::super::sql::statement::{AlterAction, AlterKind, AlterTable, Change, DropKind, LockMode, RelationName};
+use super::refused::{names_twice, retypes_twice};
 use super::{Assessed, part};
 
 /// Rules of statements that are brief as they are written.
@@ -37,47 +35,6 @@ pub(super) struct Judged<'a> {
     pub(super) place: &'a Place<'a>,
     pub(super) facts: &'a Facts,
     pub(super) earlier: &'a Earlier,
-}
-
-/// Whether two of the constraints it adds are written under one name.
-fn names_twice(alter: &AlterTable) -> bool {
-    any_twice(added(alter).filter_map(|constraint| constraint.name.as_deref()))
-}
-
-/// Whether it changes the type of a column twice.
-fn retypes_twice(alter: &AlterTable) -> bool {
-    any_twice(retyped(alter).map(|change| change.column))
-}
-
-fn retyped(alter: &AlterTable) -> impl Iterator<Item = Retype<'_>> {
-    alter.actions.iter().filter_map(|action| Retype::of(alter, &action.kind))
-}
-
-fn any_twice<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
-    let mut seen = HashSet::new();
-    names.any(|name| !seen.insert(name))
-}
-
-/// Whether it does more than add columns, and constraints without an index: it may be refused after one is built.
-fn builds(alter: &AlterTable) -> bool {
-    let adds = |kind: &AlterKind| matches!(kind, AlterKind::AddColumn(_) | AlterKind::AddConstraint(_));
-    let plain = |kind: &ConstraintKind| {
-        matches!(kind, ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } | ConstraintKind::NotNull)
-    };
-    !alter.actions.iter().all(|action| adds(&action.kind)) || !added(alter).all(|constraint| plain(&constraint.kind))
-}
-
-/// The constraints it adds, those of new columns too.
-fn added(alter: &AlterTable) -> impl Iterator<Item = &TableConstraint> {
-    alter.actions.iter().flat_map(|action| {
-        if let AlterKind::AddConstraint(constraint) = &action.kind {
-            std::slice::from_ref(constraint)
-        } else if let AlterKind::AddColumn(column) = &action.kind {
-            column.constraints.as_slice()
-        } else {
-            &[]
-        }
-    })
 }
 
 impl<'a> Judged<'a> {
@@ -154,26 +111,12 @@ impl<'a> Judged<'a> {
         }
     }
 
-    /// Whether the type of one column changes, and then again: the server refuses that before anything else.
-    fn retypes_anew(&self, alter: &AlterTable) -> bool {
-        let Some(Some(table)) = self.facts.relation(&alter.relation) else { return false };
-        let changes = |change: &Retype<'_>| {
-            let now = table.column(change.column).map(|column| column.type_sql.as_str());
-            let then = self.facts.type_facts(change.type_name).map(|of| of.type_sql.as_str());
-            now.is_some() && then.is_some() && now != then
-        };
-        let mut changed = HashSet::new();
-        retyped(alter)
-            .any(|change| changed.contains(change.column) || changes(&change) && !changed.insert(change.column))
-    }
-
     fn alter(&self, alter: &'a AlterTable, names: &'a RefCell<Names<'a>>) -> (Vec<Finding>, Option<Plan>) {
         let mut findings = Vec::new();
         let mut parts = Vec::new();
-        let twice = names_twice(alter);
         // By their names the steps' probes would take the second for done.
-        let mut possible = !twice && !retypes_twice(alter);
-        if twice && !builds(alter) || self.retypes_anew(alter) || self.refused_at_once(alter) {
+        let mut possible = !names_twice(alter) && !retypes_twice(alter);
+        if self.is_refused(alter) {
             return (findings, None);
         }
         for (at, action) in alter.actions.iter().enumerate() {
@@ -265,67 +208,6 @@ impl<'a> Judged<'a> {
                 back: table.and_then(|table| back::of(alter, action, table, self.facts)),
             }),
         }
-    }
-
-    /// The server answers with an error before it does anything long; in steps, half of it would stay.
-    fn refused_at_once(&self, alter: &AlterTable) -> bool {
-        let Some(Some(table)) = self.facts.relation(&alter.relation) else { return false };
-        let drops = |kind: &AlterKind| matches!(kind, AlterKind::DropColumn { .. } | AlterKind::DropConstraint { .. });
-        if self.earlier.changed
-            || self.earlier.blurs(&alter.relation)
-            || alter.actions.iter().any(|action| drops(&action.kind))
-        {
-            return false;
-        }
-        let makes = |name: &str| {
-            alter.actions.iter().any(|action| matches!(&action.kind, AlterKind::AddColumn(c) if c.name == name))
-        };
-        let using = |kind: &AlterKind| matches!(kind, AlterKind::AddConstraintUsingIndex { .. });
-        let adds = added(alter).next().is_some() || alter.actions.iter().any(|action| using(&action.kind));
-        let missing = |name: &str| table.column(name).is_none() && !makes(name);
-        let second_key = |kind: &ConstraintKind| {
-            matches!(kind, ConstraintKind::PrimaryKey { .. }) && table.indexes.iter().any(|index| index.primary)
-        };
-        alter.actions.iter().any(|action| match &action.kind {
-            AlterKind::AddColumn(column) => match table.column(&column.name) {
-                Some(_) => !column.if_not_exists,
-                None if alter.only && table.has_children => true,
-                None => column.constraints.iter().any(|constraint| second_key(&constraint.kind)),
-            },
-            AlterKind::SetNotNull { column }
-            | AlterKind::DropNotNull { column }
-            | AlterKind::SetDefault { column }
-            | AlterKind::DropDefault { column } => missing(column),
-            kind @ AlterKind::AlterType { column, .. } => {
-                let change = Retype::of(alter, kind);
-                let work = |change| retype::work(table, &change, self.facts);
-                missing(column) || matches!(change.map(work), Some(Work::Refused(_)))
-            }
-            // It may be one of those that the statement adds, under a name that the server chooses.
-            AlterKind::ValidateConstraint { name } => table.constraint(name).is_none() && !adds,
-            // One that comes from a parent takes one of the table's own into itself, and NOT NULL (18) the one there is.
-            AlterKind::AddConstraint(constraint) => {
-                let name = constraint.name.as_ref().filter(|_| constraint.kind != ConstraintKind::NotNull);
-                let there = name.and_then(|name| table.constraint(name));
-                second_key(&constraint.kind) || there.is_some_and(|there| !there.inherited)
-            }
-            AlterKind::DropColumn { .. }
-            | AlterKind::DropConstraint { .. }
-            | AlterKind::AddConstraintUsingIndex { .. }
-            | AlterKind::AttachPartition { .. }
-            | AlterKind::DetachPartition { .. }
-            | AlterKind::WeakLock { .. }
-            | AlterKind::BriefLock { .. }
-            | AlterKind::Rewrites { .. }
-            | AlterKind::Security { .. }
-            | AlterKind::Weakens { .. }
-            | AlterKind::ReplicaIdentityDefault
-            | AlterKind::RestartIdentity { .. }
-            | AlterKind::Enforce { .. }
-            | AlterKind::Inherit { .. }
-            | AlterKind::RowType(_)
-            | AlterKind::Other { .. } => false,
-        })
     }
 
     fn check(&self, subject: &Subject<'_>) -> Vec<Finding> {

@@ -88,3 +88,25 @@ fn a_change_beside_another_of_the_same_column_is_not_taken_for_free() {
         assert_eq!(named.count() > 0, waits, "{sql}");
     }
 }
+
+/// An index that is built before the server comes to its error is as long as any other.
+#[test]
+fn a_statement_that_the_server_refuses_is_its_own_unless_it_builds_something_first() {
+    for (sql, found) in [
+        ("ALTER TABLE orders ADD PRIMARY KEY (a)", false),
+        ("ALTER TABLE orders ADD PRIMARY KEY (a), ADD UNIQUE (b)", false),
+        ("ALTER TABLE orders ADD UNIQUE (b), ADD PRIMARY KEY (a)", true),
+        ("ALTER TABLE orders ADD PRIMARY KEY (a), ADD COLUMN z bigint UNIQUE", true),
+        ("ALTER TABLE orders ADD UNIQUE (b), ALTER nowhere SET NOT NULL", false),
+        ("ALTER TABLE orders ADD UNIQUE (b), ALTER nowhere SET DEFAULT 1", true),
+        ("ALTER TABLE orders ADD UNIQUE (b), ADD COLUMN a bigint", false),
+    ] {
+        let assessment = super::answered(sql, 15, super::catalog(15));
+        let named: Vec<_> = assessment.findings.iter().map(|finding| &finding.rule).collect();
+        assert_eq!(
+            named.iter().any(|rule| ["add-unique", "add-column-constraint"].contains(&rule.0.as_str())),
+            found,
+            "{sql}: {named:?}"
+        );
+    }
+}
