@@ -27,7 +27,10 @@ const LOCK_TIMEOUT_MS: &str = "50";
 /// Tries with sizes and definitions before the look-up does without them.
 const CAREFUL_TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
+/// Look-ups while which others may change what is looked up, before it counts as unreadable.
+const CHANGES_MAX: u32 = 3;
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+const INTERNAL_ERROR: &str = "XX000";
 /// What a look-up sets for itself.
 const OWN_SETTINGS: &str = "\
 SELECT pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('search_path'), pg_catalog.current_setting('jit'), \
@@ -58,6 +61,26 @@ pub async fn facts_of<D: Database>(db: &mut D, reading: &Reading) -> Result<Fact
 /// What the server answered, or that the connection is lost. The session's state is as before, except
 /// when the connection is lost.
 pub async fn look_up<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, DatabaseError> {
+    for _ in 1..CHANGES_MAX {
+        match ask(db, wanted).await {
+            Err(error) if may_have_changed(db, &error) => {}
+            done => return done,
+        }
+    }
+    ask(db, wanted).await
+}
+
+/// Functions that show definitions see what others have committed since the query began: of what is gone by
+/// then they answer with NULL or with an error of their own.
+fn may_have_changed<D: Database>(db: &D, error: &DatabaseError) -> bool {
+    match error.code() {
+        Some(sqlstate::UNREAD) => true,
+        Some(INTERNAL_ERROR) => !db.in_pipeline(),
+        _ => false,
+    }
+}
+
+async fn ask<D: Database>(db: &mut D, wanted: &Wanted) -> Result<Facts, DatabaseError> {
     let mut facts = relations(db, wanted).await?;
     if !wanted.callees.is_empty() {
         let [kinds, schemas, names] = queries::callee_arrays(&wanted.callees);
@@ -209,7 +232,7 @@ fn unreadable(why: String) -> DatabaseError {
     DatabaseError::Server(Box::new(ServerMessage {
         severity: "ERROR".to_owned(),
         code: sqlstate::UNREAD.to_owned(),
-        message: format!("the catalog's answer could not be read: {why}"),
+        message: format!("the catalog's answer could not be read (others may be changing what it tells of): {why}"),
         ..ServerMessage::default()
     }))
 }

@@ -6,7 +6,7 @@ use lockkeeper::kernel::facts::{Facts, RelationFacts, RelationKind, Wanted, Want
 use lockkeeper::kernel::sql::functions;
 use lockkeeper::kernel::sql::statement::{Callee, Named, Reach, RelationName, TypeName};
 use lockkeeper::shell::catalog::look_up;
-use lockkeeper::shell::database::{Database, TransactionStatus};
+use lockkeeper::shell::database::{Database, DatabaseError, Done, Row, TransactionStatus};
 
 use crate::cluster::Cluster;
 use crate::wire::Wire;
@@ -22,6 +22,7 @@ pub(crate) async fn all(cluster: &Cluster) {
     functions_of_the_server(cluster).await;
     hostile_search_path(cluster).await;
     never_hangs(cluster).await;
+    changed_meanwhile(cluster).await;
 }
 
 pub(crate) fn name(text: &str) -> RelationName {
@@ -382,4 +383,44 @@ async fn never_hangs(cluster: &Cluster) {
     assert_eq!(db.transaction_status(), TransactionStatus::Block);
     db.run("ROLLBACK").await;
     holder.run("ROLLBACK").await;
+}
+
+/// The first query's snapshot is older than what others do before it ends.
+struct Overtaken {
+    session: Wire,
+    other: Wire,
+    then: Option<&'static str>,
+}
+
+impl Database for Overtaken {
+    async fn execute(&mut self, sql: &str) -> Result<Done, DatabaseError> {
+        self.session.execute(sql).await
+    }
+
+    async fn query(&mut self, sql: &str, parameters: &[Option<&str>]) -> Result<Vec<Row>, DatabaseError> {
+        let Some(then) = self.then.take() else { return self.session.query(sql, parameters).await };
+        self.session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        self.session.query("SELECT 1", &[]).await?;
+        self.other.execute(then).await?;
+        let answer = self.session.query(sql, parameters).await;
+        self.session.execute("COMMIT").await?;
+        answer
+    }
+
+    fn transaction_status(&self) -> TransactionStatus {
+        self.session.transaction_status()
+    }
+}
+
+async fn changed_meanwhile(cluster: &Cluster) {
+    let mut db = session(cluster, "meanwhile").await;
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, a int)").await.unwrap();
+    db.execute("CREATE INDEX t_a ON t (a)").await.unwrap();
+    for (then, indexes) in [("DROP INDEX t_a", Some(1)), ("DROP TABLE t", None)] {
+        let (session, other) = (session(cluster, "meanwhile").await, session(cluster, "meanwhile").await);
+        let mut db = Overtaken { session, other, then: Some(then) };
+        let wanted = Wanted { relations: vec![name("t")], ..Wanted::default() };
+        let facts = look_up(&mut db, &wanted).await.expect(then);
+        assert_eq!(facts.relation(&name("t")).flatten().map(|t| t.indexes.len()), indexes, "{then}");
+    }
 }
