@@ -43,7 +43,7 @@ impl Session {
                 }
                 let (plan, past) = match self.cut_off(taken, &plan, &sameness).await {
                     Some(cut_off) => {
-                        Reply::notice("an earlier run of this statement was cut off: it goes on where it stopped")
+                        Reply::notice("an earlier run of this statement stopped before its end: it goes on from there")
                             .put(&mut self.client.out);
                         cut_off
                     }
