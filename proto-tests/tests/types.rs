@@ -25,6 +25,7 @@ fn prepared(major: u32) -> Server {
 /// Something of every kind hangs on the columns.
 const SHOP: &str = r#"
 create type mood as enum ('new', 'paid', 'sent');
+create domain remark as text default 'none';
 create table customer(id int primary key, name text not null);
 insert into customer select g, 'customer ' || g from generate_series(1, 500) g;
 create table orders(
@@ -79,6 +80,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("", "alter table orders alter status type mood using status::mood"),
     ("", "alter table orders alter note type varchar(30) collate \"C\""),
     ("", "alter table orders alter payload type jsonb"),
+    ("", "alter table orders alter code type remark"),
     ("", "alter table orders alter tags type text[]"),
     ("", "alter table orders alter column \"Odd \"\"Name\" type bigint"),
     ("", "alter table orders alter short type varchar(30)"),

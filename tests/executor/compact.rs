@@ -79,6 +79,7 @@ const BLOATED: &[(&str, &[&str])] = &[
 
 /// What is not offered, and a word of why.
 const NOT: &[(&str, &str)] = &[
+    ("CREATE TABLE no (a int PRIMARY KEY DEFERRABLE); CREATE PUBLICATION compact_no FOR TABLE no", "replica identity"),
     ("CREATE TABLE no (a int, b int GENERATED ALWAYS AS (a + 1) STORED)", "generated"),
     ("CREATE TABLE no (a int); ALTER TABLE no ADD CHECK (a > 0) NOT VALID", "NOT VALID"),
     ("CREATE TABLE no (a int GENERATED ALWAYS AS IDENTITY)", "no column"),

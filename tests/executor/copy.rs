@@ -17,9 +17,13 @@ const SHOP: &[&str] = &[
     "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC, copy_reader",
     "CREATE TABLE customer (id int PRIMARY KEY, name text)",
     "INSERT INTO customer SELECT n, 'customer ' || n FROM generate_series(1, 200) n",
+    "CREATE TABLE area (id int PRIMARY KEY) PARTITION BY LIST (id)",
+    "CREATE TABLE area_1 PARTITION OF area FOR VALUES IN (1)",
+    "CREATE TABLE area_rest PARTITION OF area DEFAULT",
     "CREATE TABLE t (id serial PRIMARY KEY, gone int, place int NOT NULL, \"Odd \"\"name\" text COLLATE \"C\", \
      number bigint GENERATED ALWAYS AS IDENTITY (START 7 INCREMENT 3), \
-     customer_id int CONSTRAINT of_customer REFERENCES customer ON DELETE CASCADE, note text DEFAULT 'none', code varchar(10), \
+     customer_id int CONSTRAINT of_customer REFERENCES customer ON DELETE CASCADE, area_id int REFERENCES area, \
+     note text DEFAULT 'none', code varchar(10), \
      CONSTRAINT sane CHECK (place >= 0)) WITH (fillfactor = 90, autovacuum_enabled = false, toast.autovacuum_enabled = false)",
     "ALTER TABLE t DROP gone, ADD twice bigint GENERATED ALWAYS AS (place * 2::bigint) STORED NOT NULL",
     "COMMENT ON COLUMN t.twice IS 'computed'",
@@ -78,7 +82,8 @@ const SHOP: &[&str] = &[
     "CREATE TABLE empty (id int PRIMARY KEY, a int)",
 ];
 
-/// Everything by its name, so that one database can be compared with another.
+/// Everything by its name, so that one database can be compared with another. Whether the server's own rows of a foreign
+/// key to a partitioned table are validated is left out: up to 17 VALIDATE leaves them as they are.
 pub(crate) const CATALOG: &str = "\
 SELECT format('%s %s %s %s %s %s %s %s %s %s', relname, relkind, relpersistence, pg_get_userbyid(relowner), amname, reltablespace, relacl, \
     reloptions, relreplident, relrowsecurity) FROM pg_class c LEFT JOIN pg_am a ON a.oid = relam WHERE relnamespace = 'public'::regnamespace
@@ -86,7 +91,8 @@ UNION ALL SELECT format('%s.%s %s %s %s %s %s %s %s %s %s %s %s', attrelid::regc
     row_number() OVER (PARTITION BY attrelid ORDER BY attnum), attgenerated, attidentity, attstorage, attcompression, attstattarget, attoptions, attacl, pg_get_expr(adbin, adrelid)) FROM pg_attribute \
     JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum \
     WHERE attnum > 0 AND NOT attisdropped AND relnamespace = 'public'::regnamespace
-UNION ALL SELECT format('%s %s %s %s %s', conname, conrelid::regclass, pg_get_constraintdef(k.oid), convalidated, nullif(conindid, 0)::regclass) \
+UNION ALL SELECT format('%s %s %s %s %s', conname, conrelid::regclass, CASE WHEN conparentid = 0 THEN pg_get_constraintdef(k.oid) END, \
+    conparentid = 0 AND convalidated, nullif(conindid, 0)::regclass) \
     FROM pg_constraint k WHERE connamespace = 'public'::regnamespace OR contype = 'f'
 UNION ALL SELECT format('%s fires %s %s %s %s %s %s %s', row_number() OVER (PARTITION BY tgrelid ORDER BY g.oid), tgrelid::regclass, conname, tgfoid::regproc, \
     tgtype, tgenabled, tgdeferrable, tginitdeferred) FROM pg_trigger g JOIN pg_constraint k ON k.oid = tgconstraint WHERE tgisinternal AND contype = 'f' \
@@ -191,6 +197,7 @@ pub(crate) async fn all(cluster: &Cluster) {
     drop(shop);
     ends_as_the_statement(cluster, &mut admin).await;
     is_not_offered(cluster).await;
+    statistics_of_others_are_left_alone(cluster).await;
     goes_in_order(cluster).await;
     goes_on_or_back(cluster, &mut admin).await;
     while_others_write(cluster).await;
@@ -263,6 +270,28 @@ async fn ends_as_the_statement(cluster: &Cluster, admin: &mut Wire) {
         );
         assert_eq!(naive_next, safe_next, "{sql}");
     }
+}
+
+/// They would have to be made anew for their owner.
+async fn statistics_of_others_are_left_alone(cluster: &Cluster) {
+    let mut db = session(cluster, "copy_statistics").await;
+    for sql in [
+        "CREATE TABLE no (id int PRIMARY KEY, b int, c int)",
+        "INSERT INTO no SELECT n, n, n FROM generate_series(1, 100) n",
+        "CREATE INDEX ON no (b)",
+        "CREATE STATISTICS s ON b, c FROM no",
+        "ALTER TABLE no OWNER TO copy_owner",
+        "GRANT ALL ON SCHEMA copy_statistics TO copy_owner",
+        "SET ROLE copy_owner",
+    ] {
+        db.run(sql).await;
+    }
+    for sql in ["ALTER TABLE no SET UNLOGGED", "ALTER TABLE no ALTER b TYPE bigint"] {
+        let words = offered(&mut db, sql).await.expect_err(sql);
+        assert!(words.contains("statistics copy_statistics.s belong to"), "{sql}: {words}");
+    }
+    db.run("RESET ROLE").await;
+    db.run("DROP SCHEMA copy_statistics CASCADE").await;
 }
 
 async fn is_not_offered(cluster: &Cluster) {

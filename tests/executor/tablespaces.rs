@@ -1,9 +1,11 @@
-//! SET TABLESPACE of an index, done CONCURRENTLY: what is left is what the statement would have left.
+//! SET TABLESPACE of an index, done CONCURRENTLY: what is left is what the statement would have left. An index that is
+//! dropped and built again is where it was.
 
 use crate::cluster::Cluster;
 use crate::compact::done;
 use crate::run::go;
 use crate::{offered, session};
+use lockkeeper::kernel::plan::undo;
 
 /// From 15 a tablespace needs no folder of its own.
 pub(crate) async fn all(cluster: &Cluster) {
@@ -33,5 +35,15 @@ pub(crate) async fn all(cluster: &Cluster) {
         db.run(&format!("ALTER INDEX {index} SET TABLESPACE pg_default")).await;
         db.run(&sql).await;
         assert_eq!(db.one(there).await, safe, "{index}");
+    }
+    db.run("CREATE INDEX t_part ON t (a) INCLUDE (id) TABLESPACE \"Fast One\" WHERE a > 5").await;
+    let before = db.one(there).await;
+    for sql in ["DROP INDEX t_a", "DROP INDEX t_part", "ALTER TABLE t DROP CONSTRAINT t_pkey"] {
+        let plan = offered(&mut db, sql).await.unwrap();
+        let report = done(go(&mut db, &plan).await);
+        assert_ne!(db.one(there).await, before, "{sql}");
+        let every: Vec<usize> = (0..report.steps.len()).collect();
+        done(go(&mut db, &undo::plan(&plan, &every).unwrap()).await);
+        assert_eq!(db.one(there).await, before, "{sql}");
     }
 }

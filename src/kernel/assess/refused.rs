@@ -132,8 +132,11 @@ impl Judged<'_> {
                 let work = |change| retype::work(table, &change, self.facts);
                 missing(column) || matches!(change.map(work), Some(Work::Refused(_)))
             }
-            // It may be one of those that the statement adds, under a name that the server chooses.
-            AlterKind::ValidateConstraint { name } => table.constraint(name).is_none() && !adds,
+            AlterKind::ValidateConstraint { name } => match table.constraint(name) {
+                Some(there) => !matches!(there.kind, 'c' | 'f' | 'n'),
+                // It may be one of those that the statement adds, under a name that the server chooses.
+                None => !adds,
+            },
             // One that comes from a parent takes one of the table's own into itself, and NOT NULL (18) the one there is.
             AlterKind::AddConstraint(constraint) => {
                 let name = constraint.name.as_ref().filter(|_| constraint.kind != ConstraintKind::NotNull);

@@ -35,6 +35,9 @@ pub struct IndexFacts {
 pub struct IndexMarks {
     pub replica_identity: bool,
     pub clustered: bool,
+    /// Where a new index would come elsewhere.
+    #[serde(default)]
+    pub tablespace: Option<String>,
     pub comment: Option<String>,
     /// Statistics targets of its columns, by their numbers.
     pub statistics: Vec<(i16, i32)>,

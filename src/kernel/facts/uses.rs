@@ -406,6 +406,21 @@ pub struct StatisticsUse {
     pub name: String,
     pub definition: String,
     pub owner: String,
+    /// This role may not make statistics for their owner.
+    #[serde(default)]
+    pub of_another: bool,
     pub target: Option<i32>,
     pub comment: Option<String>,
+}
+
+impl StatisticsUse {
+    /// A clause for people that says why these cannot be made anew.
+    #[must_use]
+    pub fn kept_from_us(all: &[Self]) -> Option<String> {
+        let one = all.iter().find(|one| one.of_another)?;
+        Some(format!(
+            "statistics {}.{} belong to {}, and this role is no member of that: they could not be made anew for it",
+            one.schema, one.name, one.owner
+        ))
+    }
 }

@@ -57,6 +57,10 @@ fn volatile_cast(operand: &Operand, (to, least): (&TypeName, VolatileCasts), fac
     target.volatile_casts >= from
 }
 
+/// Why no row of a table can be written, where `refuses_updates`.
+pub(super) const UPDATES_REFUSED: &str = "it is published with its UPDATEs, and its replica identity is not there, not \
+    sent, or less than a filter reads, so that the server refuses every UPDATE";
+
 /// The safe form, or why there is none.
 ///
 /// # Errors
@@ -75,11 +79,7 @@ pub fn plan(table: &RelationFacts, column: &AddColumn, facts: &Facts, names: &mu
         ));
     }
     if table.reacts.refuses_updates && is_volatile {
-        return Err(
-            "it is published with its UPDATEs, and its replica identity is not there, not sent, or less than a filter reads, \
-             so that the server refuses every UPDATE"
-                .to_owned(),
-        );
+        return Err(UPDATES_REFUSED.to_owned());
     }
     if table.reacts.hides_rows && is_volatile {
         return Err("row security hides rows of it from this role, which would not be filled".to_owned());

@@ -1,6 +1,7 @@
 //! VACUUM FULL in place: the rows of the last pages are moved forward by UPDATEs that change nothing, in batches, and
 //! VACUUM gives the emptied end back. The table stays the one it is, so nothing that refers to it notices.
 
+use super::add_column::UPDATES_REFUSED;
 use super::{Action, Backfill, Plan, RowWrite, Step, quote, reindex};
 use crate::kernel::facts::{ColumnFacts, ConstraintFacts, Facts, MEMBERS_MAX, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{LockMode, Reindex, ReindexOf, Shrinks};
@@ -121,6 +122,9 @@ fn quiet_column(table: &RelationFacts) -> Result<&ColumnFacts, String> {
         return Err(format!(
             "{name} is NOT VALID, and an UPDATE fails for every row that breaks it: VALIDATE CONSTRAINT {name} first"
         ));
+    }
+    if table.reacts.refuses_updates {
+        return Err(UPDATES_REFUSED.to_owned());
     }
     let settable = || table.columns.iter().filter(|column| !column.identity);
     let fired = |column: &ColumnFacts| {

@@ -44,7 +44,6 @@ pub fn plan(table: &RelationFacts, name: &str) -> Option<Plan> {
 fn with_index(table: &RelationFacts, constraint: &ConstraintFacts) -> Option<Step> {
     let owned = |index: &&IndexFacts| index.constraint.as_ref() == Some(&constraint.name) && index.valid;
     let index = table.indexes.iter().find(owned)?;
-    let (create, rest) = index.definition.split_once(" INDEX ")?;
     if constraint.definition.contains("WITHOUT OVERLAPS") {
         return None;
     }
@@ -59,7 +58,7 @@ fn with_index(table: &RelationFacts, constraint: &ConstraintFacts) -> Option<Ste
     let there = quote::index_probe(table, &index.name, "i.indisvalid");
     let step = Step::brief("drop", format!("ALTER TABLE {relation} DROP CONSTRAINT {name}"), LockMode::AccessExclusive)
         .probed(there.replacen("SELECT EXISTS", "SELECT NOT EXISTS", 1))
-        .undone_by(format!("{create} INDEX CONCURRENTLY {rest}"))
+        .undone_by(drop_index::again(index)?)
         .undone_by(again);
     let comment = constraint.comment.iter();
     let said = comment.map(|text| format!("COMMENT ON CONSTRAINT {name} ON {relation} IS {}", quote::literal(text)));

@@ -1,7 +1,8 @@
 //! DROP INDEX as DROP INDEX CONCURRENTLY, one step an index.
 
+use super::shadow::index_body;
 use super::{Mode, Plan, Step, quote};
-use crate::kernel::facts::{IndexMarks, RelationFacts};
+use crate::kernel::facts::{IndexFacts, IndexMarks, RelationFacts};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 
 /// The safe form of dropping indexes that nothing owns. What is missing under IF EXISTS gets its NOTICE.
@@ -41,12 +42,18 @@ pub fn step(index: &RelationFacts) -> Step {
     let step = Step::sql("drop index", sql, Mode::NoTransaction, LockMode::ShareUpdateExclusive)
         .probed(format!("SELECT pg_catalog.to_regclass({}) IS NULL", quote::literal(&qualified)));
     // The facts of an index list the index itself.
-    let definition = index.index(&index.name).map(|listed| listed.definition.as_str()).unwrap_or_default();
-    let again = definition.split_once(" INDEX ").map(|(create, rest)| format!("{create} INDEX CONCURRENTLY {rest}"));
-    match again {
+    match index.index(&index.name).and_then(again) {
         Some(again) => marks(index).into_iter().fold(step.undone_by(again), Step::undone_by),
         None => step,
     }
+}
+
+/// Builds it where it was.
+pub(super) fn again(index: &IndexFacts) -> Option<String> {
+    let head = index.definition.strip_suffix(&index_body(&index.definition, None)?)?;
+    let (create, of) = head.split_once(" INDEX ")?;
+    let body = index_body(&index.definition, index.marks.tablespace.as_deref())?;
+    Some(format!("{create} INDEX CONCURRENTLY {of}{body}"))
 }
 
 /// What was said of the index, said again.

@@ -43,6 +43,7 @@ struct Shadow<'a> {
     target: &'a CastFacts,
     /// The new column's name until the cut-over.
     name: String,
+    domain_default: bool,
     major: u32,
     current_role: &'a str,
     /// The columns before this one whose types the same statement changes. What hangs on several is the last one's.
@@ -95,6 +96,7 @@ pub fn plan_with(table: &RelationFacts, change: &Retype<'_>, facts: &Facts, aske
             hangs,
             target,
             name,
+            domain_default: facts.type_facts(change.type_name).is_some_and(|of| of.domain_default),
             major: facts.major(),
             current_role: &facts.current_role,
             others,
@@ -305,15 +307,16 @@ impl Shadow<'_> {
 
     fn expand(&self) -> Step {
         let (relation, new) = (self.relation(), quote::identifier(&self.name));
-        let mut add = format!("ALTER TABLE {relation} ADD COLUMN {new} {}", self.target.type_sql);
-        if let Some(collation) = self.change.collation {
-            add.push_str(&format!(" COLLATE {collation}"));
-        }
-        let mut statements = vec![add];
+        let collation = self.change.collation.map_or_else(String::new, |name| format!(" COLLATE {name}"));
+        // Or a row had the domain's before it is filled.
+        let (empty, none) =
+            if self.domain_default { (" DEFAULT NULL", "SET DEFAULT NULL") } else { ("", "DROP DEFAULT") };
+        let mut statements =
+            vec![format!("ALTER TABLE {relation} ADD COLUMN {new} {}{collation}{empty}", self.target.type_sql)];
         if let Some(default) = &self.hangs.default_sql {
             // Tried now, because it is put on at the very end.
-            statements.push(format!("ALTER TABLE {relation} ALTER COLUMN {new} SET DEFAULT {default}"));
-            statements.push(format!("ALTER TABLE {relation} ALTER COLUMN {new} DROP DEFAULT"));
+            let column = format!("ALTER TABLE {relation} ALTER COLUMN {new}");
+            statements.extend([format!("{column} SET DEFAULT {default}"), format!("{column} {none}")]);
         }
         Step::together("expand", statements, LockMode::AccessExclusive)
             .probed(quote::typed_probe(self.table, &self.name, &self.target.type_sql))
@@ -334,12 +337,8 @@ impl Shadow<'_> {
         if whole.len() <= NAME_BYTES { whole } else { format!("{TRIGGER}_{}", self.hangs.position) }
     }
 
-    /// The trigger's function with this body.
-    fn function_sql(&self, body: &str) -> String {
-        self.function_sql_as("", body)
-    }
-
-    fn function_sql_as(&self, as_owner: &str, body: &str) -> String {
+    /// The trigger's function with this body, and `as_owner` where it acts as its owner.
+    fn function_sql(&self, as_owner: &str, body: &str) -> String {
         format!(
             "CREATE FUNCTION {}() RETURNS pg_catalog.trigger LANGUAGE plpgsql{as_owner} AS {}",
             self.function(),
@@ -356,7 +355,7 @@ impl Shadow<'_> {
             String::new()
         };
         let new = quote::identifier(&self.name);
-        let mut statements = vec![self.function_sql_as(&as_owner, &expression::lasting(self, expression))];
+        let mut statements = vec![self.function_sql(&as_owner, &expression::lasting(self, expression))];
         if self.current_role != self.table.owner {
             statements.push(format!("ALTER FUNCTION {function}() OWNER TO {}", quote::identifier(&self.table.owner)));
         }

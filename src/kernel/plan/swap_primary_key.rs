@@ -2,6 +2,7 @@
 //! change places in one brief statement.
 
 use super::names::{Names, object_name};
+use super::shadow::index_body;
 use super::{Plan, Step, create_index, drop_index, helper, quote, set_not_null};
 use crate::kernel::facts::{Facts, IndexFacts, Kin, KinHow, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{AlterAction, AlterKind, AlterTable, ConstraintKind, LockMode, TableConstraint};
@@ -115,7 +116,7 @@ fn back(table: &RelationFacts, old: &IndexFacts, names: (&str, &str), step: Step
     let relation = quote::table(table);
     let facts = table.constraint(dropped).ok_or("what it drops is not the primary key")?;
     let again = helper("old", dropped);
-    let body = old.definition.split_once(" USING ").map(|(_, body)| format!("USING {body}"));
+    let body = index_body(&old.definition, old.marks.tablespace.as_deref());
     let body = body.ok_or("the old key's index could not be looked up")?;
     let tail = facts.definition.rsplit(')').next().unwrap_or_default();
     let [gone, come, made] = [dropped, name, &again].map(quote::identifier);

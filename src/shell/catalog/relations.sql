@@ -142,7 +142,8 @@ SELECT pg_catalog.json_build_object(
             ANY (pg_catalog.trim_array(i.indkey::pg_catalog.int2[], i.indnatts::pg_catalog.int4 OPERATOR(pg_catalog.-) i.indnkeyatts))
           WHERE i.indrelid OPERATOR(pg_catalog.=) t.oid AND i.indisvalid AND CASE
             WHEN t.relreplident OPERATOR(pg_catalog.=) 'i'::pg_catalog."char" THEN i.indisreplident
-            ELSE i.indisprimary AND t.relreplident OPERATOR(pg_catalog.=) 'd'::pg_catalog."char" END) k
+            -- A key that may be checked later is none.
+            ELSE i.indisprimary AND i.indimmediate AND t.relreplident OPERATOR(pg_catalog.=) 'd'::pg_catalog."char" END) k
         CROSS JOIN LATERAL (SELECT t.relreplident OPERATOR(pg_catalog.=) 'f'::pg_catalog."char" AS is_row) whole
         WHERE b.root OPERATOR(pg_catalog.=) c.oid AND t.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char"
           AND t.relpersistence OPERATOR(pg_catalog.=) 'p'::pg_catalog."char"
@@ -242,6 +243,10 @@ SELECT pg_catalog.json_build_object(
           WHERE h.inhrelid OPERATOR(pg_catalog.=) x.oid LIMIT 1),
         'marks', pg_catalog.json_build_object('replica_identity', i.indisreplident, 'clustered', i.indisclustered,
           'comment', pg_catalog.obj_description(x.oid, 'pg_class'),
+          'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s, pg_catalog.pg_database d
+            WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND s.oid OPERATOR(pg_catalog.=) CASE
+              WHEN x.reltablespace OPERATOR(pg_catalog.<>) 0::pg_catalog.oid THEN x.reltablespace
+              WHEN pg_catalog.current_setting('default_tablespace') OPERATOR(pg_catalog.<>) '' THEN d.dattablespace END),
           'statistics', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attstattarget)
             ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) x.oid
             AND a.attstattarget::pg_catalog.int4 OPERATOR(pg_catalog.>=) 0), '[]'::pg_catalog.json)))

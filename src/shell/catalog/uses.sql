@@ -171,6 +171,7 @@ SELECT pg_catalog.json_build_object(
             WHERE h.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AND h.objid OPERATOR(pg_catalog.=) i.indexrelid))))), '[]'::pg_catalog.json),
   'statistics_objects', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'name', s.stxname,
       'definition', pg_catalog.pg_get_statisticsobjdef(s.oid), 'owner', pg_catalog.pg_get_userbyid(s.stxowner),
+      'of_another', NOT pg_catalog.pg_has_role(s.stxowner, 'MEMBER'),
       'target', CASE WHEN s.stxstattarget::pg_catalog.int4 OPERATOR(pg_catalog.>=) 0 THEN s.stxstattarget::pg_catalog.int4 END,
       'comment', pg_catalog.obj_description(s.oid, 'pg_statistic_ext')) ORDER BY s.stxname)
     FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) s.stxnamespace

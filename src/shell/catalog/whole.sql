@@ -114,7 +114,10 @@ SELECT pg_catalog.json_build_object(
       'deferrable', o.condeferrable, 'deferred', o.condeferred,
       'comment', pg_catalog.obj_description(o.oid, 'pg_constraint')) ORDER BY o.oid)
     FROM pg_catalog.pg_constraint o WHERE o.conrelid OPERATOR(pg_catalog.=) tab.oid
-      AND o.contype OPERATOR(pg_catalog.<>) 't'::pg_catalog."char"), '[]'::pg_catalog.json),
+      AND o.contype OPERATOR(pg_catalog.<>) 't'::pg_catalog."char"
+      -- The server has one of its own for each partition of a referenced table.
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint p WHERE p.oid OPERATOR(pg_catalog.=) o.conparentid
+        AND p.conrelid OPERATOR(pg_catalog.=) o.conrelid)), '[]'::pg_catalog.json),
   'triggers', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', g.tgname,
       'definition', pg_catalog.pg_get_triggerdef(g.oid), 'enabled', g.tgenabled,
       'comment', pg_catalog.obj_description(g.oid, 'pg_trigger')) ORDER BY g.tgname)
@@ -129,6 +132,7 @@ SELECT pg_catalog.json_build_object(
     FROM pg_catalog.pg_policy p WHERE p.polrelid OPERATOR(pg_catalog.=) tab.oid), '[]'::pg_catalog.json),
   'statistics_objects', COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'name', s.stxname,
       'definition', pg_catalog.pg_get_statisticsobjdef(s.oid), 'owner', pg_catalog.pg_get_userbyid(s.stxowner),
+      'of_another', NOT pg_catalog.pg_has_role(s.stxowner, 'MEMBER'),
       'target', CASE WHEN s.stxstattarget::pg_catalog.int4 OPERATOR(pg_catalog.>=) 0 THEN s.stxstattarget::pg_catalog.int4 END,
       'comment', pg_catalog.obj_description(s.oid, 'pg_statistic_ext')) ORDER BY s.stxname)
     FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) s.stxnamespace

@@ -90,6 +90,7 @@ impl Copy<'_> {
         let marks = IndexMarks {
             replica_identity: one.index.replica_identity,
             clustered,
+            tablespace: None,
             comment: one.index.comment.clone(),
             statistics: one.statistics.clone(),
         };

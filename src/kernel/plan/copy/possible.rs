@@ -2,7 +2,8 @@
 
 use super::{Anew, incoming, publications};
 use crate::kernel::facts::{
-    Face, Persistence, RelationFacts, RelationKind, SortKey, Whole, WholeConstraint, WholeIndex, WholeView,
+    Face, Persistence, RelationFacts, RelationKind, SortKey, StatisticsUse, Whole, WholeConstraint, WholeIndex,
+    WholeView,
 };
 
 /// Said wherever what a column is compared by is not PostgreSQL's own.
@@ -14,6 +15,7 @@ pub(super) fn table(table: &RelationFacts, (whole, face): (&Whole, &Face), anew:
     let stands = place(table, whole).or_else(|| views(whole)).or_else(|| publications::impossible(whole, anew));
     let stands = stands.or_else(|| incoming::impossible(whole, anew));
     let stands = stands.or_else(|| definition(whole));
+    let stands = stands.or_else(|| StatisticsUse::kept_from_us(&whole.statistics_objects));
     match stands.or_else(|| rights(table, whole, face)) {
         Some(why) => Err(why),
         None => Ok(()),

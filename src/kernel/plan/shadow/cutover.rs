@@ -119,7 +119,11 @@ fn settings(shadow: &Shadow<'_>) -> Option<String> {
     let column = format!("ALTER COLUMN {}", quote::identifier(shadow.change.column));
     let hangs = shadow.hangs;
     let mut actions = Vec::new();
-    actions.extend(hangs.default_sql.as_ref().map(|default| format!("{column} SET DEFAULT {default}")));
+    match &hangs.default_sql {
+        Some(default) => actions.push(format!("{column} SET DEFAULT {default}")),
+        None if shadow.domain_default => actions.push(format!("{column} DROP DEFAULT")),
+        None => {}
+    }
     actions.extend(hangs.statistics.map(|target| format!("{column} SET STATISTICS {target}")));
     if !hangs.options.is_empty() {
         actions.push(format!("{column} SET ({})", hangs.options.join(", ")));

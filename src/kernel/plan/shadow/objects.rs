@@ -2,7 +2,7 @@
 
 use super::Shadow;
 use super::text::{foreign_key_tail, index_body};
-use crate::kernel::facts::{ColumnUse, ConstraintUse, IndexUse};
+use crate::kernel::facts::{ColumnUse, ConstraintUse, IndexUse, StatisticsUse};
 use crate::kernel::plan::{Step, create_index, helper, quote, set_not_null};
 use crate::kernel::sql::statement::{LockMode, RelationName};
 
@@ -13,6 +13,9 @@ pub(super) fn is_helper(name: &str) -> bool {
 
 /// All that must be there before the cut-over.
 pub(super) fn steps(shadow: &Shadow<'_>) -> Result<Vec<Step>, String> {
+    if let Some(why) = StatisticsUse::kept_from_us(&shadow.hangs.statistics_objects) {
+        return Err(why);
+    }
     let mut steps = Vec::new();
     for index in indexes(shadow) {
         steps.push(build(shadow, index)?);

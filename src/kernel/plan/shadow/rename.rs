@@ -48,6 +48,7 @@ pub fn column(of: (&RelationFacts, &ColumnUse), rename: &Rename, facts: &Facts) 
         hangs,
         target: &target,
         name,
+        domain_default: false,
         major: facts.major(),
         current_role: &facts.current_role,
         others: Vec::new(),
@@ -157,7 +158,7 @@ fn cut_over(shadow: &Shadow<'_>, rename: &Rename, one_way: &Expression) -> Step 
     let mut statements = vec![
         format!("ALTER TABLE {relation} RENAME COLUMN {old} TO {new}"),
         format!("ALTER TABLE {relation} RENAME COLUMN {copy} TO {old}"),
-        shadow.function_sql(&both).replacen("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1),
+        shadow.function_sql("", &both).replacen("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1),
     ];
     for grant in &shadow.hangs.grants {
         let to = grant.grantee.as_ref().map_or_else(|| "PUBLIC".to_owned(), |role| quote::identifier(role));
@@ -167,7 +168,7 @@ fn cut_over(shadow: &Shadow<'_>, rename: &Rename, one_way: &Expression) -> Step 
     Step::together("rename and keep the old name", statements, LockMode::AccessExclusive)
         .undone_by(format!("ALTER TABLE {relation} RENAME COLUMN {old} TO {copy}"))
         .undone_by(format!("ALTER TABLE {relation} RENAME COLUMN {new} TO {old}"))
-        .undone_by(shadow.function_sql(&one_way.assign_sql).replacen(
+        .undone_by(shadow.function_sql("", &one_way.assign_sql).replacen(
             "CREATE FUNCTION",
             "CREATE OR REPLACE FUNCTION",
             1,
