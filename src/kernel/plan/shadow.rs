@@ -89,13 +89,13 @@ pub fn plan_with(table: &RelationFacts, change: &Retype<'_>, facts: &Facts, aske
             name: other.name.clone(),
             hangs,
         });
-        let (name, others) = (helper("new", change.column), others.collect());
+        let others = others.collect();
         shadows.push(Shadow {
             table,
             change,
             hangs,
             target,
-            name,
+            name: helper("new", change.column),
             domain_default: facts.type_facts(change.type_name).is_some_and(|of| of.domain_default),
             major: facts.major(),
             current_role: &facts.current_role,
@@ -124,10 +124,7 @@ pub fn plan_with(table: &RelationFacts, change: &Retype<'_>, facts: &Facts, aske
         step.ahead.clone_from(&unchanged);
     }
     let past: Vec<String> = shadows.iter().map(Shadow::past).collect();
-    let past = match past.as_slice() {
-        [only] => only.clone(),
-        all => format!("SELECT ({})", all.join(") AND (")),
-    };
+    let past = if let [only] = past.as_slice() { only.clone() } else { format!("SELECT ({})", past.join(") AND (")) };
     let steps = expand.into_iter().chain(fill).map(|step| Step { past: Some(past.clone()), ..step });
     let cut = cutover::statements(&shadows, &unchanged);
     let cut = Step::together("cut over", cut, LockMode::AccessExclusive).probed(past.clone());
