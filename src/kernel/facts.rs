@@ -42,7 +42,7 @@ mod size;
 mod stale;
 mod taken;
 
-pub use partition::{MEMBERS_MAX, Member, PartitionOf, Partitioned};
+pub use partition::{MEMBERS_MAX, Member, PartitionOf, Partitioned, Withheld};
 pub use taken::Taken;
 
 /// The answers. A relation that is asked for and does not exist is present with `None`.
@@ -288,6 +288,8 @@ pub struct RelationFacts {
     /// All below a partitioned table or index, at most one more than [`MEMBERS_MAX`].
     #[serde(default)]
     pub members: Vec<Member>,
+    #[serde(default)]
+    pub withheld: Withheld,
     /// Where it is attached, if it is a partition.
     #[serde(default)]
     pub partition_of: Option<PartitionOf>,

@@ -148,7 +148,7 @@ const STATEMENTS: &[&str] = &[
     "ALTER TABLE orders ALTER status SET DEFAULT 'new', ALTER amount DROP DEFAULT, ALTER amount SET STATISTICS 7, \
      ALTER id SET STATISTICS 8, ALTER amount SET (n_distinct = 9), ALTER id RESET (n_distinct), CLUSTER ON marked_too, \
      ALTER status SET STORAGE EXTERNAL, ALTER status SET COMPRESSION pglz, ADD CONSTRAINT new CHECK (id > 9) NOT VALID, \
-     ADD CHECK (amount >= 0)",
+     ADD CHECK (id > 8) NOT VALID, ADD FOREIGN KEY (id) REFERENCES customer NOT VALID, ADD CHECK (amount >= 0)",
     "ALTER TABLE switched ALTER note DROP NOT NULL, ADD CHECK (id > 0), ALTER other DROP NOT NULL, ALTER \"Said\" DROP NOT NULL",
     "ALTER TABLE switched ALTER note DROP NOT NULL, ALTER other DROP NOT NULL, ALTER other SET STATISTICS 7, ADD CHECK (id > 0)",
     "ALTER TABLE switched SET (fillfactor = 60, toast.autovacuum_enabled = true, parallel_workers = 3), \

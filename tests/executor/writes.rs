@@ -9,8 +9,8 @@ use lockkeeper::shell::executor::{Control, Outcome, Past, Report, run};
 
 use crate::cluster::Cluster;
 use crate::run::{go, limits};
-use crate::session;
 use crate::wire::Wire;
+use crate::{offered, session};
 
 const TABLES: &[&str] = &[
     "CREATE DOMAIN positive AS int CHECK (VALUE > 0)",
@@ -91,6 +91,55 @@ pub(crate) async fn all(cluster: &Cluster) {
     too_long_is_the_servers_to_say(cluster).await;
     triggers(cluster).await;
     deletes_only_what_was_there(cluster).await;
+    parts_of_others_are_left_alone(cluster).await;
+}
+
+/// The server asks for the rights on the table that is named; whoever names its parts needs rights on each.
+async fn parts_of_others_are_left_alone(cluster: &Cluster) {
+    let mut db = session(cluster, "writes_parts").await;
+    for sql in [
+        "CREATE ROLE parts_owner",
+        "GRANT ALL ON SCHEMA writes_parts TO parts_owner",
+        "CREATE TABLE t (a int, b int) PARTITION BY LIST (a)",
+        "CREATE TABLE t_1 PARTITION OF t FOR VALUES IN (1)",
+        "CREATE TABLE t_2 PARTITION OF t DEFAULT",
+        "INSERT INTO t SELECT n % 3, n FROM generate_series(1, 100) n",
+        "CREATE INDEX i ON t (b)",
+        "CREATE TABLE above (a int)",
+        "CREATE TABLE below () INHERITS (above)",
+        "INSERT INTO below VALUES (1)",
+        "ALTER TABLE t OWNER TO parts_owner",
+        "ALTER TABLE t_1 OWNER TO parts_owner",
+        "ALTER TABLE above OWNER TO parts_owner",
+        "SET ROLE parts_owner",
+    ] {
+        db.run(sql).await;
+    }
+    let indexes = ["CREATE INDEX ON t (b)", "ALTER TABLE t ADD UNIQUE (a)", "REINDEX INDEX i", "REINDEX TABLE t"];
+    let writes = ["UPDATE t SET b = 1", "DELETE FROM t", "UPDATE above SET a = 1", "DELETE FROM above"];
+    for sql in indexes.iter().chain(&writes) {
+        let words = offered(&mut db, sql).await.expect_err(sql);
+        assert!(
+            words.contains("writes_parts.t_2 below it") || words.contains("writes_parts.below below it"),
+            "{words}"
+        );
+    }
+    db.run("RESET ROLE").await;
+    for sql in ["GRANT SELECT, UPDATE ON t_2, below TO parts_owner", "SET ROLE parts_owner"] {
+        db.run(sql).await;
+    }
+    for sql in writes {
+        assert_eq!(planned(&mut db, sql).await.is_some(), sql.starts_with("UPDATE"), "{sql}");
+    }
+    db.run("RESET ROLE").await;
+    for sql in ["GRANT parts_owner TO CURRENT_USER", "ALTER TABLE t_2 OWNER TO parts_owner", "SET ROLE parts_owner"] {
+        db.run(sql).await;
+    }
+    for sql in indexes {
+        assert_eq!(offered(&mut db, sql).await.err(), None, "{sql}");
+    }
+    db.run("RESET ROLE").await;
+    db.run("DROP SCHEMA writes_parts CASCADE").await;
 }
 
 async fn planned(db: &mut Wire, sql: &str) -> Option<Plan> {

@@ -9,8 +9,8 @@ use super::super::plan::estimate::{self, Estimate};
 use super::super::plan::names::Names;
 use super::super::plan::retype::Retype;
 use super::super::plan::{
-    Mode, Plan, as_is, back, batches, concurrently, copy, create_partition, drop_constraint, drops, guarded, shadow,
-    swap_primary_key, tag,
+    Mode, Plan, add_constraint, as_is, back, batches, concurrently, copy, create_partition, drop_constraint, drops,
+    guarded, shadow, swap_primary_key, tag,
 };
 use super::super::rules::rename as keep_name;
 use super::super::rules::subject::{Earlier, Hazard, Subject};
@@ -123,7 +123,7 @@ impl<'a> Judged<'a> {
             let found = self.check(&Subject::new(self.change, Some(action), self.facts, self.earlier, names));
             match found.iter().find_map(|finding| finding.plan.clone()) {
                 _ if found.is_empty() => {
-                    parts.push((at, self.brief_part(alter, action)));
+                    parts.push((at, self.brief_part(alter, action, &mut names.borrow_mut())));
                 }
                 Some(plan) if found.iter().all(|finding| finding.plan.is_some()) => {
                     parts.push((at, Part::Plan(plan)));
@@ -195,8 +195,10 @@ impl<'a> Judged<'a> {
         placed.collect()
     }
 
-    fn brief_part(&self, alter: &AlterTable, action: &AlterAction) -> Part {
+    fn brief_part(&self, alter: &AlterTable, action: &AlterAction, names: &mut Names<'_>) -> Part {
         let table = self.facts.relation(&alter.relation).flatten();
+        let named = table.and_then(|table| add_constraint::named(table, action, names));
+        let action = named.as_ref().unwrap_or(action);
         let is_new = |name: &str| table.is_some_and(|table| table.column(name).is_none());
         match &action.kind {
             AlterKind::AddColumn(column) if is_new(&column.name) => {

@@ -49,6 +49,30 @@ impl Member {
     }
 }
 
+/// A part below a table, at any depth, of which this role may not do what it may of the table itself: the server asks for
+/// the rights on the table that a statement names, and a plan names each part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Withheld {
+    /// One that belongs to another role; below an index, the table it is of.
+    pub owned: Option<String>,
+    /// One whose rows it may not read and update.
+    pub update: Option<String>,
+    /// One whose rows it may not read and delete.
+    pub delete: Option<String>,
+}
+
+impl Withheld {
+    /// # Errors
+    /// A clause for people, where a plan could not change every part.
+    pub fn owns_all(&self) -> Result<(), String> {
+        self.owned.as_ref().map_or(Ok(()), |part| {
+            Err(format!(
+                "{part} below it belongs to another role: that one, or a superuser, could change it part by part"
+            ))
+        })
+    }
+}
+
 /// A partition's place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PartitionOf {

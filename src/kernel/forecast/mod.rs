@@ -352,6 +352,7 @@ fn bare(name: &RelationName, kind: RelationKind, owner: &str) -> RelationFacts {
         kin: Vec::new(),
         partitioned: None,
         members: Vec::new(),
+        withheld: crate::kernel::facts::Withheld::default(),
         partition_of: None,
         reacts: crate::kernel::facts::Reactions::default(),
         populated: true,

@@ -3,7 +3,7 @@
 use super::names::{Names, joined};
 use super::{Plan, Step, quote};
 use crate::kernel::facts::RelationFacts;
-use crate::kernel::sql::statement::{ConstraintKind, LockMode, RelationName, TableConstraint};
+use crate::kernel::sql::statement::{AlterAction, AlterKind, ConstraintKind, LockMode, RelationName, TableConstraint};
 
 /// The safe form of adding a CHECK or a FOREIGN KEY; nothing for other kinds.
 #[must_use]
@@ -72,6 +72,19 @@ pub(super) fn other_table(table: &RelationFacts, constraint: &TableConstraint) -
     let own = table.qualified();
     let is_own = references.name == own.name && (references.schema.is_none() || references.schema == own.schema);
     (!is_own).then(|| references.clone())
+}
+
+/// The subcommand with the name that PostgreSQL would choose, where none is written.
+#[must_use]
+pub fn named(table: &RelationFacts, action: &AlterAction, names: &mut Names<'_>) -> Option<AlterAction> {
+    let AlterKind::AddConstraint(constraint) = &action.kind else { return None };
+    let definition = action.sql.strip_prefix("ADD ").filter(|_| constraint.name.is_none())?;
+    let name = name_of(table, constraint, names)?;
+    Some(AlterAction {
+        sql: format!("ADD CONSTRAINT {} {definition}", quote::identifier(&name)),
+        kind: AlterKind::AddConstraint(TableConstraint { name: Some(name), ..constraint.clone() }),
+        ..action.clone()
+    })
 }
 
 /// The name as written, or as PostgreSQL would choose it.

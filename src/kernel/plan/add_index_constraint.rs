@@ -5,7 +5,7 @@ use super::names::{Names, included, index_middle};
 use super::partitioned_index::{self, Asked, Constraint, Made};
 use super::tree::Tree;
 use super::{Plan, Step, create_index, quote, set_not_null};
-use crate::kernel::facts::{Facts, RelationFacts, RelationKind};
+use crate::kernel::facts::{ConstraintFacts, Facts, RelationFacts, RelationKind};
 use crate::kernel::sql::statement::{ConstraintKind, LockMode, TableConstraint};
 
 /// The safe form of adding a UNIQUE or PRIMARY KEY.
@@ -46,7 +46,14 @@ pub fn plan(
 /// again makes them inherited only.
 fn kept_not_null(table: &RelationFacts, constraint: &TableConstraint, facts: &Facts) -> &'static str {
     let is_primary = matches!(constraint.kind, ConstraintKind::PrimaryKey { .. });
-    if is_primary && table.kind == RelationKind::PartitionedTable && facts.major() >= set_not_null::NAMED_FROM {
+    let is_of_it = |column: &String| constraint.columns.contains(column);
+    let from_parent = |own: &ConstraintFacts| own.kind == 'n' && own.inherited && own.columns.iter().all(is_of_it);
+    if !is_primary || facts.major() < set_not_null::NAMED_FROM {
+        ""
+    } else if table.constraints.iter().any(from_parent) {
+        " Its columns that are NOT NULL by its parent are then so by themselves too: where the parent's NOT NULL is dropped \
+         some day, that is to be dropped here as well."
+    } else if table.kind == RelationKind::PartitionedTable {
         " Its columns are then NOT NULL in each partition by itself too: where the key is dropped some day, and NOT NULL \
          with it, that is to be dropped of the partitions as well."
     } else {

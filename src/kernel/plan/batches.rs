@@ -132,6 +132,13 @@ fn possible(kind: MassWriteKind, write: &ByRow, table: &RelationFacts, facts: &F
     if table.members.iter().any(|member| member.kind == RelationKind::ForeignTable) {
         return Err("one of its partitions is a foreign table".to_owned());
     }
+    let kept = match kind {
+        MassWriteKind::Update => &table.withheld.update,
+        MassWriteKind::Delete => &table.withheld.delete,
+    };
+    if let Some(part) = kept {
+        return Err(format!("this role has not the rights on {part} below it, and batches name each part"));
+    }
     if table.reacts.hides_rows && table.has_children {
         return Err("row security hides rows of it from this role, and other ones where its parts are named".to_owned());
     }

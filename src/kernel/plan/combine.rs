@@ -65,6 +65,15 @@ pub fn plan(alter: &AlterTable, table: &RelationFacts, mut pieces: Vec<Piece>) -
         }
         rest = after;
         whole.warn(!rest.is_empty());
+    } else if let Some(first) = rest.iter().position(|piece| piece.pass == TYPES) {
+        // There is no way back from a change of type that only the catalog sees.
+        let (before, after): (Vec<Piece>, Vec<Piece>) = rest.drain(first..).partition(|piece| piece.before);
+        let (types, after): (Vec<Piece>, Vec<Piece>) = after.into_iter().partition(|piece| piece.pass == TYPES);
+        let follows = after.iter().any(|piece| matches!(piece.part, Part::Plan(_)));
+        before.into_iter().chain(types).for_each(|piece| rest.push(piece));
+        rest.into_iter().for_each(|piece| whole.push(piece.part));
+        whole.warn(follows);
+        rest = after;
     }
     rest.into_iter().for_each(|piece| whole.push(piece.part));
     whole.flush();
@@ -215,6 +224,9 @@ impl<'a> Combined<'a> {
     }
 }
 
+/// Where types are changed.
+const TYPES: u8 = 1;
+
 /// The pass in which PostgreSQL runs a subcommand (`AlterTablePass` in tablecmds.c).
 #[must_use]
 pub fn pass(kind: &AlterKind) -> u8 {
@@ -223,7 +235,7 @@ pub fn pass(kind: &AlterKind) -> u8 {
         | AlterKind::DropConstraint { .. }
         | AlterKind::DropNotNull { .. }
         | AlterKind::DropDefault { .. } => 0,
-        AlterKind::AlterType { .. } => 1,
+        AlterKind::AlterType { .. } => TYPES,
         AlterKind::AddColumn(_) => 4,
         AlterKind::SetNotNull { .. } => 6,
         AlterKind::AddConstraintUsingIndex { .. } => 7,

@@ -117,6 +117,7 @@ fn leaves(root: &RelationFacts, reindex: &Reindex, facts: &Facts) -> Result<Vec<
     if root.members.len() > MEMBERS_MAX {
         return Err(format!("it has more than {MEMBERS_MAX} partitions"));
     }
+    root.withheld.owns_all()?;
     let mut steps = Vec::new();
     for member in &root.members {
         let found = facts.relation(&member.qualified()).flatten().filter(|found| found.oid == member.oid);

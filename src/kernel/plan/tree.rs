@@ -30,6 +30,7 @@ impl<'a> Tree<'a> {
         if root.members.len() > MEMBERS_MAX {
             return Err(format!("it has more than {MEMBERS_MAX} partitions"));
         }
+        root.withheld.owns_all()?;
         if root.has_children && root.members.is_empty() {
             return Err("its partitions are not known".to_owned());
         }

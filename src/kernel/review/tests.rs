@@ -82,6 +82,7 @@ fn relation_for_test() -> RelationFacts {
         kin: Vec::new(),
         partitioned: None,
         members: Vec::new(),
+        withheld: crate::kernel::facts::Withheld::default(),
         partition_of: None,
         reacts: crate::kernel::facts::Reactions::default(),
         populated: false,

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::kernel::facts::{
     ColumnBelow, ColumnFacts, ColumnUse, ConstraintFacts, Facts, IndexFacts, Kin, Member, PartitionOf, Partitioned,
-    Persistence, Reactions, RelationFacts, RelationKind, TypeFacts, VolatileCasts, WantedObject, WantedUse,
+    Persistence, Reactions, RelationFacts, RelationKind, TypeFacts, VolatileCasts, WantedObject, WantedUse, Withheld,
 };
 use crate::kernel::sql::modifier;
 use crate::kernel::sql::statement::{Callee, RelationName, TypeName};
@@ -56,6 +56,7 @@ struct Relation {
     kin: Vec<Kin>,
     partitioned: Option<Partitioned>,
     members: Vec<Listed>,
+    withheld: Withheld,
     partition_of: Option<PartitionOf>,
     reacts: Reactions,
     populated: bool,
@@ -215,6 +216,7 @@ impl Relation {
             kin: self.kin,
             partitioned: self.partitioned,
             members: self.members.into_iter().map(Listed::into_facts).collect::<Result<_, _>>()?,
+            withheld: self.withheld,
             partition_of: self.partition_of,
             reacts: distinct(self.reacts),
             populated: self.populated,

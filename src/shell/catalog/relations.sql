@@ -394,6 +394,25 @@ SELECT pg_catalog.json_build_object(
         WHERE t.root OPERATOR(pg_catalog.=) c.oid AND t.oid OPERATOR(pg_catalog.<>) c.oid
           AND c.relkind OPERATOR(pg_catalog.=) ANY ('{p,I}'::pg_catalog."char"[])
         ORDER BY mc.oid LIMIT 1001) m), '[]'::pg_catalog.json),
+    'withheld', pg_catalog.json_build_object(
+      'owned', (SELECT pg_catalog.concat(bn.nspname, '.', t.relname) FROM tree b
+        JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) COALESCE((SELECT x.indrelid
+          FROM pg_catalog.pg_index x WHERE x.indexrelid OPERATOR(pg_catalog.=) b.oid), b.oid)
+        JOIN pg_catalog.pg_namespace bn ON bn.oid OPERATOR(pg_catalog.=) t.relnamespace
+        WHERE b.root OPERATOR(pg_catalog.=) c.oid AND b.oid OPERATOR(pg_catalog.<>) c.oid
+          AND NOT pg_catalog.pg_has_role(t.relowner, 'USAGE') ORDER BY t.oid LIMIT 1),
+      'update', (SELECT pg_catalog.concat(bn.nspname, '.', t.relname) FROM tree b
+        JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) b.oid
+        JOIN pg_catalog.pg_namespace bn ON bn.oid OPERATOR(pg_catalog.=) t.relnamespace
+        WHERE b.root OPERATOR(pg_catalog.=) c.oid AND b.oid OPERATOR(pg_catalog.<>) c.oid
+          AND NOT (pg_catalog.has_table_privilege(t.oid, 'SELECT')
+            AND pg_catalog.has_table_privilege(t.oid, 'UPDATE')) ORDER BY t.oid LIMIT 1),
+      'delete', (SELECT pg_catalog.concat(bn.nspname, '.', t.relname) FROM tree b
+        JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) b.oid
+        JOIN pg_catalog.pg_namespace bn ON bn.oid OPERATOR(pg_catalog.=) t.relnamespace
+        WHERE b.root OPERATOR(pg_catalog.=) c.oid AND b.oid OPERATOR(pg_catalog.<>) c.oid
+          AND NOT (pg_catalog.has_table_privilege(t.oid, 'SELECT')
+            AND pg_catalog.has_table_privilege(t.oid, 'DELETE')) ORDER BY t.oid LIMIT 1)),
     'partition_of', (SELECT pg_catalog.json_build_object(
         'parent', pg_catalog.json_build_object('schema', hn.nspname, 'name', hc.relname),
         'bound', CASE WHEN $4::pg_catalog.bool THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END,

@@ -186,7 +186,7 @@ impl Session {
     }
 
     /// Serves the client until one of the two is gone or the process drains.
-    pub async fn run(mut self) {
+    pub async fn run(mut self: Box<Self>) {
         let ended = {
             let over = self.shared.out_of_time.clone();
             let mut waiting = over.clone();
@@ -206,13 +206,14 @@ impl Session {
             })
             .await
         };
-        self.end(ended).await;
+        Box::pin(self.end(ended)).await;
     }
 
     async fn serve(&mut self) -> Ended {
         loop {
             let stop = self.pump().await;
-            if let Err(ended) = self.after(stop).await {
+            // A session at rest has no room for all it could be at.
+            if let Err(ended) = Box::pin(self.after(stop)).await {
                 return ended;
             }
         }
@@ -386,7 +387,7 @@ impl Session {
         }
     }
 
-    async fn end(mut self, ended: Ended) {
+    async fn end(mut self: Box<Self>, ended: Ended) {
         // Then nothing more can be asked of the server.
         let cut_off = matches!(ended, Ended::Server | Ended::OutOfTime);
         if !self.unsettled.is_empty() {

@@ -130,6 +130,7 @@ pub(super) fn table(name: &str, size: (u64, u64)) -> RelationFacts {
         kin: Vec::new(),
         partitioned: None,
         members: Vec::new(),
+        withheld: crate::kernel::facts::Withheld::default(),
         partition_of: None,
         reacts: crate::kernel::facts::Reactions::default(),
         populated: true,

@@ -86,9 +86,13 @@ impl<'a> Look<'a> {
     /// Whether a subcommand with steps of its own has nothing to do with columns whose types change: it can run before.
     #[must_use]
     pub fn is_apart(&self, kind: &AlterKind) -> bool {
+        let references_what_changes = |constraint: &TableConstraint| {
+            self.references_itself(constraint)
+                && self.referenced_here(constraint).is_none_or(|key| key.iter().any(|name| self.changes(name)))
+        };
         let apart = |constraint: &TableConstraint| {
             let columns = Self::columns(constraint);
-            !columns.iter().any(|name| self.changes(name)) && !self.references_itself(constraint)
+            !columns.iter().any(|name| self.changes(name)) && !references_what_changes(constraint)
         };
         match kind {
             AlterKind::AddConstraint(constraint) => apart(constraint),
@@ -124,6 +128,12 @@ impl<'a> Look<'a> {
 
     fn references_itself(&self, constraint: &TableConstraint) -> bool {
         matches!(&constraint.kind, ConstraintKind::ForeignKey { references } if self.is_the_table(references))
+    }
+
+    /// The columns that it references, where it references the table itself: without a list its primary key.
+    fn referenced_here(&self, constraint: &TableConstraint) -> Option<Vec<String>> {
+        let key = || self.table.indexes.iter().find(|index| index.primary).map(|index| index.columns.clone());
+        if constraint.referenced.is_empty() { key() } else { Some(constraint.referenced.clone()) }
     }
 
     fn is_the_table(&self, name: &RelationName) -> bool {
@@ -217,9 +227,7 @@ impl<'a> Look<'a> {
     ) -> Option<()> {
         let mut referenced = constraint.referenced.clone();
         if self.references_itself(constraint) {
-            if referenced.is_empty() {
-                referenced.clone_from(&self.table.indexes.iter().find(|index| index.primary)?.columns);
-            }
+            referenced = self.referenced_here(constraint)?;
             if referenced.iter().any(|name| self.kept.contains(&name.as_str())) {
                 return None;
             }
