@@ -32,6 +32,7 @@ fn run(options: &Options) -> Outcome<()> {
     let cluster = Cluster::start(options.programs.pg_bin.as_deref(), &SERVER)?;
     let gateway = subject::lockkeeper(&cluster, &program, Some(GATEWAY))?;
     let mut ways: Vec<Way> = options.sizes.iter().copied().map(Way::Fixed).collect();
+    ways.extend(options.tools.iter().copied().flat_map(|size| [Way::Rested(size), Way::Locked(size)]));
     ways.push(Way::Steered(gateway.port));
     say(&format!("filling a light table of {} rows", options.rows));
     table::make(&cluster, options.rows)?;

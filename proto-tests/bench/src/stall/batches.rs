@@ -38,6 +38,10 @@ pub struct Options {
     /// Rows of a batch of a fixed size
     #[arg(long, value_delimiter = ',', default_value = "100,300,1000,3000,10000,30000")]
     pub sizes: Vec<u64>,
+    /// Rows of a batch as the field's tools make them: their bounds looked up with a rest after each, and locked before
+    /// they are written by a trigger
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000")]
+    pub tools: Vec<u64>,
     #[command(flatten)]
     pub programs: Programs,
     /// Where the figures are written
@@ -49,6 +53,10 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Fixed(u64),
+    /// What migration helpers of frameworks advise: the end of a batch is looked up, and a rest follows it.
+    Rested(u64),
+    /// What tools with two versions of a schema do: rows are locked in their order, and written by a trigger of the row.
+    Locked(u64),
     /// Through Lockkeeper, which listens here.
     Steered(u16),
 }
@@ -57,6 +65,8 @@ impl Way {
     fn name(self) -> String {
         match self {
             Self::Fixed(rows) => format!("{rows} rows a batch"),
+            Self::Rested(rows) => format!("{rows} rows, rests"),
+            Self::Locked(rows) => format!("{rows} rows, trigger"),
             Self::Steered(_) => "lockkeeper".to_owned(),
         }
     }
@@ -83,7 +93,7 @@ pub fn fill(cluster: &Cluster, way: Way, options: &Options) -> Outcome<Ran> {
     };
     let act = || {
         let answer = match way {
-            Way::Fixed(size) => fixed(cluster.port(), size, options.rows),
+            Way::Fixed(_) | Way::Rested(_) | Way::Locked(_) => fixed(cluster.port(), way, options.rows),
             Way::Steered(port) => Wire::connect(port, DATABASE).and_then(|mut wire| wire.query(ADD)),
         };
         Ok((answer, None))
@@ -92,17 +102,51 @@ pub fn fill(cluster: &Cluster, way: Way, options: &Options) -> Outcome<Ran> {
     under_traffic(cluster, shape, options.baseline_s, FILLED, act)
 }
 
-/// As kind to the fixed size as can be: one statement a batch, bounds known without a look.
-fn fixed(port: u16, size: u64, rows: u64) -> Outcome<Answer> {
+/// The rest after a batch that migration helpers advise.
+const REST: Duration = Duration::from_millis(10);
+
+const TRIGGER: &str = "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN IF NEW.extra IS NULL THEN NEW.extra := gen_random_uuid(); END IF; RETURN NEW; END $$;
+    CREATE TRIGGER fill BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION fill()";
+const NO_TRIGGER: &str = "DROP TRIGGER fill ON orders; DROP FUNCTION fill()";
+
+/// By a size that is chosen beforehand. [`Way::Fixed`] is as kind to it as can be: one statement a batch, bounds known
+/// without a look.
+fn fixed(port: u16, way: Way, rows: u64) -> Outcome<Answer> {
     let mut wire = Wire::connect(port, DATABASE)?;
     let expand = "ALTER TABLE orders ADD COLUMN extra uuid, ALTER COLUMN extra SET DEFAULT gen_random_uuid()";
     let mut last = wire.query(expand)?.must()?;
+    if matches!(way, Way::Locked(_)) {
+        wire.query(TRIGGER)?.must()?;
+    }
     let mut from = 0;
     while from < rows {
+        let size = match way {
+            Way::Fixed(size) | Way::Rested(size) | Way::Locked(size) => size,
+            Way::Steered(_) => rows,
+        };
         let to = (from + size).min(rows);
-        let batch = format!("UPDATE orders SET extra = DEFAULT WHERE id > {from} AND id <= {to} AND extra IS NULL");
+        if matches!(way, Way::Rested(_)) {
+            let end = format!("SELECT id FROM orders WHERE id > {from} ORDER BY id LIMIT 1 OFFSET {}", size - 1);
+            wire.query(&end)?.must()?;
+        }
+        let batch = if matches!(way, Way::Locked(_)) {
+            format!(
+                "WITH rows AS (SELECT id FROM orders WHERE id > {from} AND extra IS NULL ORDER BY id LIMIT {size} \
+                 FOR NO KEY UPDATE), written AS (UPDATE orders o SET id = o.id FROM rows WHERE o.id = rows.id RETURNING o.id) \
+                 SELECT max(id) FROM written"
+            )
+        } else {
+            format!("UPDATE orders SET extra = DEFAULT WHERE id > {from} AND id <= {to} AND extra IS NULL")
+        };
         last = wire.query(&batch)?.must()?;
+        if matches!(way, Way::Rested(_)) {
+            std::thread::sleep(REST);
+        }
         from = to;
+    }
+    if matches!(way, Way::Locked(_)) {
+        last = wire.query(NO_TRIGGER)?.must()?;
     }
     Ok(last)
 }
@@ -119,10 +163,13 @@ fn worst(filled: &Filled) -> f64 {
     stall(&filled.light).max(stall(&filled.heavy))
 }
 
-/// The greatest fixed size that stalls nobody longer than Lockkeeper did, on neither table.
-fn allowed(all: &[Filled]) -> Option<&Filled> {
+/// Whether a way is of a kind.
+type Kind = fn(Way) -> bool;
+
+/// The fastest of them that stalls nobody longer than Lockkeeper did, on neither table.
+fn allowed(all: &[Filled], is_one: Kind) -> Option<&Filled> {
     let bound = all.iter().find(|filled| matches!(filled.way, Way::Steered(_))).map(worst)?;
-    let sizes = all.iter().filter(|filled| matches!(filled.way, Way::Fixed(_)) && worst(filled) <= bound);
+    let sizes = all.iter().filter(|filled| is_one(filled.way) && worst(filled) <= bound);
     sizes.max_by(|a, b| a.light.change_s.total_cmp(&b.light.change_s).reverse())
 }
 
@@ -147,17 +194,25 @@ fn compared(all: &[Filled]) -> String {
     let Some(ours) = all.iter().find(|filled| matches!(filled.way, Way::Steered(_))) else {
         return "\nLockkeeper was not measured.\n".to_owned();
     };
-    match allowed(all) {
-        None => format!("\nNo fixed size stays within the {:.0} ms that Lockkeeper stalls at most.\n", worst(ours)),
+    let kinds: [(&str, Kind); 3] = [
+        ("fixed sizes", |way| matches!(way, Way::Fixed(_))),
+        ("sizes with rests", |way| matches!(way, Way::Rested(_))),
+        ("sizes by a trigger", |way| matches!(way, Way::Locked(_))),
+    ];
+    let said = kinds.map(|(kind, is_one)| match allowed(all, is_one) {
+        None => {
+            format!("\nNone of the {kind} stays within the {:.0} ms that Lockkeeper stalls at most.\n", worst(ours))
+        }
         Some(best) => format!(
-            "\nOf the fixed sizes that stall nobody longer than Lockkeeper does at most ({:.0} ms), the fastest has {}. \
+            "\nOf the {kind} that stall nobody longer than Lockkeeper does at most ({:.0} ms), the fastest has {}. \
              Lockkeeper fills the light table {:.2} times as fast, the heavy one {:.2} times.\n",
             worst(ours),
             best.way.name(),
             best.light.change_s / ours.light.change_s,
             best.heavy.change_s / ours.heavy.change_s,
         ),
-    }
+    });
+    said.concat()
 }
 
 /// All figures.
