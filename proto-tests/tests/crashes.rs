@@ -87,7 +87,7 @@ impl Rig {
         server.connect("alice", "shop").rows(SHOP);
         let gate = Gate::to(server.address);
         let executor = "[executor]\nbatch_ms = 5\n";
-        let target = format!("{executor}[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\n");
+        let target = format!("{executor}[[targets]]\nname = \"default\"\ndatabases = [\"*\"]\nhold = \"answer\"\n");
         let options = |config: String| GatewayOptions { config, ..GatewayOptions::default() };
         let before = |text: &str| Gateway::before(&gate.address().to_string(), &options(format!("{target}{text}")));
         let gateway = before(CONFIG);

@@ -43,7 +43,7 @@ fn check(subject: &Subject<'_>) -> Vec<Hazard> {
     if target.facts.is_some_and(|table| has_primary_key(table) || refused(table, &constraint.columns)) {
         return Vec::new();
     }
-    if subject.index_of_parent_only(alter, &target) {
+    if subject.index_of_parent_only(alter, &target) || add_unique::server_answers(alter, constraint, &target) {
         return Vec::new();
     }
     let message = format!(

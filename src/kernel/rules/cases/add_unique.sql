@@ -10,3 +10,5 @@ ALTER TABLE orders ADD CONSTRAINT one UNIQUE USING INDEX orders_a_idx;
 ALTER TABLE empty ADD UNIQUE (a);
 -- good
 ALTER TABLE ONLY parts ADD UNIQUE (a);
+-- good
+ALTER TABLE orders ADD CONSTRAINT orders_a_idx UNIQUE (a);
